@@ -1,0 +1,37 @@
+# Every target sets up what it needs; setting up again costs nothing when nothing changed.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check bench nightly lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the hash-locked requirements (PYTHON=... chooses the interpreter)
+	@scripts/setup
+
+demo: setup ## take a live system from one version to the next, and a broken one back
+	@.venv/bin/watership demo
+
+dev: setup ## run everything in one process on port 3000
+	@.venv/bin/watership dev
+
+test: setup ## run the tests
+	.venv/bin/pytest -q
+
+check: setup ## format, lint, types, and the arrows of the house
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy $(wildcard src tests benchmarks examples)
+	.venv/bin/lint-imports
+
+bench: ## measure, beside what others do (an environment of its own: .venv-bench)
+	@scripts/setup .venv-bench requirements-bench.txt
+	.venv-bench/bin/python -m benchmarks
+
+nightly: setup ## run the tests with the large numbers: more seeds, longer histories
+	WATERSHIP_NIGHTLY=1 .venv/bin/pytest -q
+
+lock: ## resolve the requirements again
+	scripts/lock
+
+clean: ## remove environments, caches and the state folder
+	rm -rf .venv .venv-bench .watership .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
