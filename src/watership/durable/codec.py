@@ -1,0 +1,39 @@
+"""Values are journaled as JSON in one canonical form: the same value always gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, TypeVar
+
+import msgspec
+
+from watership.errors import Unencodable
+
+T = TypeVar("T")
+
+PAYLOAD_LIMIT = 1024 * 1024
+"""Bytes of one journaled value. Larger results belong in a file or an object store, with a reference here."""
+
+_canonical = msgspec.json.Encoder(order="sorted")
+
+
+def encode(value: object, where: str) -> msgspec.Raw:
+    """`value` as canonical JSON. Raises Unencodable, naming `where`, for what JSON cannot hold."""
+    try:
+        data = _canonical.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as reason:
+        raise Unencodable(where, str(reason)) from reason
+    if len(data) > PAYLOAD_LIMIT:
+        raise Unencodable(where, f"it takes {len(data):,} bytes, the limit is {PAYLOAD_LIMIT:,}")
+    return msgspec.Raw(data)
+
+
+def decode(data: msgspec.Raw | bytes, into: type[T] | Any = Any) -> T:
+    """The value that `data` holds, as `into` where a type is given."""
+    value: T = msgspec.json.decode(data, type=into)
+    return value
+
+
+def fingerprint(value: object, where: str) -> str:
+    """32 hex digits that are equal just when the canonical encodings are."""
+    return hashlib.sha256(encode(value, where)).hexdigest()[:32]

@@ -1,0 +1,197 @@
+"""Journal events: what a run has done, as tagged values, with upcasters for the shapes of older releases.
+
+A journal holds outcomes, never inputs: the run's own input stands on the run, and only an `unsafe` step
+records its arguments, because people must see them when it is in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import msgspec
+
+from watership.durable.ids import Key, RunId, SignalId
+
+Decision = Literal["done", "retry", "fail"]
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why something failed: the exception's class, its words, and a stable code where there is one."""
+
+    kind: str
+    message: str
+    code: str = ""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened in a run, at `key`. `VERSION` rises when a shape changes; see UPCASTERS."""
+
+    VERSION: ClassVar[int] = 1
+    key: Key
+
+
+class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
+    """An unsafe step is about to be entered. Without a result after it, it is in doubt."""
+
+    name: str
+    identity: str
+    attempt: int
+    arguments: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class StepDone(Event, frozen=True, kw_only=True, tag="step_done"):
+    """A step returned. `drift` hashes what may change harmlessly, such as a prompt's words."""
+
+    name: str
+    identity: str
+    value: msgspec.Raw
+    attempt: int = 1
+    drift: str = ""
+
+
+class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
+    """A step raised on its last attempt."""
+
+    name: str
+    identity: str
+    failure: Failure
+    attempt: int = 1
+
+
+class StepRetried(Event, frozen=True, kw_only=True, tag="step_retried"):
+    """A step raised and will be entered again at `due`."""
+
+    name: str
+    identity: str
+    failure: Failure
+    attempt: int
+    due: datetime
+
+
+class StepAnswered(Event, frozen=True, kw_only=True, tag="step_answered"):
+    """Somebody decided what became of a step in doubt."""
+
+    decision: Decision
+    by: str
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Drifted(Event, frozen=True, kw_only=True, tag="drifted"):
+    """A replay found the same step with other harmless content. For the replay gate; never a failure."""
+
+    before: str
+    after: str
+
+
+class TimerSet(Event, frozen=True, kw_only=True, tag="timer_set"):
+    due: datetime
+
+
+class TimerFired(Event, frozen=True, kw_only=True, tag="timer_fired"):
+    pass
+
+
+class SignalTaken(Event, frozen=True, kw_only=True, tag="signal_taken"):
+    """The wait at `key` consumed signal `number` of the run's inbox."""
+
+    name: str
+    signal_id: SignalId
+    number: int
+    value: msgspec.Raw
+
+
+class ChildStarted(Event, frozen=True, kw_only=True, tag="child_started"):
+    child: RunId
+    program: str
+    identity: str
+
+
+class Won(Event, frozen=True, kw_only=True, tag="won"):
+    """The branch numbered `winner` ended first in the race (or before the timeout, which is -1) at `key`."""
+
+    winner: int
+
+
+class Finished(Event, frozen=True, kw_only=True, tag="finished"):
+    """The run's last event."""
+
+    state: str
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    failure: Failure | None = None
+    successor: RunId | None = None
+
+
+AnyEvent = (
+    StepStarted
+    | StepDone
+    | StepFailed
+    | StepRetried
+    | StepAnswered
+    | Drifted
+    | TimerSet
+    | TimerFired
+    | SignalTaken
+    | ChildStarted
+    | Won
+    | Finished
+)
+
+KINDS: Mapping[str, type[AnyEvent]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (
+        StepStarted,
+        StepDone,
+        StepFailed,
+        StepRetried,
+        StepAnswered,
+        Drifted,
+        TimerSet,
+        TimerFired,
+        SignalTaken,
+        ChildStarted,
+        Won,
+        Finished,
+    )
+}
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+"""(kind, version) → what turns that shape into the next version's. `tests/histories` holds one journal of each."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in its place: the `seq`-th of its run (from 1), written under `epoch`."""
+
+    run_id: RunId
+    seq: int
+    epoch: int
+    at: datetime
+    event: AnyEvent
+
+
+def kind_of(event: AnyEvent) -> str:
+    """The tag under which an event is stored."""
+    return str(type(event).__struct_config__.tag)
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(AnyEvent)
+
+
+def dump(event: AnyEvent) -> tuple[int, bytes]:
+    """The version and the bytes to store."""
+    return type(event).VERSION, _encoder.encode(event)
+
+
+def load(version: int, body: bytes) -> AnyEvent:
+    """The event that was stored, lifted through the upcasters when its shape is an older one."""
+    if version == 1 and not UPCASTERS:
+        return _decoder.decode(body)
+    shape: dict[str, Any] = msgspec.json.decode(body)
+    kind = str(shape["type"])
+    while version < KINDS[kind].VERSION:
+        shape = UPCASTERS[kind, version](shape)
+        version += 1
+    return msgspec.convert(shape, AnyEvent)

@@ -1,0 +1,50 @@
+"""Ids: what names a run, a worker, a deployment; new ones come from a seedable source, children's are derived."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from random import Random
+from typing import NewType
+
+RunId = NewType("RunId", str)
+WorkerId = NewType("WorkerId", str)
+DeploymentId = NewType("DeploymentId", str)
+EntryId = NewType("EntryId", str)
+"""Names one write of a run, chosen by the writer, so that a write of unknown outcome can be looked up."""
+
+SignalId = NewType("SignalId", str)
+Key = NewType("Key", str)
+"""A place in a program: `search/0`, `gather#1/2/search/0`."""
+
+NewId = Callable[[], str]
+"""Makes a fresh id: 26 characters of lower-case base 32, unique without coordination."""
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_BYTES = 16
+
+
+def random_ids() -> NewId:
+    """Ids for production, from the system's source of randomness."""
+    return lambda: _spell(secrets.token_bytes(ID_BYTES))
+
+
+def seeded_ids(seed: int) -> NewId:
+    """Ids for tests: the same seed gives the same ids in the same order."""
+    source = Random(seed)
+    return lambda: _spell(source.randbytes(ID_BYTES))
+
+
+def child_id(parent: RunId, key: Key) -> RunId:
+    """The id of the child that `parent` starts at `key`: derived, so that a replay names the same child."""
+    return RunId(_spell(hashlib.sha256(f"{parent}\n{key}".encode()).digest()[:ID_BYTES]))
+
+
+def _spell(raw: bytes) -> str:
+    number = int.from_bytes(raw, "big")
+    letters = []
+    for _ in range((len(raw) * 8 + 4) // 5):
+        number, index = divmod(number, 32)
+        letters.append(_ALPHABET[index])
+    return "".join(reversed(letters))

@@ -1,0 +1,118 @@
+"""What the kernel needs of the outside: a store, its queries, a bell, a witness, an observer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from watership.durable.events import Entry
+from watership.durable.ids import DeploymentId, RunId, WorkerId
+from watership.durable.run import Run, Signal
+from watership.durable.states import RunState
+from watership.durable.writes import Write, Written
+
+
+class Store(Protocol):
+    """The truth. A list of writes is one transaction."""
+
+    async def write(self, writes: Sequence[Write]) -> Written:
+        """Commit `writes` together, in order, each with an outcome of its own.
+
+        Raises Unavailable when the commit failed or its outcome is unknown: the same writes may be given again,
+        and those that had been committed come back as Duplicate or as `existing`.
+        """
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to list; what is None does not narrow. Newest first."""
+
+    tenant: str | None = None
+    states: frozenset[RunState] | None = None
+    program: str | None = None
+    deployment: DeploymentId | None = None
+    conversation: str | None = None
+    parent: RunId | None = None
+
+
+class RunPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of runs; `next` is the cursor of the following page, None on the last one."""
+
+    runs: tuple[Run, ...]
+    total_count: int
+    next: str | None
+
+
+class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker as the store last heard of it."""
+
+    id: WorkerId
+    deployment: DeploymentId
+    pool: str
+    slots: int
+    seen_at: datetime
+    leased: int
+
+
+class Runs(Protocol):
+    """Queries. They see everything that was committed before they were asked."""
+
+    async def get(self, run_id: RunId) -> Run | None: ...
+
+    async def list(self, which: RunFilter, *, limit: int = 50, after: str | None = None) -> RunPage: ...
+
+    async def journal(self, run_id: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Entry]: ...
+
+    async def inbox(self, run_id: RunId, *, after: int = 0) -> Sequence[Signal]: ...
+
+    async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
+        """How many runs each deployment has in each state that is not terminal, and how many ended."""
+
+    async def workers(self) -> Sequence[WorkerPresence]: ...
+
+    async def ping(self) -> None:
+        """One real round trip. Raises Unavailable when the store does not answer."""
+
+
+class Bell(Protocol):
+    """Tells other tasks and processes that there is work. It may lose rings: polling is the truth."""
+
+    def ring(self, topics: Iterable[str]) -> None:
+        """Wake whoever listens to one of `topics` (see `pool_topic` and `run_topic`). Never blocks or raises."""
+
+    async def wait(self, topics: frozenset[str], timeout: float) -> frozenset[str]:
+        """The topics that rang since the last call, as soon as there is one; none after `timeout` seconds."""
+
+
+def pool_topic(deployment: DeploymentId, pool: str) -> str:
+    """Rung when a deployment's pool has runs newly ready."""
+    return f"pool:{deployment}:{pool}"
+
+
+def run_topic(run_id: RunId) -> str:
+    """Rung when a run that somebody holds has new signals, or when its journal grew."""
+    return f"run:{run_id}"
+
+
+class Witness(Protocol):
+    """Knows whether a worker's process lives, by a lock that its death frees."""
+
+    def hold(self, worker: WorkerId) -> None:
+        """Take the worker's session lock. Raises Conflict when another process holds it."""
+
+    def held(self) -> bool:
+        """Whether the lock taken is still ours."""
+
+    def is_dead(self, worker: WorkerId) -> bool:
+        """Whether the worker's lock is free. False when that cannot be known."""
+
+    def release(self) -> None: ...
+
+
+class Observer(Protocol):
+    """Gets facts about what happens; logs and metrics are made of them."""
+
+    def note(self, event: str, **facts: object) -> None:
+        """`event` in plain words ("run parked"); facts are never secrets."""

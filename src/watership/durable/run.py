@@ -1,0 +1,94 @@
+"""A run: one durable execution of a program, as its row in the store says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from watership.durable.events import Failure
+from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
+from watership.durable.states import TERMINAL, RunState
+
+DEFAULT_POOL = "default"
+DEFAULT_TENANT = "default"
+DEFAULT_PRIORITY = 1
+"""Priorities are 0 (low), 1 (normal) and 2 (high)."""
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that a parked run waits for, for people to see: a timer, a signal, a child, an answer.
+
+    `name` is the signal's name (or the child's id, or the step's name); `about` is what a person is asked.
+    """
+
+    kind: Literal["timer", "signal", "child", "answer"]
+    key: Key
+    name: str = ""
+    due: datetime | None = None
+    about: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store knows of a run. Times are UTC."""
+
+    id: RunId
+    program: str
+    input: msgspec.Raw
+    state: RunState
+    deployment: DeploymentId
+    created_at: datetime
+    updated_at: datetime
+    tenant: str = DEFAULT_TENANT
+    principal: str = ""
+    pool: str = DEFAULT_POOL
+    priority: int = DEFAULT_PRIORITY
+    conversation: str | None = None
+    parent: RunId | None = None
+    parent_key: Key | None = None
+    depth: int = 0
+    epoch: int = 0
+    seq: int = 0
+    """The number of the last journal entry."""
+    inbox: int = 0
+    """The number of the last signal delivered."""
+    claims: int = 0
+    """Claims since the run last made progress; the poison counter."""
+    wake_at: datetime | None = None
+    waits: tuple[Waiting, ...] = ()
+    """What it waits for while WAITING or IN_DOUBT, as its last Park said; empty in every other state."""
+    lease_owner: WorkerId | None = None
+    lease_until: datetime | None = None
+    cancel_requested: bool = False
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    failure: Failure | None = None
+    successor: RunId | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+
+class Signal(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in a run's inbox: the `number`-th (from 1), one per `id`."""
+
+    run_id: RunId
+    number: int
+    id: SignalId
+    name: str
+    value: msgspec.Raw
+    at: datetime
+
+
+class ChildResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child's end delivers to its parent's inbox, under the name `child_signal(child)`."""
+
+    state: RunState
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    failure: Failure | None = None
+
+
+def child_signal(child: RunId) -> str:
+    """The name under which a child's end arrives in its parent's inbox."""
+    return f"child:{child}"

@@ -1,0 +1,259 @@
+"""Everything that changes the store, as data: writes go in, one outcome per write comes out.
+
+A list of writes is one transaction (group commit). Each has an outcome of its own: a write that is fenced or
+refused changes nothing and does not disturb its neighbours.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from watership.durable.events import AnyEvent, Decision, Failure
+from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId
+from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY, DEFAULT_TENANT, Run, Signal, Waiting
+from watership.durable.states import RunState
+
+WhenBusy = Literal["queue", "reject", "inject"]
+"""What a message does while another run of its conversation is active."""
+
+INJECTED = "message"
+"""The signal name under which an injected message reaches the active run."""
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+# --- what may be written ------------------------------------------------------------------------------------
+
+
+class Dedup(_Value, frozen=True):
+    """An idempotency key in its scope (tenant, principal, operation), with the hash of the request it stands for."""
+
+    scope: str
+    key: str
+    request: str
+
+
+class Submit(_Value, frozen=True):
+    """Start a run. Without `deployment` it is pinned by the intake's weights, read in this transaction."""
+
+    run_id: RunId
+    program: str
+    input: msgspec.Raw
+    tenant: str = DEFAULT_TENANT
+    principal: str = ""
+    deployment: DeploymentId | None = None
+    pool: str = DEFAULT_POOL
+    priority: int = DEFAULT_PRIORITY
+    conversation: str | None = None
+    when_busy: WhenBusy = "queue"
+    dedup: Dedup | None = None
+    parent: RunId | None = None
+    parent_key: Key | None = None
+    depth: int = 0
+
+
+class Claim(_Value, frozen=True):
+    """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one.
+
+    Due: READY; WAITING with `wake_at` passed; RUNNING with its lease expired. High priority first, then oldest.
+    A run claimed more than `poison_limit` times without progress becomes STOPPED instead.
+    """
+
+    worker: WorkerId
+    deployment: DeploymentId
+    pool: str
+    limit: int
+    lease_seconds: float
+    poison_limit: int
+
+
+class Park(_Value, frozen=True, tag="park"):
+    """Wait. Refused if a signal or a cancellation came that the writer has not seen (`seen` < the inbox)."""
+
+    wake_at: datetime | None
+    seen: int
+    in_doubt: bool = False
+    waits: tuple[Waiting, ...] = ()
+
+
+class Yield(_Value, frozen=True, tag="yield"):
+    """Give the run back: READY for another worker of its deployment."""
+
+
+class Stop(_Value, frozen=True, tag="stop"):
+    """The run cannot go on by itself; a person decides. `failure` says why."""
+
+    failure: Failure
+
+
+class Finish(_Value, frozen=True, tag="finish"):
+    """The run ends. Its parent's inbox gets the result, and the next run of its conversation becomes READY.
+
+    With `successor` it carries on: the successor takes its place in conversation and towards its parent.
+    """
+
+    state: RunState
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    failure: Failure | None = None
+    successor: Submit | None = None
+
+
+Then = Park | Yield | Stop | Finish
+
+
+class Append(_Value, frozen=True):
+    """Add `events` to a run's journal under `epoch`, start `children`, and then perhaps move the run on."""
+
+    entry_id: EntryId
+    run_id: RunId
+    epoch: int
+    events: tuple[AnyEvent, ...] = ()
+    children: tuple[Submit, ...] = ()
+    then: Then | None = None
+
+
+class Deliver(_Value, frozen=True):
+    """Put a signal into a run's inbox, once per `signal_id`; wakes the run if it waits."""
+
+    signal_id: SignalId
+    run_id: RunId
+    name: str
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Cancel(_Value, frozen=True):
+    """Ask a run to end. Never claimed: it ends at once. Else a worker runs its compensations first."""
+
+    run_id: RunId
+    reason: str = ""
+
+
+class Answer(_Value, frozen=True):
+    """Decide what became of the step in doubt at `key`; the run becomes READY."""
+
+    run_id: RunId
+    key: Key
+    decision: Decision
+    by: str
+    value: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class Retry(_Value, frozen=True):
+    """Let a STOPPED run try again; its poison counter starts anew."""
+
+    run_id: RunId
+
+
+class Renew(_Value, frozen=True):
+    """A worker says that it lives, and prolongs the leases of `runs` (run → the epoch it holds)."""
+
+    worker: WorkerId
+    deployment: DeploymentId
+    pool: str
+    slots: int
+    runs: dict[RunId, int]
+    lease_seconds: float
+
+
+class Bury(_Value, frozen=True):
+    """A worker is dead (its session lock is free): its leases expire now and its presence ends."""
+
+    worker: WorkerId
+
+
+class Rehome(_Value, frozen=True):
+    """Pin never-claimed runs of one deployment to another."""
+
+    source: DeploymentId
+    target: DeploymentId
+
+
+Write = Submit | Claim | Append | Deliver | Cancel | Answer | Retry | Renew | Bury | Rehome
+
+
+# --- what became of it ----------------------------------------------------------------------------------------
+
+
+class Submitted(_Value, frozen=True, tag="submitted"):
+    """The run stands in the store. `existing`: an earlier, equal submission made it.
+
+    `injected`: the message went to the active run `run_id` of its conversation; no run was made.
+    """
+
+    run_id: RunId
+    deployment: DeploymentId
+    state: RunState
+    existing: bool = False
+    injected: bool = False
+
+
+class Claimed(_Value, frozen=True, tag="claimed"):
+    """The runs taken, each with state RUNNING, its new epoch, its journal's events and its inbox."""
+
+    runs: tuple[ClaimedRun, ...]
+
+
+class ClaimedRun(_Value, frozen=True):
+    run: Run
+    events: tuple[AnyEvent, ...]
+    inbox: tuple[Signal, ...]
+
+
+class Renewed(_Value, frozen=True, tag="renewed"):
+    """`lost`: runs whose epoch has passed on. `cancelled`: held runs that were asked to end."""
+
+    lost: frozenset[RunId]
+    inboxes: dict[RunId, int]
+    """The number of the last signal of each run that is still held."""
+    cancelled: frozenset[RunId]
+
+
+class Done(_Value, frozen=True, tag="done"):
+    """Written. `count`: how many runs or rows it touched, where that can differ from one."""
+
+    count: int = 1
+
+
+class Duplicate(_Value, frozen=True, tag="duplicate"):
+    """It had been written before, under the same id; nothing was changed now."""
+
+
+class WriteFenced(_Value, frozen=True, tag="fenced"):
+    """The writer's epoch has passed on; nothing was changed."""
+
+    current: int
+
+
+class Refused(_Value, frozen=True, tag="refused"):
+    """The state of the store forbids it; nothing was changed. `code` is stable, `reason` is for people."""
+
+    code: Literal[
+        "not_found",
+        "inbox",
+        "illegal_move",
+        "key_reused",
+        "conversation_busy",
+        "no_deployment",
+        "limit",
+        "not_in_doubt",
+        "read_only",
+    ]
+    reason: str
+
+
+Outcome = Submitted | Claimed | Renewed | Done | Duplicate | WriteFenced | Refused
+
+
+class Written(_Value, frozen=True):
+    """One transaction's outcomes, in the order of its writes, and whom to wake now that it is committed."""
+
+    outcomes: tuple[Outcome, ...]
+    woken: frozenset[tuple[DeploymentId, str]] = frozenset()
+    """(deployment, pool) pairs that have runs newly READY."""
+    touched: frozenset[RunId] = frozenset()
+    """RUNNING runs that have new signals or a cancellation: their owner should look."""

@@ -1,0 +1,213 @@
+"""What a release needs of the outside: router, hosts, migrator, backups, metrics, probe, lock.
+
+Every actuator sets absolute states, carries the controller's epoch, refuses a lower one (Fenced), and is read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Protocol
+
+import msgspec
+
+from watership.durable.ids import DeploymentId
+from watership.fleet.build import Build
+from watership.fleet.deployment import Slot
+
+SlotWeights = dict[Slot, int]
+"""Shares of HTTP traffic in per cent; they sum to 100."""
+
+
+class RouterState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the router itself says, never what we last asked of it."""
+
+    weights: SlotWeights
+    """The weights in force now (the last safe ones, once `until` has passed)."""
+    epoch: int
+    targets: dict[Slot, tuple[str, ...]]
+    """host:port of each slot's instances."""
+    healthy: dict[Slot, int]
+    """How many of a slot's instances the router itself finds healthy."""
+    active: dict[Slot, int]
+    """Requests in flight by slot."""
+    paused: bool = False
+    until: datetime | None = None
+    last_safe: SlotWeights | None = None
+    started_at: datetime | None = None
+    """When this router process began: a change means that it was restarted."""
+
+
+class Router(Protocol):
+    """Sends each HTTP request to a slot."""
+
+    async def read(self) -> RouterState: ...
+
+    async def set_targets(self, slot: Slot, addresses: Sequence[str], *, epoch: int) -> None: ...
+
+    async def set_weights(
+        self,
+        weights: SlotWeights,
+        *,
+        epoch: int,
+        hold_seconds: float | None = None,
+        last_safe: SlotWeights | None = None,
+    ) -> RouterState:
+        """Raise the heavier slot before lowering the other; refuse to raise a slot without a healthy instance.
+
+        With `hold_seconds` the dead-man's switch is armed: unless set again in time, `last_safe` comes into force
+        and the router's epoch rises, so that the silent controller cannot raise again. Without, it is disarmed.
+        """
+
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
+        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight."""
+
+    async def pause(self, *, seconds: float, epoch: int) -> None:
+        """Hold new requests (not fail them) until `resume`, `seconds` at most."""
+
+    async def resume(self, *, epoch: int) -> None: ...
+
+
+class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
+    """One second of one slot's traffic as the router saw it."""
+
+    second: int
+    """Unix time of the second's start."""
+    requests: int
+    errors: int
+    """Answers with 5xx, and requests that got no answer."""
+    latencies: dict[str, int]
+    """Requests by upper bound of latency in seconds ("0.005" … "+Inf"), not cumulative."""
+
+
+class Metrics(Protocol):
+    async def ticks(self, *, after: int, until: int) -> Mapping[Slot, Sequence[TrafficTick]]:
+        """Whole seconds in (after, until], in order. A second without requests is there, with zeros.
+
+        Raises Unavailable when they cannot be had: missing data never becomes a number.
+        """
+
+
+Role = Literal["serve", "worker"]
+
+
+class InstanceState(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    DEAD = "dead"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A process of a deployment. `digest` and `version` are what the process itself reports, None until it does."""
+
+    name: str
+    deployment: DeploymentId
+    role: Role
+    state: InstanceState
+    pid: int | None = None
+    address: str | None = None
+    digest: str | None = None
+    version: str | None = None
+    restarts: int = 0
+
+
+class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What should run for a deployment: an absolute wish. `serve` and `workers` are numbers of processes."""
+
+    deployment: DeploymentId
+    build: Build
+    slot: Slot
+    serve: int
+    workers: int
+    slots: int = 8
+    """Runs that each worker executes at a time."""
+
+
+class Hosts(Protocol):
+    """Keeps a deployment's processes running, and restarts those that die."""
+
+    async def ensure(self, spec: HostSpec, *, epoch: int) -> None: ...
+
+    async def stop(self, deployment: DeploymentId, *, grace_seconds: float, epoch: int) -> None:
+        """Drain and end every process of the deployment; kill what is left after `grace_seconds`."""
+
+    async def instances(self) -> Sequence[Instance]: ...
+
+
+class Migration(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of the application's schema, from version `start` to `end`, and back."""
+
+    start: int
+    end: int
+    forward: str
+    backward: str
+    name: str
+
+
+class Migrator(Protocol):
+    async def version(self) -> int:
+        """The version that the database itself reports."""
+
+    async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
+        """Run it in one transaction that also sets the version; the version afterwards. Already there: nothing."""
+
+    async def rehearse(self, migrations: Sequence[Migration]) -> float:
+        """Forward, backward, forward on a copy; seconds of the longest. Raises BadInput naming what differs."""
+
+    async def integrity(self) -> Sequence[str]:
+        """What the database's own integrity checks find wrong; empty when nothing."""
+
+
+class Backup(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    path: str
+    bytes: int
+    sha256: str
+    taken_at: datetime
+
+
+class Backups(Protocol):
+    async def create(self, name: str) -> Backup: ...
+
+    async def verify(self, backup: Backup) -> Sequence[str]:
+        """Restore it elsewhere and compare; what is wrong, empty when nothing."""
+
+
+class ProbeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    seconds: float
+
+
+class Probe(Protocol):
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = {},
+        timeout: float = 5.0,
+    ) -> ProbeAnswer:
+        """One HTTP exchange. Raises Unavailable when there was no answer."""
+
+
+class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
+    who: str
+    release: str
+    since: datetime
+    epoch: int
+
+
+class Lock(Protocol):
+    """One controller at a time per environment; each acquisition has a higher epoch than all before it."""
+
+    async def acquire(self, *, who: str, release: str) -> LockHolder:
+        """Raises Conflict naming the holder while another process holds it."""
+
+    async def read(self) -> LockHolder | None: ...
+
+    async def release(self) -> None: ...
