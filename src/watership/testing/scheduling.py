@@ -25,6 +25,10 @@ class NumberedTask(asyncio.Task[T]):
         self.serial = serial  # before the base, which puts the task into a set
         super().__init__(coro, name=name or f"task-{serial}", **kwargs)
 
+    def set_name(self, name: object) -> None:
+        if name is not None:  # Python 3.13.0 hands on a name that was not given
+            super().set_name(name)
+
     def __hash__(self) -> int:  # TaskGroup and asyncio.wait iterate over sets of tasks
         return self.serial
 
