@@ -1,0 +1,228 @@
+"""The configuration is one frozen tree, read once: watership.toml, then the environment over it.
+
+The file is looked for in the working folder and upwards; relative paths in it are relative to its folder.
+Each setting has a variable: `[worker] lease_seconds` is WATERSHIP_WORKER_LEASE_SECONDS.
+The documented schema is `watership.example.toml`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from watership.errors import BadInput
+
+FILE: Final = "watership.toml"
+PREFIX: Final = "WATERSHIP_"
+
+ELSEWHERE: Final = frozenset({"WATERSHIP_NIGHTLY"})
+"""Variables with our prefix that are no settings: they steer the test suite."""
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=3_600)]
+Auth = Literal["auto", "token", "none"]
+
+
+class BadConfig(BadInput):
+    """A setting is unknown, of the wrong kind, or unsafe together with another."""
+
+    code = "bad_config"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class StoreSettings(_Section, frozen=True):
+    """Where runs are kept. The scheme chooses the adapter; one URL each switches."""
+
+    url: str = "sqlite:///.watership/watership.db"
+
+
+class HttpSettings(_Section, frozen=True):
+    """Where the service listens. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: Port = 3000
+
+
+class WorkerSettings(_Section, frozen=True):
+    """`slots` runs advance at a time; a silent worker's leases pass on after `lease_seconds`."""
+
+    slots: Count = 32
+    lease_seconds: Seconds = 15.0
+    drain_seconds: Seconds = 30.0
+
+
+class LogSettings(_Section, frozen=True):
+    """`auto`: for people on a terminal, JSON otherwise."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class EnvironmentSettings(_Section, frozen=True):
+    """What releases act upon: two slots, the router before them and the hosts under them."""
+
+    name: str = "local"
+    state: str = ".watership"
+    router: str = ".watership/router.sock"
+    hosts: str = ".watership/hosts.sock"
+
+
+class Config(_Section, frozen=True):
+    """Every setting. Made by `load`, which has checked that they are safe together."""
+
+    auth: Auth = "auto"
+    secret: str = ""
+    secret_file: str = ""
+    readonly: bool = False
+    store: StoreSettings = StoreSettings()
+    http: HttpSettings = HttpSettings()
+    worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
+    environment: EnvironmentSettings = EnvironmentSettings()
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody is asked for a token; only ever true on loopback."""
+        return self.auth == "none" or (self.auth == "auto" and not self.secret)
+
+    def __repr__(self) -> str:
+        # A secret must not reach a log through a message that shows the settings.
+        return f"Config(auth={self.auth!r}, store={self.store!r}, http={self.http!r}, worker={self.worker!r})"
+
+
+def load(folder: Path, environment: Mapping[str, str]) -> Config:
+    """The settings of a process in `folder`. Raises BadConfig, which names what is wrong and what mends it."""
+    file = find(folder)
+    tree = _parse(file) if file else {}
+    for variable, path in _variables(environment):
+        _put(tree, path, environment[variable])
+    source = str(file) if file else "the environment"
+    try:
+        config = msgspec.convert(tree, Config, strict=False)
+    except msgspec.ValidationError as reason:
+        raise BadConfig(
+            f"A setting of {source} is wrong: {reason}.", fix=f"See {FILE} in the example."
+        ) from None
+    base = file.parent if file else folder
+    return _checked(_with_secret(_absolute(config, base), base))
+
+
+def find(folder: Path) -> Path | None:
+    """The nearest watership.toml, from `folder` upwards."""
+    return next((place / FILE for place in (folder, *folder.parents) if (place / FILE).is_file()), None)
+
+
+def settings() -> Iterator[tuple[str, ...]]:
+    """The path of every setting: ("secret",), ("worker", "slots"), …"""
+    for field in msgspec.structs.fields(Config):
+        if isinstance(field.type, type) and issubclass(field.type, _Section):
+            yield from ((field.name, inner.name) for inner in msgspec.structs.fields(field.type))
+        else:
+            yield (field.name,)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`. A name other than localhost could point anywhere."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as reason:
+        raise BadConfig(f"{file} cannot be read: {reason}.") from None
+    known = set(settings())
+    for path in _leaves(tree, {section for section, *rest in known if rest}):
+        if path not in known:
+            raise _unknown(f"the setting {'.'.join(path)} in {file}", path, {".".join(one) for one in known})
+    return tree
+
+
+def _leaves(tree: Mapping[str, Any], sections: set[str]) -> Iterator[tuple[str, ...]]:
+    for name, value in tree.items():
+        if name in sections and isinstance(value, dict):
+            yield from ((name, inner) for inner in value)
+        elif name not in sections:
+            yield (name,)
+
+
+def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    known = {PREFIX + "_".join(path).upper(): path for path in settings()}
+    for variable in sorted(environment):
+        if variable in known:
+            yield variable, known[variable]
+        elif variable.startswith(PREFIX) and variable not in ELSEWHERE:
+            raise _unknown(f"the variable {variable}", (variable,), set(known))
+
+
+def _unknown(what: str, path: tuple[str, ...], known: set[str]) -> BadConfig:
+    name = ".".join(path)
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    # A setting that stands in the wrong section is near by its last word.
+    close = close or sorted(one for one in known if one.rpartition(".")[2] == path[-1])[:1]
+    hint = f"Did you mean {close[0]}?" if close else f"Settings: {', '.join(sorted(known))}."
+    return BadConfig(f"There is no such thing as {what}.", fix=hint)
+
+
+def _put(tree: dict[str, Any], path: tuple[str, ...], value: str) -> None:
+    *sections, name = path
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[name] = value
+
+
+def _absolute(config: Config, base: Path) -> Config:
+    """Paths of the file, made independent of the working folder of whoever reads them later."""
+    environment = msgspec.structs.replace(
+        config.environment,
+        state=str(base / config.environment.state),
+        router=str(base / config.environment.router),
+        hosts=str(base / config.environment.hosts),
+    )
+    store = config.store
+    # sqlite:///relative/path and sqlite:////absolute/path, as everywhere.
+    if store.url.startswith("sqlite:///"):
+        store = StoreSettings(url=f"sqlite:///{base / store.url.removeprefix('sqlite:///')}")
+    return msgspec.structs.replace(config, environment=environment, store=store)
+
+
+def _with_secret(config: Config, base: Path) -> Config:
+    if not config.secret_file or config.secret:
+        return config
+    file = base / config.secret_file
+    try:
+        mode = file.stat().st_mode
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as reason:
+        raise BadConfig(f"The secret file {file} cannot be read: {reason}.") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadConfig(f"Others than its owner may use the secret file {file}.", fix=f"chmod 600 {file}")
+    return msgspec.structs.replace(config, secret=secret)
+
+
+def _checked(config: Config) -> Config:
+    make = "Set WATERSHIP_SECRET (python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
+    if config.auth == "token" and not config.secret:
+        raise BadConfig("auth is token and there is no secret to verify tokens with.", fix=f"{make}.")
+    if config.open and not is_loopback(config.http.host):
+        raise BadConfig(
+            f"Without tokens everybody who reaches {config.http.host} would be an administrator; "
+            "that is possible on loopback only.",
+            fix=f'{make} and auth = "token", or http.host = "127.0.0.1".',
+        )
+    return config
