@@ -1,0 +1,65 @@
+"""A claim gives a worker what is due, under the next epoch; what no worker survives is set aside."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from watership.adapters.ledger import intake
+from watership.adapters.ledger.change import Transaction
+from watership.durable.events import Failure
+from watership.durable.run import Run
+from watership.durable.states import RunState, move
+from watership.durable.writes import Claim, Claimed, ClaimedRun
+
+POISON = "Poison"
+"""The failure's kind of a run that was claimed again and again without getting anywhere."""
+
+
+def claim(tx: Transaction, write: Claim) -> Claimed:
+    """Up to `limit` runs; poisoned ones are stopped on the way and do not count. Nothing while read-only."""
+    if intake.current(tx.rows, tx.now).readonly:
+        return Claimed(runs=())
+    taken: list[ClaimedRun] = []
+    while len(taken) < write.limit:
+        due = tx.rows.due(write.deployment, write.pool, tx.now, write.limit - len(taken))
+        if not due:
+            break
+        for run in due:
+            claimed = _take(tx, run, write)
+            if claimed.claims > write.poison_limit:
+                tx.rows.put(_stopped(claimed))
+                continue
+            tx.rows.put(claimed)
+            taken.append(
+                ClaimedRun(
+                    run=tx.rows.whole(claimed), events=tx.rows.events(run.id), inbox=tx.rows.signals(run.id)
+                )
+            )
+    return Claimed(runs=tuple(taken))
+
+
+def _take(tx: Transaction, run: Run, write: Claim) -> Run:
+    return replace(
+        run,
+        state=move(run.state, RunState.RUNNING),
+        epoch=run.epoch + 1,
+        claims=run.claims + 1,
+        wake_at=None,
+        lease_owner=write.worker,
+        lease_until=tx.now + timedelta(seconds=write.lease_seconds),
+        updated_at=tx.now,
+    )
+
+
+def _stopped(run: Run) -> Run:
+    tried = run.claims - 1
+    message = f"Claimed {tried} times without progress: its workers ended or lost it before they journaled anything."
+    return replace(
+        run,
+        state=move(run.state, RunState.STOPPED),
+        lease_owner=None,
+        lease_until=None,
+        failure=Failure(kind=POISON, message=message, code="poison"),
+    )

@@ -1,0 +1,79 @@
+"""What people decide about a run: to end it, to answer for a step in doubt, to let it try again."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
+from watership.adapters.ledger.ending import end
+from watership.durable.events import AnyEvent, StepAnswered, StepDone, StepFailed, StepRetried, StepStarted
+from watership.durable.ids import Key
+from watership.durable.run import Run
+from watership.durable.states import RunState
+from watership.durable.writes import Answer, Cancel, Done, Outcome, Refused, Retry
+
+
+def cancel(tx: Transaction, write: Cancel) -> Outcome:
+    """Ends at once what never began; else asks, and makes the run claimable so that it can compensate.
+
+    Asked again it changes nothing, except that a run which stopped while it compensated ends at once.
+    """
+    run = tx.rows.run(write.run_id)
+    if run is None:
+        return unknown(write.run_id)
+    if run.ended:
+        return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it has ended.")
+    asked = run.cancel_requested
+    run = replace(run, cancel_requested=True, updated_at=tx.now)
+    if run.epoch == 0 or (asked and run.state is RunState.STOPPED):
+        end(tx, run, RunState.CANCELLED)
+    elif not asked:
+        _ask(tx, run)
+    return Done()
+
+
+def _ask(tx: Transaction, run: Run) -> None:
+    if run.state is RunState.RUNNING:
+        tx.touched.add(run.id)
+    else:
+        run = replace(to_ready(tx, run), claims=0, failure=None)
+    tx.rows.put(run)
+
+
+def answer(tx: Transaction, write: Answer) -> Outcome:
+    """Journal the decision, under the epoch that the run has, and let it go on."""
+    run = tx.rows.run(write.run_id)
+    if run is None:
+        return unknown(write.run_id)
+    if run.state is not RunState.IN_DOUBT or not in_doubt(tx.rows.events(run.id), write.key):
+        return Refused(code="not_in_doubt", reason=f"Run {run.id} is not in doubt at {write.key}.")
+    decided = StepAnswered(key=write.key, decision=write.decision, by=write.by, value=write.value)
+    tx.rows.put(_again(tx, journal(tx, run, decided)))
+    return Done()
+
+
+def in_doubt(events: tuple[AnyEvent, ...], key: Key) -> bool:
+    """Whether the last start of the step at `key` has neither a result nor an answer."""
+    doubt = False
+    for event in events:
+        if event.key != key:
+            continue
+        if isinstance(event, StepStarted):
+            doubt = True
+        elif isinstance(event, StepDone | StepFailed | StepRetried | StepAnswered):
+            doubt = False
+    return doubt
+
+
+def retry(tx: Transaction, write: Retry) -> Outcome:
+    run = tx.rows.run(write.run_id)
+    if run is None:
+        return unknown(write.run_id)
+    if run.state is not RunState.STOPPED:
+        return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}, not stopped.")
+    tx.rows.put(_again(tx, run))
+    return Done()
+
+
+def _again(tx: Transaction, run: Run) -> Run:
+    return replace(to_ready(tx, run), claims=0, failure=None)

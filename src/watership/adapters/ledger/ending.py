@@ -1,0 +1,63 @@
+"""A run ends: its last entry, its result to its parent, its place in the conversation to the next."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from watership.adapters.ledger.change import Transaction, journal, to_ready
+from watership.adapters.ledger.inbox import put_signal
+from watership.durable.events import Failure, Finished
+from watership.durable.ids import Key, RunId, SignalId
+from watership.durable.run import ChildResult, Run, child_signal
+from watership.durable.states import RunState, move
+
+_NULL = msgspec.Raw(b"null")
+
+
+def end(
+    tx: Transaction,
+    run: Run,
+    state: RunState,
+    *,
+    result: msgspec.Raw = _NULL,
+    failure: Failure | None = None,
+    successor: RunId | None = None,
+) -> None:
+    """Move `run` to its end. A successor, which the caller has started, answers the parent in its stead."""
+    moved = move(run.state, state)
+    last = Finished(key=Key(""), state=str(state), result=result, failure=failure, successor=successor)
+    run = replace(
+        journal(tx, run, last),
+        state=moved,
+        result=result,
+        failure=failure,
+        successor=successor,
+        claims=0,
+        wake_at=None,
+        lease_owner=None,
+        lease_until=None,
+    )
+    tx.rows.put(run)
+    if successor is None:
+        _tell_parent(tx, run)
+    _promote(tx, run)
+
+
+def _tell_parent(tx: Transaction, run: Run) -> None:
+    parent = tx.rows.run(run.parent) if run.parent is not None else None
+    signal_id = SignalId(child_signal(run.id))
+    if parent is None or parent.ended or tx.rows.has_signal(parent.id, signal_id):
+        return
+    outcome = ChildResult(state=run.state, result=run.result, failure=run.failure)
+    # Not through the codec: it was bounded as the child's result, and must arrive whatever the wrapping adds.
+    put_signal(tx, parent, signal_id, child_signal(run.id), msgspec.Raw(msgspec.json.encode(outcome)))
+
+
+def _promote(tx: Transaction, run: Run) -> None:
+    """The next in the conversation gets its turn, unless somebody is still at it: a successor, or a child."""
+    if run.conversation is None or tx.rows.active(run.tenant, run.conversation) is not None:
+        return
+    following = tx.rows.next_queued(run.tenant, run.conversation)
+    if following is not None:
+        tx.rows.put(to_ready(tx, following))

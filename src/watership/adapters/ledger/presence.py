@@ -1,0 +1,53 @@
+"""Workers come, prolong their leases and are buried; runs that nobody began can change their home."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from watership.adapters.ledger.bounds import PRESENCE_KEPT
+from watership.adapters.ledger.change import Transaction
+from watership.durable.ids import RunId
+from watership.durable.states import RunState
+from watership.durable.writes import Bury, Done, Rehome, Renew, Renewed
+
+
+def renew(tx: Transaction, write: Renew) -> Renewed:
+    """Prolong what is still held, and tell what is not. A lease that ran out unclaimed is still held."""
+    until = tx.now + timedelta(seconds=write.lease_seconds)
+    lost: set[RunId] = set()
+    cancelled: set[RunId] = set()
+    inboxes: dict[RunId, int] = {}
+    for run_id, epoch in write.runs.items():
+        run = tx.rows.run(run_id)
+        if run is None or run.state is not RunState.RUNNING or run.epoch != epoch:
+            lost.add(run_id)
+            continue
+        tx.rows.put(replace(run, lease_owner=write.worker, lease_until=until))
+        inboxes[run_id] = run.inbox
+        if run.cancel_requested:
+            cancelled.add(run_id)
+    tx.rows.put_worker(write, tx.now)
+    tx.rows.forget_workers(tx.now - PRESENCE_KEPT)
+    return Renewed(lost=frozenset(lost), inboxes=inboxes, cancelled=frozenset(cancelled))
+
+
+def bury(tx: Transaction, write: Bury) -> Done:
+    """Let the worker's leases run out now, so that others may claim what it held."""
+    held = tx.rows.leased(write.worker)
+    for run in held:
+        tx.rows.put(replace(run, lease_until=tx.now))
+        tx.wake(run)
+    tx.rows.drop_worker(write.worker)
+    return Done(count=len(held))
+
+
+def rehome(tx: Transaction, write: Rehome) -> Done:
+    moved = tx.rows.unclaimed(write.source)
+    for run in moved:
+        run = replace(run, deployment=write.target, updated_at=tx.now)  # noqa: PLW2901  # the same run, moved
+        tx.rows.put(run)
+        if run.state is RunState.READY:
+            tx.wake(run)
+    return Done(count=len(moved))

@@ -1,0 +1,147 @@
+"""The memory store: a whole store in dictionaries, with the same outcomes as a database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from watership.adapters.ledger import commit, intake
+from watership.adapters.memory.rows import MemoryRows
+from watership.durable.clock import Clock, SystemClock
+from watership.durable.events import Entry
+from watership.durable.ids import DeploymentId, RunId
+from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.run import Run, Signal
+from watership.durable.states import RunState
+from watership.durable.writes import Write, Written
+from watership.errors import BadInput, Fenced
+from watership.fleet.deployment import Deployment, DeploymentState
+from watership.fleet.intake import IntakeState, Weights
+
+
+class MemoryStore:
+    """Store, Runs, Intake and Deployments. Nothing awaits inside, so that a write is one step of the loop."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._rows = MemoryRows()
+        self._deployments: dict[DeploymentId, Deployment] = {}
+
+    async def write(self, writes: Sequence[Write]) -> Written:
+        try:
+            written = commit(self._rows, writes, self._clock.now())
+        except BaseException:
+            self._rows.give_up()
+            raise
+        self._rows.keep()
+        return written
+
+    async def close(self) -> None:
+        """There is nothing to close; it is here so that stores can be exchanged."""
+
+    # --- queries ----------------------------------------------------------------------------------
+
+    async def get(self, run_id: RunId) -> Run | None:
+        return self._rows.run(run_id)
+
+    async def list(self, which: RunFilter, *, limit: int = 50, after: str | None = None) -> RunPage:
+        matching = [run for run in reversed(self._rows.runs.values()) if matches(run, which)]
+        older = [run for run in matching if after is None or self._rows.serials[run.id] < parse_cursor(after)]
+        page = tuple(older[:limit])
+        more = str(self._rows.serials[page[-1].id]) if len(older) > limit and page else None
+        return RunPage(runs=page, total_count=len(matching), next=more)
+
+    async def journal(self, run_id: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        stored = self._rows.journals.get(run_id, [])[after : after + limit]
+        return [entry.entry(run_id) for entry in stored]
+
+    async def inbox(self, run_id: RunId, *, after: int = 0) -> Sequence[Signal]:
+        return self._rows.signals(run_id)[after:]
+
+    async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
+        return dict(Counter((run.deployment, run.state) for run in self._rows.runs.values()))
+
+    async def workers(self) -> Sequence[WorkerPresence]:
+        return [
+            WorkerPresence(
+                id=worker,
+                deployment=last.deployment,
+                pool=last.pool,
+                slots=last.slots,
+                seen_at=seen_at,
+                leased=len(self._rows.leased(worker)),
+            )
+            for worker, (last, seen_at) in sorted(self._rows.workers.items())
+        ]
+
+    async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
+        here = [run for run in self._rows.live.values() if run.deployment == deployment and run.pool == pool]
+        timers = [run.wake_at for run in here if run.state is RunState.WAITING and run.wake_at is not None]
+        leases = [run.lease_until for run in here if run.lease_until is not None]
+        return min(timers + leases, default=None)
+
+    async def ping(self) -> None:
+        """It always answers."""
+
+    # --- the intake -------------------------------------------------------------------------------
+
+    async def read(self) -> IntakeState:
+        state = intake.current(self._rows, self._clock.now())
+        self._rows.keep()
+        return state
+
+    async def now(self) -> datetime:
+        return self._clock.now()
+
+    async def set_weights(
+        self,
+        weights: Weights,
+        *,
+        epoch: int,
+        hold_seconds: float | None = None,
+        last_safe: Weights | None = None,
+    ) -> IntakeState:
+        outcome = intake.set_weights(
+            self._rows,
+            self._clock.now(),
+            weights,
+            epoch=epoch,
+            hold_seconds=hold_seconds,
+            last_safe=last_safe,
+        )
+        self._rows.keep()
+        if isinstance(outcome, Fenced):
+            raise outcome
+        return outcome
+
+    async def set_readonly(self, readonly: bool) -> None:
+        intake.set_readonly(self._rows, self._clock.now(), readonly)
+        self._rows.keep()
+
+    # --- deployments ------------------------------------------------------------------------------
+
+    async def put(self, deployment: Deployment) -> None:
+        self._deployments[deployment.id] = deployment
+
+    async def all(self) -> Sequence[Deployment]:
+        standing = (it for it in self._deployments.values() if it.state is not DeploymentState.RETIRED)
+        return sorted(standing, key=lambda it: (it.created_at, it.id))
+
+
+def matches(run: Run, which: RunFilter) -> bool:
+    return (
+        (which.tenant is None or run.tenant == which.tenant)
+        and (which.states is None or run.state in which.states)
+        and (which.program is None or run.program == which.program)
+        and (which.deployment is None or run.deployment == which.deployment)
+        and (which.conversation is None or run.conversation == which.conversation)
+        and (which.parent is None or run.parent == which.parent)
+    )
+
+
+def parse_cursor(text: str) -> int:
+    """The place in creation order that a cursor names."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise BadInput(f"{text!r} is not a cursor.", fix="Pass the `next` of the page before, unchanged.")
+    return int(text)
