@@ -72,6 +72,12 @@ class Runs(Protocol):
 
     async def workers(self) -> Sequence[WorkerPresence]: ...
 
+    async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
+        """When the first timer or lease of a deployment's pool runs out, or ran out; None without any.
+
+        Until then only a READY run, for which the bell rings, gives a worker something to claim.
+        """
+
     async def ping(self) -> None:
         """One real round trip. Raises Unavailable when the store does not answer."""
 

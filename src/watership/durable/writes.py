@@ -73,11 +73,15 @@ class Claim(_Value, frozen=True):
 
 
 class Park(_Value, frozen=True, tag="park"):
-    """Wait. Refused if a signal or a cancellation came that the writer has not seen (`seen` < the inbox)."""
+    """Wait. Refused if a signal or a cancellation came that the writer has not seen (`seen` < the inbox).
+
+    `cancelling`: the writer knows of the cancellation; what it waits for belongs to its compensations.
+    """
 
     wake_at: datetime | None
     seen: int
     in_doubt: bool = False
+    cancelling: bool = False
     waits: tuple[Waiting, ...] = ()
 
 
