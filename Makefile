@@ -21,7 +21,7 @@ check: setup ## format, lint, types, and the arrows of the house
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy $(wildcard src tests benchmarks examples)
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 
 bench: ## measure, beside what others do (an environment of its own: .venv-bench)
 	@scripts/setup .venv-bench requirements-bench.txt

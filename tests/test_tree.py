@@ -56,16 +56,24 @@ def modules(*folders: Path) -> Iterator[tuple[str, str, ast.Module]]:
         yield path.relative_to(ROOT).as_posix(), text, ast.parse(text)
 
 
-def imported_packages(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and top-level package of every absolute import, wherever in the module it stands."""
+def imported_modules(name: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and full name of everything that the module at this path imports, wherever in it that stands."""
+    package = Path(name).relative_to("src").parent.parts if name.startswith("src/") else ()
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
-                yield from ((node.lineno, alias.name.partition(".")[0]) for alias in names)
-            case ast.ImportFrom(module=str(module), level=0):
-                yield node.lineno, module.partition(".")[0]
+                yield from ((node.lineno, alias.name) for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                above = package[: len(package) - level + 1] if level else ()
+                origin = ".".join((*above, module) if module else above)
+                yield from ((node.lineno, f"{origin}.{alias.name}") for alias in names)
             case _:
                 pass
+
+
+def part_of_the_house(module: str) -> str:
+    """The name below `watership` that a path or a dotted name belongs to."""
+    return module.removeprefix("src/").replace("/", ".").removeprefix("watership.").partition(".")[0]
 
 
 def canonical(requirement: str) -> str:
@@ -119,10 +127,64 @@ def test_the_kernel_needs_only_the_standard_library_and_msgspec() -> None:
     foreign = [
         f"{name}:{line} {package}"
         for name, _, tree in modules(KERNEL)
-        for line, package in imported_packages(tree)
-        if package not in allowed
+        for line, module in imported_modules(name, tree)
+        if (package := module.partition(".")[0]) not in allowed
     ]
     assert foreign == []
+
+
+def test_importing_the_packages_does_not_load_what_only_an_llm_agent_needs() -> None:
+    script = """
+import importlib, pkgutil, sys, watership
+for module in pkgutil.iter_modules(watership.__path__, "watership."):
+    if module.ispkg:
+        importlib.import_module(module.name)
+print([name for name in ("pydantic_ai", "pydantic") if name in sys.modules])
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    imported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (imported.stdout.strip(), imported.stderr) == ("[]", "")
+
+
+def test_every_folder_of_modules_is_a_package_so_that_the_arrows_see_it() -> None:
+    folders = {path.parent for path in (SOURCE / "watership").rglob("*.py")}
+    blind = [folder.name for folder in folders if not (folder / "__init__.py").exists()]
+    assert blind == []
+
+
+@pytest.mark.parametrize(
+    ("part", "users"),
+    [
+        ("adapters", {"adapters", "testing", "wiring"}),  # only wiring knows ports and adapters
+        ("testing", {"demo", "testing"}),  # virtual time and scripted models are no part of a live system
+    ],
+)
+def test_a_part_is_imported_only_by_those_who_may_choose_it(part: str, users: set[str]) -> None:
+    strangers = [
+        f"{name}:{line} {module}"
+        for name, _, tree in modules(SOURCE)
+        if part_of_the_house(name) not in users
+        for line, module in imported_modules(name, tree)
+        if module.startswith(f"watership.{part}")
+    ]
+    assert strangers == []
+
+
+def test_what_users_test_with_reaches_no_server_no_surface_and_no_release() -> None:
+    allowed = {"adapters", "agents", "durable", "errors", "fleet", "testing"}
+    reached = {
+        f"{name}:{line} {module}"
+        for name, _, tree in modules(SOURCE / "watership" / "testing")
+        for line, module in imported_modules(name, tree)
+        if module.startswith("watership.")
+        and (
+            part_of_the_house(module) not in allowed
+            or (
+                part_of_the_house(module) == "adapters" and not module.startswith("watership.adapters.memory")
+            )
+        )
+    }
+    assert reached == set()
 
 
 @pytest.mark.parametrize("file", ["requirements.txt", "requirements-bench.txt"])
