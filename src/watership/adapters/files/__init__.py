@@ -1,0 +1,1 @@
+"""Files: locks, witnesses and bells that need nothing but the file system."""

@@ -1,0 +1,265 @@
+"""A plan is a release resolved into data: what will be done, to what, with which bytes.
+
+Its fingerprint covers every field, so that a sign-off for one plan is a sign-off for no other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from math import ceil
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from watership.durable.ids import DeploymentId
+from watership.errors import BadInput
+from watership.fleet.build import Build
+from watership.fleet.deployment import Slot
+from watership.releases import ports
+from watership.releases.fuse import Fuse
+from watership.releases.gate import GateSpec
+from watership.releases.runbook import (
+    Approvals,
+    Authority,
+    Check,
+    Drain,
+    Failure,
+    Item,
+    Phase,
+    Role,
+    Soak,
+    Source,
+    Standby,
+)
+
+# The gate looks once a second.
+TICK_SECONDS = 1.0
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One of the two: the deployment that serves, or the one that is to."""
+
+    build: Build
+    deployment: DeploymentId
+    slot: Slot
+
+
+class PlannedMigration(Struct, frozen=True, kw_only=True):
+    """A migration and the digests of both of its scripts. `pauses_writes` asks for the read-only window."""
+
+    name: str
+    start: int
+    end: int
+    forward_sha256: str
+    backward_sha256: str
+    pauses_writes: bool = False
+
+
+class Overrides(Struct, frozen=True, kw_only=True):
+    """What a rehearsal changes. The factor scales offsets, soaks, drains, the watch and the standby.
+
+    Budgets, timeouts and a soak's `give_up` stay: neither work nor requests come faster in a rehearsal.
+    """
+
+    clock_factor: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    soak_seconds: Annotated[float, Meta(ge=0)] | None = None
+    watch_seconds: Annotated[float, Meta(ge=0)] | None = None
+    min_samples: Annotated[int, Meta(ge=1)] | None = None
+
+
+class PlannedPhase(Struct, frozen=True, kw_only=True):
+    """A phase without its items; `at` is in seconds from the start."""
+
+    id: str
+    number: int
+    title: str
+    at: float
+    budget: float
+    retries: int
+    owner: str
+    escalate_to: str | None
+    on_failure: Failure
+
+
+class PlannedItem(Struct, frozen=True, kw_only=True):
+    """One thing to do. `key` names it in the journal, `at` is in seconds from the start."""
+
+    key: str
+    phase: str
+    owner: str
+    at: float
+    does: Item
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """All of it. Read `phases` and `items` in order."""
+
+    release: str
+    environment: str
+    live: Side
+    next: Side
+    runbook: str
+    runbook_sha256: str
+    controller: str
+    """The digest of the build that will run the plan."""
+    migrations: tuple[PlannedMigration, ...]
+    phases: tuple[PlannedPhase, ...]
+    items: tuple[PlannedItem, ...]
+    gate: GateSpec
+    watch_gate: GateSpec
+    watch_seconds: float
+    hold_back: float
+    standby: Standby
+    fuses: tuple[Fuse, ...]
+    signoffs: Approvals
+    roles: tuple[Role, ...]
+    authorities: tuple[Authority, ...]
+    overrides: Overrides
+    starter: str
+    created_at: datetime
+
+    def phase(self, item: PlannedItem) -> PlannedPhase:
+        """The phase that an item belongs to."""
+        return next(phase for phase in self.phases if phase.id == item.phase)
+
+
+def draw(
+    source: Source,
+    *,
+    release: str,
+    environment: str,
+    live: Side,
+    next: Side,
+    migrations: Sequence[ports.Migration],
+    controller: str,
+    starter: str,
+    created_at: datetime,
+    overrides: Overrides | None = None,
+    pauses_writes: frozenset[str] = frozenset(),
+) -> Plan:
+    """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
+    overrides = overrides or Overrides()
+    _fits(live, next, migrations, created_at)
+    book = source.runbook
+    watch = _scaled(book.watch.length, overrides.watch_seconds, overrides)
+    return Plan(
+        release=release,
+        environment=environment,
+        live=live,
+        next=next,
+        runbook=book.name,
+        runbook_sha256=source.sha256,
+        controller=controller,
+        migrations=tuple(_planned(each, pauses=each.name in pauses_writes) for each in migrations),
+        phases=tuple(_phase(phase, overrides) for phase in book.phases),
+        items=tuple(_item(item, phase, overrides) for phase in book.phases for item in phase.items),
+        gate=_asking(book.gate, overrides),
+        watch_gate=replace(_asking(book.watch.gate, overrides), horizon=max(ceil(watch / TICK_SECONDS), 1)),
+        watch_seconds=watch,
+        hold_back=book.watch.hold_back,
+        standby=Standby(
+            at_least=book.standby.at_least * overrides.clock_factor,
+            at_most=book.standby.at_most * overrides.clock_factor,
+        ),
+        fuses=book.fuses,
+        signoffs=book.signoffs,
+        roles=book.roles,
+        authorities=book.authorities,
+        overrides=overrides,
+        starter=starter,
+        created_at=created_at,
+    )
+
+
+def fingerprint(plan: Plan) -> str:
+    """sha256 over the plan as canonical JSON, in hex."""
+    return hashlib.sha256(msgspec.json.encode(plan, order="sorted")).hexdigest()
+
+
+def access(plan: Plan) -> str:
+    """What the release does to readers and writers: derived here, so that no message has to claim it."""
+    pausing = [migration.name for migration in plan.migrations if migration.pauses_writes]
+    if not pausing:
+        return "Reads and writes are served throughout."
+    return f"Reads are served throughout; writes are refused while {', '.join(pausing)} runs."
+
+
+def _fits(live: Side, nxt: Side, migrations: Sequence[ports.Migration], created_at: datetime) -> None:
+    if live.slot == nxt.slot:
+        raise BadInput(f"Live and next cannot both stand in {live.slot.value}.")
+    if live.deployment == nxt.deployment:
+        raise BadInput(f"Live and next are the same deployment, {live.deployment}.")
+    if created_at.utcoffset() is None:
+        raise BadInput("The time of a plan needs its zone.")
+    for before, after in pairwise(migrations):
+        if before.end != after.start:
+            raise BadInput(
+                f"{after.name} starts at schema {after.start}, but {before.name} ends at {before.end}."
+            )
+    for version in {each for migration in migrations for each in (migration.start, migration.end)}:
+        for side in (live, nxt):
+            if version not in side.build.schema:
+                raise BadInput(
+                    f"{side.build.version} cannot live with schema {version}, which this plan passes through.",
+                    fix="Split the release: expand first, contract after the old build is retired.",
+                )
+
+
+def _planned(migration: ports.Migration, *, pauses: bool) -> PlannedMigration:
+    return PlannedMigration(
+        name=migration.name,
+        start=migration.start,
+        end=migration.end,
+        forward_sha256=hashlib.sha256(migration.forward.encode()).hexdigest(),
+        backward_sha256=hashlib.sha256(migration.backward.encode()).hexdigest(),
+        pauses_writes=pauses,
+    )
+
+
+def _phase(phase: Phase, overrides: Overrides) -> PlannedPhase:
+    return PlannedPhase(
+        id=phase.id,
+        number=phase.number,
+        title=phase.title,
+        at=phase.at * overrides.clock_factor,
+        budget=phase.budget,
+        retries=phase.retries,
+        owner=phase.owner,
+        escalate_to=phase.escalate_to,
+        on_failure=phase.on_failure,
+    )
+
+
+def _item(item: Item, phase: Phase, overrides: Overrides) -> PlannedItem:
+    does: Item = item
+    match item:
+        case Soak():
+            length = _scaled(item.length, overrides.soak_seconds, overrides)
+            does = replace(item, length=length, give_up=max(item.give_up, length))
+        case Drain():
+            does = replace(item, length=item.length * overrides.clock_factor)
+    return PlannedItem(
+        key=f"{phase.id}/{item.id}",
+        phase=phase.id,
+        owner=item.owner or phase.owner,
+        at=(phase.at if item.at is None else item.at) * overrides.clock_factor,
+        does=does,
+    )
+
+
+def _scaled(seconds: float, chosen: float | None, overrides: Overrides) -> float:
+    return seconds * overrides.clock_factor if chosen is None else chosen
+
+
+def _asking(gate: GateSpec, overrides: Overrides) -> GateSpec:
+    return replace(gate, min_samples=overrides.min_samples or gate.min_samples)
+
+
+def check_kinds(plan: Plan) -> frozenset[str]:
+    """The kinds of checks that the plan needs; a controller refuses a plan with one it does not know."""
+    return frozenset(item.does.check for item in plan.items if isinstance(item.does, Check))

@@ -1,0 +1,72 @@
+"""Quantities of a runbook: durations, offsets and shares, as people write them and as numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from msgspec import Meta
+
+Duration = Annotated[float, Meta(ge=0, extra={"text": "duration"})]
+"""Seconds; written `60s`, `5m`, `24h`, `250ms`."""
+Offset = Annotated[float, Meta(extra={"text": "offset"})]
+"""Seconds from the start of the release; written `T-24h`, `T+0m`, `T+45m`."""
+Share = Annotated[float, Meta(ge=0, le=1, extra={"text": "share"})]
+"""A part of 1; written `0.1%`, `50%`."""
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_OFFSET = re.compile(r"T([+-])(.+)")
+
+
+def duration(text: str) -> float:
+    """`5m` → 300.0. Raises ValueError."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is not a duration such as 60s, 5m or 24h")
+    return round(float(found[1]) * _SECONDS[found[2]], 3)
+
+
+def share(text: str) -> float:
+    """`0.1%` → 0.001. Raises ValueError."""
+    found = _SHARE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is not a percentage such as 0.1% or 50%")
+    return float(f"{float(found[1]) / 100:.12g}")
+
+
+def offset(text: str) -> float:
+    """`T-24h` → -86400.0. Raises ValueError."""
+    found = _OFFSET.fullmatch(text)
+    if found is None:
+        raise ValueError(f"'{text}' is not an offset such as T-24h or T+45m")
+    seconds = duration(found[2])
+    return -seconds if found[1] == "-" and seconds else seconds
+
+
+def spoken(seconds: float) -> str:
+    """Seconds as a person writes them: 90.0 → `1m 30s`."""
+    if 0 < seconds < 1:
+        return f"{1000 * seconds:.0f}ms"
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = zip((days, hours, minutes, rest), "dhms", strict=True)
+    return " ".join(f"{value}{unit}" for value, unit in parts if value)
+
+
+def parameter(text: str) -> float | str:
+    """A duration or a share where the text is one, else the text itself."""
+    for read in (duration, share):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+READERS = {"duration": duration, "offset": offset, "share": share}
+"""How text becomes a number, by the `text` of a type's Meta."""
