@@ -177,7 +177,7 @@ def kind_of(event: AnyEvent) -> str:
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(AnyEvent)
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
 def dump(event: AnyEvent) -> tuple[int, bytes]:
@@ -194,4 +194,5 @@ def load(version: int, body: bytes) -> AnyEvent:
     while version < KINDS[kind].VERSION:
         shape = UPCASTERS[kind, version](shape)
         version += 1
-    return msgspec.convert(shape, AnyEvent)
+    event: AnyEvent = msgspec.convert(shape, AnyEvent)
+    return event

@@ -8,9 +8,9 @@ import msgspec
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """At most `attempts` entries in all; before the n-th repetition up to `first * factor**(n-1)` seconds, `most` at most.
+    """At most `attempts` entries in all; before the n-th repetition up to `first * factor**(n-1)` seconds.
 
-    `never`: names of exception classes that no repetition can mend.
+    No delay is longer than `most` seconds. `never`: names of exception classes that no repetition can mend.
     """
 
     attempts: int = 3

@@ -1,0 +1,185 @@
+"""Branches: gather, race and timeout. Each branch counts its own calls, so that their order does not matter."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from watership.durable.events import TimerSet, Won
+from watership.durable.execution import BranchTask, Call, Execution, here
+from watership.durable.program import Unbranched
+from watership.durable.run import Waiting
+from watership.errors import ProgramError
+
+T = TypeVar("T")
+
+BRANCHES = 10_000
+"""Branches of one gather or race. More belong in child runs, which have journals of their own."""
+
+TIMED_OUT = -1
+"""The winner's number when time won."""
+
+
+async def gather(*coroutines: Coroutine[Any, Any, T], limit: int | None = None) -> list[T]:
+    """The results of all coroutines, each run in a branch of its own, `limit` at a time.
+
+    All branches come to their end; then, if some raised, the error of the first of them in order is raised.
+    """
+    execution = here("gather").execution
+    try:
+        _bounded(coroutines)
+        call = await _admit(execution, "gather", leaf=False)
+    except BaseException:
+        _close(coroutines)
+        raise
+    ended = await _Branches(execution, call, coroutines, limit or BRANCHES).all_ended()
+    for each in ended:
+        if each.error is not None:
+            raise each.error
+    return [each.value for each in ended]
+
+
+async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
+    """The result (or the error) of the coroutine that ends first; the journal keeps which, the others are dropped."""
+    execution = here("race").execution
+    try:
+        _bounded(coroutines)
+        call = await _admit(execution, "race")
+    except BaseException:
+        _close(coroutines)
+        raise
+    winner = execution.journal.winners.get(call.key)
+    if winner is not None:
+        return await _only(execution, call, coroutines, winner)
+    branches = _Branches(execution, call, coroutines, BRANCHES)
+    first = await branches.first_ended()
+    await execution.append(Won(key=call.key, winner=first))
+    await branches.drop_others(first)
+    result: T = branches.outcome(first)
+    return result
+
+
+async def timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
+    """The coroutine's result if it ends within `seconds`; TimeoutError if time wins. The journal keeps which."""
+    execution = here("timeout").execution
+    try:
+        call = await _admit(execution, "timeout")
+        winner = execution.journal.winners.get(call.key)
+        if winner is None and call.key not in execution.journal.timers:
+            await execution.may_go_on()
+            due = execution.clock.now() + timedelta(seconds=seconds)
+            await execution.append(TimerSet(key=call.key, due=due))
+    except BaseException:
+        coroutine.close()
+        raise
+    if winner is None:
+        branches = _Branches(execution, call, (coroutine,), 1)
+        winner = await branches.first_ended(
+            Waiting(kind="timer", key=call.key, due=execution.journal.timers[call.key].due)
+        )
+        await execution.append(Won(key=call.key, winner=winner))
+        await branches.drop_others(winner)
+        if winner != TIMED_OUT:
+            result: T = branches.outcome(winner)
+            return result
+    elif winner != TIMED_OUT:
+        return await _only(execution, call, (coroutine,), winner)
+    coroutine.close()
+    raise TimeoutError(f"{call.key} took longer than {seconds} s")
+
+
+class _Branches:
+    """The branches of one call, and how far they are."""
+
+    def __init__(
+        self, execution: Execution, call: Call, coroutines: Sequence[Coroutine[Any, Any, Any]], limit: int
+    ) -> None:
+        self._execution = execution
+        self._call = call
+        self._waiting = list(enumerate(coroutines))
+        self._running: dict[int, BranchTask] = {}
+        self._ended: dict[int, BranchTask] = {}
+        self._total = len(self._waiting)
+        self._want = self._total
+        for _ in range(min(limit, self._total)):
+            self._open_next()
+
+    def _open_next(self) -> None:
+        index, work = self._waiting.pop(0)
+        opened = self._execution.open_branch(f"{self._call.key}/{index}", work)
+        opened.on_end = lambda: self._on_end(index)
+        self._running[index] = opened
+
+    def _on_end(self, index: int) -> None:
+        """Called before the branch stops counting as active, so that the run never seems to stand still."""
+        opened = self._running.pop(index)
+        if not opened.ended and opened.error is None:
+            if opened.branch.sealed:
+                return
+            opened.error = ProgramError(f"Branch {opened.branch.path} cancelled its own task.")
+        self._ended[index] = opened
+        if self._waiting:
+            self._open_next()
+        if len(self._ended) >= self._want:
+            self._execution.wake_key(self._call.key, index)
+
+    async def all_ended(self) -> list[BranchTask]:
+        if self._total:
+            await self._execution.join(self._call)
+        return [self._ended[index] for index in range(self._total)]
+
+    async def first_ended(self, until: Waiting | None = None) -> int:
+        """The index of the branch that ended first; TIMED_OUT if `until` came before."""
+        self._want = 1
+        index: int | None = await self._execution.join(self._call, until)
+        return TIMED_OUT if index is None else index
+
+    async def drop_others(self, winner: int) -> None:
+        await self._execution.drop([each.branch for index, each in self._running.items() if index != winner])
+
+    def outcome(self, index: int) -> Any:
+        ended = self._ended[index]
+        if ended.error is not None:
+            raise ended.error
+        return ended.value
+
+
+async def _only(
+    execution: Execution, call: Call, coroutines: Sequence[Coroutine[Any, Any, T]], winner: int
+) -> T:
+    """Replay the branch that won; the others are not even begun."""
+    _close([each for index, each in enumerate(coroutines) if index != winner])
+    opened = execution.open_branch(f"{call.key}/{winner}", coroutines[winner])
+    opened.on_end = lambda: execution.wake_key(call.key, winner)
+    await execution.join(call)
+    if opened.error is not None:
+        raise opened.error
+    value: T = opened.value
+    return value
+
+
+async def _admit(execution: Execution, name: str, *, leaf: bool = True) -> Call:
+    call = await execution.admit(f"{name}()", name, "#", None, leaf=leaf)
+    if not call.own:
+        raise Unbranched(f"{name}()", call.branch.path)
+    return call
+
+
+def _bounded(coroutines: Sequence[object]) -> None:
+    if len(coroutines) > BRANCHES:
+        raise ProgramError(
+            f"{len(coroutines):,} branches are asked for, {BRANCHES:,} is the limit.", fix="Start child runs."
+        )
+    if not all(inspect.iscoroutine(each) for each in coroutines):
+        raise ProgramError(
+            "gather() and race() take coroutines: call the async functions, do not await them."
+        )
+
+
+def _close(coroutines: Sequence[object]) -> None:
+    """End coroutines that were never begun, so that Python does not warn of them."""
+    for each in coroutines:
+        if inspect.iscoroutine(each):
+            each.close()

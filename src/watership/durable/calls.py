@@ -1,0 +1,270 @@
+"""What a program may ask of the kernel: steps, waits, children, branches. Only inside a run."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, TypeVar, get_type_hints
+
+import msgspec
+
+from watership.durable.codec import decode, encode, fingerprint
+from watership.durable.effects import Effect
+from watership.durable.events import ChildStarted, SignalTaken, TimerFired, TimerSet
+from watership.durable.execution import Branch, Call, Execution, current_branch, current_step, here
+from watership.durable.ids import RunId, child_id
+from watership.durable.keys import step_name
+from watership.durable.program import Check, ChildFailed, OutsideRun, Unbranched, options_of
+from watership.durable.retry import RetryPolicy
+from watership.durable.run import ChildResult, Signal, Waiting, child_signal
+from watership.durable.states import RunState
+from watership.durable.stepping import StepCall, take_step
+from watership.durable.writes import Submit
+from watership.errors import BadInput
+
+T = TypeVar("T")
+
+
+async def step(
+    body: Callable[..., Awaitable[T]],
+    *args: object,
+    name: str | None = None,
+    key: str | None = None,
+    effect: Effect | None = None,
+    retry: RetryPolicy | None = None,
+    identity: object = None,
+    drift: object = None,
+    check: Check | None = None,
+    on_cancel: Callable[[T], Awaitable[object]] | None = None,
+    into: Any = None,
+) -> T:
+    """The result of `body(*args)`, performed once: after its commit it is recalled and never entered again.
+
+    `effect`, `retry` and `check` default to what `body` declares (see StepOptions). The result comes back
+    decoded from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for
+    the arguments where these do not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step
+    when the run is cancelled. Raises StepFailed after the last attempt.
+    """
+    declared = options_of(body)
+    asked = StepCall(
+        name=step_name(name or str(getattr(body, "__name__", ""))),
+        body=body,
+        args=args,
+        effect=effect or declared.effect,
+        retry=retry or declared.retry,
+        identity=identity,
+        drift=drift,
+        check=check or declared.check,
+        on_cancel=on_cancel,
+        into=into if into is not None else result_type(body),
+    )
+    execution = here("step").execution
+    call = await execution.admit(f"step {asked.name!r}", asked.name, "/", key)
+    with execution.active(call):
+        value: T = await take_step(execution, call, asked)
+        return value
+
+
+async def sleep(seconds: float) -> None:
+    """Wait, parked, `seconds` from the first time this call is reached."""
+    await _sleep(None, seconds)
+
+
+async def sleep_until(when: datetime) -> None:
+    """Wait, parked, until `when` (timezone-aware)."""
+    if when.tzinfo is None:
+        raise BadInput(
+            f"sleep_until() needs a time with a zone, got {when.isoformat()}.", fix="Add tzinfo=UTC."
+        )
+    await _sleep(when, 0.0)
+
+
+async def _sleep(when: datetime | None, seconds: float) -> None:
+    execution = here("sleep").execution
+    call = await execution.admit("sleep()", "sleep", "/", None)
+    record = execution.journal.timers.get(call.key)
+    if record is None:
+        await execution.may_go_on()
+        due = when or execution.clock.now() + timedelta(seconds=seconds)
+        await execution.append(TimerSet(key=call.key, due=due))
+        record = execution.journal.timers[call.key]
+    if not record.fired:
+        await execution.wait(call, Waiting(kind="timer", key=call.key, due=record.due))
+        await execution.append(TimerFired(key=call.key))
+
+
+async def signal(name: str, *, key: str | None = None, about: object = None, into: Any = Any) -> Any:
+    """The value of the next signal of this name, in the order of arrival; `about` is shown to people meanwhile."""
+    execution = here("signal").execution
+    call = await execution.admit(f"signal {name!r}", step_name(name), "/", key)
+    with execution.active(call):
+        shown = encode(about, f"what signal {name!r} is about")
+        taken = await _take(
+            execution, call, name, Waiting(kind="signal", key=call.key, name=name, about=shown)
+        )
+        return decode(taken, into)
+
+
+async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> msgspec.Raw:
+    """The signal that this call consumed or now consumes."""
+    recorded = execution.journal.signals.get(call.key)
+    if recorded is not None:
+        if recorded.name != name:
+            await execution.diverge(call.key, f"signal {recorded.name!r}", f"signal {name!r}")
+        return recorded.value
+    there: Signal | None = execution.take_signal(name)
+    if there is None:
+        there = await execution.wait(call, info)
+    taken = SignalTaken(key=call.key, name=name, signal_id=there.id, number=there.number, value=there.value)
+    await execution.append(taken)
+    return there.value
+
+
+async def child(program: str, input: object = None, *, key: str | None = None, into: Any = Any) -> Any:
+    """Start a run of `program` as a child, and wait for its result. Raises ChildFailed if it does not succeed."""
+    execution = here("child").execution
+    call = await execution.admit(f"child {program!r}", step_name(program), "/", key)
+    with execution.active(call):
+        given = encode(input, f"the input of child {program!r}")
+        identity = fingerprint([program, input], f"the input of child {program!r}")
+        await _start_child(execution, call, program, given, identity)
+        run_id = execution.journal.children[call.key].child
+        name = child_signal(run_id)
+        raw = await _take(execution, call, name, Waiting(kind="child", key=call.key, name=name))
+        result: ChildResult = decode(raw, ChildResult)
+        if result.state is not RunState.SUCCEEDED:
+            raise ChildFailed(run_id, result.state, result.failure)
+        return decode(result.result, into)
+
+
+async def _start_child(
+    execution: Execution, call: Call, program: str, given: msgspec.Raw, identity: str
+) -> None:
+    started = execution.journal.children.get(call.key)
+    if started is not None:
+        if started.identity != identity:
+            await execution.diverge(call.key, f"child {started.program!r}", f"child {program!r}")
+        return
+    await execution.may_go_on()
+    row = execution.run_row
+    run_id = child_id(row.id, call.key)
+    submit = Submit(
+        run_id=run_id,
+        program=program,
+        input=given,
+        tenant=row.tenant,
+        principal=row.principal,
+        deployment=row.deployment,
+        pool=row.pool,
+        priority=row.priority,
+        parent=row.id,
+        parent_key=call.key,
+        depth=row.depth + 1,
+    )
+    event = ChildStarted(key=call.key, child=run_id, program=program, identity=identity)
+    await execution.append(event, children=(submit,))
+
+
+async def carry_on(state: object) -> NoReturn:
+    """End this run and start its successor with `state` as input, on the deployment that is live now.
+
+    The successor takes this run's place in its conversation and towards its parent. Bounds the journals of
+    agents that live for weeks.
+    """
+    branch = here("carry_on")
+    execution = branch.execution
+    call = await execution.admit("carry_on()", "carry_on", "/", None)
+    if branch.path:
+        raise Unbranched("carry_on()", branch.path)
+    await execution.may_go_on()
+    row = execution.run_row
+    successor = Submit(
+        run_id=child_id(row.id, call.key),
+        program=row.program,
+        input=encode(state, "the state given to carry_on()"),
+        tenant=row.tenant,
+        principal=row.principal,
+        pool=row.pool,
+        priority=row.priority,
+        conversation=row.conversation,
+        parent=row.parent,
+        parent_key=row.parent_key,
+        depth=row.depth,
+    )
+    execution.carry_on(successor)
+    await execution.halt()
+
+
+async def now() -> datetime:
+    """The time, as it was when this call was first reached."""
+    execution = here("now").execution
+
+    async def now() -> datetime:
+        return execution.clock.now()
+
+    return await step(now)
+
+
+def idempotency_key() -> str:
+    """Inside a step's body: a key that is the same for every attempt at this step, and for no other step."""
+    branch, key = current_branch.get(), current_step.get()
+    if branch is None or key is None:
+        raise OutsideRun("idempotency_key")
+    return f"{branch.execution.run_id}:{key}"
+
+
+def current_run() -> RunId:
+    """The id of the run that the caller is part of."""
+    return here("current_run").execution.run_id
+
+
+@asynccontextmanager
+async def branch(key: str) -> AsyncIterator[None]:
+    """A branch of its own, named by `key`, for what the current task does inside the block.
+
+    For tools that wait or spawn while another loop (a model's) drives them: their calls need no keys then.
+    """
+    execution = here("branch").execution
+    call = await execution.admit("branch()", "branch", "#", key)
+    inner = Branch(call.key, execution, task=asyncio.current_task())
+    token = current_branch.set(inner)
+    try:
+        with execution.active(call), execution.sheltering(inner):
+            yield
+    finally:
+        current_branch.reset(token)
+
+
+@asynccontextmanager
+async def hosting() -> AsyncIterator[None]:
+    """The current branch is driven by a foreign loop whose every wait is a keyed kernel call of another task.
+
+    So the run can be parked while that loop waits. What the loop awaits besides must be short.
+    """
+    execution = here("hosting").execution
+    execution.host(+1)
+    try:
+        yield
+    finally:
+        execution.host(-1)
+
+
+def result_type(body: Callable[..., object]) -> Any:
+    """What `body` is annotated to return, as far as it can be told; else anything."""
+    target = inspect.unwrap(body)
+    while isinstance(target, functools.partial):
+        target = target.func
+    return _annotated_result(target)
+
+
+@functools.lru_cache(maxsize=4096)
+def _annotated_result(target: Callable[..., object]) -> Any:
+    try:
+        annotation = get_type_hints(target).get("return", Any)
+    except (NameError, TypeError, AttributeError):
+        return Any  # names that only a type checker knows
+    return Any if isinstance(annotation, TypeVar) else annotation

@@ -1,0 +1,145 @@
+"""The committer gathers the writes of concurrent runs into shared transactions (group commit).
+
+While one transaction is being committed the next one fills, so the batch grows with the load and a lone write
+waits for nobody. The durable-write limit is reached by sharing commits, never by weaker ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+
+from watership.durable.clock import Clock
+from watership.durable.ports import Bell, Store, pool_topic, run_topic
+from watership.durable.writes import Append, Outcome, Refused, Submit, Submitted, Write, Written
+from watership.errors import Conflict, ReadOnly, Unavailable, WatershipError
+
+BATCH = 512
+"""Writes in one transaction, at most: beyond it a commit takes longer than it saves."""
+
+QUEUE = 10_000
+"""Writes that may wait. Beyond it new ones are refused, before anything is accepted."""
+
+RETRY_FIRST, RETRY_MOST, RETRY_FOR = 0.05, 1.0, 8.0
+"""Seconds between tries on a store that does not answer, and for how long; well within a lease."""
+
+
+class WriteRefused(Conflict):
+    """The store refused a write; `code` says why."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason)
+        self.refused = refused
+
+    @property
+    def code(self) -> str:  # type: ignore[override]  # each refusal has its own
+        return self.refused.code
+
+
+def refusal(refused: Refused) -> WatershipError:
+    """The error that tells a caller of a refusal."""
+    match refused.code:
+        case "read_only":
+            return ReadOnly(refused.reason, retry_after=5.0)
+        case "no_deployment" | "limit":
+            return Unavailable(refused.reason)
+        case _:
+            return WriteRefused(refused)
+
+
+class Committer:
+    """Writes through one store, for all runs of a process. Use it as an async context manager."""
+
+    def __init__(self, store: Store, bell: Bell, clock: Clock) -> None:
+        self._store = store
+        self._bell = bell
+        self._clock = clock
+        self._queue: deque[tuple[Write, asyncio.Future[Outcome]]] = deque()
+        self._kick = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Committer:
+        self._task = asyncio.create_task(self._commit_all(), name="committer")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        self._kick.set()
+        if self._task is not None:
+            await self._task
+
+    async def write(self, write: Write) -> Outcome:
+        """Commit one write together with its neighbours. Raises Unavailable when the store does not answer."""
+        if self._closing:
+            raise Unavailable("This process is shutting down.")
+        if len(self._queue) >= QUEUE:
+            raise Unavailable(f"{QUEUE:,} writes are waiting for the store.")
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append((write, future))
+        self._kick.set()
+        return await future
+
+    async def submit(self, submit: Submit) -> Submitted:
+        """Start a run; returns after COMMIT. Raises what `refusal` gives when the store refuses it."""
+        outcome = await self.write(submit)
+        if isinstance(outcome, Refused):
+            raise refusal(outcome)
+        assert isinstance(outcome, Submitted)
+        return outcome
+
+    async def _commit_all(self) -> None:
+        while True:
+            await self._kick.wait()
+            self._kick.clear()
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                await self._commit(batch)
+            if self._closing:
+                return
+
+    async def _commit(self, batch: Sequence[tuple[Write, asyncio.Future[Outcome]]]) -> None:
+        """One transaction; when it aborts for a reason of its own, halves of it, until the culprit is alone."""
+        try:
+            written = await self._try([write for write, _ in batch])
+        except Exception as error:  # noqa: BLE001 - whatever it is, only the culprit's caller gets it
+            if len(batch) == 1 or isinstance(error, Unavailable):
+                for _, future in batch:
+                    _fail(future, error)
+                return
+            middle = len(batch) // 2
+            await self._commit(batch[:middle])
+            await self._commit(batch[middle:])
+            return
+        for (_, future), outcome in zip(batch, written.outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+        self._bell.ring(_topics([write for write, _ in batch], written))
+
+    async def _try(self, writes: Sequence[Write]) -> Written:
+        """Commit; where the outcome is unknown give the same writes again: what was committed says so."""
+        pause, give_up = RETRY_FIRST, self._clock.monotonic() + RETRY_FOR
+        while True:
+            try:
+                return await self._store.write(writes)
+            except Unavailable:
+                if self._clock.monotonic() + pause > give_up:
+                    raise
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, RETRY_MOST)
+
+
+def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
+
+
+def _topics(writes: Sequence[Write], written: Written) -> set[str]:
+    topics = {pool_topic(deployment, pool) for deployment, pool in written.woken}
+    topics |= {run_topic(run_id) for run_id in written.touched}
+    topics |= {run_topic(write.run_id) for write in writes if isinstance(write, Append)}
+    return topics

@@ -1,0 +1,256 @@
+"""A step: recall its outcome from the journal, or perform it and record the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, assert_never
+
+import msgspec
+
+from watership.durable.codec import decode, encode, fingerprint
+from watership.durable.effects import Effect
+from watership.durable.events import (
+    Drifted,
+    Failure,
+    StepAnswered,
+    StepDone,
+    StepRetried,
+    StepStarted,
+)
+from watership.durable.events import (
+    StepFailed as StepFailedEvent,
+)
+from watership.durable.execution import Call, Compensation, Execution, current_step
+from watership.durable.ids import Key
+from watership.durable.journal import StepRecord
+from watership.durable.program import Check, Done, StepFailed, failure_of
+from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay
+from watership.durable.run import Waiting
+
+DRIFT_HASH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class StepCall:
+    """A step as the program asks for it."""
+
+    name: str
+    body: Callable[..., Awaitable[object]]
+    args: tuple[object, ...]
+    effect: Effect
+    retry: RetryPolicy | None
+    identity: object
+    drift: object
+    check: Check | None
+    on_cancel: Callable[[Any], Awaitable[object]] | None
+    into: Any
+
+    @property
+    def policy(self) -> RetryPolicy:
+        """An unsafe step that raised may have acted, so it is entered again only where its author says so."""
+        return self.retry or (ONCE if self.effect is Effect.UNSAFE else THRICE)
+
+    def print(self, where: str) -> str:
+        """The identity that a replay must find again: the name and the declared arguments."""
+        return fingerprint([self.name, self.args if self.identity is None else self.identity], where)
+
+    def drift_print(self, where: str) -> str:
+        return "" if self.drift is None else fingerprint(self.drift, where)[:DRIFT_HASH]
+
+
+async def take_step(execution: Execution, call: Call, asked: StepCall) -> Any:
+    """The step's value. Raises StepFailed when the last attempt raised, now or in the journal."""
+    identity = asked.print(f"the arguments of step {call.key!r}")
+    record = execution.journal.steps.get(call.key)
+    if record is not None and record.identity != identity:
+        recorded = (
+            f"step {record.name!r} with other arguments"
+            if record.name == asked.name
+            else f"step {record.name!r}"
+        )
+        await execution.diverge(call.key, recorded, f"step {asked.name!r}")
+    while True:
+        record = execution.journal.steps.get(call.key)
+        outcome = await _settle(execution, call, asked, record)
+        if isinstance(outcome, _Again):
+            await _Attempt(execution, call.key, asked, identity, outcome.attempt).make()
+            continue
+        return outcome.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The step must be entered, for the `attempt`-th time."""
+
+    attempt: int
+
+
+async def _settle(
+    execution: Execution, call: Call, asked: StepCall, record: StepRecord | None
+) -> Done | _Again:
+    """What the journal's last word on the step means: a value, a failure (raised), or another attempt."""
+    if record is None:
+        return _Again(1)
+    match record.last:
+        case StepDone(value=value, drift=drift):
+            await _note_drift(execution, call.key, asked, drift)
+            return _value(execution, call.key, asked, record, value)
+        case StepFailedEvent(failure=failure, attempt=attempt):
+            raise StepFailed(call.key, failure, attempt)
+        case StepRetried(due=due, attempt=attempt):
+            if due > execution.clock.now():
+                await execution.wait(call, Waiting(kind="timer", key=call.key, name=asked.name, due=due))
+            return _Again(attempt + 1)
+        case StepAnswered(decision="done", value=value):
+            return _value(execution, call.key, asked, record, value)
+        case StepAnswered(decision="fail", by=by):
+            failure = Failure(kind="DecidedFailed", message=f"{by} decided that the step in doubt failed.")
+            raise StepFailed(call.key, failure, record.attempt)
+        case StepAnswered():
+            return _Again(record.attempt + 1)
+        case StepStarted():
+            return await _resolve_doubt(execution, call, asked, record)
+        case _:
+            assert_never(record.last)
+
+
+async def _resolve_doubt(
+    execution: Execution, call: Call, asked: StepCall, record: StepRecord
+) -> Done | _Again:
+    """The step began and has no result: its check decides, or else a person."""
+    assert isinstance(record.last, StepStarted)
+    if asked.check is None:
+        about = Waiting(kind="answer", key=call.key, name=asked.name, about=record.last.arguments)
+        execution.observer.note("step in doubt", run_id=execution.run_id, key=call.key)
+        # The answer comes as a journal event of the next execution: this wait only parks the run.
+        await execution.wait(call, about)
+        raise AssertionError("an answer ends the execution that waits for it")
+    await execution.may_go_on()
+    checked = await asked.check()
+    if isinstance(checked, Done):
+        value = encode(checked.value, f"the checked result of step {call.key!r}")
+        answer = StepAnswered(key=call.key, decision="done", by="check", value=value)
+    else:
+        answer = StepAnswered(key=call.key, decision=checked, by="check")
+    await execution.append(answer)
+    return await _settle(execution, call, asked, execution.journal.steps[call.key])
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One entry into a step's body."""
+
+    execution: Execution
+    key: Key
+    asked: StepCall
+    identity: str
+    number: int
+
+    async def make(self) -> None:
+        """Enter the body once and commit what came of it."""
+        await self.execution.may_go_on()
+        if self.asked.effect is not Effect.UNSAFE:
+            await self._enter()
+            return
+        # A task of its own: it is not left half done when its branch is dropped.
+        body = asyncio.get_running_loop().create_task(
+            self._start_and_enter(), name=f"{self.execution.run_id} {self.key}"
+        )
+        self.execution.keep(body)
+        await asyncio.shield(body)
+
+    async def _start_and_enter(self) -> None:
+        with self.execution.busy():
+            await self.execution.append(
+                StepStarted(
+                    key=self.key,
+                    name=self.asked.name,
+                    identity=self.identity,
+                    attempt=self.number,
+                    arguments=encode(self.asked.args, f"the arguments of step {self.key!r}"),
+                )
+            )
+            # The commit may have taken long: look at the lease again in the last instant before the effect.
+            while not self.execution.lease_holds():
+                await self.execution.may_go_on()
+            await self._enter()
+
+    async def _enter(self) -> None:
+        where = f"the result of step {self.key!r}"
+        token = current_step.set(self.key)
+        outcome: StepDone | StepFailedEvent | StepRetried
+        try:
+            outcome = StepDone(
+                key=self.key,
+                name=self.asked.name,
+                identity=self.identity,
+                value=encode(await self.asked.body(*self.asked.args), where),
+                attempt=self.number,
+                drift=self.asked.drift_print(where),
+            )
+        except Exception as error:  # noqa: BLE001 - a body may raise anything; the journal keeps what it was
+            outcome = self._after(error)
+        finally:
+            current_step.reset(token)
+        await self.execution.append(outcome)
+
+    def _after(self, error: Exception) -> StepFailedEvent | StepRetried:
+        failure = failure_of(error)
+        seconds = delay(self.asked.policy, self.number, f"{self.execution.run_id}/{self.key}")
+        if seconds is None or failure.kind in self.asked.policy.never:
+            return StepFailedEvent(
+                key=self.key,
+                name=self.asked.name,
+                identity=self.identity,
+                failure=failure,
+                attempt=self.number,
+            )
+        return StepRetried(
+            key=self.key,
+            name=self.asked.name,
+            identity=self.identity,
+            failure=failure,
+            attempt=self.number,
+            due=self.execution.clock.now() + timedelta(seconds=seconds),
+        )
+
+
+async def _note_drift(execution: Execution, key: Key, asked: StepCall, before: str) -> None:
+    """What may change harmlessly has changed: an event for the replay gate, once, and never a failure."""
+    after = asked.drift_print(f"the drift of step {key!r}")
+    if before and after and before != after and key not in execution.journal.drifted:
+        await execution.append(Drifted(key=key, before=before, after=after))
+
+
+def _value(execution: Execution, key: Key, asked: StepCall, record: StepRecord, raw: msgspec.Raw) -> Done:
+    value: object = decode(raw, asked.into)
+    if asked.on_cancel is not None:
+        execution.compensations[key] = Compensation(
+            record.position, partial(take_undo, execution, key, asked.on_cancel, value)
+        )
+    return Done(value)
+
+
+async def take_undo(
+    execution: Execution, undone: Key, undo: Callable[[Any], Awaitable[object]], value: object
+) -> None:
+    """Compensate a step, as an idempotent step of its own."""
+    call = await execution.admit("on_cancel", "on_cancel", "/", undone)
+    asked = StepCall(
+        name="on_cancel",
+        body=undo,
+        args=(value,),
+        effect=Effect.IDEMPOTENT,
+        retry=None,
+        identity=undone,
+        drift=None,
+        check=None,
+        on_cancel=None,
+        into=Any,
+    )
+    with execution.active(call):
+        await take_step(execution, call, asked)
