@@ -1,0 +1,1 @@
+"""HTTP from the client's side: probes and readiness."""

@@ -1,0 +1,204 @@
+"""The proxy itself: it listens, looks after its instances' health, and obeys its control socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, assert_never, cast
+
+from watership.adapters.http.readiness import Readiness, readiness
+from watership.adapters.proxy.calls import (
+    Drain,
+    Pause,
+    Read,
+    Resume,
+    RouterCall,
+    SetTargets,
+    SetWeights,
+    Ticks,
+    Totals,
+    as_lists,
+)
+from watership.adapters.proxy.heads import refusal
+from watership.adapters.proxy.instance import IDLE_SECONDS, Instance
+from watership.adapters.proxy.relay import RETRY_SECONDS, Holding, Relay
+from watership.adapters.proxy.switchboard import Switchboard
+from watership.adapters.proxy.wire import ClientWire, Wire
+from watership.adapters.unixline.calls import CallServer
+
+CLIENTS = 2048
+"""Connections of clients at a time; further ones are refused at once."""
+
+PROBE_SECONDS = 0.5
+"""Between two looks at an instance's health: an instance that died is left within a second."""
+
+SWEEP_SECONDS = 1.0
+"""Between two looks at all deadlines, which are tens of seconds."""
+
+TRIP_SECONDS = 0.1
+"""Between two looks at the dead-man's switch, beside the look that every request takes."""
+
+GRACE_SECONDS = 30.0
+"""How long a shutdown waits for requests in flight."""
+
+BACKLOG = 1024
+"""Connections that wait to be accepted: a burst must not be refused."""
+
+
+class EmbeddedProxy:
+    """A reverse proxy over two slots: `async with EmbeddedProxy(state) as proxy`, then `proxy.port`."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        listen: str = "127.0.0.1:0",
+        control: Path | None = None,
+        board: Switchboard | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        host, _, port = listen.rpartition(":")
+        self.host = host.strip("[]")
+        self.port = int(port)
+        self.board = board or Switchboard(state)
+        self._control = control
+        self._grace_seconds = grace_seconds
+        self._wires: set[Wire] = set()
+        self._relays: dict[ClientWire, Relay] = {}
+        self._holding = Holding()
+        self._stack = AsyncExitStack()
+        self._draining: set[asyncio.Task[object]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        await self.board.keep()
+        await self._probe(self._instances())
+        self._server = await self._loop.create_server(self._accept, self.host, self.port, backlog=BACKLOG)
+        self.port = self._server.sockets[0].getsockname()[1]
+        if self._control is not None:
+            server: CallServer[RouterCall] = CallServer(self._control, RouterCall, self.answer)
+            await self._stack.enter_async_context(server)
+        self._chores = [
+            self._loop.create_task(chore)
+            for chore in (self._watch_health(), self._watch_switch(), self._sweep())
+        ]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop accepting, let requests in flight end, then close everything."""
+        self._server.close()
+        for client, relay in list(self._relays.items()):
+            relay.closing = True
+            if client.between and not client.ready():
+                client.close()
+        deadline = self._loop.time() + self._grace_seconds
+        while self._relays and self._loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        await self._stack.aclose()
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        for instance in self._instances():
+            instance.close_idle(float("inf"))
+        for wire in list(self._wires):
+            wire.abort()
+        while self._wires or self._relays:
+            await asyncio.sleep(0)
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    async def answer(self, call: RouterCall) -> object:
+        """Do what the control socket was told."""
+        match call:
+            case Read():
+                return self.board.read()
+            case SetTargets():
+                await self._probe(await self.board.set_targets(call.slot, call.addresses, epoch=call.epoch))
+                return None
+            case SetWeights():
+                return await self.board.set_weights(
+                    call.weights, epoch=call.epoch, hold_seconds=call.hold_seconds, last_safe=call.last_safe
+                )
+            case Drain():
+                return await self.board.drain(call.slot, seconds=call.seconds, epoch=call.epoch)
+            case Pause():
+                await self.board.pause(seconds=call.seconds, epoch=call.epoch)
+                return None
+            case Resume():
+                await self.board.resume(epoch=call.epoch)
+                return None
+            case Ticks():
+                return as_lists(self.board.ticks(after=call.after, until=call.until))
+            case Totals():
+                return {slot: line.traffic.total.tick() for slot, line in self.board.lines.items()}
+            case _:
+                assert_never(call)
+
+    def _accept(self) -> ClientWire:
+        client = _Accepted(self._loop, self._wires)
+        client.proxy = self
+        return client
+
+    def begin(self, client: ClientWire) -> None:
+        """Serve a connection that was accepted, or refuse it when there are too many."""
+        if len(self._relays) >= CLIENTS:
+            detail = "The proxy has as many connections as it may have."
+            client.transport.write(refusal(503, detail, keep_alive=False, retry_after=RETRY_SECONDS))
+            client.close()
+            return
+        peer = client.transport.get_extra_info("peername")
+        name = str(peer[0]).encode() if peer else b"unknown"
+        relay = self._relays[client] = Relay(self.board, client, name, self._wires, self._holding)
+        client.task = self._loop.create_task(relay.run())
+        client.task.add_done_callback(lambda _: self._relays.pop(client, None))
+
+    def _instances(self) -> list[Instance]:
+        return [instance for line in self.board.lines.values() for instance in line.instances]
+
+    async def _probe(self, instances: Iterable[Instance]) -> None:
+        await asyncio.gather(*map(probe, instances))
+
+    async def _watch_health(self) -> None:
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            await self._probe(self._instances())
+
+    async def _watch_switch(self) -> None:
+        while True:
+            await asyncio.sleep(TRIP_SECONDS)
+            self.board.trip_if_due()
+            # A full disk must not stop the watch: the revert is in force, and writing is tried again.
+            with suppress(OSError):
+                await self.board.keep()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = self._loop.time()
+            for wire in [wire for wire in self._wires if wire.deadline < now]:
+                wire.expire()
+            for instance in self._instances():
+                instance.close_idle(now - IDLE_SECONDS)
+
+
+async def probe(instance: Instance) -> None:
+    """Ask an instance whether it is ready, and take in what it says."""
+    outcome = await readiness(instance.address)
+    instance.judge(answered=outcome is not Readiness.SILENT, ready=outcome is Readiness.READY)
+
+
+class _Accepted(ClientWire):
+    """A client's wire that reports to the proxy once it is connected."""
+
+    proxy: EmbeddedProxy
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.proxy.begin(self)
