@@ -278,11 +278,10 @@ class _Builder:
                     return float(scalar.text)
                 wanted, fits = "a number", False
             case kinds.LiteralType(values=values):
+                if scalar.text in values:
+                    return scalar.text
                 choices = [str(choice) for choice in values]
-                wanted, fits = (
-                    f"one of: {', '.join(choices)}{_nearest(scalar.text, choices)}",
-                    value in values,
-                )
+                wanted, fits = f"one of: {', '.join(choices)}{_nearest(scalar.text, choices)}", False
             case _:
                 raise TypeError(f"A document cannot hold {kind}.")
         if not fits:

@@ -198,9 +198,7 @@ def _fits(live: Side, nxt: Side, migrations: Sequence[ports.Migration], created_
         raise BadInput("The time of a plan needs its zone.")
     for before, after in pairwise(migrations):
         if before.end != after.start:
-            raise BadInput(
-                f"{after.name} starts at schema {after.start}, but {before.name} ends at {before.end}."
-            )
+            raise BadInput(f"{after.name} does not begin at schema {before.end}, where {before.name} ends.")
     for version in {each for migration in migrations for each in (migration.start, migration.end)}:
         for side in (live, nxt):
             if version not in side.build.schema:
