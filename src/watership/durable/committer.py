@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from watership.durable.clock import Clock
-from watership.durable.ports import Bell, Store, pool_topic, run_topic
+from watership.durable.ports import Bell, Store, inbox_topic, pool_topic, run_topic
 from watership.durable.writes import Append, Outcome, Refused, Submit, Submitted, Write, Written
 from watership.errors import Conflict, ReadOnly, Unavailable, WatershipError
 
@@ -140,6 +140,6 @@ def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:
 
 def _topics(writes: Sequence[Write], written: Written) -> set[str]:
     topics = {pool_topic(deployment, pool) for deployment, pool in written.woken}
-    topics |= {run_topic(run_id) for run_id in written.touched}
+    topics |= {inbox_topic(run_id) for run_id in written.touched}
     topics |= {run_topic(write.run_id) for write in writes if isinstance(write, Append)}
     return topics

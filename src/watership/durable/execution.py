@@ -207,6 +207,7 @@ class Execution:
         if self._nudged:
             self._nudged = False
             await self._read_inbox()
+        self._fire_timers()
         if self._root.task.done() and self.mode is not Mode.STOP and not self._active:
             return await self._finish(self._root)
         if self._stands_still() and await self._settled():
@@ -224,7 +225,7 @@ class Execution:
         return self._steps == before and self._stands_still()
 
     async def _until_something_changes(self) -> None:
-        """Wait for a change, or for the next timer, which is then fired."""
+        """Wait for a change, or for the next timer."""
         due = self._next_due()
         if due is None:
             await self._changed.wait()
@@ -238,6 +239,8 @@ class Execution:
             timer.cancel()
             change.cancel()
             await asyncio.gather(timer, change, return_exceptions=True)
+
+    def _fire_timers(self) -> None:
         now = self.clock.now()
         for wait in [w for w in self._waits.values() if w.info.due is not None and w.info.due <= now]:
             self.wake(wait, None)

@@ -98,8 +98,13 @@ def pool_topic(deployment: DeploymentId, pool: str) -> str:
 
 
 def run_topic(run_id: RunId) -> str:
-    """Rung when a run that somebody holds has new signals, or when its journal grew."""
+    """Rung when a run's journal grew or its state changed, for those who watch it."""
     return f"run:{run_id}"
+
+
+def inbox_topic(run_id: RunId) -> str:
+    """Rung when a run that somebody holds has new signals or was asked to end, for its owner."""
+    return f"inbox:{run_id}"
 
 
 class Witness(Protocol):

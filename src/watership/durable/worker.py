@@ -14,7 +14,7 @@ from watership.durable.events import Failure
 from watership.durable.execution import Execution
 from watership.durable.ids import DeploymentId, EntryId, NewId, RunId, WorkerId
 from watership.durable.lease import LEASE_SECONDS, Lease
-from watership.durable.ports import Bell, Observer, Runs, Witness, pool_topic, run_topic
+from watership.durable.ports import Bell, Observer, Runs, Witness, inbox_topic, pool_topic
 from watership.durable.program import Programs
 from watership.durable.writes import Append, Bury, Claim, Claimed, ClaimedRun, Renew, Renewed, Stop
 from watership.errors import Unavailable
@@ -268,7 +268,7 @@ class Worker:
         """Let the bell wake the claiming, and runs whose inbox has something new."""
         pool = pool_topic(self.deployment, self.pool)
         while True:
-            topics = {run_topic(run_id): execution for run_id, execution in self._held.items()}
+            topics = {inbox_topic(run_id): execution for run_id, execution in self._held.items()}
             rung = await self._bell.wait(frozenset({pool, *topics}), self._settings.poll_seconds)
             if pool in rung:
                 self._room.set()
