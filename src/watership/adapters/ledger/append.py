@@ -99,6 +99,7 @@ def _released(tx: Transaction, run: Run, state: RunState) -> Run:
 
 def _parked(tx: Transaction, run: Run, park: Park) -> Run:
     run = _released(tx, run, RunState.IN_DOUBT if park.in_doubt else RunState.WAITING)
+    run = replace(run, waits=park.waits)
     if park.in_doubt:
         return run
     if park.wake_at is not None and park.wake_at <= tx.now:

@@ -41,7 +41,9 @@ def to_ready(tx: Transaction, run: Run) -> Run:
     """The run as one that any worker of its deployment may claim, with its pool woken. The caller puts it."""
     tx.wake(run)
     state = RunState.READY if run.state is RunState.READY else move(run.state, RunState.READY)
-    return replace(run, state=state, wake_at=None, lease_owner=None, lease_until=None, updated_at=tx.now)
+    return replace(
+        run, state=state, wake_at=None, waits=(), lease_owner=None, lease_until=None, updated_at=tx.now
+    )
 
 
 def unknown(run_id: RunId) -> Refused:

@@ -47,6 +47,7 @@ def _take(tx: Transaction, run: Run, write: Claim) -> Run:
         epoch=run.epoch + 1,
         claims=run.claims + 1,
         wake_at=None,
+        waits=(),
         lease_owner=write.worker,
         lease_until=tx.now + timedelta(seconds=write.lease_seconds),
         updated_at=tx.now,
@@ -55,7 +56,7 @@ def _take(tx: Transaction, run: Run, write: Claim) -> Run:
 
 def _stopped(run: Run) -> Run:
     tried = run.claims - 1
-    message = f"Claimed {tried} times without progress: its workers ended or lost it before they journaled anything."
+    message = f"Claimed {tried} times without progress: its workers ended or lost it before its next entry."
     return replace(
         run,
         state=move(run.state, RunState.STOPPED),

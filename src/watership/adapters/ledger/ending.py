@@ -35,6 +35,7 @@ def end(
         successor=successor,
         claims=0,
         wake_at=None,
+        waits=(),
         lease_owner=None,
         lease_until=None,
     )

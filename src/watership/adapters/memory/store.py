@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from watership.adapters.ledger import commit, intake
+from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.adapters.memory.rows import MemoryRows
 from watership.durable.clock import Clock, SystemClock
 from watership.durable.events import Entry
@@ -15,7 +16,7 @@ from watership.durable.ports import RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
-from watership.errors import BadInput, Fenced
+from watership.errors import Fenced
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.intake import IntakeState, Weights
 
@@ -46,10 +47,12 @@ class MemoryStore:
         return self._rows.run(run_id)
 
     async def list(self, which: RunFilter, *, limit: int = 50, after: str | None = None) -> RunPage:
+        before = None if after is None else parse_cursor(after)
+        serials = self._rows.serials
         matching = [run for run in reversed(self._rows.runs.values()) if matches(run, which)]
-        older = [run for run in matching if after is None or self._rows.serials[run.id] < parse_cursor(after)]
+        older = [run for run in matching if before is None or serials[run.id] < before]
         page = tuple(older[:limit])
-        more = str(self._rows.serials[page[-1].id]) if len(older) > limit and page else None
+        more = spell_cursor(serials[page[-1].id]) if len(older) > limit and page else None
         return RunPage(runs=page, total_count=len(matching), next=more)
 
     async def journal(self, run_id: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
@@ -138,10 +141,3 @@ def matches(run: Run, which: RunFilter) -> bool:
         and (which.conversation is None or run.conversation == which.conversation)
         and (which.parent is None or run.parent == which.parent)
     )
-
-
-def parse_cursor(text: str) -> int:
-    """The place in creation order that a cursor names."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise BadInput(f"{text!r} is not a cursor.", fix="Pass the `next` of the page before, unchanged.")
-    return int(text)

@@ -1,0 +1,185 @@
+"""How values stand in columns: times as microseconds, structures as JSON, a run as one row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from watership.durable.events import Entry, Failure, load
+from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
+from watership.durable.run import Run, Signal, Waiting
+from watership.durable.states import RunState
+from watership.fleet.intake import IntakeState, Weights
+
+Row = tuple[Any, ...]
+"""What the driver returns; the functions here are where it becomes typed."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_NULL = msgspec.Raw(b"null")
+_encode = msgspec.json.encode
+_waits = msgspec.json.Decoder(tuple[Waiting, ...])
+_failure = msgspec.json.Decoder(Failure)
+_weights = msgspec.json.Decoder(Weights)
+
+
+def micros(when: datetime) -> int:
+    return (when - _EPOCH) // _MICROSECOND
+
+
+def micros_or_null(when: datetime | None) -> int | None:
+    return None if when is None else (when - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+BIRTH = (
+    "id",
+    "program",
+    "tenant",
+    "principal",
+    "pool",
+    "priority",
+    "conversation",
+    "parent",
+    "parent_key",
+    "depth",
+    "created_at",
+)
+"""Columns that never change."""
+
+PLACE = (
+    "state",
+    "deployment",
+    "wake_at",
+    "lease_owner",
+    "lease_until",
+    "epoch",
+    "cancel_requested",
+    "waits",
+    "result",
+    "failure",
+    "successor",
+)
+"""Columns that change with the run's state; most indexes stand on them."""
+
+PROGRESS = ("seq", "inbox", "claims", "updated_at")
+"""Columns that change with every append."""
+
+RUN = ", ".join(f"runs.{column}" for column in BIRTH + PLACE + PROGRESS)
+"""What `run_of` takes."""
+
+
+def birth_of(run: Run) -> Row:
+    return (
+        run.id,
+        run.program,
+        run.tenant,
+        run.principal,
+        run.pool,
+        run.priority,
+        run.conversation,
+        run.parent,
+        run.parent_key,
+        run.depth,
+        micros(run.created_at),
+    )
+
+
+def place_of(run: Run) -> Row:
+    return (
+        run.state.value,
+        run.deployment,
+        micros_or_null(run.wake_at),
+        run.lease_owner,
+        micros_or_null(run.lease_until),
+        run.epoch,
+        int(run.cancel_requested),
+        _encode(run.waits) if run.waits else None,
+        None if run.result == _NULL else bytes(run.result),
+        None if run.failure is None else _encode(run.failure),
+        run.successor,
+    )
+
+
+def progress_of(run: Run) -> Row:
+    return (run.seq, run.inbox, run.claims, micros(run.updated_at))
+
+
+def run_of(row: Row, run_input: bytes | None = None) -> Run:
+    """The run of a row of RUN; without its input when that was not asked for."""
+    return Run(
+        id=RunId(row[0]),
+        program=row[1],
+        input=_NULL if run_input is None else msgspec.Raw(run_input),
+        tenant=row[2],
+        principal=row[3],
+        pool=row[4],
+        priority=row[5],
+        conversation=row[6],
+        parent=None if row[7] is None else RunId(row[7]),
+        parent_key=None if row[8] is None else Key(row[8]),
+        depth=row[9],
+        created_at=moment(row[10]),
+        state=RunState(row[11]),
+        deployment=DeploymentId(row[12]),
+        wake_at=moment_or_none(row[13]),
+        lease_owner=None if row[14] is None else WorkerId(row[14]),
+        lease_until=moment_or_none(row[15]),
+        epoch=row[16],
+        cancel_requested=bool(row[17]),
+        waits=() if row[18] is None else _waits.decode(row[18]),
+        result=_NULL if row[19] is None else msgspec.Raw(row[19]),
+        failure=None if row[20] is None else _failure.decode(row[20]),
+        successor=None if row[21] is None else RunId(row[21]),
+        seq=row[22],
+        inbox=row[23],
+        claims=row[24],
+        updated_at=moment(row[25]),
+    )
+
+
+def entry_of(run_id: RunId, row: Row) -> Entry:
+    """From seq, epoch, at, version, event."""
+    return Entry(run_id=run_id, seq=row[0], epoch=row[1], at=moment(row[2]), event=load(row[3], row[4]))
+
+
+def signal_of(run_id: RunId, row: Row) -> Signal:
+    """From number, id, name, value, at."""
+    return Signal(
+        run_id=run_id,
+        number=row[0],
+        id=SignalId(row[1]),
+        name=row[2],
+        value=msgspec.Raw(row[3]),
+        at=moment(row[4]),
+    )
+
+
+def intake_of(row: Row) -> IntakeState:
+    """From weights, epoch, until, last_safe, readonly."""
+    return IntakeState(
+        weights=_weights.decode(row[0]),
+        epoch=row[1],
+        until=moment_or_none(row[2]),
+        last_safe=None if row[3] is None else _weights.decode(row[3]),
+        readonly=bool(row[4]),
+    )
+
+
+def intake_row(state: IntakeState) -> Row:
+    return (
+        _encode(state.weights),
+        state.epoch,
+        micros_or_null(state.until),
+        None if state.last_safe is None else _encode(state.last_safe),
+        int(state.readonly),
+    )

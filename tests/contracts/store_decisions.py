@@ -1,0 +1,181 @@
+"""The contract of signals, cancellations and answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contracts.store_appends import code
+from tests.contracts.world import GREEN, LEASE, POOL, World, done, raw, submission
+from watership.durable.events import Failure, Finished, StepAnswered, StepStarted
+from watership.durable.ids import Key, RunId
+from watership.durable.run import child_signal
+from watership.durable.states import RunState
+from watership.durable.writes import Answer, Cancel, Done, Duplicate, Park, Retry, Stop, Write, Written, Yield
+
+STARTED = StepStarted(key=Key("pay/0"), name="pay", identity="i", attempt=1)
+
+
+class DecisionSuite:
+    # --- signals -----------------------------------------------------------------------------
+
+    async def test_signals_are_numbered_and_taken_once(self, world: World) -> None:
+        await world.running("a")
+        written = await world.write(
+            world.delivery("a", "x", 1), world.delivery("a", "y", 2), world.delivery("a", "x", 3)
+        )
+        assert written.outcomes == (Done(), Done(), Duplicate())
+        assert await world.outcome(world.delivery("a", "y")) == Duplicate()
+        inbox = await world.inbox("a")
+        assert [(s.number, s.id, s.value, s.at) for s in inbox] == [
+            (1, "x", raw(1), world.clock.now()),
+            (2, "y", raw(2), world.clock.now()),
+        ]
+        assert [s.number for s in await world.store.inbox(RunId("a"), after=1)] == [2]
+
+    async def test_a_signal_wakes_a_waiting_run(self, world: World) -> None:
+        await world.park(await world.running("a"), wake_in=99)
+        written = await world.write(world.delivery("a", "x"))
+        assert written == Written(outcomes=(Done(),), woken=frozenset({(GREEN, POOL)}))
+        run = await world.run("a")
+        assert (run.state, run.wake_at, run.waits) == (RunState.READY, None, ())
+
+    async def test_a_signal_touches_a_running_run(self, world: World) -> None:
+        await world.running("a")
+        written = await world.write(world.delivery("a", "x"))
+        assert written == Written(outcomes=(Done(),), touched=frozenset({RunId("a")}))
+
+    async def test_a_signal_does_not_move_a_run_that_waits_for_people_or_its_turn(self, world: World) -> None:
+        doubt = await world.running("doubt", conversation="c")
+        await world.park(doubt, in_doubt=True)
+        await world.submit("queued", conversation="c")
+        stopped = await world.running("stopped")
+        await world.append(stopped, then=Stop(failure=Failure(kind="K", message="m")))
+        written = await world.write(*(world.delivery(name, "x") for name in ("doubt", "queued", "stopped")))
+        assert written == Written(outcomes=(Done(),) * 3)
+        states = [await world.state(name) for name in ("doubt", "queued", "stopped")]
+        assert states == ["in_doubt", "queued", "stopped"]
+
+    async def test_an_ended_run_takes_no_new_signals_but_knows_the_old(self, world: World) -> None:
+        run = await world.running("a")
+        await world.write(world.delivery("a", "x"))
+        await world.finish(run)
+        assert await world.outcome(world.delivery("a", "x")) == Duplicate()
+        assert code(await world.outcome(world.delivery("a", "y"))) == "illegal_move"
+
+    @pytest.mark.parametrize("kind", ["signal", "cancel", "retry", "answer"])
+    async def test_nothing_reaches_a_run_that_does_not_exist(self, world: World, kind: str) -> None:
+        nobody = RunId("nobody")
+        writes: dict[str, Write] = {
+            "signal": world.delivery("nobody", "x"),
+            "cancel": Cancel(run_id=nobody),
+            "retry": Retry(run_id=nobody),
+            "answer": Answer(run_id=nobody, key=Key("k"), decision="done", by="ann"),
+        }
+        assert code(await world.outcome(writes[kind])) == "not_found"
+
+    # --- cancelling --------------------------------------------------------------------------
+
+    async def test_a_run_that_never_began_is_cancelled_at_once(self, world: World) -> None:
+        parent = await world.running("parent")
+        await world.append(
+            parent, children=[submission("a", conversation="c")], then=Park(wake_at=None, seen=0)
+        )
+        await world.submit("next", conversation="c")
+        written = await world.write(Cancel(run_id=RunId("a")))
+        assert written == Written(outcomes=(Done(),), woken=frozenset({(GREEN, POOL)}))
+        assert await world.state("a") is RunState.CANCELLED
+        assert await world.events("a") == [Finished(key=Key(""), state="cancelled")]
+        assert [signal.name for signal in await world.inbox("parent")] == [child_signal(RunId("a"))]
+        assert [await world.state(name) for name in ("parent", "next")] == ["ready", "ready"]
+
+    async def test_a_queued_run_is_cancelled_without_moving_its_conversation(self, world: World) -> None:
+        for name in "abc":
+            await world.submit(name, conversation="c")
+        await world.write(Cancel(run_id=RunId("b")))
+        assert [await world.state(name) for name in "abc"] == ["ready", "cancelled", "queued"]
+
+    async def test_a_running_run_is_asked_to_end(self, world: World) -> None:
+        run = await world.running("a")
+        written = await world.write(Cancel(run_id=run.id))
+        assert written == Written(outcomes=(Done(),), touched=frozenset({run.id}))
+        asked = await world.run("a")
+        assert (asked.state, asked.cancel_requested) == (RunState.RUNNING, True)
+
+    @pytest.mark.parametrize("stand", ["waiting", "in_doubt", "stopped", "ready"])
+    async def test_a_run_that_stands_is_made_ready_to_compensate(self, world: World, stand: str) -> None:
+        run = await world.running("a")
+        then = {
+            "waiting": Park(wake_at=None, seen=0),
+            "in_doubt": Park(wake_at=None, seen=0, in_doubt=True),
+            "stopped": Stop(failure=Failure(kind="K", message="m")),
+            "ready": Yield(),
+        }[stand]
+        await world.append(run, then=then)
+        written = await world.write(Cancel(run_id=run.id))
+        assert written == Written(outcomes=(Done(),), woken=frozenset({(GREEN, POOL)}))
+        (claimed,) = await world.claim()
+        assert (claimed.run.cancel_requested, claimed.run.epoch) == (True, 2)
+
+    async def test_cancelling_twice_is_cancelling_once(self, world: World) -> None:
+        run = await world.running("a")
+        await world.write(Cancel(run_id=run.id))
+        await world.park(run, cancelling=True)
+        before = await world.run("a")
+        written = await world.write(Cancel(run_id=run.id))
+        assert written == Written(outcomes=(Done(),), woken=frozenset())
+        assert await world.run("a") == before
+
+    async def test_a_run_that_stopped_while_it_compensated_ends_when_asked_again(self, world: World) -> None:
+        run = await world.running("a")
+        await world.write(Cancel(run_id=run.id))
+        await world.append(run, then=Stop(failure=Failure(kind="K", message="m")))
+        assert await world.outcome(Cancel(run_id=run.id)) == Done()
+        assert await world.state("a") is RunState.CANCELLED
+
+    async def test_a_poisoned_run_gets_new_attempts_to_compensate(self, world: World) -> None:
+        run = await world.running("a")
+        world.clock.go_on(LEASE)
+        await world.claim(poison_limit=1)
+        await world.write(Cancel(run_id=run.id))
+        assert len(await world.claim(poison_limit=1)) == 1
+
+    async def test_an_ended_run_cannot_be_cancelled(self, world: World) -> None:
+        run = await world.running("a")
+        await world.finish(run)
+        assert code(await world.outcome(Cancel(run_id=run.id))) == "illegal_move"
+
+    # --- answering ---------------------------------------------------------------------------
+
+    async def test_an_answer_is_journaled_and_lets_the_run_go_on(self, world: World) -> None:
+        run = await world.running("a")
+        await world.append(run, STARTED, then=Park(wake_at=None, seen=0, in_doubt=True))
+        answer = Answer(run_id=run.id, key=Key("pay/0"), decision="done", by="ann", value=raw({"paid": True}))
+        written = await world.write(answer)
+        assert written == Written(outcomes=(Done(),), woken=frozenset({(GREEN, POOL)}))
+        answered = StepAnswered(key=Key("pay/0"), decision="done", by="ann", value=raw({"paid": True}))
+        assert await world.events("a") == [STARTED, answered]
+        entry = (await world.store.journal(run.id))[-1]
+        assert (entry.seq, entry.epoch) == (2, 1)
+        assert await world.state("a") is RunState.READY
+
+    async def test_an_answer_to_a_step_that_is_not_in_doubt_is_refused(self, world: World) -> None:
+        run = await world.running("a")
+        answer = Answer(run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
+        assert code(await world.outcome(answer)) == "not_in_doubt"
+        await world.append(run, STARTED, done("pay/0"), then=Park(wake_at=None, seen=0, in_doubt=True))
+        assert code(await world.outcome(answer)) == "not_in_doubt"
+        assert await world.state("a") is RunState.IN_DOUBT
+
+    async def test_a_step_is_answered_once(self, world: World) -> None:
+        run = await world.running("a")
+        other = StepStarted(key=Key("pay/1"), name="pay", identity="i", attempt=1)
+        await world.append(run, STARTED, other, then=Park(wake_at=None, seen=0, in_doubt=True))
+        answer = Answer(run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
+        assert await world.outcome(answer) == Done()
+        (claimed,) = await world.claim()
+        await world.park(claimed.run, in_doubt=True)
+        assert code(await world.outcome(answer)) == "not_in_doubt"
+
+    async def test_only_a_stopped_run_is_let_try_again(self, world: World) -> None:
+        run = await world.running("a")
+        assert code(await world.outcome(Retry(run_id=run.id))) == "illegal_move"

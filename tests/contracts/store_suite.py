@@ -1,0 +1,13 @@
+"""What every store must do, as one suite: a store passes it, or is none."""
+
+from __future__ import annotations
+
+from tests.contracts.store_appends import AppendSuite
+from tests.contracts.store_claims import ClaimSuite
+from tests.contracts.store_decisions import DecisionSuite
+from tests.contracts.store_fleet import FleetSuite
+from tests.contracts.store_submissions import SubmissionSuite
+
+
+class StoreSuite(SubmissionSuite, ClaimSuite, AppendSuite, DecisionSuite, FleetSuite):
+    """Subclass it with a fixture `world` that opens your store."""
