@@ -8,7 +8,6 @@ The documented schema is `watership.example.toml`.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from watership.errors import BadInput
+from watership.fleet.identity import is_loopback
 
 FILE: Final = "watership.toml"
 PREFIX: Final = "WATERSHIP_"
@@ -63,9 +63,10 @@ class WorkerSettings(_Section, frozen=True):
 
 
 class LogSettings(_Section, frozen=True):
-    """`auto`: for people on a terminal, JSON otherwise."""
+    """What is told, and in which form. `auto`: for people on a terminal, JSON otherwise."""
 
     format: Literal["auto", "console", "json"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class EnvironmentSettings(_Section, frozen=True):
@@ -101,7 +102,7 @@ class Config(_Section, frozen=True):
 
 
 def load(folder: Path, environment: Mapping[str, str]) -> Config:
-    """The settings of a process in `folder`. Raises BadConfig, which names what is wrong and what mends it."""
+    """The settings of a process in `folder`. Raises BadConfig, which names what is wrong and its mend."""
     file = find(folder)
     tree = _parse(file) if file else {}
     for variable, path in _variables(environment):
@@ -129,16 +130,6 @@ def settings() -> Iterator[tuple[str, ...]]:
             yield from ((field.name, inner.name) for inner in msgspec.structs.fields(field.type))
         else:
             yield (field.name,)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`. A name other than localhost could point anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _parse(file: Path) -> dict[str, Any]:

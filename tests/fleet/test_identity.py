@@ -11,7 +11,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from watership.errors import BadInput, NotAllowed
-from watership.fleet.identity import ADMIN, OPERATOR, READER, ROLES, WRITER, Identity, Tokens, Unauthenticated
+from watership.fleet.identity import (
+    ADMIN,
+    OPERATOR,
+    READER,
+    ROLES,
+    WRITER,
+    Identity,
+    Tokens,
+    Unauthenticated,
+    is_loopback,
+)
 
 SECRET = "a-secret-of-the-tests-that-is-long-enough"
 OTHER = "another-secret-of-the-tests-also-long-enough"
@@ -230,3 +240,13 @@ def test_a_missing_role_is_named() -> None:
     reader.require(READER)
     with pytest.raises(NotAllowed):
         reader.require(WRITER)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_loopback_is_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["::", "10.0.0.1", "localhost.example", "", "127.0.0.1.example"])
+def test_everything_else_is_not_loopback(host: str) -> None:
+    assert not is_loopback(host)

@@ -1,0 +1,92 @@
+"""An observer that counts: requests by route, events by name, runs by deployment and state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from watership.durable.ids import DeploymentId
+from watership.durable.states import RunState
+
+Census = Mapping[tuple[DeploymentId, RunState], int]
+
+BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+"""Seconds. 0.5, 1 and 5 are thresholds of a release; the last one is the longest answer."""
+
+EVENTS: Final = 200
+"""Names of events that are told apart; further ones are counted as (other)."""
+
+
+class PrometheusObserver:
+    """One registry of its own per process part, so that two in one process do not collide."""
+
+    def __init__(self, *, version: str, deployment: str, slot: str) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "http_requests_total",
+            "Requests answered, by route, method and status; 499 is a client that went away.",
+            ["route", "method", "code"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "http_request_duration_seconds",
+            "How long answers took, streams included.",
+            ["route", "method"],
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._events = Counter(
+            "watership_events_total", "What happened, by name.", ["event"], registry=self._registry
+        )
+        build = Gauge(
+            "watership_build_info",
+            "Always 1: which build answers.",
+            ["version", "deployment", "slot"],
+            registry=self._registry,
+        )
+        build.labels(version, deployment, slot).set(1)
+        self._names: set[str] = set()
+        self._runs = _Runs()
+        self._registry.register(self._runs)
+
+    def note(self, event: str, **facts: object) -> None:
+        if event == "http request":
+            route, method = str(facts["route"]), str(facts["method"])
+            self._requests.labels(route, method, str(facts["code"])).inc()
+            self._seconds.labels(route, method).observe(float(str(facts["seconds"])))
+            return
+        if event not in self._names and len(self._names) >= EVENTS:
+            event = "(other)"
+        self._names.add(event)
+        self._events.labels(event).inc()
+
+    def exposition(self, census: Census | None = None) -> tuple[str, bytes]:
+        """Content type and text. Without a census the runs are left out: unknown is not zero."""
+        self._runs.census = census
+        return CONTENT_TYPE_LATEST, generate_latest(self._registry)
+
+
+class _Runs(Collector):
+    """The runs as the store counted them for this very exposition."""
+
+    census: Census | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        if self.census is None:
+            return
+        runs = GaugeMetricFamily("watership_runs", "Runs in the store.", labels=["deployment", "state"])
+        for (deployment, state), count in sorted(self.census.items()):
+            runs.add_metric([deployment, str(state)], count)
+        yield runs

@@ -1,0 +1,275 @@
+"""The front desk of the agents: messages start runs; people cancel, answer and signal them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+
+from watership.durable.codec import encode, fingerprint
+from watership.durable.committer import refusal
+from watership.durable.events import Decision
+from watership.durable.ids import NewId, RunId, SignalId
+from watership.durable.ports import RunFilter, RunPage, Runs
+from watership.durable.run import Run, Waiting, child_signal
+from watership.durable.states import RunState
+from watership.durable.writes import (
+    Answer,
+    Cancel,
+    Dedup,
+    Deliver,
+    Duplicate,
+    Outcome,
+    Refused,
+    Retry,
+    Submit,
+    Submitted,
+    WhenBusy,
+    Write,
+)
+from watership.errors import BadInput, Conflict, NotFound
+from watership.fleet.identity import Identity
+
+NOTHING: Final = msgspec.Raw(b"null")
+
+NAME_CHARACTERS: Final = 200
+"""Conversations and signals are names for people, not places for data."""
+
+RESERVED: Final = child_signal(RunId(""))
+"""Signals that begin so are a child's end; only the kernel sends them."""
+
+
+class Card(Protocol):
+    """What is known of an agent; `AgentCard` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def input_schema(self) -> Mapping[str, Any]: ...
+    @property
+    def conversation(self) -> WhenBusy: ...
+    @property
+    def pool(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+
+
+class Directory(Protocol):
+    """The agents of this build: who they are and what they take."""
+
+    def cards(self) -> Sequence[Card]: ...
+
+    def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
+        """`raw` as the agent's input. Raises BadInput, saying where it does not fit."""
+
+
+class Writer(Protocol):
+    """What commits a write; the committer is one."""
+
+    async def submit(self, submit: Submit) -> Submitted: ...
+
+    async def write(self, write: Write) -> Outcome: ...
+
+
+class NotWaiting(Conflict):
+    """An answer came for a run that waits for none, or for another one."""
+
+    code = "not_waiting"
+
+
+class AlreadyAnswered(Conflict):
+    """Somebody else answered the same question with other words, and was first."""
+
+    code = "already_answered"
+
+
+class Messages:
+    """Every call is made by somebody: the runs of another tenant do not exist for them."""
+
+    def __init__(self, committer: Writer, runs: Runs, directory: Directory, new_id: NewId) -> None:
+        self._committer = committer
+        self._runs = runs
+        self._directory = directory
+        self._new_id = new_id
+
+    async def send(
+        self,
+        agent: str,
+        message: msgspec.Raw,
+        identity: Identity,
+        *,
+        conversation: str | None = None,
+        key: str | None = None,
+    ) -> Submitted:
+        """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run."""
+        card = self._card(agent)
+        given = self._directory.validate(agent, message)
+        submit = Submit(
+            run_id=RunId(self._new_id()),
+            program=card.name,
+            input=given,
+            tenant=identity.tenant,
+            principal=identity.person,
+            pool=card.pool,
+            priority=card.priority,
+            conversation=None if conversation is None else _name(conversation, "conversation"),
+            when_busy=card.conversation,
+            dedup=None if key is None else _dedup(key, identity, (card.name, given, conversation)),
+        )
+        return await self._committer.submit(submit)
+
+    def cards(self) -> Sequence[Card]:
+        """The agents that take messages."""
+        return self._directory.cards()
+
+    def _card(self, agent: str) -> Card:
+        cards = {card.name: card for card in self._directory.cards()}
+        if agent not in cards:
+            raise NotFound(
+                f"There is no agent {agent!r}.", fix=f"Agents: {', '.join(sorted(cards)) or 'none'}."
+            )
+        return cards[agent]
+
+    async def get(self, run_id: RunId, identity: Identity) -> Run:
+        """The run. Raises NotFound when there is none, or when it is another tenant's."""
+        run = await self._runs.get(run_id)
+        if run is None or run.tenant != identity.tenant:
+            raise NotFound(f"There is no run {run_id}.", fix="List them with `watership run list`.")
+        return run
+
+    async def list(
+        self, which: RunFilter, identity: Identity, *, limit: int, after: str | None = None
+    ) -> RunPage:
+        """The tenant's runs, newest first."""
+        mine = msgspec.structs.replace(which, tenant=identity.tenant)
+        return await self._runs.list(mine, limit=limit, after=after)
+
+    async def cancel(self, run_id: RunId, identity: Identity, *, reason: str = "") -> Run:
+        """Ask the run to end. Asking again, or for a run that was cancelled already, changes nothing."""
+        run = await self.get(run_id, identity)
+        if run.state is not RunState.CANCELLED:
+            await self._write(Cancel(run_id=run_id, reason=reason or f"asked by {identity.person}"))
+        return await self.get(run_id, identity)
+
+    async def retry(self, run_id: RunId, identity: Identity) -> Run:
+        """Let a run that was stopped go on."""
+        await self.get(run_id, identity)
+        await self._write(Retry(run_id=run_id))
+        return await self.get(run_id, identity)
+
+    async def answer(
+        self,
+        run_id: RunId,
+        identity: Identity,
+        *,
+        wait: str | None = None,
+        decision: Decision | None = None,
+        value: msgspec.Raw = NOTHING,
+    ) -> Run:
+        """Answer what the run asks: an approval or a question with `value`, a step in doubt with `decision`.
+
+        `wait` is the key or the name of what is answered; it may be left out when there is only one.
+        """
+        run = await self.get(run_id, identity)
+        kind: Literal["answer", "signal"] = "signal" if decision is None else "answer"
+        waiting = _the_wait(run, kind, wait)
+        if decision is not None:
+            doubt = Answer(run_id=run_id, key=waiting.key, decision=decision, by=identity.person, value=value)
+            await self._write(doubt)
+        else:
+            await self._deliver_answer(run, waiting, value)
+        return await self.get(run_id, identity)
+
+    async def signal(
+        self, run_id: RunId, identity: Identity, name: str, value: msgspec.Raw, *, key: str | None = None
+    ) -> Run:
+        """Put a signal into the run's inbox, whether it waits for it yet or not; once per `key`."""
+        run = await self.get(run_id, identity)
+        if run.ended:
+            raise NotWaiting(f"Run {run_id} has ended ({run.state}); nobody would read the signal.")
+        if _name(name, "signal").startswith(RESERVED):
+            raise BadInput(f"Signals named {RESERVED}… are a child's end; choose another name.")
+        signal_id = self._new_id() if key is None else _hash(run_id, identity.person, "signal", key)
+        await self._write(Deliver(signal_id=SignalId(signal_id), run_id=run_id, name=name, value=value))
+        return await self.get(run_id, identity)
+
+    async def _deliver_answer(self, run: Run, waiting: Waiting, value: msgspec.Raw) -> None:
+        # Named by the question, not by the asker: two people who answer at once do not answer two questions.
+        signal_id = SignalId(_hash(run.id, waiting.key, "answer"))
+        deliver = Deliver(signal_id=signal_id, run_id=run.id, name=waiting.name, value=value)
+        if isinstance(await self._write(deliver), Duplicate):
+            first = next((one for one in await self._runs.inbox(run.id) if one.id == signal_id), None)
+            if first is None or _canonical(first.value) != _canonical(value):
+                raise AlreadyAnswered(
+                    f"{waiting.name} of run {run.id} has been answered already, differently."
+                )
+
+    async def _write(self, write: Cancel | Retry | Answer | Deliver) -> Outcome:
+        outcome = await self._committer.write(write)
+        if isinstance(outcome, Refused):
+            raise refusal(outcome)
+        return outcome
+
+
+def _the_wait(run: Run, kind: Literal["answer", "signal"], named: str | None) -> Waiting:
+    """The one wait of that kind that `named` means; NotWaiting or BadInput says what to do otherwise."""
+    there = [one for one in run.waits if one.kind == kind]
+    if not there:
+        raise _nothing_to_answer(run, kind)
+    if named is None and len(there) == 1:
+        return there[0]
+    found = [one for one in there if named in {one.key, one.name}]
+    if len(found) == 1:
+        return found[0]
+    keys = ", ".join(str(one.key) for one in there)
+    if not found and named is not None:
+        raise NotWaiting(f"Run {run.id} does not wait for {named}.", fix=f"It waits for: {keys}.")
+    raise BadInput(f"Run {run.id} waits for several answers.", fix=f"Name one in `wait`: {keys}.")
+
+
+def _nothing_to_answer(run: Run, kind: Literal["answer", "signal"]) -> NotWaiting:
+    if run.ended:
+        return NotWaiting(f"Run {run.id} has ended ({run.state}); there is nothing left to answer.")
+    if kind == "signal" and any(one.kind == "answer" for one in run.waits):
+        return NotWaiting(
+            f"Run {run.id} is in doubt about a step.", fix='Send a `decision`: "done", "retry" or "fail".'
+        )
+    if kind == "answer" and any(one.kind == "signal" for one in run.waits):
+        return NotWaiting(
+            f"Run {run.id} waits for an answer and is in no doubt.", fix="Send a `value`, no `decision`."
+        )
+    return NotWaiting(
+        f"Run {run.id} is {run.state} and waits for no answer now.",
+        fix="See what it waits for with `watership run show`, and try again.",
+    )
+
+
+def _dedup(key: str, identity: Identity, request: Sequence[object]) -> Dedup:
+    # Neither a tenant nor a person has a slash in its name, so that no two scopes are spelt alike.
+    scope = f"{identity.tenant}/{identity.person}/messages"
+    return Dedup(scope=scope, key=key, request=fingerprint(_plain(request), "the message"))
+
+
+def _plain(request: Sequence[object]) -> list[object]:
+    """Raw JSON decoded, so that spaces and the order of names do not make another request."""
+    return [msgspec.json.decode(part) if isinstance(part, msgspec.Raw) else part for part in request]
+
+
+def _canonical(value: msgspec.Raw) -> bytes:
+    return bytes(encode(msgspec.json.decode(value), "an answer"))
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _name(value: str, what: str) -> str:
+    if not 0 < len(value) <= NAME_CHARACTERS or not value.isprintable():
+        raise BadInput(f"The name of a {what} has 1 to {NAME_CHARACTERS} printable characters.")
+    return value

@@ -1,0 +1,269 @@
+"""The agents' authority: agents, messages, runs and workers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+
+from watership.agents.messages import NOTHING
+from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.shapes import (
+    Accepted,
+    AgentList,
+    AgentView,
+    AnswerBody,
+    CancelBody,
+    MessageList,
+    NewMessage,
+    RunList,
+    RunView,
+    SignalBody,
+    WorkerList,
+    WorkerView,
+    links,
+    message,
+    view,
+)
+from watership.api.streams import run_events
+from watership.durable.ids import DeploymentId, RunId
+from watership.durable.ports import RunFilter, RunPage
+from watership.durable.run import Run
+from watership.durable.states import RunState
+from watership.errors import BadInput
+from watership.fleet.identity import OPERATOR, READER, WRITER
+
+PAGE: Final = 50
+PAGE_MOST: Final = 200
+"""Runs of one page: more would be too much for one answer, and nobody reads them."""
+
+SEQ_MOST: Final = 10**12
+
+Action = Callable[[Call, RunId], Awaitable[Run]]
+
+
+async def list_agents(call: Call) -> Response:
+    agents = tuple(
+        AgentView(
+            name=card.name,
+            description=card.description,
+            kind=card.kind,
+            input_schema=dict(card.input_schema),
+            conversation=card.conversation,
+            pool=card.pool,
+            priority=card.priority,
+        )
+        for card in call.service.messages.cards()
+    )
+    return reply(AgentList(data=agents, next=None, total_count=len(agents)))
+
+
+async def send_message(call: Call) -> Response:
+    body = call.read(NewMessage)
+    sent = await call.service.messages.send(
+        body.agent, body.input, call.identity, conversation=body.conversation, key=call.key
+    )
+    accepted = Accepted(
+        run_id=sent.run_id,
+        deployment=sent.deployment,
+        state=sent.state,
+        existing=sent.existing,
+        injected=sent.injected,
+        links=links(sent.run_id),
+    )
+    return reply(accepted, 202, {"Location": accepted.links.run})
+
+
+async def list_messages(call: Call) -> Response:
+    page = await _page(call)
+    return reply(
+        MessageList(
+            data=tuple(message(run) for run in page.runs), next=page.next, total_count=page.total_count
+        )
+    )
+
+
+async def list_runs(call: Call) -> Response:
+    page = await _page(call)
+    return reply(
+        RunList(data=tuple(view(run) for run in page.runs), next=page.next, total_count=page.total_count)
+    )
+
+
+async def show_run(call: Call) -> Response:
+    return reply(view(await call.service.messages.get(_run_id(call), call.identity)))
+
+
+async def stream_run(call: Call) -> Response:
+    # What the client's own machinery says about where it stopped goes before what stands in the address.
+    after = call.number("after", 0, most=SEQ_MOST)
+    if call.resume is not None:
+        if not (call.resume.isascii() and call.resume.isdigit() and len(call.resume) <= 12):
+            raise BadInput("Last-Event-ID is the number of an entry of the run's journal.")
+        after = int(call.resume)
+    run = await call.service.messages.get(_run_id(call), call.identity)
+    return run_events(call, run.id, after)
+
+
+async def cancel_run(call: Call, run_id: RunId) -> Run:
+    reason = call.read(CancelBody).reason if call.body else ""
+    return await call.service.messages.cancel(run_id, call.identity, reason=reason)
+
+
+async def answer_run(call: Call, run_id: RunId) -> Run:
+    body = call.read(AnswerBody)
+    if body.decision is None and body.value is msgspec.UNSET:
+        raise BadInput(
+            "There is no answer in the body.",
+            fix='Send {"value": …}, or {"decision": "done"|"retry"|"fail"}.',
+        )
+    value = NOTHING if isinstance(body.value, msgspec.UnsetType) else body.value
+    return await call.service.messages.answer(
+        run_id, call.identity, wait=body.wait, decision=body.decision, value=value
+    )
+
+
+async def signal_run(call: Call, run_id: RunId) -> Run:
+    body = call.read(SignalBody)
+    value = NOTHING if isinstance(body.value, msgspec.UnsetType) else body.value
+    return await call.service.messages.signal(run_id, call.identity, body.name, value, key=call.key)
+
+
+async def retry_run(call: Call, run_id: RunId) -> Run:
+    return await call.service.messages.retry(run_id, call.identity)
+
+
+async def list_workers(call: Call) -> Response:
+    workers = tuple(
+        WorkerView(
+            id=worker.id,
+            deployment=worker.deployment,
+            pool=worker.pool,
+            slots=worker.slots,
+            leased=worker.leased,
+            seen_at=worker.seen_at,
+        )
+        for worker in await call.service.runs.workers()
+    )
+    return reply(WorkerList(data=workers, next=None, total_count=len(workers)))
+
+
+def _run_id(call: Call) -> RunId:
+    return RunId(call.path["run_id"])
+
+
+async def _page(call: Call) -> RunPage:
+    limit = call.number("limit", PAGE, most=PAGE_MOST)
+    if not limit:
+        raise BadInput(f"limit must be a whole number from 1 to {PAGE_MOST}.")
+    deployment, parent = call.query.get("deployment"), call.query.get("parent")
+    which = RunFilter(
+        states=_states(call.query.get("state")),
+        program=call.query.get("agent"),
+        deployment=None if deployment is None else DeploymentId(deployment),
+        conversation=call.query.get("conversation"),
+        parent=None if parent is None else RunId(parent),
+    )
+    return await call.service.messages.list(which, call.identity, limit=limit, after=call.query.get("after"))
+
+
+def _states(text: str | None) -> frozenset[RunState] | None:
+    if text is None:
+        return None
+    try:
+        return frozenset(RunState(name) for name in text.split(","))
+    except ValueError:
+        raise BadInput("There is no such state.", fix=f"States: {', '.join(RunState)}.") from None
+
+
+def _action(verb: str, scope: str, act: Action, about: str, takes: type | None = None) -> Endpoint:
+    """POST …/runs/{id}:verb, and with a slash for clients that cannot send a colon."""
+
+    async def serve(call: Call) -> Response:
+        return reply(view(await act(call, _run_id(call))))
+
+    return Endpoint(
+        method="POST",
+        path=f"/api/v1/runs/{{run_id}}:{verb}",
+        also=(f"/api/v1/runs/{{run_id}}/{verb}",),
+        scope=scope,
+        serve=serve,
+        about=about,
+        takes=takes,
+        gives=RunView,
+    )
+
+
+_NARROWING = frozenset({"limit", "after", "state", "agent", "deployment", "conversation", "parent"})
+
+
+def agent_endpoints() -> list[Endpoint]:
+    """Everything under /api/v1 that concerns agents."""
+    return [
+        Endpoint(
+            method="GET",
+            path="/api/v1/agents",
+            scope=READER,
+            serve=list_agents,
+            about="List the agents that take messages.",
+            gives=AgentList,
+        ),
+        Endpoint(
+            method="POST",
+            path="/api/v1/messages",
+            scope=WRITER,
+            serve=send_message,
+            about="Send a message to an agent: starts a run, which is kept from the moment this answers.",
+            takes=NewMessage,
+            gives=Accepted,
+            status=202,
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/messages",
+            scope=READER,
+            serve=list_messages,
+            about="List messages, newest first.",
+            gives=MessageList,
+            query=_NARROWING,
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/runs",
+            scope=READER,
+            serve=list_runs,
+            about="List runs, newest first.",
+            gives=RunList,
+            query=_NARROWING,
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/runs/{run_id}",
+            scope=READER,
+            serve=show_run,
+            about="Show a run.",
+            gives=RunView,
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/runs/{run_id}/events",
+            scope=READER,
+            serve=stream_run,
+            about="Follow a run's journal as server-sent events; `Last-Event-ID` or `after` resumes.",
+            query=frozenset({"after"}),
+        ),
+        _action("cancel", WRITER, cancel_run, "Ask a run to end.", CancelBody),
+        _action("answer", WRITER, answer_run, "Answer an approval, a question or a doubt.", AnswerBody),
+        _action("signal", WRITER, signal_run, "Put a signal into a run's inbox.", SignalBody),
+        _action("retry", OPERATOR, retry_run, "Let a stopped run go on."),
+        Endpoint(
+            method="GET",
+            path="/api/v1/workers",
+            scope=READER,
+            serve=list_workers,
+            about="List the workers that were heard of lately.",
+            gives=WorkerList,
+        ),
+    ]

@@ -1,0 +1,100 @@
+"""The front door: every request gets an id, a place, a measurement, and an answer whatever happens behind it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from watership.api.given import Service
+from watership.api.problems import problem
+from watership.errors import Unavailable
+
+REQUEST_ID: Final = "watership.request_id"
+ROUTE: Final = "watership.route"
+"""Where in the scope the route's template is left, so that metrics have few values."""
+
+NO_ROUTE: Final = "(none)"
+OTHER: Final = "(other)"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class FrontDoor:
+    """The outermost layer. What no endpoint caught becomes a problem document and an event in the log."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = self._service.clock.monotonic()
+        scope[REQUEST_ID] = _request_id(scope) or self._service.new_id()
+        out = _Out(send, scope[REQUEST_ID], self._service)
+        try:
+            with self._service.lifecycle.request():
+                await self._app(scope, receive, out.send)
+        except ClientDisconnect:
+            out.code = out.code or 499
+        except Unavailable as error:
+            await self._failed(error, scope, receive, out)
+        except Exception as error:  # noqa: BLE001 - the last place that can answer; the log gets all of it
+            self._service.observer.note(
+                "request failed", error=error, route=scope.get(ROUTE, NO_ROUTE), request_id=scope[REQUEST_ID]
+            )
+            await self._failed(error, scope, receive, out)
+        finally:
+            self._note(scope, out, self._service.clock.monotonic() - began)
+
+    async def _failed(self, error: Exception, scope: Scope, receive: Receive, out: _Out) -> None:
+        if out.code:
+            # Half an answer is on its way: only a broken connection tells the client that it is not whole.
+            raise error
+        await problem(error, scope[REQUEST_ID])(scope, receive, out.send)
+
+    def _note(self, scope: Scope, out: _Out, seconds: float) -> None:
+        self._service.observer.note(
+            "http request",
+            method=scope["method"] if scope["method"] in METHODS else OTHER,
+            route=scope.get(ROUTE, NO_ROUTE),
+            code=out.code or 499,
+            seconds=round(seconds, 6),
+            request_id=scope[REQUEST_ID],
+        )
+
+
+class _Out:
+    """Sends the answer, adds what every answer has, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: str, service: Service) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._service = service
+        self.code = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.code = message["status"]
+            headers = [
+                *message.get("headers", []),
+                (b"x-request-id", self._request_id.encode()),
+                (b"x-content-type-options", b"nosniff"),
+                (b"x-watership-deployment", self._service.facts.deployment.encode()),
+            ]
+            if self._service.lifecycle.draining.is_set():
+                # The client's next request should find another process.
+                headers.append((b"connection", b"close"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str | None:
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    text = given.decode("latin-1")
+    return text if _GOOD_ID.fullmatch(text) else None

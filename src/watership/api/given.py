@@ -1,0 +1,83 @@
+"""What the service is given to serve with; wiring puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from watership.agents.messages import Messages
+from watership.api.lifecycle import Lifecycle
+from watership.durable.clock import Clock
+from watership.durable.ids import DeploymentId, NewId
+from watership.durable.ports import Bell, Observer, Runs
+from watership.durable.states import RunState
+from watership.fleet.identity import READER, WRITER, Tokens
+from watership.fleet.intake import Intake
+
+Probe = Callable[[], Awaitable[object]]
+"""One real round trip to a component; it returns when the component answered and raises otherwise."""
+
+Census = Mapping[tuple[DeploymentId, RunState], int]
+Exposition = Callable[[Census | None], tuple[str, bytes]]
+"""The metrics as (content type, text); None when the store did not say how many runs there are."""
+
+CustomHandler = Callable[[dict[str, str]], Awaitable[object]]
+"""An application's own endpoint: parameters of path and query in; a value, or (status, value), out."""
+
+PUBLIC: Final = ""
+"""The scope of what anybody may see."""
+
+COMPONENTS: Final = ("database", "rabbitmq", "redis")
+"""What /health always speaks of. A component without a probe is not ok."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What this process is: shown by /health, so that a release can prove which build answers."""
+
+    version: str
+    build: str
+    deployment: DeploymentId
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRoute:
+    """An application's own endpoint. Reading needs the role reader and all else writer, unless it says so."""
+
+    method: str
+    path: str
+    serve: CustomHandler
+    role: str | None = None
+
+    @property
+    def scope(self) -> str:
+        if self.role is not None:
+            return self.role
+        return READER if self.method == "GET" else WRITER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Everything that the HTTP service needs.
+
+    `open`: nobody is asked for a token. Only ever set for a service on loopback; config.Config.open says when.
+    `adapters`: what stands behind each probe, in words, so that an embedded part never poses as a server.
+    """
+
+    messages: Messages
+    runs: Runs
+    bell: Bell
+    intake: Intake
+    clock: Clock
+    new_id: NewId
+    observer: Observer
+    facts: Facts
+    probes: Mapping[str, Probe]
+    adapters: Mapping[str, str]
+    tokens: Tokens | None = None
+    open: bool = False
+    exposition: Exposition | None = None
+    routes: Sequence[CustomRoute] = ()
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)

@@ -1,0 +1,229 @@
+"""Health is asked anew for every answer: each component is probed, and what was not probed is not ok."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+from starlette.responses import Response
+
+from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.given import COMPONENTS, PUBLIC, Census, Probe, Service
+from watership.errors import BadInput, Unavailable, WatershipError
+from watership.fleet.identity import ADMIN
+
+PROBE_SECONDS: Final = 2.0
+"""A component that takes longer to answer a ping does not serve requests either."""
+
+WORDS: Final = 200
+"""Characters of a failed probe's reason that are shown."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """`database`, `rabbitmq` and `redis` are "ok" just when a round trip succeeded; else why not.
+
+    `adapters` says what stands behind each name. `uptime` is in seconds.
+    """
+
+    status: Literal["ok", "failed"]
+    timestamp: datetime
+    version: str
+    uptime: int
+    database: str
+    rabbitmq: str
+    redis: str
+    build: str
+    deployment: str
+    slot: str
+    adapters: dict[str, str]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the service stands. `readonly`: new work is refused, accepted runs are kept."""
+
+    readonly: bool
+    timestamp: datetime
+    version: str
+    deployment: str
+    slot: str
+    started: bool
+    draining: bool
+    epoch: int
+    """Of the intake: it rises with every decision about where new runs go."""
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    status: Literal["ok", "starting", "draining", "failed"]
+    components: dict[str, str] = {}
+
+
+class SetReadonly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    readonly: bool
+
+
+async def probe_all(service: Service) -> dict[str, str]:
+    """What each component says, all asked at once: "ok", or why not."""
+    names = list(dict.fromkeys((*COMPONENTS, *service.probes)))
+    answers = await asyncio.gather(*(_ask(service.probes.get(name)) for name in names))
+    return dict(zip(names, answers, strict=True))
+
+
+async def _ask(probe: Probe | None) -> str:
+    if probe is None:
+        return "not configured"
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await probe()
+    except TimeoutError:
+        return f"no answer within {PROBE_SECONDS:.0f} s"
+    except WatershipError as error:
+        return f"failed: {error.message}"[:WORDS]
+    except Exception as error:  # noqa: BLE001 - whatever a probe raises is the component's state, not ours
+        # A driver's words may hold an address or a password; its class does not.
+        return f"failed: {type(error).__name__}"
+    return "ok"
+
+
+def _well(components: dict[str, str]) -> bool:
+    return all(answer == "ok" for answer in components.values())
+
+
+def health_endpoints(started_at: float) -> list[Endpoint]:
+    """Probes, switches and metrics. `started_at` is on the clock's monotonic scale."""
+
+    async def health(call: Call) -> Response:
+        components = await probe_all(call.service)
+        well = _well(components)
+        facts = call.service.facts
+        told = Health(
+            status="ok" if well else "failed",
+            timestamp=call.service.clock.now(),
+            version=facts.version,
+            uptime=int(call.service.clock.monotonic() - started_at),
+            database=components["database"],
+            rabbitmq=components["rabbitmq"],
+            redis=components["redis"],
+            build=facts.build,
+            deployment=facts.deployment,
+            slot=facts.slot,
+            adapters=dict(call.service.adapters),
+        )
+        extra = {name: answer for name, answer in components.items() if name not in COMPONENTS}
+        return reply({**msgspec.to_builtins(told), **extra}, 200 if well else 503)
+
+    return [
+        Endpoint(
+            method="GET",
+            path="/health",
+            also=("/api/v1/health",),
+            scope=PUBLIC,
+            serve=health,
+            about="Probe every component and say what was found.",
+            gives=Health,
+            query=None,
+        ),
+        Endpoint(
+            method="GET",
+            path="/status",
+            also=("/api/v1/status",),
+            scope=PUBLIC,
+            serve=status,
+            about="Say whether the service takes new work.",
+            gives=Status,
+            query=None,
+        ),
+        Endpoint(
+            method="POST",
+            path="/admin/readonly",
+            scope=ADMIN,
+            serve=set_readonly,
+            about="Turn read-only on (no body) or to what the body says.",
+            takes=SetReadonly,
+            gives=Status,
+        ),
+        _probe("/livez", livez, "The process answers; nothing else is asked."),
+        _probe("/readyz", readyz, "The service can take requests now."),
+        _probe("/startupz", startupz, "The service has started."),
+        _probe("/metrics", metrics, "Metrics in Prometheus' text format.", gives=None),
+    ]
+
+
+def _probe(path: str, serve: object, about: str, gives: type | None = Live) -> Endpoint:
+    return Endpoint(
+        method="GET",
+        path=path,
+        scope=PUBLIC,
+        serve=serve,  # type: ignore[arg-type]
+        about=about,
+        gives=gives,
+        query=None,
+    )
+
+
+async def status(call: Call) -> Response:
+    return reply(await _status(call.service))
+
+
+async def _status(service: Service) -> Status:
+    intake = await service.intake.read()
+    return Status(
+        readonly=intake.readonly,
+        timestamp=service.clock.now(),
+        version=service.facts.version,
+        deployment=service.facts.deployment,
+        slot=service.facts.slot,
+        started=service.lifecycle.started,
+        draining=service.lifecycle.draining.is_set(),
+        epoch=intake.epoch,
+    )
+
+
+async def set_readonly(call: Call) -> Response:
+    """No body turns it on: the switch of an emergency needs no quoting. A body is read, whatever type it claims."""
+    wanted = call.read(SetReadonly).readonly if call.body else True
+    await call.service.intake.set_readonly(wanted)
+    told = await _status(call.service)
+    if told.readonly is not wanted:
+        raise Unavailable("Read-only was set and reads back differently.", fix="Ask /status, and try again.")
+    call.service.observer.note("read-only set", readonly=wanted, by=call.identity.person)
+    return reply(told)
+
+
+async def livez(call: Call) -> Response:
+    """Touches nothing: a dependency that fails must not get this process killed too."""
+    return reply(Live(status="ok"))
+
+
+async def startupz(call: Call) -> Response:
+    started = call.service.lifecycle.started
+    return reply(Live(status="ok" if started else "starting"), 200 if started else 503)
+
+
+async def readyz(call: Call) -> Response:
+    lifecycle = call.service.lifecycle
+    if lifecycle.draining.is_set():
+        return reply(Live(status="draining"), 503)
+    if not lifecycle.started:
+        return reply(Live(status="starting"), 503)
+    components = await probe_all(call.service)
+    well = _well(components)
+    return reply(Live(status="ok" if well else "failed", components=components), 200 if well else 503)
+
+
+async def metrics(call: Call) -> Response:
+    if call.service.exposition is None:
+        raise BadInput("This service keeps no metrics.")
+    kind, text = call.service.exposition(await _census(call.service))
+    return Response(text, headers={"Content-Type": kind, "Cache-Control": "no-store"})
+
+
+async def _census(service: Service) -> Census | None:
+    """How many runs there are; None, and not zero, when the store does not say."""
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            return await service.runs.census()
+    except (TimeoutError, Unavailable) as error:
+        service.observer.note("census failed", error=type(error).__name__)
+        return None

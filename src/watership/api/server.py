@@ -1,0 +1,243 @@
+"""The server: uvicorn inside our own process, started when it is ready and ended in an order of our own.
+
+uvicorn does not close event streams when it is told to end, so the signals are ours: readiness goes first, then the
+streams, then the listening socket, then the requests in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Final, TypeVar
+
+import uvicorn
+import uvloop
+
+from watership.api.given import Service
+from watership.api.health import probe_all
+from watership.api.service import build_app
+from watership.errors import BadInput, Unavailable
+
+T = TypeVar("T")
+
+READY: Final = "Application ready to accept connections"
+"""The line that deployment scripts wait for."""
+
+START_SECONDS: Final = 60.0
+"""How long the dependencies may take to answer at the start."""
+
+PROBE_AGAIN_SECONDS: Final = 0.25
+LOOK_AGAIN_SECONDS: Final = 0.005
+
+STREAMS_SECONDS: Final = 5.0
+"""How long open streams may take to say good-bye; what is left of the limit belongs to requests."""
+
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than proxies keep an idle connection, so that it is they who close it and no request meets a closed one."""
+
+BACKLOG: Final = 2048
+
+
+class HttpServer:
+    """Serves one service on one socket. Use it as an async context manager: entered once it is ready."""
+
+    def __init__(self, service: Service, *, host: str, port: int) -> None:
+        self._service = service
+        self._host = host
+        self._port = port
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                build_app(service),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on: the one that was found, where 0 was asked for."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    async def __aenter__(self) -> HttpServer:
+        try:
+            await self.start()
+        except BaseException:
+            await self.drain(0)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drain(0)
+
+    async def start(self) -> None:
+        """Listen, wait until every component answered, and say so. Raises Unavailable when one does not."""
+        listener = _bind(self._host, self._port)
+        self._port = listener.getsockname()[1]
+        self._task = asyncio.create_task(self._uvicorn.serve(sockets=[listener]), name="http")
+        while not self._uvicorn.started:
+            if self._task.done():
+                listener.close()
+                await self._task
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        await self._until_probed()
+        self._service.lifecycle.started = True
+        self._service.observer.note(READY, url=self.url, version=self._service.facts.version)
+
+    async def drain(self, seconds: float) -> int:
+        """End within `seconds`, in order; how many requests had to be cut off. Draining twice is draining once."""
+        lifecycle, clock = self._service.lifecycle, self._service.clock
+        until = clock.monotonic() + seconds
+        if not lifecycle.draining.is_set():
+            lifecycle.draining.set()
+            self._service.observer.note("http drains", requests=lifecycle.requests, streams=lifecycle.streams)
+        if self._task is None or self._task.done():
+            return 0
+        await _within(min(seconds, STREAMS_SECONDS), lifecycle.streams_closed())
+        # uvicorn gives its tasks this long from here; 0 would mean that it does not even look.
+        left = max(until - clock.monotonic(), 0.01)
+        self._uvicorn.config.timeout_graceful_shutdown = left  # type: ignore[assignment]  # it takes fractions
+        self._uvicorn.should_exit = True
+        await self._task
+        cut = lifecycle.requests
+        self._service.observer.note("http ended", requests_cut=cut)
+        return cut
+
+    def hurry(self) -> None:
+        """Let a drain that goes on end now."""
+        self._uvicorn.should_exit = self._uvicorn.force_exit = True
+
+    async def _until_probed(self) -> None:
+        give_up = self._service.clock.monotonic() + START_SECONDS
+        while failed := [
+            f"{name}: {answer}" for name, answer in (await probe_all(self._service)).items() if answer != "ok"
+        ]:
+            if self._service.clock.monotonic() >= give_up:
+                raise Unavailable(
+                    f"After {START_SECONDS:.0f} s not every component answers ({', '.join(failed)})."
+                )
+            await self._service.clock.sleep(PROBE_AGAIN_SECONDS)
+
+
+class Stop:
+    """What signals asked for: to end (`asked`), and by a second one to end now (`urgent`)."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.urgent = asyncio.Event()
+
+    def __call__(self) -> None:
+        if self.asked.is_set():
+            self.urgent.set()
+        self.asked.set()
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """SIGTERM and SIGINT, as events of the running loop. Wiring shares them between server and workers."""
+    loop, stop = asyncio.get_running_loop(), Stop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def serve(
+    service: Service,
+    *,
+    host: str,
+    port: int,
+    drain_seconds: float,
+    ready: Callable[[HttpServer], None] = lambda _: None,
+) -> int:
+    """Serve until a signal asks to end; how many requests had to be cut off. `ready` is told once it is true."""
+    server = HttpServer(service, host=host, port=port)
+    with stop_signals() as stop:
+        if await _unless(stop.asked, server.start()):
+            ready(server)
+            await stop.asked.wait()
+        drain = asyncio.ensure_future(server.drain(drain_seconds))
+        urgent = asyncio.ensure_future(stop.urgent.wait())
+        await asyncio.wait((drain, urgent), return_when=asyncio.FIRST_COMPLETED)
+        if not drain.done():
+            server.hurry()
+        urgent.cancel()
+        return await drain
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """`main` on the loop that serves fastest."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signal handlers."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _within(seconds: float, wait: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await wait
+    except TimeoutError:
+        return
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether `work` was done before `event`; it is given up otherwise."""
+    working, asked = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((working, asked), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+            return True
+        return False
+    finally:
+        for task in (working, asked):
+            task.cancel()
+        await asyncio.gather(working, asked, return_exceptions=True)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A bound socket, not listening yet. Raises BadInput or Unavailable with the mend."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as reason:
+        raise BadInput(f"{host} is no address to listen on: {reason}.") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as reason:
+        listener.close()
+        raise Unavailable(
+            f"{host} port {port} cannot be listened on: {reason.strerror}.",
+            fix="Another process may have it; choose another one with WATERSHIP_HTTP_PORT, or 0 for any.",
+        ) from None
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,109 @@
+"""The service: the table of endpoints, the application's own routes, and the front door around them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from watership.api.agents import agent_endpoints
+from watership.api.endpoint import Call, Endpoint, admit, reply
+from watership.api.front import REQUEST_ID, ROUTE, FrontDoor
+from watership.api.given import PUBLIC, CustomRoute, Facts, Service
+from watership.api.health import health_endpoints
+from watership.api.openapi import document
+from watership.api.problems import problem
+from watership.errors import BadInput, WatershipError
+
+__all__ = ["CustomRoute", "Facts", "Service", "build_app", "endpoints"]
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def endpoints(service: Service) -> list[Endpoint]:
+    """Every endpoint of the service, its own ones first."""
+    ours = [*health_endpoints(service.clock.monotonic()), *agent_endpoints()]
+    everything: list[Endpoint] = []
+
+    async def openapi(call: Call) -> Response:
+        return reply(document(everything, call.service.facts))
+
+    everything += [
+        *ours,
+        Endpoint(
+            method="GET",
+            path="/openapi.json",
+            scope=PUBLIC,
+            serve=openapi,
+            about="This service, described for machines (OpenAPI 3.1).",
+            gives=dict[str, Any],
+            query=None,
+        ),
+    ]
+    everything += [_custom(route, everything) for route in service.routes]
+    return everything
+
+
+def build_app(service: Service) -> Starlette:
+    """The ASGI application. Raises BadInput when a route of the application takes a path of ours."""
+    routes = [
+        Route(path, _serve(service, endpoint), methods=[endpoint.method])
+        for endpoint in endpoints(service)
+        for path in endpoint.paths
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(FrontDoor, service=service)],
+        exception_handlers={HTTPException: _refuse, WatershipError: _refuse},
+    )
+    # A path is spelt in one way; a redirect would answer a POST with something that is no problem document.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _serve(service: Service, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        request.scope[ROUTE] = endpoint.path
+        return await admit(service, endpoint, request)
+
+    return serve
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    return problem(error, request.scope[REQUEST_ID])
+
+
+def _custom(route: CustomRoute, there: list[Endpoint]) -> Endpoint:
+    taken = {path for endpoint in there for path in endpoint.paths}
+    if route.method not in METHODS or not route.path.startswith("/") or route.path in taken:
+        raise BadInput(
+            f"The route {route.method} {route.path} cannot be added.",
+            fix=f"Its path begins with / and is not one of ours; its method is one of {', '.join(sorted(METHODS))}.",
+        )
+
+    async def serve(call: Call) -> Response:
+        answer = await route.serve({**call.query, **{name: str(value) for name, value in call.path.items()}})
+        match answer:
+            case Response():
+                return answer
+            case (int(status), value) if not isinstance(status, bool):
+                return reply(value, status)
+            case _:
+                return reply(answer)
+
+    about = (route.serve.__doc__ or f"{route.method} {route.path}.").strip().partition("\n")[0]
+    return Endpoint(
+        method=route.method,
+        path=route.path,
+        scope=route.scope,
+        serve=serve,
+        about=about,
+        gives=dict[str, Any],
+        query=None,
+    )

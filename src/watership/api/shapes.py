@@ -1,0 +1,202 @@
+"""The shapes of requests and answers: what clients see, apart from what the kernel keeps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from watership.durable.events import Decision, Failure
+from watership.durable.run import Run, Waiting
+from watership.durable.states import RunState
+from watership.durable.writes import WhenBusy
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Reason = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class _In(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class _Out(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class NewMessage(_In, frozen=True):
+    """A message to an agent. Messages of one conversation are answered one after the other."""
+
+    agent: Name
+    input: msgspec.Raw
+    conversation: Name | None = None
+
+
+class CancelBody(_In, frozen=True):
+    reason: Reason = ""
+
+
+class AnswerBody(_In, frozen=True):
+    """`value` answers an approval or a question; `decision` says what became of a step in doubt."""
+
+    wait: str | None = None
+    decision: Decision | None = None
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class SignalBody(_In, frozen=True):
+    name: Name
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class Links(_Out, frozen=True):
+    run: str
+    events: str
+
+
+class Accepted(_Out, frozen=True):
+    """The run stands in the store. `existing`: this key had started it before. `injected`: it was running."""
+
+    run_id: str
+    deployment: str
+    state: RunState
+    existing: bool
+    injected: bool
+    links: Links
+
+
+class WaitView(_Out, frozen=True):
+    kind: str
+    key: str
+    name: str
+    due: datetime | None
+    about: msgspec.Raw
+
+
+class RunView(_Out, frozen=True):
+    """A run as clients see it. `waits`: what it waits for, and what a person is asked."""
+
+    id: str
+    agent: str
+    state: RunState
+    deployment: str
+    pool: str
+    priority: int
+    created_at: datetime
+    updated_at: datetime
+    principal: str
+    conversation: str | None
+    parent: str | None
+    input: msgspec.Raw
+    result: msgspec.Raw
+    failure: Failure | None
+    waits: tuple[WaitView, ...]
+    wake_at: datetime | None
+    worker: str | None
+    seq: int
+    cancel_requested: bool
+    successor: str | None
+    links: Links
+
+
+class RunList(_Out, frozen=True):
+    data: tuple[RunView, ...]
+    next: str | None
+    total_count: int
+
+
+class MessageView(_Out, frozen=True):
+    run_id: str
+    agent: str
+    conversation: str | None
+    input: msgspec.Raw
+    state: RunState
+    created_at: datetime
+    links: Links
+
+
+class MessageList(_Out, frozen=True):
+    data: tuple[MessageView, ...]
+    next: str | None
+    total_count: int
+
+
+class AgentView(_Out, frozen=True):
+    name: str
+    description: str
+    kind: str
+    input_schema: dict[str, object]
+    conversation: WhenBusy
+    pool: str
+    priority: int
+
+
+class AgentList(_Out, frozen=True):
+    data: tuple[AgentView, ...]
+    next: str | None
+    total_count: int
+
+
+class WorkerView(_Out, frozen=True):
+    id: str
+    deployment: str
+    pool: str
+    slots: int
+    leased: int
+    seen_at: datetime
+
+
+class WorkerList(_Out, frozen=True):
+    data: tuple[WorkerView, ...]
+    next: str | None
+    total_count: int
+
+
+def links(run_id: str) -> Links:
+    return Links(run=f"/api/v1/runs/{run_id}", events=f"/api/v1/runs/{run_id}/events")
+
+
+def view(run: Run) -> RunView:
+    """What clients see of `run`."""
+    return RunView(
+        id=run.id,
+        agent=run.program,
+        state=run.state,
+        deployment=run.deployment,
+        pool=run.pool,
+        priority=run.priority,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        principal=run.principal,
+        conversation=run.conversation,
+        parent=run.parent,
+        input=run.input,
+        result=run.result,
+        failure=run.failure,
+        waits=tuple(_wait(one) for one in run.waits),
+        wake_at=run.wake_at,
+        worker=run.lease_owner,
+        seq=run.seq,
+        cancel_requested=run.cancel_requested,
+        successor=run.successor,
+        links=links(run.id),
+    )
+
+
+def message(run: Run) -> MessageView:
+    """The message that started `run`."""
+    return MessageView(
+        run_id=run.id,
+        agent=run.program,
+        conversation=run.conversation,
+        input=run.input,
+        state=run.state,
+        created_at=run.created_at,
+        links=links(run.id),
+    )
+
+
+def _wait(waiting: Waiting) -> WaitView:
+    return WaitView(
+        kind=waiting.kind, key=waiting.key, name=waiting.name, due=waiting.due, about=waiting.about
+    )
