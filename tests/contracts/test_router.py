@@ -1,0 +1,27 @@
+"""The routers that hold the contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.router_suite import MetricsSuite, RouterSuite
+from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.proxy.server import EmbeddedProxy
+from watership.releases.ports import Metrics, Router
+
+
+class TestEmbeddedProxy(RouterSuite, MetricsSuite):
+    @pytest.fixture
+    async def bare(self, tmp_path: Path) -> AsyncIterator[tuple[Router, str]]:
+        control = tmp_path / "router.sock"
+        async with EmbeddedProxy(tmp_path / "router.json", control=control) as proxy:
+            yield ProxyRouter(control), proxy.address
+
+    @pytest.fixture
+    def metrics(self, bare: tuple[Router, str]) -> Metrics:
+        router, _ = bare
+        assert isinstance(router, ProxyRouter)
+        return router
