@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.structlog import Fanout
 from watership.agents.messages import Messages
-from watership.api.given import CustomRoute, Facts, Service
+from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.api.service import build_app
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
@@ -151,7 +151,11 @@ class World:
 
 @asynccontextmanager
 async def world(
-    *, routes: Sequence[CustomRoute] = OWN, open: bool = False, base_url: str = "http://127.0.0.1:3000"
+    *,
+    routes: Sequence[CustomRoute] = OWN,
+    open: bool = False,
+    base_url: str = "http://127.0.0.1:3000",
+    limits: Limits | None = None,
 ) -> AsyncIterator[World]:
     """Everything, closed at the end."""
     clock, bell, notes = SystemClock(), MemoryBell(), Notes()
@@ -164,7 +168,8 @@ async def world(
         async def ask() -> object:
             if name in broken:
                 raise Unavailable(f"{name} does not answer.")
-            return await store.ping()
+            await store.ping()
+            return name
 
         return ask
 
@@ -184,15 +189,20 @@ async def world(
             open=open,
             exposition=metrics.exposition,
             routes=routes,
+            limits=limits or Limits(),
         )
-        transport = httpx2.ASGITransport(build_app(service))
-        async with httpx2.AsyncClient(transport=transport, base_url=base_url) as http:
+        async with client(service, base_url) as http:
             yield World(store, committer, bell, service, notes, http, broken)
 
 
-def with_probes(service: Service, **probes: Callable[[], Awaitable[object]]) -> Service:
-    """The service with other probes."""
-    return replace(service, probes={**service.probes, **probes})
+@asynccontextmanager
+async def client(
+    service: Service, base_url: str = "http://127.0.0.1:3000"
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the service, without a socket between them."""
+    transport = httpx2.ASGITransport(build_app(service))
+    async with httpx2.AsyncClient(transport=transport, base_url=base_url) as http:
+        yield http
 
 
 def events(text: str) -> list[tuple[str, str, Any]]:

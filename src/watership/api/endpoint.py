@@ -12,21 +12,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watership.api.given import PUBLIC, Service
+from watership.api.given import PUBLIC, Limits, Service
 from watership.api.problems import BodyTooSlow, PayloadTooLarge, TooSlow
 from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import Identity, Unauthenticated, everybody, is_loopback
 
 T = TypeVar("T")
-
-BODY_LIMIT: Final = 1024 * 1024
-"""Bytes of a request's body: as much as the journal takes for one value."""
-
-BODY_SECONDS: Final = 20.0
-"""How long a body may take to arrive; a client that trickles it would hold a place for ever."""
-
-ANSWER_SECONDS: Final = 60.0
-"""How long an answer may take, streams apart. What takes longer is a run."""
 
 KEY_CHARACTERS: Final = 255
 """Of an idempotency key; longer ones are data."""
@@ -104,15 +95,15 @@ async def admit(service: Service, endpoint: Endpoint, request: Request) -> Respo
         caller=caller,
         path=request.path_params,
         query=_query(request, endpoint),
-        body=await _body(request) if endpoint.method != "GET" else b"",
+        body=await _body(request, service.limits) if endpoint.method != "GET" else b"",
         key=_key(request) if endpoint.method == "POST" else None,
         resume=request.headers.get("last-event-id"),
     )
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(service.limits.answer_seconds):
             return await endpoint.serve(call)
     except TimeoutError:
-        raise TooSlow(f"The answer took longer than {ANSWER_SECONDS:.0f} seconds.") from None
+        raise TooSlow(f"The answer took longer than {service.limits.answer_seconds:g} seconds.") from None
 
 
 def identify(service: Service, request: Request) -> Identity:
@@ -160,26 +151,26 @@ def _query(request: Request, endpoint: Endpoint) -> Mapping[str, str]:
     return query
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, limits: Limits) -> bytes:
     """The body, as long as it is small and arrives in time."""
     told = request.headers.get("content-length", "0")
-    if told.isdigit() and int(told) > BODY_LIMIT:
-        raise _too_large()
+    if told.isdigit() and int(told) > limits.body_bytes:
+        raise _too_large(limits)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(limits.body_seconds):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > BODY_LIMIT:
-                    raise _too_large()
+                if len(body) > limits.body_bytes:
+                    raise _too_large(limits)
     except TimeoutError:
-        raise BodyTooSlow(f"The body took longer than {BODY_SECONDS:.0f} seconds to arrive.") from None
+        raise BodyTooSlow(f"The body took longer than {limits.body_seconds:g} seconds to arrive.") from None
     return bytes(body)
 
 
-def _too_large() -> PayloadTooLarge:
+def _too_large(limits: Limits) -> PayloadTooLarge:
     return PayloadTooLarge(
-        f"A body has at most {BODY_LIMIT:,} bytes.",
+        f"A body has at most {limits.body_bytes:,} bytes.",
         fix="Keep large data elsewhere and send a reference to it.",
     )
 

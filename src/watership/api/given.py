@@ -42,6 +42,24 @@ class Facts:
     slot: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one request and one answer."""
+
+    body_bytes: int = 1024 * 1024
+    """As much as the journal takes for one value; more is 413."""
+    body_seconds: float = 20.0
+    """How long a body may take to arrive; a client that trickles it would hold a place for ever."""
+    answer_seconds: float = 60.0
+    """How long an answer may take, streams apart. What takes longer is a run."""
+    probe_seconds: float = 2.0
+    """A component that takes longer to answer a ping does not serve requests either."""
+    heartbeat_seconds: float = 15.0
+    """Of a silent stream: proxies close what is silent for half a minute or more."""
+    start_seconds: float = 60.0
+    """How long the components may take to answer at the start."""
+
+
 @dataclass(frozen=True, slots=True)
 class CustomRoute:
     """An application's own endpoint. Reading needs the role reader and all else writer, unless it says so."""
@@ -80,4 +98,5 @@ class Service:
     open: bool = False
     exposition: Exposition | None = None
     routes: Sequence[CustomRoute] = ()
+    limits: Limits = Limits()
     lifecycle: Lifecycle = field(default_factory=Lifecycle)

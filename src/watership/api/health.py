@@ -14,9 +14,6 @@ from watership.api.given import COMPONENTS, PUBLIC, Census, Probe, Service
 from watership.errors import BadInput, Unavailable, WatershipError
 from watership.fleet.identity import ADMIN
 
-PROBE_SECONDS: Final = 2.0
-"""A component that takes longer to answer a ping does not serve requests either."""
-
 WORDS: Final = 200
 """Characters of a failed probe's reason that are shown."""
 
@@ -66,18 +63,20 @@ class SetReadonly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 async def probe_all(service: Service) -> dict[str, str]:
     """What each component says, all asked at once: "ok", or why not."""
     names = list(dict.fromkeys((*COMPONENTS, *service.probes)))
-    answers = await asyncio.gather(*(_ask(service.probes.get(name)) for name in names))
+    answers = await asyncio.gather(
+        *(_ask(service.probes.get(name), service.limits.probe_seconds) for name in names)
+    )
     return dict(zip(names, answers, strict=True))
 
 
-async def _ask(probe: Probe | None) -> str:
+async def _ask(probe: Probe | None, seconds: float) -> str:
     if probe is None:
         return "not configured"
     try:
-        async with asyncio.timeout(PROBE_SECONDS):
+        async with asyncio.timeout(seconds):
             await probe()
     except TimeoutError:
-        return f"no answer within {PROBE_SECONDS:.0f} s"
+        return f"no answer within {seconds:g} s"
     except WatershipError as error:
         return f"failed: {error.message}"[:WORDS]
     except Exception as error:  # noqa: BLE001 - whatever a probe raises is the component's state, not ours
@@ -222,7 +221,7 @@ async def metrics(call: Call) -> Response:
 async def _census(service: Service) -> Census | None:
     """How many runs there are; None, and not zero, when the store does not say."""
     try:
-        async with asyncio.timeout(PROBE_SECONDS):
+        async with asyncio.timeout(service.limits.probe_seconds):
             return await service.runs.census()
     except (TimeoutError, Unavailable) as error:
         service.observer.note("census failed", error=type(error).__name__)

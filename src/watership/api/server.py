@@ -27,9 +27,6 @@ T = TypeVar("T")
 READY: Final = "Application ready to accept connections"
 """The line that deployment scripts wait for."""
 
-START_SECONDS: Final = 60.0
-"""How long the dependencies may take to answer at the start."""
-
 PROBE_AGAIN_SECONDS: Final = 0.25
 LOOK_AGAIN_SECONDS: Final = 0.005
 
@@ -126,14 +123,13 @@ class HttpServer:
         self._uvicorn.should_exit = self._uvicorn.force_exit = True
 
     async def _until_probed(self) -> None:
-        give_up = self._service.clock.monotonic() + START_SECONDS
+        patience = self._service.limits.start_seconds
+        give_up = self._service.clock.monotonic() + patience
         while failed := [
             f"{name}: {answer}" for name, answer in (await probe_all(self._service)).items() if answer != "ok"
         ]:
             if self._service.clock.monotonic() >= give_up:
-                raise Unavailable(
-                    f"After {START_SECONDS:.0f} s not every component answers ({', '.join(failed)})."
-                )
+                raise Unavailable(f"After {patience:g} s not every component answers ({', '.join(failed)}).")
             await self._service.clock.sleep(PROBE_AGAIN_SECONDS)
 
 

@@ -52,10 +52,12 @@ def endpoints(service: Service) -> list[Endpoint]:
 
 def build_app(service: Service) -> Starlette:
     """The ASGI application. Raises BadInput when a route of the application takes a path of ours."""
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints(service):
+        for path in endpoint.paths:
+            by_path.setdefault(path, {})[endpoint.method] = endpoint
     routes = [
-        Route(path, _serve(service, endpoint), methods=[endpoint.method])
-        for endpoint in endpoints(service)
-        for path in endpoint.paths
+        Route(path, _serve(service, methods), methods=list(methods)) for path, methods in by_path.items()
     ]
     app = Starlette(
         routes=routes,
@@ -67,8 +69,11 @@ def build_app(service: Service) -> Starlette:
     return app
 
 
-def _serve(service: Service, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _serve(service: Service, methods: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+    """One route per path, so that a wrong method is told all that would do."""
+
     async def serve(request: Request) -> Response:
+        endpoint = methods["GET" if request.method == "HEAD" else request.method]
         request.scope[ROUTE] = endpoint.path
         return await admit(service, endpoint, request)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -125,7 +125,7 @@ class AgentView(_Out, frozen=True):
     name: str
     description: str
     kind: str
-    input_schema: dict[str, object]
+    input_schema: dict[str, Any]
     conversation: WhenBusy
     pool: str
     priority: int

@@ -18,9 +18,6 @@ from watership.durable.events import Entry, kind_of
 from watership.durable.ids import RunId
 from watership.durable.ports import run_topic
 
-HEARTBEAT_SECONDS: Final = 15.0
-"""Proxies close what is silent for half a minute or more."""
-
 POLL_SECONDS: Final = 0.5
 """The bell may lose rings, so the journal is asked this often at least."""
 
@@ -80,7 +77,7 @@ async def _events(call: Call, run_id: RunId, after: int) -> AsyncGenerator[bytes
         if entries:
             heard = now
             continue
-        if now - heard >= HEARTBEAT_SECONDS:
+        if now - heard >= service.limits.heartbeat_seconds:
             heard = now
             yield b": still here\n\n"
         await _ring_or_drain(call, topics)
