@@ -84,6 +84,11 @@ def test_a_change_of_the_last_entry_with_a_new_digest_is_seen_by_the_head() -> N
     assert broken_at([*LOG[:-1], sealed], head=LOG[-1].digest) is not None
 
 
+def test_a_wrong_number_with_a_new_digest_is_named() -> None:
+    changed = replace(LOG[-1], number=999)
+    assert broken_at([*LOG[:-1], replace(changed, digest=digest(changed))]) == len(LOG)
+
+
 def test_a_removed_entry_is_named() -> None:
     for at in EVERYWHERE[:-1]:
         assert broken_at([*LOG[:at], *LOG[at + 1 :]]) == at + 1

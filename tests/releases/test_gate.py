@@ -108,6 +108,38 @@ def test_an_outage_of_both_sides_refuses_nobody_and_is_called_a_common_cause() -
     assert judge(state, spec).common_cause
 
 
+def test_an_outage_of_both_sides_is_hardly_ever_blamed_on_next_even_with_little_on_live() -> None:
+    blamed = 0
+    for horizon in (0, 600):
+        spec = gate(CEILING, horizon=horizon)
+        for seed in range(50):
+            random, state = Random(seed), opened(spec)
+            for second in range(60):
+                rate = 0.3 if second > 20 else 0.0
+                live, nxt = binomial(random, 2, rate), binomial(random, 20, rate)
+                state = observe(state, tick((2, live), (20, nxt)), spec)
+            blamed += state.failed is not None
+    # 5 of 100 are promised at most.
+    assert blamed <= 9
+
+
+def test_live_that_no_longer_serves_does_not_shield_next() -> None:
+    spec = gate(CEILING)
+    state = observe(opened(spec), tick((20, 10), (20, 0)), spec)
+    for _ in range(40):
+        state = observe(state, tick((0, 0), (20, 0)), spec)
+    while state.failed is None and state.ticks < 100:
+        state = observe(state, tick((0, 0), (20, 10)), spec)
+    assert state.ticks < 60
+
+
+def test_requests_that_could_not_be_compared_are_no_samples() -> None:
+    spec, state = gate(ERRORS), GateState()
+    for _ in range(1000):
+        state = observe(state, tick((0, 0), (20, 0)), spec)
+    assert judge(state, spec).samples == 0
+
+
 def test_after_the_cutover_the_limit_acts_alone() -> None:
     spec = gate(CEILING, horizon=86_400)
     state = opened(spec)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import copy as copy_of
 from datetime import datetime, timedelta
 from enum import Enum
+from importlib import resources
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,10 +17,11 @@ from msgspec.structs import replace
 from tests.releases.plans import ADD_TOPIC, a_plan, side
 from watership.errors import BadInput, NotFound
 from watership.fleet.deployment import Slot
+from watership.releases.document import DocumentError
 from watership.releases.fuse import ErrorRate, Level
 from watership.releases.plan import Overrides, Plan, access, check_kinds, fingerprint
 from watership.releases.ports import Migration
-from watership.releases.runbook import Drain, Runbook, Shift, Soak, shipped
+from watership.releases.runbook import Drain, Runbook, Shift, Soak, read, shipped
 
 
 def book() -> Runbook:
@@ -64,6 +68,38 @@ def test_the_thresholds_are_the_seeds() -> None:
     ]
     latency = [fuse for fuse in book().fuses if isinstance(fuse, Level) and fuse.of == "latency_p95"]
     assert [(fuse.bound, fuse.window) for fuse in latency] == [(5.0, 30.0), (1.0, 300.0), (0.5, 60.0)]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("hold_back: 0%", "hold_back: 1%", "A watch compares with live if, and only if"),
+        ("    owner: network\n", "    owner: netwrok\n", "An owner 'netwrok' is no role"),
+        ("    id: cutover\n", "    id: validation\n", "The phase 'validation' stands there twice"),
+        ("    at: T+45m\n", "    at: T+5m\n", "The phases do not stand in the order"),
+        ("length: 60s, give_up: 10m", "length: 60s, give_up: 10s", "gives up before it is over"),
+        ("soak, id: soak", "soka, id: soak", "unknown do 'soka' — did you mean 'soak'?"),
+        ("limit: 2%, sees: 5%", "limit: 2%, sees: 1%", "must see a rate above it"),
+    ],
+)
+def test_a_runbook_that_contradicts_itself_is_refused(
+    was: str, becomes: str, said: str, tmp_path: Path
+) -> None:
+    text = (resources.files("watership") / "runbooks/agent-orchestrator/runbook.yaml").read_text("utf-8")
+    assert was in text
+    changed = tmp_path / "runbook.yaml"
+    changed.write_text(text.replace(was, becomes, 1), "utf-8")
+    with pytest.raises(DocumentError, match=re.escape(said)):
+        read(changed)
+
+
+def test_a_watch_may_hold_traffic_back_to_compare_with(tmp_path: Path) -> None:
+    text = (resources.files("watership") / "runbooks/agent-orchestrator/runbook.yaml").read_text("utf-8")
+    arm = "      - { against: live, of: errors, tolerance: 0.1%, sees: 1% }\n"
+    text = text.replace("hold_back: 0%", "hold_back: 1%").replace("standby:", f"{arm}\nstandby:")
+    changed = tmp_path / "runbook.yaml"
+    changed.write_text(text, "utf-8")
+    assert read(changed).runbook.watch.hold_back == 0.01
 
 
 def test_an_unknown_runbook_is_named_with_those_that_are_shipped() -> None:

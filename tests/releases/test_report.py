@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -189,6 +190,12 @@ def test_a_gap_is_drawn_as_a_gap() -> None:
     points = tuple((float(at), None if 3 <= at < 8 else 1.0) for at in range(12))
     drawing = drawn(Chart("t", "u", (Series("blue", points),), ()))
     assert [len(stroke.split()) for stroke in drawing.lines[0].strokes] == [3, 4]
+
+
+def test_a_latency_beyond_every_bucket_is_drawn_at_the_top() -> None:
+    drawing = drawn(Chart("t", "u", (Series("blue", ((0.0, 1.0), (1.0, math.inf))),), ()))
+    assert drawing.lines[0].strokes == ("52.0,18.0 712.0,18.0",)
+    assert drawing.rows[1] == (1.0, (math.inf,))
 
 
 def test_a_long_table_says_what_it_leaves_out() -> None:

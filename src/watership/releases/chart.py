@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from math import isfinite
 from typing import NamedTuple
 
 WIDTH = 720
@@ -65,13 +66,15 @@ def drawn(chart: Chart) -> Drawing:
     times = [at for at, _ in points] or [0.0]
     start = min(times)
     end = max(start + 1, *times)
-    top = _ceiling(max((value for _, value in points if value is not None), default=0.0))
+    finite = [value for _, value in points if value is not None and isfinite(value)]
+    top = _ceiling(max(finite, default=0.0))
 
     def x(at: float) -> float:
         return round(LEFT + (at - start) / (end - start) * (WIDTH - LEFT - 8), 1)
 
     def y(value: float) -> float:
-        return round(HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - TOP), 1)
+        # What lies beyond every bucket is drawn at the top; the table calls it inf.
+        return round(HEIGHT - BOTTOM - min(value, top) / top * (HEIGHT - BOTTOM - TOP), 1)
 
     rows, left_out = _rows(chart)
     return Drawing(

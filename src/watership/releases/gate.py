@@ -28,6 +28,12 @@ Possible = Annotated[float, Meta(gt=0, lt=1, extra={"text": "share"})]
 """A share that is neither nothing nor all."""
 
 
+# Of outages that hit both sides, the share that may be blamed on next.
+MISBLAMED = 0.05
+# Ticks without a request on live after which it counts as out of service, and next is judged alone.
+LIVE_SILENT = 30
+
+
 class Verdict(enum.Enum):
     """What was found. Unknown is never passed."""
 
@@ -142,13 +148,17 @@ class Sums(Struct, frozen=True):
 
 
 class ArmState(Struct, frozen=True):
-    """One arm's sums and bets: against it, for it, and (for a limit) against live by the same measure."""
+    """One arm's sums and bets: against next, for it, and (for a limit) on its being worse than live.
+
+    `alone` counts the ticks since live last served.
+    """
 
     next: Sums = Sums()
     live: Sums = Sums()
     worse: Wealth = ()
     fine: Wealth = ()
-    live_worse: Wealth = ()
+    blame: Wealth = ()
+    alone: int = 0
 
 
 class GateState(Struct, frozen=True):
@@ -173,7 +183,7 @@ class ArmReading(Struct, frozen=True, kw_only=True):
 
 
 class Judgement(Struct, frozen=True, kw_only=True):
-    """A verdict with its reason; `common_cause`: live is as bad, so freeze and page, do not roll back."""
+    """A verdict with its reason; `common_cause`: live may be as bad, freeze and page, do not roll back."""
 
     verdict: Verdict
     reason: str
@@ -216,32 +226,32 @@ def _fold(arm: Arm, seen: ArmState, tick: Tick, gate: GateSpec) -> ArmState:
             for bet in bets
         ]
 
-    def live_gains(bets: list[Bet]) -> list[float]:
-        return [bet.next_bad * (live_bad or 0) + bet.next_request * live_requests for bet in bets]
-
     run_on = evidence.detect if gate.horizon else evidence.test
     summed = replace(
         seen,
         next=_added(seen.next, next_requests, next_bad),
         live=_added(seen.live, live_requests, live_bad),
     )
+    both = next_requests > 0 and live_requests > 0
+    share = next_requests / (next_requests + live_requests) if both else 0.0
     match arm:
         case AgainstLive():
-            if not (next_requests and live_requests):
+            if not both:
                 return seen  # nothing to compare, so nothing to count
-            share = next_requests / (next_requests + live_requests)
             return replace(
                 summed,
                 worse=run_on(seen.worse, gains(evidence.worse_than_live(share, arm.tolerance))),
                 fine=evidence.test(seen.fine, gains(evidence.better_than_live_and(share, arm.sees))),
             )
         case AgainstLimit():
-            over = evidence.above(arm.limit)
+            alone = 0 if live_requests else seen.alone + 1
+            blame = run_on(seen.blame, gains(evidence.worse_than_live(share, 0.0))) if both else seen.blame
             return replace(
                 summed,
-                worse=run_on(seen.worse, gains(over)),
+                worse=run_on(seen.worse, gains(evidence.above(arm.limit))),
                 fine=evidence.test(seen.fine, gains(evidence.below(arm.sees))),
-                live_worse=run_on(seen.live_worse, live_gains(over)),
+                blame=blame if alone < LIVE_SILENT else (),
+                alone=alone,
             )
         case _:
             assert_never(arm)
@@ -255,19 +265,22 @@ def _over(seen: ArmState, gate: GateSpec) -> bool:
     return evidence.mixture(seen.worse) >= gate.refusal
 
 
-def _shared(seen: ArmState, gate: GateSpec) -> bool:
-    """Live shows signs of the same: the fault is not next's, or not shown to be."""
-    return seen.live.bad > 0 and evidence.mixture(seen.live_worse) > gate.calm
+def _blamed(seen: ArmState, gate: GateSpec) -> bool:
+    """What is over its limit is next's own fault, as far as live serves and can be compared.
+
+    Otherwise an outage of both sides would roll back a release that has no part in it.
+    """
+    return not seen.blame or evidence.mixture(seen.blame) >= gate.calm - log(MISBLAMED)
 
 
 def _refuses(seen: ArmState, gate: GateSpec) -> bool:
-    return _over(seen, gate) and not _shared(seen, gate)
+    return _over(seen, gate) and _blamed(seen, gate)
 
 
 def judge(state: GateState, gate: GateSpec) -> Judgement:
     """Say what the evidence so far allows. The soak is the caller's: passed means passed if it ended now."""
     states = state.arms or opened(gate).arms
-    shared = state.failed is None and any(_over(seen, gate) and _shared(seen, gate) for seen in states)
+    shared = state.failed is None and any(_over(seen, gate) and not _blamed(seen, gate) for seen in states)
     verdict, reason = _verdict(state, states, gate, shared=shared)
     readings = tuple(_read(arm, seen, gate) for arm, seen in zip(gate.arms, states, strict=True))
     return Judgement(
@@ -292,7 +305,7 @@ def _verdict(
     if shared:
         return (
             Verdict.INCONCLUSIVE,
-            "Live is as bad as next: a common cause, which a rollback would not mend.",
+            "Next is over its limit, and live is not shown to be better: freeze and page.",
         )
     for arm, seen in by_arm:
         if seen.next.samples < gate.min_samples:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from watership.errors import BadInput, NotFound
 from watership.releases.document import parse
 from watership.releases.fuse import Fuse
-from watership.releases.gate import GateSpec
+from watership.releases.gate import AgainstLive, GateSpec
 from watership.releases.quantity import Duration, Offset, Share
 
 # What a check may take before it counts as inconclusive.
@@ -162,6 +162,11 @@ class Watch(Struct, frozen=True, kw_only=True):
     length: Duration
     hold_back: Annotated[float, Meta(ge=0, le=0.1, extra={"text": "share"})] = 0.0
     gate: GateSpec
+
+    def __post_init__(self) -> None:
+        compares = any(isinstance(arm, AgainstLive) for arm in self.gate.arms)
+        if compares != (self.hold_back > 0):
+            raise BadInput("A watch compares with live if, and only if, it holds traffic back for it.")
 
 
 class Standby(Struct, frozen=True, kw_only=True):
