@@ -55,6 +55,15 @@ def test_the_printed_delay_is_the_one_that_is_met(regression: float) -> None:
     assert met[int(len(met) * 0.9)] <= promised.within + 1
 
 
+def test_a_limit_sees_no_sooner_than_next_can_be_blamed() -> None:
+    gate = GateSpec(arms=(AgainstLimit(limit=0.02, sees=0.05),))
+    both = row(gate, Traffic(per_second=100, share=0.99), 0.15).expected
+    alone = row(gate, Traffic(per_second=100, share=1.0), 0.15).expected
+    assert both is not None
+    assert alone is not None
+    assert both > 2 * alone
+
+
 def test_a_healthy_release_passes_within_the_printed_time() -> None:
     promised = passes_within(GATE, TRAFFIC)
     assert promised is not None

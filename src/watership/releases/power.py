@@ -14,7 +14,7 @@ from msgspec import Struct
 from watership.errors import WatershipError
 from watership.releases import evidence
 from watership.releases.evidence import Bet
-from watership.releases.gate import AgainstLimit, Arm, GateSpec, percent
+from watership.releases.gate import MISBLAMED, AgainstLimit, AgainstLive, Arm, GateSpec, percent
 from watership.releases.quantity import spoken
 
 # Regressions of the printed table: errors of next above those of live.
@@ -129,11 +129,17 @@ def require_sight(gate: GateSpec, traffic: Traffic, soak: float) -> None:
 
 
 def _soonest(gate: GateSpec, traffic: Traffic, regression: float, *, sureness: float) -> float | None:
-    times = [
-        _time(_worse_bets(arm, traffic.share), gate.refusal, traffic, regression, sureness)
-        for arm in _error_arms(gate)
-    ]
+    times = [_refusal(arm, gate, traffic, regression, sureness) for arm in _error_arms(gate)]
     return min((time for time in times if time is not None), default=None)
+
+
+def _refusal(arm: Arm, gate: GateSpec, traffic: Traffic, regression: float, sureness: float) -> float | None:
+    """Seconds until one arm refuses; over a limit next must also be blamed, as long as live serves."""
+    over = _time(_worse_bets(arm, traffic.share), gate.refusal, traffic, regression, sureness)
+    if isinstance(arm, AgainstLive) or not 0 < traffic.share < 1:
+        return over
+    blame = evidence.worse_than_live(traffic.share, 0.0)
+    return _longest([over, _time(blame, gate.calm - log(MISBLAMED), traffic, regression, sureness)])
 
 
 def _time(
