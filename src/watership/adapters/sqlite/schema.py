@@ -66,7 +66,11 @@ def refuse_network(path: Path) -> None:
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return
-    kind = filesystem(path.resolve(), mounts.read_text(encoding="utf-8", errors="replace"))
+    refuse_kind(path, filesystem(path.resolve(), mounts.read_text(encoding="utf-8", errors="replace")))
+
+
+def refuse_kind(path: Path, kind: str) -> None:
+    """Raise BadInput when `kind` is a network filesystem."""
     if kind in NETWORK_FILESYSTEMS:
         raise BadInput(
             f"{path} lies on a network filesystem ({kind}), where SQLite's locks do not hold.",
