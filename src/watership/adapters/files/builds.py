@@ -1,0 +1,70 @@
+"""A build on disk: a folder with sources and a build.toml that states its version and schema."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from watership.errors import BadInput, NotFound
+from watership.fleet.build import Build, SchemaRange
+
+FILE = "build.toml"
+
+FILES = 5_000
+"""Files of a build, at most: a folder with more holds something that is not the build."""
+
+IGNORED = frozenset(
+    {"__pycache__", ".git", ".venv", ".watership", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+)
+
+
+class BuildFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """build.toml. `reads` are the lowest and the highest schema version that the sources can live with."""
+
+    version: str
+    app: str = "app.py:app"
+    reads: tuple[int, int] = (0, 0)
+
+
+def read_build(folder: Path) -> Build:
+    """The build in `folder`. Raises NotFound or BadInput, saying what is missing."""
+    stated = read_build_file(folder)
+    low, high = stated.reads
+    return Build(
+        version=stated.version, digest=digest(folder), source=str(folder), schema=SchemaRange(low, high)
+    )
+
+
+def read_build_file(folder: Path) -> BuildFile:
+    """What build.toml states."""
+    path = folder / FILE
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=BuildFile)
+    except FileNotFoundError:
+        raise NotFound(f"There is no {FILE} in {folder}.", fix='Write one: version = "1.0.0"') from None
+    except (msgspec.DecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+
+
+def digest(folder: Path) -> str:
+    """sha256 over every file's name and content, in the order of the names."""
+    total = hashlib.sha256()
+    for count, path in enumerate(_files(folder)):
+        if count >= FILES:
+            raise BadInput(
+                f"{folder} holds more than {FILES:,} files.", fix="Name the folder of the build alone."
+            )
+        content = path.read_bytes()
+        total.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
+        total.update(content)
+    return f"sha256:{total.hexdigest()}"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not IGNORED & set(path.relative_to(folder).parts):
+            yield path

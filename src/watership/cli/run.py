@@ -1,0 +1,164 @@
+"""watership run: start runs, look at them, cancel them, answer what they ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from watership.cli.client import Client
+from watership.cli.exits import Exit
+from watership.cli.options import server_options
+from watership.cli.output import show, table, wants_json
+from watership.errors import BadInput
+
+
+@click.group()
+def run() -> None:
+    """Runs: durable executions of agents."""
+
+
+@run.command()
+@click.argument("agent")
+@click.option("--input", "given", default="null", help="The agent's input, as JSON; or plain text.")
+@click.option("--conversation", help="The conversation that the message belongs to.")
+@click.option("--key", help="Idempotency key: the same key again gives the same run.")
+@server_options
+def start(
+    agent: str, given: str, conversation: str | None, key: str | None, server: str | None, token: str | None
+) -> None:
+    """Send AGENT a message; prints the run that it started.
+
+    \b
+    watership run start hello --input '{"name": "Ada"}'
+    """
+    body: dict[str, object] = {"agent": agent, "input": _json_or_text(given)}
+    if conversation is not None:
+        body["conversation"] = conversation
+    made = Client(server, token).post("/api/v1/messages", body, key=key)
+    show(made, f"{made['run_id']}\nnext: watership run watch {made['run_id']}")
+
+
+@run.command(name="list")
+@click.option(
+    "--state", help="Only runs in this state: ready, running, waiting, in_doubt, stopped, succeeded, …"
+)
+@click.option("--agent", help="Only runs of this agent.")
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option("--after", help="The cursor that the page before ended with.")
+@server_options
+def list_runs(
+    state: str | None, agent: str | None, limit: int, after: str | None, server: str | None, token: str | None
+) -> None:
+    """Runs, newest first."""
+    page = Client(server, token).get("/api/v1/runs", state=state, agent=agent, limit=limit, after=after)
+    text = table(page["data"], ["id", "agent", "state", "deployment", "created_at"])
+    more = f"\n{page['total_count']} in all; older: --after {page['next']}" if page.get("next") else ""
+    show(page, text + more)
+
+
+@run.command(name="show")
+@click.argument("run_id")
+@server_options
+def show_run(run_id: str, server: str | None, token: str | None) -> None:
+    """One run: its state, what it waits for, its result."""
+    found = Client(server, token).get(f"/api/v1/runs/{run_id}")
+    show(
+        found,
+        "\n".join(
+            f"{name:<12} {_short(value)}" for name, value in found.items() if value not in (None, [], "")
+        ),
+    )
+
+
+@run.command()
+@click.argument("run_id")
+@click.option("--after", type=click.IntRange(0), default=0, help="Begin behind this journal entry.")
+@server_options
+def watch(run_id: str, after: int, server: str | None, token: str | None) -> int:
+    """The events of a run as they come, until it ends. Exit 1 if it does not succeed."""
+    client = Client(server, token)
+    for number, event, data in client.events(f"/api/v1/runs/{run_id}/events", after):
+        if wants_json():
+            click.echo(
+                msgspec.json.encode(
+                    {"id": number, "event": event, "data": msgspec.Raw(data.encode())}
+                ).decode()
+            )
+        else:
+            click.echo(f"{number or '-':>5}  {event:<16} {_short(msgspec.json.decode(data))}")
+    found = client.get(f"/api/v1/runs/{run_id}")
+    return Exit.OK if found["state"] == "succeeded" else Exit.FAILED
+
+
+@run.command()
+@click.argument("run_id")
+@click.option("--reason", default="", help="Why; it stands in the log.")
+@server_options
+def cancel(run_id: str, reason: str, server: str | None, token: str | None) -> None:
+    """Ask a run to end. What it had done and can undo is undone first."""
+    body = {"reason": reason} if reason else {}
+    found = Client(server, token).post(f"/api/v1/runs/{run_id}:cancel", body)
+    show(
+        found,
+        f"{run_id} is {found['state']}"
+        + (", and will be cancelled" if found["state"] != "cancelled" else ""),
+    )
+
+
+@run.command()
+@click.argument("run_id")
+@click.argument("answer")
+@click.option("--wait", help="Which wait is answered (key or name), if there are several.")
+@click.option("--value", help="With `done`: the step's result, as JSON.")
+@click.option("--note", default="", help="With approve or reject: what you want to say.")
+@server_options
+def answer(
+    run_id: str,
+    answer: str,
+    wait: str | None,
+    value: str | None,
+    note: str,
+    server: str | None,
+    token: str | None,
+) -> None:
+    """Answer what a run waits for.
+
+    \b
+    watership run answer RUN approve            an approval (or: reject)
+    watership run answer RUN done --value 42    a step in doubt (or: retry, fail)
+    watership run answer RUN '{"text": "…"}'    any other question, with JSON
+    """
+    found = Client(server, token).post(f"/api/v1/runs/{run_id}:answer", _answer(answer, wait, value, note))
+    show(found, f"{run_id} is {found['state']}")
+
+
+def _answer(word: str, wait: str | None, value: str | None, note: str) -> dict[str, object]:
+    body: dict[str, object] = {} if wait is None else {"wait": wait}
+    match word:
+        case "approve" | "reject":
+            return body | {"value": {"granted": word == "approve", "note": note}}
+        case "done" | "retry" | "fail":
+            given = {} if value is None else {"value": _json(value)}
+            return body | {"decision": word} | given
+        case _:
+            return body | {"value": _json_or_text(word)}
+
+
+def _json(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise BadInput(f"{text!r} is no JSON: {error}.", fix="Text needs quotes: '\"like this\"'") from None
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,0 +1,132 @@
+"""The examination that `watership doctor` makes: each finding is a real look, with the command that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from watership.adapters.sqlite.store import SQLiteStore
+from watership.config import Config
+from watership.errors import WatershipError
+from watership.wiring.embedded import store_path
+
+FREE_BYTES = 500 * 1024 * 1024
+"""Less free space than this is a warning: the store refuses work once the disk is full."""
+
+SQLITE_AT_LEAST = (3, 37, 0)
+"""What the store's SQL needs (STRICT tables)."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look found. `state` is ok, warning or problem; `fix` mends what is not ok."""
+
+    what: str
+    state: str
+    detail: str
+    fix: str = ""
+
+
+async def examine(config: Config) -> list[Finding]:
+    """Every finding, in the order in which they should be mended."""
+    looks: list[Callable[[Config], Awaitable[Finding]]] = [
+        _python,
+        _sqlite,
+        _folder,
+        _disk,
+        _store,
+        _tokens,
+        _port,
+    ]
+    return [await look(config) for look in looks]
+
+
+async def _python(_: Config) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    ok = sys.version_info >= (3, 11)
+    return Finding(
+        what="Python",
+        state="ok" if ok else "problem",
+        detail=version,
+        fix="" if ok else "Install Python 3.11 or newer.",
+    )
+
+
+async def _sqlite(_: Config) -> Finding:
+    ok = sqlite3.sqlite_version_info >= SQLITE_AT_LEAST
+    fix = "" if ok else f"Use a Python with SQLite {'.'.join(map(str, SQLITE_AT_LEAST))} or newer."
+    return Finding(what="SQLite", state="ok" if ok else "problem", detail=sqlite3.sqlite_version, fix=fix)
+
+
+async def _folder(config: Config) -> Finding:
+    folder = store_path(config.store.url).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".doctor"
+        probe.write_bytes(b"written by watership doctor")
+        probe.unlink()
+    except OSError as error:
+        return Finding(
+            what="State folder",
+            state="problem",
+            detail=f"{folder}: {error.strerror}",
+            fix=f"chmod u+rwx {folder}",
+        )
+    return Finding(what="State folder", state="ok", detail=f"{folder} can be written to")
+
+
+async def _disk(config: Config) -> Finding:
+    folder = store_path(config.store.url).parent
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(what="Disk", state="problem", detail=str(error), fix=f"mkdir -p {folder}")
+    ok = free >= FREE_BYTES
+    fix = "" if ok else f"Free some space on the disk of {folder}."
+    return Finding(
+        what="Disk", state="ok" if ok else "warning", detail=f"{free / 2**30:.1f} GiB free", fix=fix
+    )
+
+
+async def _store(config: Config) -> Finding:
+    path = store_path(config.store.url)
+    try:
+        async with await SQLiteStore.open(path) as store:
+            await store.ping()
+            state = await store.read()
+    except WatershipError as error:
+        return Finding(
+            what="Store", state="problem", detail=error.message, fix=error.fix or f"Look at {path}."
+        )
+    mode = "read-only is ON" if state.readonly else "writable"
+    fix = "curl -X POST …/admin/readonly -d '{\"readonly\": false}'" if state.readonly else ""
+    return Finding(
+        what="Store", state="warning" if state.readonly else "ok", detail=f"{path}: {mode}", fix=fix
+    )
+
+
+async def _tokens(config: Config) -> Finding:
+    if config.open:
+        return Finding(what="Tokens", state="ok", detail="not asked for: loopback development")
+    return Finding(what="Tokens", state="ok", detail="asked for, and there is a secret to verify them with")
+
+
+async def _port(config: Config) -> Finding:
+    where = f"{config.http.host}:{config.http.port}"
+    if config.http.port == 0:
+        return Finding(what="Port", state="ok", detail="any free one")
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        taken = await asyncio.to_thread(probe.connect_ex, (config.http.host, config.http.port)) == 0
+    detail = f"{where} is in use (by this service, or by another one)" if taken else f"{where} is free"
+    return Finding(
+        what="Port",
+        state="warning" if taken else "ok",
+        detail=detail,
+        fix=f"curl {where}/health tells whether it is ours; else set WATERSHIP_HTTP_PORT" if taken else "",
+    )

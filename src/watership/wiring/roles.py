@@ -1,0 +1,228 @@
+"""The roles of a process: serve answers HTTP, work executes runs, dev does both."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from watership.adapters.files.builds import FILE, read_build
+from watership.adapters.processes.presence import Presence, announce
+from watership.adapters.prometheus.observer import PrometheusObserver
+from watership.adapters.structlog.observer import Fanout, StructlogObserver
+from watership.agents.app import App
+from watership.agents.messages import Messages
+from watership.api.given import CustomRoute, Facts, Service
+from watership.api.server import HttpServer, stop_signals
+from watership.config import Config
+from watership.durable.ids import DeploymentId, WorkerId
+from watership.durable.run import DEFAULT_POOL
+from watership.durable.worker import Worker, WorkerSettings
+from watership.errors import Unavailable
+from watership.fleet.identity import Tokens
+from watership.wiring.embedded import Kernel, open_kernel
+
+STANDALONE = DeploymentId("local")
+"""The deployment of processes that no release put anywhere."""
+
+BELL_SECONDS = 2.0
+"""How long the bell's own round trip may take before it counts as broken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where this process stands: its deployment, its slot, and what it is built of."""
+
+    deployment: DeploymentId = STANDALONE
+    slot: str = "green"
+    version: str = "0"
+    digest: str = "unbuilt"
+    address: str | None = None
+
+    def announce(self, state: str, address: str | None = None) -> None:
+        """Tell the host agent, where there is one, how far this process is."""
+        announce(
+            Presence(
+                pid=os.getpid(),
+                state=state,  # type: ignore[arg-type]  # the three words of Presence
+                address=address,
+                digest=self.digest,
+                version=self.version,
+            )
+        )
+
+
+def place_of(app: App, source: Path | None, deployment: str | None, slot: str) -> Place:
+    """The place of a process that runs `app`, whose build stands in the folder `source` if it has a build.toml."""
+    version, build = app.version, "unbuilt"
+    if source is not None and (source / FILE).is_file():
+        found = read_build(source)
+        version, build = found.version, found.digest
+    return Place(
+        deployment=DeploymentId(deployment) if deployment else STANDALONE,
+        slot=slot,
+        version=version,
+        digest=build,
+    )
+
+
+async def serve(config: Config, app: App, place: Place) -> None:
+    """Answer HTTP until a signal says stop; then drain."""
+    place.announce("starting")
+    async with (
+        _opened(config, place) as (kernel, metrics),
+        _server(config, app, place, kernel, metrics) as server,
+    ):
+        with stop_signals() as stop:
+            place.announce("ready", server.url.removeprefix("http://"))
+            await stop.asked.wait()
+            place.announce("draining", server.url.removeprefix("http://"))
+            await _urgently(stop.urgent, server.drain(config.worker.drain_seconds), server.hurry)
+
+
+async def work(config: Config, app: App, place: Place) -> None:
+    """Execute runs until a signal says stop; then hand over what is left."""
+    place.announce("starting")
+    async with _opened(config, place) as (kernel, _):
+        workers = make_workers(config, app, place, kernel)
+        tasks = [asyncio.create_task(worker.run(), name=worker.id) for worker in workers]
+        with stop_signals() as stop:
+            place.announce("ready")
+            await _first(stop.asked.wait(), *tasks)
+            place.announce("draining")
+            await asyncio.gather(*(worker.drain(config.worker.drain_seconds) for worker in workers))
+        await asyncio.gather(*tasks)
+
+
+async def develop(
+    config: Config, app: App, place: Place, ready: Callable[[str], None], changed: Awaitable[object]
+) -> bool:
+    """Everything in one process, until a signal (False) or a changed source file (True) ends it."""
+    async with AsyncExitStack() as stack:
+        kernel, metrics = await stack.enter_async_context(_opened(config, place))
+        server = await stack.enter_async_context(_server(config, app, place, kernel, metrics))
+        workers = make_workers(config, app, place, kernel)
+        tasks = [asyncio.create_task(worker.run(), name=worker.id) for worker in workers]
+        with stop_signals() as stop:
+            ready(server.url)
+            change = asyncio.ensure_future(changed)
+            await _first(stop.asked.wait(), change, *tasks)
+            again = change.done()
+            change.cancel()
+            seconds = config.worker.drain_seconds
+            drains = [server.drain(seconds), *(worker.drain(seconds) for worker in workers)]
+            await _urgently(stop.urgent, asyncio.gather(*drains), server.hurry)
+        await asyncio.gather(*tasks)
+        return again
+
+
+def make_workers(config: Config, app: App, place: Place, kernel: Kernel) -> list[Worker]:
+    """One worker for each pool that the application's agents name."""
+    pools = sorted({card.pool for card in app.directory.cards()} | {DEFAULT_POOL})
+    return [
+        Worker(
+            id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[:10]}"),
+            deployment=place.deployment,
+            pool=pool,
+            programs=app.programs,
+            committer=kernel.committer,
+            runs=kernel.store,
+            bell=kernel.bell,
+            witness=kernel.witnesses(),
+            clock=kernel.clock,
+            new_id=kernel.new_id,
+            observer=kernel.observer,
+            settings=WorkerSettings(slots=config.worker.slots, lease_seconds=config.worker.lease_seconds),
+        )
+        for pool in pools
+    ]
+
+
+@asynccontextmanager
+async def _opened(config: Config, place: Place) -> AsyncIterator[tuple[Kernel, PrometheusObserver]]:
+    metrics = PrometheusObserver(version=place.version, deployment=place.deployment, slot=place.slot)
+    logs = StructlogObserver(form=config.log.format, level=config.log.level)
+    async with open_kernel(config.store.url, Fanout(logs, metrics)) as kernel:
+        await _take_in(kernel, place)
+        if config.readonly:
+            await kernel.store.set_readonly(True)
+        yield kernel, metrics
+
+
+async def _take_in(kernel: Kernel, place: Place) -> None:
+    """A process that no release placed takes all new work, if nobody else was given any."""
+    state = await kernel.store.read()
+    if place.deployment == STANDALONE and not state.weights:
+        await kernel.store.set_weights({STANDALONE: 100}, epoch=state.epoch)
+
+
+@asynccontextmanager
+async def _server(
+    config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver
+) -> AsyncIterator[HttpServer]:
+    service = Service(
+        messages=Messages(kernel.committer, kernel.store, app.directory, kernel.new_id),
+        runs=kernel.store,
+        bell=kernel.bell,
+        intake=kernel.store,
+        clock=kernel.clock,
+        new_id=kernel.new_id,
+        observer=kernel.observer,
+        facts=Facts(version=place.version, build=place.digest, deployment=place.deployment, slot=place.slot),
+        probes={"database": kernel.store.ping, "rabbitmq": _ring_once(kernel), "redis": _read_once(kernel)},
+        adapters={
+            "database": "sqlite",
+            "rabbitmq": "embedded: Unix datagrams carry the wake-ups",
+            "redis": "embedded: no cache, reads go to the store",
+        },
+        tokens=None if config.open else Tokens(config.secret, kernel.clock),
+        open=config.open,
+        exposition=metrics.exposition,
+        routes=[CustomRoute(each.method, each.path, each.function) for each in app.routes],
+    )
+    async with HttpServer(service, host=config.http.host, port=config.http.port) as server:
+        yield server
+
+
+def _ring_once(kernel: Kernel) -> Callable[[], Awaitable[object]]:
+    """The bell's own round trip: what stands in for the broker rings, and hears it."""
+
+    async def probe() -> None:
+        topic = f"probe:{kernel.new_id()}"
+        kernel.bell.ring([topic])
+        if topic not in await kernel.bell.wait(frozenset({topic}), BELL_SECONDS):
+            raise Unavailable("The bell did not hear its own ring.")
+
+    return probe
+
+
+def _read_once(kernel: Kernel) -> Callable[[], Awaitable[object]]:
+    """Without a cache reads go to the store: a read of its hot row is the round trip."""
+
+    async def probe() -> None:
+        await kernel.store.read()
+
+    return probe
+
+
+async def _first(*waits: Awaitable[object]) -> None:
+    """Return when the first of `waits` is over; what it raised is raised."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    tasks[0].cancel()
+    for task in done:
+        if not task.cancelled():
+            task.result()
+
+
+async def _urgently(urgent: asyncio.Event, work: Awaitable[object], hurry: Callable[[], None]) -> None:
+    """Await `work`; a second signal hurries it."""
+    working, hurried = asyncio.ensure_future(work), asyncio.ensure_future(urgent.wait())
+    await asyncio.wait({working, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        hurry()
+    hurried.cancel()
+    await working
