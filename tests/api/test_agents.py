@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.api.world import world
+from watership.agents.approval import Approval
 from watership.durable.events import Failure, StepStarted
 from watership.durable.ids import Key
 from watership.durable.run import Waiting
@@ -230,10 +231,39 @@ async def test_an_approval_is_answered_once() -> None:
         shown = (await w.http.get(f"/api/v1/runs/{run_id}", headers=w.bearer("reader"))).json()
         assert shown["waits"][0]["about"] == "Dig here?"
         url = f"/api/v1/runs/{run_id}:answer"
-        answer = await w.http.post(url, json={"value": {"yes": True}}, headers=w.bearer("writer"))
+        answer = await w.http.post(
+            url, json={"value": {"granted": True, "note": "soft soil"}}, headers=w.bearer("writer")
+        )
         assert (answer.status_code, answer.json()["state"]) == (200, "ready")
-        inbox = await w.store.inbox(run_id)
-        assert [(one.name, bytes(one.value)) for one in inbox] == [("approval", b'{"yes":true}')]
+        (signal,) = await w.store.inbox(run_id)
+        assert signal.name == "approval"
+        assert msgspec.json.decode(signal.value, type=Approval) == Approval(True, "hazel", "soft soil")
+
+
+@pytest.mark.parametrize(
+    "value", ["yes", 1, None, {}, {"granted": "yes"}, {"granted": True, "by": "the chief rabbit"}]
+)
+async def test_what_is_no_approval_is_refused_and_nobody_signs_for_another(value: object) -> None:
+    async with world() as w:
+        run_id = await w.send()
+        await w.claim()
+        await w.append(run_id, then=park(APPROVAL))
+        answer = await w.http.post(
+            f"/api/v1/runs/{run_id}:answer", json={"value": value}, headers=w.bearer("writer")
+        )
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_input")
+        assert await w.store.inbox(run_id) == ()
+
+
+async def test_a_bare_no_is_an_answer() -> None:
+    async with world() as w:
+        run_id = await w.send()
+        await w.claim()
+        await w.append(run_id, then=park(APPROVAL))
+        url = f"/api/v1/runs/{run_id}:answer"
+        assert (await w.http.post(url, json={"value": False}, headers=w.bearer("writer"))).status_code == 200
+        (signal,) = await w.store.inbox(run_id)
+        assert msgspec.json.decode(signal.value, type=Approval) == Approval(False, "hazel")
 
 
 async def test_two_people_who_answer_at_once_do_not_answer_twice() -> None:

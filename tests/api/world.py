@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.structlog import Fanout
 from watership.agents.messages import Messages
 from watership.api.given import CustomRoute, Facts, Limits, Service
+from watership.api.server import HttpServer
 from watership.api.service import build_app
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
@@ -203,6 +204,15 @@ async def client(
     transport = httpx2.ASGITransport(build_app(service))
     async with httpx2.AsyncClient(transport=transport, base_url=base_url) as http:
         yield http
+
+
+@asynccontextmanager
+async def serving(w: World) -> AsyncIterator[tuple[HttpServer, httpx2.AsyncClient]]:
+    """The service on a socket, and a client of it."""
+    server = HttpServer(w.service, host="127.0.0.1", port=0)
+    async with server, AsyncExitStack() as stack:
+        http = httpx2.AsyncClient(base_url=server.url, timeout=20)
+        yield server, await stack.enter_async_context(http)
 
 
 def events(text: str) -> list[tuple[str, str, Any]]:

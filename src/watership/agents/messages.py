@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from watership.agents.approval import APPROVAL, Approval
 from watership.durable.codec import encode, fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
@@ -183,7 +184,8 @@ class Messages:
             doubt = Answer(run_id=run_id, key=waiting.key, decision=decision, by=identity.person, value=value)
             await self._write(doubt)
         else:
-            await self._deliver_answer(run, waiting, value)
+            answer = _approval(value, identity) if waiting.name == APPROVAL else value
+            await self._deliver_answer(run, waiting, answer)
         return await self.get(run_id, identity)
 
     async def signal(
@@ -215,6 +217,24 @@ class Messages:
         if isinstance(outcome, Refused):
             raise refusal(outcome)
         return outcome
+
+
+class _ApprovalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    granted: bool
+    note: str = ""
+
+
+def _approval(value: msgspec.Raw, identity: Identity) -> msgspec.Raw:
+    """The approval that `value` gives: true, false, or with a note. Who gave it is known, never told."""
+    try:
+        given = msgspec.json.decode(value, type=bool | _ApprovalBody)
+    except msgspec.DecodeError as reason:
+        raise BadInput(
+            f"This answer is no approval: {reason}.",
+            fix='Send {"value": {"granted": true, "note": "…"}}, or false.',
+        ) from None
+    body = _ApprovalBody(given) if isinstance(given, bool) else given
+    return encode(Approval(granted=body.granted, by=identity.person, note=body.note), "the approval")
 
 
 def _the_wait(run: Run, kind: Literal["answer", "signal"], named: str | None) -> Waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Final
 
@@ -23,6 +24,18 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+class CutOff(Unavailable):
+    """The service had to end before the answer was there; what was asked may have been done."""
+
+    code = "cut_off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The service ended before the answer was there; what was asked may have been done.",
+            fix="Ask again with the same Idempotency-Key: what was done is not done twice.",
+        )
+
+
 class FrontDoor:
     """The outermost layer. What no endpoint caught becomes a problem document and an event in the log."""
 
@@ -42,6 +55,10 @@ class FrontDoor:
                 await self._app(scope, receive, out.send)
         except ClientDisconnect:
             out.code = out.code or 499
+        except asyncio.CancelledError:
+            if self._service.lifecycle.draining.is_set() and not out.code:
+                await problem(CutOff(), scope[REQUEST_ID])(scope, receive, out.send)
+            raise
         except Unavailable as error:
             await self._failed(error, scope, receive, out)
         except Exception as error:  # noqa: BLE001 - the last place that can answer; the log gets all of it

@@ -30,8 +30,11 @@ class Lifecycle:
         self.draining = asyncio.Event()
         self.requests = 0
         self.streams = 0
-        self._quiet = asyncio.Event()
+        self.cut = 0
+        """Requests that were cut off because the service had to end."""
+        self._quiet, self._idle = asyncio.Event(), asyncio.Event()
         self._quiet.set()
+        self._idle.set()
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -39,10 +42,16 @@ class Lifecycle:
         if self.requests - self.streams >= REQUESTS:
             raise Overloaded(f"{REQUESTS:,} requests are being served.", fix="Try again.", retry_after=1.0)
         self.requests += 1
+        self._idle.clear()
         try:
             yield
+        except asyncio.CancelledError:
+            self.cut += self.draining.is_set()
+            raise
         finally:
             self.requests -= 1
+            if not self.requests:
+                self._idle.set()
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -63,3 +72,7 @@ class Lifecycle:
     async def streams_closed(self) -> None:
         """Wait until no event stream is open."""
         await self._quiet.wait()
+
+    async def requests_ended(self) -> None:
+        """Wait until no request is being served."""
+        await self._idle.wait()

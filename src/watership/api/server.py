@@ -33,6 +33,9 @@ LOOK_AGAIN_SECONDS: Final = 0.005
 STREAMS_SECONDS: Final = 5.0
 """How long open streams may take to say good-bye; what is left of the limit belongs to requests."""
 
+CANCEL_SECONDS: Final = 1.0
+"""How long a request that was cut off may take to say so."""
+
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than proxies keep an idle connection, so that it is they who close it and no request meets a closed one."""
 
@@ -114,7 +117,9 @@ class HttpServer:
         self._uvicorn.config.timeout_graceful_shutdown = left  # type: ignore[assignment]  # it takes fractions
         self._uvicorn.should_exit = True
         await self._task
-        cut = lifecycle.requests
+        # uvicorn cancels what is late and does not wait for it.
+        await _within(CANCEL_SECONDS, lifecycle.requests_ended())
+        cut = lifecycle.cut + lifecycle.requests
         self._service.observer.note("http ended", requests_cut=cut)
         return cut
 

@@ -1,0 +1,58 @@
+"""What is noted becomes metrics with few labels."""
+
+from __future__ import annotations
+
+import re
+
+from watership.adapters.prometheus import PrometheusObserver
+from watership.adapters.prometheus.observer import EVENTS
+from watership.durable.ids import DeploymentId
+from watership.durable.states import RunState
+
+
+def observer() -> PrometheusObserver:
+    return PrometheusObserver(version="2.1.0", deployment="blue-2", slot="blue")
+
+
+def text(of: PrometheusObserver, census: dict[tuple[DeploymentId, RunState], int] | None = None) -> str:
+    kind, body = of.exposition(census)
+    assert kind.startswith("text/plain")
+    return body.decode()
+
+
+def test_requests_are_counted_by_route_and_timed() -> None:
+    it = observer()
+    for seconds in (0.004, 0.4):
+        it.note("http request", route="/x", method="GET", code=200, seconds=seconds, request_id="r")
+    found = text(it)
+    assert 'http_requests_total{code="200",method="GET",route="/x"} 2.0' in found
+    assert 'http_request_duration_seconds_bucket{le="0.005",method="GET",route="/x"} 1.0' in found
+    assert 'http_request_duration_seconds_bucket{le="0.5",method="GET",route="/x"} 2.0' in found
+    assert "request_id" not in found
+
+
+def test_a_request_id_never_becomes_a_label_and_events_have_a_bound() -> None:
+    it = observer()
+    for number in range(EVENTS + 50):
+        it.note(f"event {number}", run_id=str(number))
+    found = re.findall(r'^watership_events_total\{event="([^"]+)"\} (\S+)', text(it), re.MULTILINE)
+    assert len(found) == EVENTS + 1
+    assert dict(found)["(other)"] == "50.0"
+
+
+def test_runs_are_shown_as_counted_for_this_answer_and_left_out_when_unknown() -> None:
+    it = observer()
+    census = {(DeploymentId("blue-2"), RunState.READY): 3}
+    assert 'watership_runs{deployment="blue-2",state="ready"} 3.0' in text(it, census)
+    assert "watership_runs{" not in text(it)
+
+
+def test_the_build_is_told() -> None:
+    told = 'watership_build_info{deployment="blue-2",slot="blue",version="2.1.0"} 1.0'
+    assert told in text(observer())
+
+
+def test_two_observers_of_one_process_do_not_collide() -> None:
+    one, two = observer(), observer()
+    one.note("run parked")
+    assert "run parked" not in text(two)

@@ -1,0 +1,33 @@
+"""A process that serves a service over a memory store until it is told to end: what the tests of signals start."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+
+from tests.api.world import world
+from watership.adapters.structlog import Fanout, StructlogObserver
+from watership.api.given import CustomRoute
+from watership.api.server import HttpServer, run, serve
+
+
+async def slow(params: dict[str, str]) -> object:
+    """Answers late."""
+    await asyncio.sleep(float(params["seconds"]))
+    return "at last"
+
+
+async def main() -> None:
+    async with world(open=True, routes=[CustomRoute("GET", "/slow", slow)]) as w:
+        service = replace(w.service, observer=Fanout(w.service.observer, StructlogObserver(form="json")))
+
+        def ready(server: HttpServer) -> None:
+            print(server.port, flush=True)  # noqa: T201 - how the test learns the port
+
+        cut = await serve(service, host="127.0.0.1", port=0, drain_seconds=float(sys.argv[1]), ready=ready)
+        print(f"cut {cut}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    run(main())

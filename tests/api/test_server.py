@@ -1,0 +1,176 @@
+"""A real process on a real socket: ready when it says so, and gone in good order when it is told to go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.api.world import serving, soon, world
+from watership.api.given import CustomRoute, Limits
+from watership.api.server import READY, HttpServer
+from watership.errors import BadInput, Unavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(slots=True)
+class Served:
+    process: asyncio.subprocess.Process
+    http: httpx2.AsyncClient
+
+    async def ended(self) -> tuple[int, str, list[dict[str, object]]]:
+        """Exit code, the rest of stdout, and the log."""
+        async with asyncio.timeout(30):
+            out, log = await self.process.communicate()
+        assert self.process.returncode is not None
+        lines = [json.loads(line) for line in log.decode().splitlines() if line.startswith("{")]
+        return self.process.returncode, out.decode().strip(), lines
+
+
+@asynccontextmanager
+async def served(drain_seconds: float = 10) -> AsyncIterator[Served]:
+    """The service in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.api.served",
+        str(drain_seconds),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            port = int(await process.stdout.readline())
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            yield Served(process, http)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def test_sigterm_closes_streams_finishes_requests_and_exits() -> None:
+    async with served() as it:
+        sent = await it.http.post("/api/v1/messages", json={"agent": "digger", "input": "dig"})
+        text = ""
+
+        async def follow() -> None:
+            nonlocal text
+            async with it.http.stream("GET", sent.json()["links"]["events"]) as answer:
+                async for more in answer.aiter_text():
+                    text += more
+
+        stream = asyncio.create_task(follow())
+        slow = asyncio.create_task(it.http.get("/slow", params={"seconds": "1"}))
+        await soon(lambda: "retry:" in text)
+        await asyncio.sleep(0.2)
+        it.process.send_signal(signal.SIGTERM)
+        await stream
+        assert "event: drain" in text
+        answer = await slow
+        assert (answer.status_code, answer.json()) == (200, "at last")
+        code, out, log = await it.ended()
+        assert (code, out) == (0, "cut 0")
+        events = [line["event"] for line in log]
+        assert events.count(READY) == 1
+        assert events[-2:] == ["http drains", "http ended"]
+
+
+async def test_a_request_that_outlasts_the_limit_is_cut_off_and_counted() -> None:
+    async with served(drain_seconds=0.5) as it:
+        slow = asyncio.create_task(it.http.get("/slow", params={"seconds": "30"}))
+        await asyncio.sleep(0.3)
+        it.process.send_signal(signal.SIGTERM)
+        answer = await slow
+        assert (answer.status_code, answer.json()["code"]) == (503, "cut_off")
+        code, out, _ = await it.ended()
+        assert (code, out) == (0, "cut 1")
+
+
+async def test_a_second_signal_ends_at_once() -> None:
+    async with served(drain_seconds=300) as it:
+        slow = asyncio.create_task(it.http.get("/slow", params={"seconds": "30"}))
+        await asyncio.sleep(0.3)
+        it.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        it.process.send_signal(signal.SIGINT)
+        code, _, _ = await it.ended()
+        assert code == 0
+        assert (await slow).status_code == 503
+
+
+async def test_it_is_ready_only_once_every_component_answered() -> None:
+    async with world() as w:
+        w.broken.add("rabbitmq")
+        server = HttpServer(w.service, host="127.0.0.1", port=0)
+        starting = asyncio.create_task(server.start())
+        await soon(lambda: server.port != 0)
+        async with httpx2.AsyncClient(base_url=server.url) as http:
+            await soon(lambda: server._uvicorn.started)
+            assert (await http.get("/startupz")).status_code == 503
+            assert (await http.get("/health")).json()["rabbitmq"] == "failed: rabbitmq does not answer."
+            assert w.notes.named(READY) == []
+            w.broken.clear()
+            await starting
+            assert [facts["url"] for facts in w.notes.named(READY)] == [server.url]
+            assert (await http.get("/readyz")).status_code == 200
+        await server.drain(1)
+
+
+async def test_a_component_that_never_answers_ends_the_start() -> None:
+    async with world(limits=Limits(start_seconds=0)) as w:
+        w.broken.add("redis")
+        with pytest.raises(Unavailable, match="redis does not answer"):
+            async with HttpServer(w.service, host="127.0.0.1", port=0):
+                pass
+        assert w.notes.named(READY) == []
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with world() as w:
+            with pytest.raises(Unavailable, match=f"port {port} cannot be listened on"):
+                async with HttpServer(w.service, host="127.0.0.1", port=port):
+                    pass
+
+
+async def test_an_address_that_is_none_is_named() -> None:
+    async with world() as w:
+        with pytest.raises(BadInput, match=r"no\.such\.host"):
+            async with HttpServer(w.service, host="no.such.host.invalid", port=0):
+                pass
+
+
+async def _break(params: dict[str, str]) -> object:
+    raise RuntimeError("broken")
+
+
+async def _ok(params: dict[str, str]) -> object:
+    return "ok"
+
+
+@pytest.mark.parametrize(("serve", "status"), [(_break, 500), (_ok, 200)])
+async def test_a_connection_outlives_an_error(
+    serve: Callable[[dict[str, str]], Awaitable[object]], status: int
+) -> None:
+    routes = [CustomRoute("GET", "/own", serve, role="")]
+    async with world(routes=routes) as w, serving(w) as (_, http):
+        for _ in range(3):
+            assert (await http.get("/own")).status_code == status
