@@ -1,3 +1,80 @@
 """Watership: durable AI agents on RabbitMQ, and releases that never take them down."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from watership.agents.agent import AgentCard as AgentCard
+    from watership.agents.app import App as App
+    from watership.agents.approval import Approval as Approval
+    from watership.agents.approval import approval_tool as approval_tool
+    from watership.agents.approval import approve as approve
+    from watership.agents.llm import Agent as Agent
+    from watership.agents.tool import Tool as Tool
+    from watership.agents.tool import tool as tool
+    from watership.durable import ChildFailed as ChildFailed
+    from watership.durable import Done as Done
+    from watership.durable import Effect as Effect
+    from watership.durable import RetryPolicy as RetryPolicy
+    from watership.durable import StepFailed as StepFailed
+    from watership.durable import carry_on as carry_on
+    from watership.durable import child as child
+    from watership.durable import current_run as current_run
+    from watership.durable import gather as gather
+    from watership.durable import idempotency_key as idempotency_key
+    from watership.durable import now as now
+    from watership.durable import race as race
+    from watership.durable import signal as signal
+    from watership.durable import sleep as sleep
+    from watership.durable import sleep_until as sleep_until
+    from watership.durable import step as step
+    from watership.durable import timeout as timeout
+    from watership.fleet.build import SchemaRange as SchemaRange
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "watership.agents.agent": ("AgentCard",),
+    "watership.agents.app": ("App",),
+    "watership.agents.approval": ("Approval", "approval_tool", "approve"),
+    "watership.agents.llm": ("Agent",),
+    "watership.agents.tool": ("Tool", "tool"),
+    "watership.durable": (
+        "ChildFailed",
+        "Done",
+        "Effect",
+        "RetryPolicy",
+        "StepFailed",
+        "carry_on",
+        "child",
+        "current_run",
+        "gather",
+        "idempotency_key",
+        "now",
+        "race",
+        "signal",
+        "sleep",
+        "sleep_until",
+        "step",
+        "timeout",
+    ),
+    "watership.fleet.build": ("SchemaRange",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the names are looked up below, when they are asked for
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used, so that `import watership` costs nothing."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME_OF})

@@ -1,0 +1,164 @@
+"""The engine builds a Pydantic AI agent from ours, and runs its loop as a branch of the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from pkgutil import resolve_name
+from typing import Any, cast
+
+import msgspec
+import pydantic_ai
+from pydantic_ai import FunctionToolset, ModelRetry, RunContext, StructuredDict, UsageLimits
+from pydantic_ai.models import Model
+from pydantic_core import to_jsonable_python
+
+from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.agents.llm import Agent
+from watership.agents.signature import WrongInput
+from watership.agents.tool import Tool
+from watership.durable import Unbranched, branch, hosting
+from watership.durable.execution import here
+from watership.errors import BadInput
+
+AGENTS = 256
+"""Agents that are kept built. An application has a handful; the bound is for those that make them as they go."""
+
+CORRECTIONS = 3
+"""How often the model may mend a call, or its output, that does not fit before the run fails."""
+
+SCRIPTED = "scripted:"
+ECHO = "echo"
+ECHO_SCRIPT = "watership.testing.scripted:echo"
+
+
+class PydanticEngine:
+    """Runs LLM agents by Pydantic AI."""
+
+    def __init__(self) -> None:
+        self._build = lru_cache(maxsize=AGENTS)(build)
+
+    async def run(self, agent: Agent, prompt: str) -> Any:
+        """The agent's output. Its keys stand below a branch named by the agent."""
+        built = self._build(agent)
+        async with branch(_place(agent.name)), hosting():
+            # A task of its own: then every kernel call of the loop is one of another task, as hosting() says.
+            return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
+
+    def plain(self, output: Any) -> object:
+        """The output as data that the journal holds."""
+        return plain(output)
+
+
+async def _drive(built: pydantic_ai.Agent[Turns, Any], prompt: str, turns: int) -> Any:
+    ended = await built.run(prompt, deps=Turns(), usage_limits=UsageLimits(request_limit=turns))
+    return ended.output
+
+
+def _place(name: str) -> str:
+    """The n-th call of this agent in this branch. Raises Unbranched where calls cannot be counted."""
+    caller = here(name)
+    if asyncio.current_task() is not caller.task:
+        raise Unbranched(f"agent {name!r}", caller.path)
+    return caller.unit(f"@{name}", "/").removeprefix("@")
+
+
+def build(agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
+    """Our agent in Pydantic AI's terms."""
+    tools = [_tool(each) for each in agent.toolbox]
+    is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
+    built = cast(
+        "pydantic_ai.Agent[Turns, Any]",
+        pydantic_ai.Agent(
+            model_of(agent.model),
+            name=agent.name,
+            instructions=agent.instructions or None,
+            output_type=_structured(agent.output) if is_struct else agent.output,
+            deps_type=Turns,
+            toolsets=[FunctionToolset(tools, id="tools")],
+            capabilities=[
+                Durability(options={each.name: each.options for each in agent.toolbox}, retry=agent.retry)
+            ],
+            retries=CORRECTIONS,
+        ),
+    )
+    if is_struct:
+        built.output_validator(_reader(agent.output))
+    return built
+
+
+def model_of(given: object) -> Model | str:
+    """The model that `given` names or is; `scripted:module:attribute` is looked up."""
+    if given == ECHO:
+        given = SCRIPTED + ECHO_SCRIPT
+    if isinstance(given, str) and given.startswith(SCRIPTED):
+        given = resolve_name(given.removeprefix(SCRIPTED))
+    if callable(make := getattr(given, "model", None)):
+        given = make()
+    if isinstance(given, Model | str):
+        return given
+    raise BadInput(f"{given!r} is no model.", fix="Give a model object, or its name as 'provider:model'.")
+
+
+def _tool(tool: Tool) -> pydantic_ai.Tool[Turns]:
+    return pydantic_ai.Tool.from_schema(
+        _in_branch(tool) if tool.is_program else _in_step(tool),
+        name=tool.name,
+        description=tool.description,
+        json_schema=tool.signature.schema,
+        takes_ctx=True,
+    )
+
+
+def _in_step(tool: Tool) -> Callable[..., Awaitable[object]]:
+    """For a tool that is a step: the journal's backend is around it."""
+
+    async def call(_: RunContext[Turns], /, **arguments: Any) -> object:
+        return plain(await tool.call(**_fitting(tool, arguments)))
+
+    return call
+
+
+def _in_branch(tool: Tool) -> Callable[..., Awaitable[object]]:
+    """For a tool that waits or spawns: its kernel calls stand in a branch keyed by the call."""
+
+    async def call(context: RunContext[Turns], /, **arguments: Any) -> object:
+        given = _fitting(tool, arguments)
+        async with branch(call_key(context)):
+            return plain(await tool.call(**given))
+
+    return call
+
+
+def _fitting(tool: Tool, arguments: dict[str, Any]) -> dict[str, object]:
+    """The tool's arguments; what does not fit goes back to the model, which may correct it."""
+    try:
+        return tool.signature.convert(arguments)
+    except WrongInput as error:
+        raise ModelRetry(str(error)) from error
+
+
+def plain(value: object) -> object:
+    """`value` as JSON's own types, whichever library defined it."""
+    try:
+        return msgspec.to_builtins(value, str_keys=True)
+    except TypeError:
+        return to_jsonable_python(value)
+
+
+def _structured(struct: type[msgspec.Struct]) -> Any:
+    return StructuredDict(msgspec.json.schema(struct), name=struct.__name__, description=struct.__doc__)
+
+
+def _reader(struct: type[msgspec.Struct]) -> Callable[[Any], Any]:
+    def read(output: Any) -> Any:
+        try:
+            return msgspec.convert(output, struct)
+        except msgspec.ValidationError as error:
+            raise ModelRetry(str(error)) from error
+
+    return read
+
+
+engine = PydanticEngine()

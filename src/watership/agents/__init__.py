@@ -1,0 +1,1 @@
+"""Agents: programs that get messages; functions or models with tools, declared on an App."""

@@ -1,0 +1,136 @@
+"""An App is what a team deploys: its agents, its tools, its own HTTP routes, and what build it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ParamSpec, TypeVar, overload
+
+import msgspec
+
+from watership.agents.agent import AgentCard, function_entry, guarded
+from watership.agents.directory import Directory
+from watership.agents.llm import Agent
+from watership.agents.tool import tool
+from watership.durable import Program
+from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
+from watership.durable.writes import WhenBusy
+from watership.errors import BadInput
+from watership.fleet.build import SchemaRange
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RouteFunction = Callable[[dict[str, str]], Awaitable[object]]
+"""Takes the path's and the query's parameters; returns a value to encode, or (status, value)."""
+AnyRoute = TypeVar("AnyRoute", bound=RouteFunction)
+
+COMMAND = "watership.cli"
+"""The command line that `main` runs. Named, not imported: an app must be importable without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A plain HTTP route of the application; the API mounts it."""
+
+    method: str
+    path: str
+    function: RouteFunction
+
+
+class App:
+    """Declares agents. Nothing runs until a worker takes `programs`, or `main` runs the command line."""
+
+    def __init__(self, name: str, *, version: str = "0.0.0", schema: SchemaRange | None = None) -> None:
+        self.name = name
+        self.version = version
+        self.schema = schema or SchemaRange(1, 1)
+        self.directory = Directory()
+        self.routes: list[Route] = []
+
+    # --- agents -----------------------------------------------------------------------------------------------
+
+    @overload
+    def agent(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Awaitable[R]]: ...
+    @overload
+    def agent(
+        self,
+        name: str | None = None,
+        /,
+        *,
+        conversation: WhenBusy = ...,
+        pool: str = ...,
+        priority: int = ...,
+    ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]: ...
+    def agent(
+        self,
+        given: Callable[P, Awaitable[R]] | str | None = None,
+        /,
+        *,
+        conversation: WhenBusy = "queue",
+        pool: str = DEFAULT_POOL,
+        priority: int = DEFAULT_PRIORITY,
+    ) -> Callable[P, Awaitable[R]] | Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+        """Make an async function an agent; its docstring describes it and its signature is its input."""
+
+        def declare(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+            name = given if isinstance(given, str) else None
+            entry = function_entry(function, name, conversation=conversation, pool=pool, priority=priority)
+            call = guarded(function, entry.card.name)
+            self.directory.add(entry)
+            return call
+
+        return declare if given is None or isinstance(given, str) else declare(given)
+
+    def add(self, agent: Agent) -> Agent:
+        """Add an LLM agent."""
+        self.directory.add(agent.entry())
+        return agent
+
+    tool = staticmethod(tool)
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        return self.directory.programs()
+
+    def cards(self) -> Sequence[AgentCard]:
+        return self.directory.cards()
+
+    def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
+        """`raw` as the input of `agent`, in its normal form. Raises BadInput naming the field."""
+        return self.directory.validate(agent, raw)
+
+    # --- routes -----------------------------------------------------------------------------------------------
+
+    def get(self, path: str) -> Callable[[AnyRoute], AnyRoute]:
+        return self.route("GET", path)
+
+    def post(self, path: str) -> Callable[[AnyRoute], AnyRoute]:
+        return self.route("POST", path)
+
+    def route(self, method: str, path: str) -> Callable[[AnyRoute], AnyRoute]:
+        """Serve `path` (with `{name}` places) by an async function of the parameters."""
+        if not path.startswith("/"):
+            raise BadInput(f"The route {path!r} does not begin with a slash.")
+
+        def add(function: AnyRoute) -> AnyRoute:
+            self.routes.append(Route(method, path, function))
+            return function
+
+        return add
+
+    # --- life -------------------------------------------------------------------------------------------------
+
+    def facts(self) -> Mapping[str, Any]:
+        """What this build says of itself."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "schema": {"lowest": self.schema.lowest, "highest": self.schema.highest},
+            "agents": [card.name for card in self.cards()],
+        }
+
+    def main(self) -> None:
+        """Run the command line `watership` on this app."""
+        import_module(COMMAND).main(app=self)

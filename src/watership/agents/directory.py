@@ -1,0 +1,40 @@
+"""The directory knows the agents of a build: their cards, their programs, and whether an input fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from watership.agents.agent import AgentCard, Entry
+from watership.durable import Program
+from watership.errors import BadInput, NotFound
+
+
+class Directory:
+    """Agents by name. Names are unique: a second agent of a name is refused."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def add(self, entry: Entry) -> None:
+        name = entry.card.name
+        if name in self._entries:
+            raise BadInput(f"There are two agents named {name!r}.", fix="Give one of them another name.")
+        self._entries[name] = entry
+
+    def cards(self) -> Sequence[AgentCard]:
+        """Every agent's card, in the order of their names."""
+        return [self._entries[name].card for name in sorted(self._entries)]
+
+    def programs(self) -> dict[str, Program]:
+        """What a worker needs to run them."""
+        return {name: entry.program for name, entry in self._entries.items()}
+
+    def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
+        """`raw` in its normal form. Raises BadInput naming the field that does not fit, NotFound for no agent."""
+        entry = self._entries.get(agent)
+        if entry is None:
+            known = ", ".join(sorted(self._entries)) or "none"
+            raise NotFound(f"There is no agent {agent!r}.", fix=f"Agents: {known}.")
+        return entry.signature.check(raw)

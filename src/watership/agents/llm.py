@@ -1,0 +1,107 @@
+"""An LLM agent is a model with instructions and tools; an engine runs its loop over the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import Any, Protocol
+
+from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call
+from watership.agents.signature import Signature
+from watership.agents.tool import Tool, tool_from, tool_of
+from watership.durable import Program, RetryPolicy
+from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
+from watership.durable.writes import WhenBusy
+from watership.errors import BadInput
+
+ENGINE = "watership.adapters.pydantic_ai:engine"
+"""The engine is named here and imported by the first run of an LLM agent: its library costs a second."""
+
+TURNS = 50
+"""Model requests of one run: a loop that has not ended by then goes in circles, and each turn costs money."""
+
+MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=frozenset({"ModelRefused"}))
+"""Providers are down for seconds or for minutes: five attempts span about two minutes."""
+
+
+class Engine(Protocol):
+    """Drives a model and its tools; every request and tool call goes through the kernel."""
+
+    async def run(self, agent: Agent, prompt: str) -> Any:
+        """The agent's output. Called inside a run, from a branch's own task."""
+
+    def plain(self, output: Any) -> object:
+        """The output as data that the journal holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """A model with instructions and tools.
+
+    `model`: "scripted:module:attribute", "echo", "provider:model", or a model object of the engine's library.
+    `instructions` may be a function, for what changes harmlessly between runs (today's date).
+    `output`: str, or the type that the model must fill in. `retry`: of a model request that raised.
+    """
+
+    name: str
+    model: object
+    instructions: str | Callable[[], str] = ""
+    tools: Sequence[object] = ()
+    output: Any = str
+    description: str = ""
+    turns: int = TURNS
+    retry: RetryPolicy = MODEL_RETRY
+    conversation: WhenBusy = "queue"
+    pool: str = DEFAULT_POOL
+    priority: int = DEFAULT_PRIORITY
+    engine: str | Engine = ENGINE
+    toolbox: Sequence[Tool] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        toolbox = tuple(tool_of(each) for each in self.tools)
+        names = [each.name for each in toolbox]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise BadInput(
+                f"Agent {self.name!r} has two tools named {', '.join(sorted(twice))}.",
+                fix="Give one of them another name.",
+            )
+        if self.turns < 1:
+            raise BadInput(f"Agent {self.name!r} may take {self.turns} turns.", fix="One is the least.")
+        object.__setattr__(self, "toolbox", toolbox)
+
+    async def __call__(self, prompt: str) -> Any:
+        """The agent's answer, as part of the run that calls. Raises OutsideRun where no run is."""
+        inside_a_run(self.name)
+        return await self._engine().run(self, prompt)
+
+    @property
+    def __watership_program__(self) -> Tool:
+        """The agent as a tool of another one."""
+
+        async def ask(prompt: str) -> Any:
+            return await self(prompt)
+
+        ask.__doc__ = self.description or f"Ask the agent {self.name}."
+        return tool_from(ask, None, self.name)
+
+    def entry(self) -> Entry:
+        """The agent for the directory. Its input is `{"prompt": ...}` or a bare string."""
+        signature = Signature(self._answer, f"agent {self.name!r}")
+        card = AgentCard(
+            name=self.name,
+            description=self.description,
+            kind="llm",
+            input_schema=signature.schema,
+            conversation=self.conversation,
+            pool=self.pool,
+            priority=self.priority,
+        )
+        return Entry(card, signature, Program(self.name, program_call(self._answer, signature)))
+
+    async def _answer(self, prompt: str) -> object:
+        return self._engine().plain(await self(prompt))
+
+    def _engine(self) -> Engine:
+        engine: Engine = resolve_name(self.engine) if isinstance(self.engine, str) else self.engine
+        return engine

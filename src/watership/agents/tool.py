@@ -1,0 +1,102 @@
+"""A tool is an async function with a declared effect, for steps of programs and for models."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, overload
+
+from watership.agents.signature import Signature
+from watership.durable import Check, Effect, RetryPolicy, StepOptions
+from watership.errors import BadInput, ProgramError
+
+ToolFunction = TypeVar("ToolFunction", bound=Callable[..., Awaitable[Any]])
+AnyFunction = Callable[..., Awaitable[Any]]
+EffectName = Effect | Literal["pure", "idempotent", "unsafe"]
+
+STEP = "__watership_step__"
+PROGRAM = "__watership_program__"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Tool:
+    """What a model may call. `options` is None for a program tool: it waits or spawns, so it is no step."""
+
+    name: str
+    description: str
+    call: AnyFunction
+    signature: Signature
+    options: StepOptions | None
+
+    @property
+    def is_program(self) -> bool:
+        return self.options is None
+
+
+@overload
+def tool(function: ToolFunction, /) -> ToolFunction: ...
+@overload
+def tool(
+    *, effect: EffectName = ..., check: Check | None = ..., retry: RetryPolicy | None = ...
+) -> Callable[[ToolFunction], ToolFunction]: ...
+def tool(
+    function: ToolFunction | None = None,
+    /,
+    *,
+    effect: EffectName = Effect.UNSAFE,
+    check: Check | None = None,
+    retry: RetryPolicy | None = None,
+) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
+    """Declare what entering `function` twice would do; `step(function, ...)` and models then keep to it."""
+    options = StepOptions(effect=_effect(effect), retry=retry, check=check)
+
+    def declare(declared: ToolFunction) -> ToolFunction:
+        setattr(asynchronous(declared, "tool"), STEP, options)
+        return declared
+
+    return declare if function is None else declare(function)
+
+
+def tool_of(value: object) -> Tool:
+    """`value` as a tool: a Tool, an agent (then a sub-agent), or an async function, unsafe if it declares nothing."""
+    if isinstance(value, Tool):
+        return value
+    program = getattr(value, PROGRAM, None)
+    if isinstance(program, Tool):
+        return program
+    if not callable(value):
+        raise ProgramError(f"{value!r} is no tool.", fix="Give an async function, an agent or a Tool.")
+    function = asynchronous(value, "tool")
+    declared = getattr(function, STEP, None)
+    options = declared if isinstance(declared, StepOptions) else StepOptions(effect=Effect.UNSAFE)
+    return tool_from(function, options)
+
+
+def tool_from(function: AnyFunction, options: StepOptions | None, name: str = "") -> Tool:
+    """A tool made of a function's name, docstring and signature."""
+    called = name or str(getattr(function, "__name__", ""))
+    return Tool(
+        name=called,
+        description=inspect.getdoc(function) or "",
+        call=function,
+        signature=Signature(function, f"tool {called!r}"),
+        options=options,
+    )
+
+
+def asynchronous(function: Callable[..., Any], what: str) -> AnyFunction:
+    """`function`, if it is an async one; a plain one would hold up every run of its worker."""
+    if not inspect.iscoroutinefunction(function):
+        name = getattr(function, "__qualname__", repr(function))
+        raise ProgramError(f"The {what} {name} is not async.", fix="Write `async def`.")
+    return function
+
+
+def _effect(name: EffectName) -> Effect:
+    try:
+        return Effect(name)
+    except ValueError as reason:
+        raise BadInput(
+            f"There is no effect {name!r}.", fix=f"Effects: {', '.join(effect.value for effect in Effect)}."
+        ) from reason
