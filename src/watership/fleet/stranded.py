@@ -26,7 +26,7 @@ class TooManyLingering(Conflict):
 
     def __init__(self, lingering: Sequence[DeploymentId]) -> None:
         super().__init__(
-            f"{len(lingering)} older deployments still have runs ({', '.join(lingering)}); {LINGERING_LIMIT} is the limit.",
+            f"{len(lingering)} older deployments still have runs ({', '.join(lingering)}), the limit is {LINGERING_LIMIT}.",
             fix="Wait for their runs, or look at them: watership run list --deployment ID",
         )
         self.lingering = tuple(lingering)
