@@ -45,13 +45,18 @@ RETRY_SECONDS = 1
 
 
 class Broken(Exception):
-    """An exchange failed before its answer began. `again` says whether it may be tried once more."""
+    """An exchange failed before its answer began. `again` says whether it may be tried once more.
 
-    def __init__(self, status: int, detail: str, *, again: bool) -> None:
+    `blame` says whether it is the instance's failure even when another one rescues the request: a build that
+    dies of every request must not look healthy because the other slot answers for it.
+    """
+
+    def __init__(self, status: int, detail: str, *, again: bool, blame: bool = False) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.again = again
+        self.blame = blame
 
 
 class Cut(Exception):
@@ -208,10 +213,12 @@ class Relay:
                     raise Broken(503, "No instance can take the request at the moment.", again=False)
                 return await self._exchange(head, body, line, instance, fresh=attempt > 1, started=started)
             except Broken as broken:
+                took = self._loop.time() - started
                 if broken.again and instance is not None and attempt < ATTEMPTS:
                     spurned.append(instance)
+                    if broken.blame:
+                        self._board.note(line.slot, took, failed=True)
                     continue
-                took = self._loop.time() - started
                 self._board.note(line.slot, took, failed=broken.status >= 500)
                 self._refuse(broken.status, broken.detail, line)
                 return False
@@ -238,13 +245,10 @@ class Relay:
             took = self._loop.time() - started
             counted = True
             failed = answer.status >= 500
-            keep_alive = await self._pass_back(head, answer, wire, line)
+            keep_alive = await self._pass_back(head, answer, wire, line, whole=body.done)
             if answer.status == 101:
                 return False
-            if not body.done:
-                # The instance answered without wanting the whole body; what is left of it is in the way.
-                keep_alive = False
-            elif answer.keep_alive and wire.finished:
+            if body.done and answer.keep_alive and wire.finished:
                 instance.take_back(wire, self._loop.time())
                 wire = None
             return keep_alive
@@ -297,19 +301,26 @@ class Relay:
             if wire.expired:
                 raise Broken(504, "The instance did not answer in time.", again=False) from gone
             again = not wire.answered and heads.repeatable(head) and body.whole
-            raise Broken(502, "The instance closed the connection without an answer.", again=again) from gone
+            detail = "The instance closed the connection without an answer."
+            # On a connection that was used before, the instance may just have closed it for being idle.
+            raise Broken(502, detail, again=again, blame=wire.used == 1) from gone
         wire.deadline = float("inf")
         if not isinstance(piece, Head):
             raise Broken(502, "The instance's answer cannot be understood.", again=False)
         return piece
 
-    async def _pass_back(self, head: Head, answer: Head, wire: UpstreamWire, line: Line) -> bool:
-        """Pass an answer on; whether the client's connection can carry another request."""
+    async def _pass_back(
+        self, head: Head, answer: Head, wire: UpstreamWire, line: Line, *, whole: bool
+    ) -> bool:
+        """Pass an answer on; whether the client's connection can carry another request.
+
+        It cannot when the answer came before the `whole` body was taken: what is left of it is in the way.
+        """
         client = self._client
         bodyless = head.method == b"HEAD" or answer.status in {101, 204, 304}
         unframed = not bodyless and answer.get(b"content-length") is None
         chunk_body = unframed and head.minor == 1
-        keep_alive = head.keep_alive and not self.closing and (chunk_body or not unframed)
+        keep_alive = head.keep_alive and whole and not self.closing and (chunk_body or not unframed)
         out = [heads.answer(answer, line.slot, asked=head, keep_alive=keep_alive, chunk_body=chunk_body)]
         if answer.status == 101:
             client.transport.write(out[0])

@@ -1,0 +1,186 @@
+"""Weights, epochs and the dead-man's switch, in a time that the test decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from watership.adapters.proxy import kept
+from watership.adapters.proxy.switchboard import Switchboard
+from watership.errors import Fenced, Unavailable
+from watership.fleet.deployment import Slot
+from watership.releases.ports import SlotWeights
+
+BLUE, GREEN = Slot.BLUE, Slot.GREEN
+ALL_BLUE: SlotWeights = {BLUE: 100, GREEN: 0}
+HALF: SlotWeights = {BLUE: 50, GREEN: 50}
+ALL_GREEN: SlotWeights = {BLUE: 0, GREEN: 100}
+
+
+class Hands:
+    """A clock whose wall time and time since boot a test moves, together or apart."""
+
+    def __init__(self) -> None:
+        self.wall = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        self.since_boot = 1000.0
+
+    def now(self) -> datetime:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.since_boot
+
+    async def sleep(self, seconds: float) -> None:
+        self.pass_by(seconds)
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall += timedelta(seconds=seconds)
+        self.since_boot += seconds
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+async def standing(path: Path, hands: Hands, kind: type[Switchboard] = Switchboard) -> Switchboard:
+    board = kind(path, hands)
+    for slot, port in ((BLUE, 1), (GREEN, 2)):
+        await board.set_targets(slot, [f"127.0.0.1:{port}"], epoch=1)
+        board.lines[slot].instances[0].healthy = True
+    return board
+
+
+def served_fully(board: Switchboard) -> bool:
+    """Whether at every moment of the shifts so far the slots together could take all requests."""
+    return bool(board.history) and all(sum(shift.weights.values()) >= 100 for shift in board.history)
+
+
+async def test_what_rises_is_raised_before_the_rest_is_lowered(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=1)
+    await board.set_weights(ALL_GREEN, epoch=1)
+    assert [(shift.why, shift.weights) for shift in board.history] == [
+        ("raise", {BLUE: 100, GREEN: 50}),
+        ("lower", HALF),
+        ("raise", {BLUE: 50, GREEN: 100}),
+        ("lower", ALL_GREEN),
+    ]
+    assert served_fully(board)
+
+
+class LowersFirst(Switchboard):
+    """The planted fault: for a moment nobody is there."""
+
+    def steps(
+        self, before: Mapping[Slot, int], after: Mapping[Slot, int]
+    ) -> Sequence[tuple[str, SlotWeights]]:
+        lowered = {slot: min(before.get(slot, 0), after.get(slot, 0)) for slot in Slot}
+        return [("lower", lowered), ("raise", dict(after))]
+
+
+async def test_lowering_first_is_caught(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands, LowersFirst)
+    await board.set_weights(ALL_GREEN, epoch=1)
+    assert not served_fully(board)
+
+
+async def test_the_switch_trips_when_its_time_is_over_and_not_before(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    hands.pass_by(9.9)
+    assert board.read().weights == HALF
+    hands.pass_by(0.2)
+    state = board.read()
+    assert (state.weights, state.epoch, state.until) == (ALL_BLUE, 4, None)
+    with pytest.raises(Fenced):
+        await board.set_weights(HALF, epoch=3)
+
+
+async def test_a_request_alone_trips_the_switch(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(ALL_GREEN, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    hands.pass_by(10)
+    assert {board.pick()[0].slot for _ in range(4)} == {BLUE}
+
+
+async def test_a_jump_of_the_wall_clock_does_not_trip_the_switch(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    hands.wall += timedelta(hours=1)
+    assert board.read().weights == HALF
+    hands.wall -= timedelta(hours=2)
+    hands.since_boot += 11
+    assert board.read().weights == ALL_BLUE
+
+
+async def test_everything_survives_a_restart(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    await board.pause(seconds=5, epoch=3)
+    before = board.read()
+    after = Switchboard(tmp_path / "state", hands).read()
+    assert (after.weights, after.epoch, after.targets) == (HALF, 3, before.targets)
+    assert (after.until, after.last_safe, after.paused) == (before.until, ALL_BLUE, True)
+
+
+async def test_a_restart_after_the_time_is_over_begins_reverted(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    hands.pass_by(11)
+    again = Switchboard(tmp_path / "state", hands)
+    assert (again.read().weights, again.read().epoch) == (ALL_BLUE, 4)
+
+
+async def test_a_restart_of_the_machine_counts_by_the_wall_clock(
+    tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    state = kept.load(tmp_path / "state")
+    assert state.until is not None
+    late = kept.Moment(hands.wall + timedelta(seconds=11), 5.0, "another boot")
+    early = kept.Moment(hands.wall + timedelta(seconds=9), 5.0, "another boot")
+    assert state.until.passed(late)
+    assert not state.until.passed(early)
+
+
+async def test_a_revert_is_kept_too(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    hands.pass_by(11)
+    assert board.trip_if_due()
+    await board.keep()
+    state = kept.load(tmp_path / "state")
+    assert (state.weights, state.epoch, state.until) == (ALL_BLUE, 4, None)
+
+
+class Trips(Switchboard):
+    """The switch trips just while a change is being written."""
+
+    hands: Hands
+
+    async def _save(self, state: kept.Kept) -> None:
+        await super()._save(state)
+        if state.weights == ALL_GREEN:
+            assert isinstance(self._clock, Hands)
+            self._clock.pass_by(11)
+            self.trip_if_due()
+
+
+async def test_a_change_that_is_overtaken_by_the_switch_is_fenced(tmp_path: Path, hands: Hands) -> None:
+    board = await standing(tmp_path / "state", hands, Trips)
+    await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
+    with pytest.raises(Fenced):
+        await board.set_weights(ALL_GREEN, epoch=3)
+    assert board.read().weights == ALL_BLUE
+    assert kept.load(tmp_path / "state").weights == ALL_BLUE
+
+
+async def test_a_state_that_cannot_be_read_is_no_reason_to_guess(tmp_path: Path, hands: Hands) -> None:
+    (tmp_path / "state").write_text("{broken", encoding="utf-8")
+    with pytest.raises(Unavailable, match="state"):
+        Switchboard(tmp_path / "state", hands)
