@@ -128,6 +128,7 @@ async def test_a_token_that_cannot_be_verified_is_refused_even_where_none_is_nee
     [
         {"Host": "evil.example"},
         {"Host": "127.0.0.1.evil.example:3000"},
+        {"Host": "[broken"},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://[broken"},

@@ -44,6 +44,7 @@ async def test_a_large_body_is_refused_before_it_is_read() -> None:
             "/api/v1/messages", content=b"x" * (1024 * 1024 + 1), headers=w.bearer("writer")
         )
         check(told, 413, "payload_too_large")
+        assert told.headers["connection"] == "close"
 
         async def untold() -> AsyncIterator[bytes]:
             for _ in range(1025):

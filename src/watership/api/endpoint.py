@@ -124,7 +124,7 @@ def identify(service: Service, request: Request) -> Identity:
 
 def _only_this_machine(request: Request) -> None:
     """Where nobody is asked for a token, a page of the web must not act through somebody's browser."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    host = _host_of(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
     if not is_loopback(host) or (origin is not None and not is_loopback(_host_of(origin))):
         raise NotAllowed(
@@ -133,9 +133,9 @@ def _only_this_machine(request: Request) -> None:
         )
 
 
-def _host_of(origin: str) -> str:
+def _host_of(address: str) -> str:
     try:
-        return urlsplit(origin).hostname or ""
+        return urlsplit(address).hostname or ""
     except ValueError:
         return ""
 

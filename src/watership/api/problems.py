@@ -136,6 +136,9 @@ def _headers(error: WatershipError) -> dict[str, str]:
             return {"WWW-Authenticate": 'Bearer realm="watership"'}
         case Unavailable():
             return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+        case PayloadTooLarge() | BodyTooSlow():
+            # What is left of the body would be read and thrown away for as long as it comes.
+            return {"Connection": "close"}
         case _ if status_of(error) == 429:
             return {"Retry-After": "1"}
         case _:

@@ -20,6 +20,7 @@ import uvloop
 from watership.api.given import Service
 from watership.api.health import probe_all
 from watership.api.service import build_app
+from watership.api.wire import WireProtocol
 from watership.errors import BadInput, Unavailable
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class HttpServer:
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 build_app(service),
-                http="httptools",
+                http=WireProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

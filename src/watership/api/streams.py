@@ -18,7 +18,7 @@ from watership.durable.events import Entry, kind_of
 from watership.durable.ids import RunId
 from watership.durable.ports import run_topic
 
-POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 1.0
 """The bell may lose rings, so the journal is asked this often at least."""
 
 RETRY_MILLISECONDS: Final = 1_000
