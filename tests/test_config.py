@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from watership.config import BadConfig, Config, load, settings
+from watership.config import ELSEWHERE, BadConfig, Config, load, settings
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "watership.example.toml"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - that this is refused is what the tests are about
@@ -88,6 +88,15 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(tmp_path: Path) ->
     with pytest.raises(BadConfig, match="Did you mean WATERSHIP_HTTP_PORT"):
         load(tmp_path, {"WATERSHIP_HTTP_PROT": "1"})
     load(tmp_path, {"WATERSHIP_NIGHTLY": "1"})
+
+
+def test_every_variable_that_the_sources_name_is_known(tmp_path: Path) -> None:
+    sources = (EXAMPLE.parent / "src").rglob("*.py")
+    named = {
+        name for file in sources for name in re.findall(r"\bWATERSHIP_[A-Z_]*[A-Z]", file.read_text("utf-8"))
+    }
+    settable = {"WATERSHIP_" + "_".join(path).upper() for path in settings()}
+    assert named - settable - ELSEWHERE == set()
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ from watership.fleet.identity import is_loopback
 FILE: Final = "watership.toml"
 PREFIX: Final = "WATERSHIP_"
 
-ELSEWHERE: Final = frozenset({"WATERSHIP_NIGHTLY"})
-"""Variables with our prefix that are no settings: they steer the test suite."""
+ELSEWHERE: Final = frozenset(
+    {"WATERSHIP_NIGHTLY", "WATERSHIP_PRESENCE", "WATERSHIP_SERVER", "WATERSHIP_TOKEN"}
+)
+"""Variables with our prefix that are no settings: of the test suite, of the hosts, and of the command line."""
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -115,7 +117,7 @@ def load(folder: Path, environment: Mapping[str, str]) -> Config:
             f"A setting of {source} is wrong: {reason}.", fix=f"See {FILE} in the example."
         ) from None
     base = file.parent if file else folder
-    return _checked(_with_secret(_absolute(config, base), base))
+    return checked(_with_secret(_absolute(config, base), base))
 
 
 def find(folder: Path) -> Path | None:
@@ -206,7 +208,8 @@ def _with_secret(config: Config, base: Path) -> Config:
     return msgspec.structs.replace(config, secret=secret)
 
 
-def _checked(config: Config) -> Config:
+def checked(config: Config) -> Config:
+    """`config`, if its settings are safe together; BadConfig otherwise. Ask again after changing one."""
     make = "Set WATERSHIP_SECRET (python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
     if config.auth == "token" and not config.secret:
         raise BadConfig("auth is token and there is no secret to verify tokens with.", fix=f"{make}.")
