@@ -106,6 +106,7 @@ class AppendSuite:
                 world.appending(run, done(), children=[submission("child")]),
                 submission("b", deployment=GREEN),
                 world.delivery("a", "x"),
+                world.claiming(pool="other"),
                 world.appending(run, broken),
             )
         assert await world.run("a") == run
@@ -162,7 +163,8 @@ class AppendSuite:
         await world.park(run, wake_in=1, in_doubt=True)
         world.clock.go_on(99)
         assert await world.claim() == ()
-        assert await world.state("a") is RunState.IN_DOUBT
+        doubtful = await world.run("a")
+        assert (doubtful.state, doubtful.wake_at) == (RunState.IN_DOUBT, None)
 
     async def test_a_stopped_run_says_why(self, world: World) -> None:
         run = await world.running("a")

@@ -51,6 +51,15 @@ class ClaimSuite:
         assert [(it.run.id, len(it.inbox)) for it in first.runs] == [("a", 1)]
         assert second == Claimed(runs=())
 
+    async def test_a_claim_brings_what_was_written_before_it_in_its_transaction(self, world: World) -> None:
+        run = await world.running("a")
+        written = await world.write(
+            world.delivery("a", "x"), world.appending(run, done(), then=Yield()), world.claiming()
+        )
+        claimed = written.outcomes[-1]
+        assert isinstance(claimed, Claimed)
+        assert [(it.events, len(it.inbox), it.run.seq) for it in claimed.runs] == [((done(),), 1, 1)]
+
     async def test_only_runs_of_the_deployment_and_pool_are_claimed(self, world: World) -> None:
         await world.submit("a", deployment=BLUE)
         await world.submit("b", pool="gpu")
@@ -207,6 +216,11 @@ class ClaimSuite:
         assert written == Written(outcomes=(Done(count=2),), woken=frozenset({(BLUE, POOL)}))
         homes = [(await world.run(name)).deployment for name in ("began", "queued", "ready")]
         assert homes == [GREEN, BLUE, BLUE]
+
+    async def test_a_queued_run_that_changes_its_home_wakes_nobody_there(self, world: World) -> None:
+        await world.running("began", conversation="c")
+        await world.submit("queued", conversation="c")
+        assert await world.write(Rehome(source=GREEN, target=BLUE)) == Written(outcomes=(Done(),))
 
     async def test_the_next_wake_is_the_first_timer_or_lease(self, world: World) -> None:
         assert await world.store.next_wake(GREEN, POOL) is None

@@ -105,7 +105,7 @@ class SubmissionSuite:
         assert other == Submitted(run_id=RunId("b"), deployment=GREEN, state=RunState.READY)
 
     async def test_a_refused_submission_leaves_its_key_unused(self, world: World) -> None:
-        await world.submit("a", deployment=None, dedup=KEY)
+        await world.submit("a", deployment=None, dedup=Dedup(scope=KEY.scope, key=KEY.key, request="h0"))
         assert isinstance(await world.submit("b", dedup=KEY), Submitted)
         assert await world.state("b") is RunState.READY
 

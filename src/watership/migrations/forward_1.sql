@@ -28,13 +28,13 @@ CREATE TABLE runs (
   inbox INTEGER NOT NULL,
   claims INTEGER NOT NULL,
   updated_at INTEGER NOT NULL
-) STRICT;
+);
 
 -- Apart from its run, whose row is rewritten with every append.
 CREATE TABLE inputs (
   serial INTEGER PRIMARY KEY,
   input BLOB NOT NULL
-) STRICT;
+);
 
 CREATE INDEX runs_ready ON runs (deployment, pool, priority DESC, serial) WHERE state = 'ready';
 CREATE INDEX runs_waiting ON runs (deployment, pool, wake_at) WHERE state = 'waiting' AND wake_at IS NOT NULL;
@@ -55,14 +55,14 @@ CREATE TABLE journal (
   version INTEGER NOT NULL,
   event BLOB NOT NULL,
   PRIMARY KEY (run_id, seq)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 -- Which writes have been committed: where an outcome is unknown it is looked up here.
 CREATE TABLE appends (
   run_id TEXT NOT NULL,
   entry_id TEXT NOT NULL,
   PRIMARY KEY (run_id, entry_id)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE signals (
   run_id TEXT NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE signals (
   at INTEGER NOT NULL,
   PRIMARY KEY (run_id, number),
   UNIQUE (run_id, id)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE requests (
   scope TEXT NOT NULL,
@@ -82,14 +82,14 @@ CREATE TABLE requests (
   run_id TEXT NOT NULL,
   at INTEGER NOT NULL,
   PRIMARY KEY (scope, key)
-) STRICT;
+);
 
 CREATE INDEX requests_age ON requests (at);
 
 CREATE TABLE injections (
   submission TEXT PRIMARY KEY,
   run_id TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE workers (
   id TEXT PRIMARY KEY,
@@ -97,14 +97,14 @@ CREATE TABLE workers (
   pool TEXT NOT NULL,
   slots INTEGER NOT NULL,
   seen_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE deployments (
   id TEXT PRIMARY KEY,
   state TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   body BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 
 CREATE TABLE intake (
   one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -113,6 +113,6 @@ CREATE TABLE intake (
   until INTEGER,
   last_safe BLOB,
   readonly INTEGER NOT NULL
-) STRICT;
+);
 
 INSERT INTO intake (one, weights, epoch, until, last_safe, readonly) VALUES (1, X'7B7D', 0, NULL, NULL, 0);
