@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("watership.cli.doctor:doctor", "What is wrong here, and the command that mends it."),
     "agent": ("watership.cli.agent:agent", "Agents: list."),
     "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer."),
+    "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),
     "release": (
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",

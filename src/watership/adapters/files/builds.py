@@ -11,6 +11,7 @@ import msgspec
 
 from watership.errors import BadInput, NotFound
 from watership.fleet.build import Build, SchemaRange
+from watership.releases.ports import Migration
 
 FILE = "build.toml"
 
@@ -68,3 +69,35 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not IGNORED & set(path.relative_to(folder).parts):
             yield path
+
+
+def read_migrations(folder: Path) -> tuple[Migration, ...]:
+    """The build's migrations in order: `migrations/forward_N.sql` leads from N-1 to N, `backward_N.sql` back.
+
+    Raises BadInput when one has no way back, or when a number is missing.
+    """
+    forwards = {_number(path): path for path in sorted((folder / "migrations").glob("forward_*.sql"))}
+    found = []
+    for position, number in enumerate(sorted(forwards)):
+        backward = forwards[number].with_name(f"backward_{number}.sql")
+        if not backward.is_file():
+            raise BadInput(f"{forwards[number]} has no way back.", fix=f"Write {backward.name} beside it.")
+        if number != min(forwards) + position:
+            raise BadInput(f"{folder} has no migration between {number - 1} and {number}.")
+        found.append(
+            Migration(
+                start=number - 1,
+                end=number,
+                forward=forwards[number].read_text(encoding="utf-8"),
+                backward=backward.read_text(encoding="utf-8"),
+                name=str(number),
+            )
+        )
+    return tuple(found)
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.stem.removeprefix("forward_"))
+    except ValueError:
+        raise BadInput(f"{path} is not named forward_NUMBER.sql.") from None

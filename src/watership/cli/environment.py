@@ -1,0 +1,83 @@
+"""watership environment: two slots on this machine, with a router before them and a host agent under them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from watership.cli.options import read_config
+from watership.cli.output import say, show, table
+
+if TYPE_CHECKING:
+    from watership.releases.ports import Instance, RouterState
+
+
+@click.group()
+def environment() -> None:
+    """The place that releases change: up, show, down."""
+
+
+@environment.command()
+@click.argument("build", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--listen", help="host:port for clients; [http] of watership.toml unless given.")
+@click.option("--slot", type=click.Choice(["blue", "green"]), default="green", show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+def up(build: Path, listen: str | None, slot: str, workers: int) -> None:
+    """Start an environment with BUILD (a folder with a build.toml) as its live deployment.
+
+    \b
+    watership environment up ./my-app
+    """
+    from watership.fleet.deployment import Slot
+    from watership.wiring.environment import Layout, LocalEnvironment
+
+    config = read_config()
+
+    async def started() -> tuple[str, str]:
+        local = LocalEnvironment(config)
+        address = await local.up(listen or f"{config.http.host}:{config.http.port}")
+        say(f"router at {address}; starting {build}")
+        deployment = await local.establish(build.resolve(), Slot(slot), Layout(workers=workers))
+        return address, deployment.id
+
+    address, deployment = asyncio.run(started())
+    show({"address": address, "deployment": deployment}, f"{deployment} serves at http://{address}")
+
+
+@environment.command(name="show")
+def show_environment() -> None:
+    """Slots, weights, processes and runs, as the environment itself tells them."""
+    from watership.wiring.environment import LocalEnvironment
+
+    local = LocalEnvironment(read_config())
+
+    async def looked() -> tuple[RouterState, Sequence[Instance]]:
+        return await local.router.read(), await local.hosts.instances()
+
+    router, instances = asyncio.run(looked())
+    rows = [
+        {
+            "name": each.name,
+            "state": each.state,
+            "version": each.version,
+            "address": each.address,
+            "pid": each.pid,
+        }
+        for each in instances
+    ]
+    shares = "  ".join(f"{slot} {weight} %" for slot, weight in router.weights.items())
+    text = f"{shares}\n\n{table(rows, ['name', 'state', 'version', 'address', 'pid'])}"
+    show({"router": router, "instances": instances}, text)
+
+
+@environment.command()
+def down() -> None:
+    """Stop the environment's processes. Its data stays."""
+    from watership.wiring.environment import LocalEnvironment
+
+    asyncio.run(LocalEnvironment(read_config()).down())
+    show({"down": True}, "down; its data is kept")

@@ -1,0 +1,281 @@
+"""An environment on this machine: a router, a host agent, two slots, one database. Started, found, torn down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from watership.adapters.files.builds import read_build, read_migrations
+from watership.adapters.processes.hosts import ProcessHosts
+from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.sqlite.migrator import SQLiteMigrator
+from watership.adapters.sqlite.store import SQLiteStore
+from watership.config import Config
+from watership.durable.clock import SystemClock
+from watership.durable.ids import DeploymentId
+from watership.errors import Conflict, NotFound, Unavailable
+from watership.fleet.deployment import Deployment, DeploymentState, Slot
+from watership.releases.ports import HostSpec, InstanceState
+from watership.wiring.embedded import store_path
+
+START_SECONDS = 60.0
+"""How long processes may take to become ready; the seed expects 30 to 60 s."""
+
+LOOK_SECONDS = 0.1
+
+STOP_SECONDS = 10.0
+"""Grace of the environment's own processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an environment keeps what: one folder for all of it."""
+
+    folder: Path
+    router: Path
+    hosts: Path
+    store: Path
+
+    @classmethod
+    def of(cls, config: Config) -> Places:
+        environment = config.environment
+        return cls(
+            Path(environment.state),
+            Path(environment.router),
+            Path(environment.hosts),
+            store_path(config.store.url),
+        )
+
+    @property
+    def database(self) -> Path:
+        """The application's own database, which releases migrate."""
+        return self.folder / "application.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "release.lock"
+
+    @property
+    def audit(self) -> Path:
+        return self.folder / "audit.jsonl"
+
+    @property
+    def releases(self) -> Path:
+        """The controller's own store, plans, sign-offs, snapshots and reports."""
+        return self.folder / "releases"
+
+    @property
+    def backups(self) -> Path:
+        return self.folder / "backups"
+
+    @property
+    def processes(self) -> Path:
+        """The environment's own processes: name → pid."""
+        return self.folder / "processes.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How many processes a deployment has, and how many runs each worker executes at a time."""
+
+    serve: int = 1
+    workers: int = 2
+    slots: int = 16
+
+
+def deployment_id(version: str, digest: str) -> DeploymentId:
+    """Names a deployment for people, and by its bytes: `2.1.0-3f9ac1d2`."""
+    return DeploymentId(f"{version}-{digest.removeprefix('sha256:')[:8]}")
+
+
+class LocalEnvironment:
+    """Starts and stops the processes of an environment. They live on when their starter ends."""
+
+    def __init__(self, config: Config) -> None:
+        self.places = Places.of(config)
+        self.router = ProxyRouter(self.places.router)
+        self.hosts = ProcessHosts(self.places.hosts)
+
+    async def up(self, listen: str, *, environment: dict[str, str] | None = None) -> str:
+        """Start router and host agent; the address that clients use. Raises Conflict when they run already."""
+        folder = self.places.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(_alive(pid) for pid in self._pids().values()):
+            raise Conflict(f"The environment in {folder} is up already.", fix="watership environment down")
+        variables = (
+            os.environ | {"WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}"} | (environment or {})
+        )
+        log = folder / "router.log"
+        router = _start(_router_command(self.places, listen), log, variables)
+        hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
+        self.places.processes.write_bytes(msgspec.json.encode({"router": router, "hosts": hosts}))
+        await self._answering()
+        return _address(log)
+
+    async def establish(self, source: Path, slot: Slot = Slot.GREEN, layout: Layout = Layout()) -> Deployment:
+        """Put the first build into `slot` and give it all traffic and all work."""
+        build = read_build(source)
+        migrator = SQLiteMigrator(self.places.database)
+        for migration in read_migrations(source):
+            if migration.end <= build.schema.highest:
+                await migrator.apply(migration, forward=True, epoch=0)
+        deployment = Deployment(
+            id=deployment_id(build.version, build.digest),
+            build=build,
+            slot=slot,
+            state=DeploymentState.STANDING,
+            created_at=datetime.now(UTC),
+        )
+        spec = HostSpec(
+            deployment=deployment.id,
+            build=build,
+            slot=slot,
+            serve=layout.serve,
+            workers=layout.workers,
+            slots=layout.slots,
+        )
+        await self.hosts.ensure(spec, epoch=0)
+        addresses = await self.until_ready(spec)
+        await self.router.set_targets(slot, addresses, epoch=0)
+        await self._until_healthy(slot)
+        async with await SQLiteStore.open(self.places.store, clock=SystemClock()) as store:
+            await store.put(deployment)
+            await store.set_weights({deployment.id: 100}, epoch=0)
+        await self.router.set_weights({slot: 100, slot.other: 0}, epoch=0)
+        return deployment
+
+    async def until_ready(self, spec: HostSpec) -> Sequence[str]:
+        """The addresses of a deployment's serve processes, once every process is ready."""
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            mine = [each for each in await self.hosts.instances() if each.deployment == spec.deployment]
+            ready = [each for each in mine if each.state is InstanceState.READY]
+            if len(ready) == spec.serve + spec.workers:
+                return [each.address for each in ready if each.role == "serve" and each.address]
+            if asyncio.get_running_loop().time() > deadline:
+                states = ", ".join(f"{each.name} {each.state}" for each in mine) or "no process"
+                raise Unavailable(
+                    f"{spec.deployment} is not ready after {START_SECONDS:.0f} s: {states}.",
+                    fix=f"Look at the logs under {self.places.folder}.",
+                )
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def down(self) -> None:
+        """Stop every deployment's processes, then the host agent and the router."""
+        pids = self._pids()
+        if not pids:
+            raise NotFound(f"There is no environment in {self.places.folder}.")
+        if _alive(pids.get("hosts", 0)):
+            # The highest epoch that can be: nobody else may start anything in what is being torn down.
+            for deployment in {each.deployment for each in await self.hosts.instances()}:
+                await self.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=TEARDOWN_EPOCH)
+        for pid in pids.values():
+            await _end(pid)
+        self.places.processes.unlink(missing_ok=True)
+
+    def _pids(self) -> dict[str, int]:
+        try:
+            return msgspec.json.decode(self.places.processes.read_bytes(), type=dict[str, int])
+        except FileNotFoundError:
+            return {}
+
+    async def _answering(self) -> None:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            try:
+                await self.router.read()
+                await self.hosts.instances()
+            except Unavailable:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(LOOK_SECONDS)
+            else:
+                return
+
+    async def _until_healthy(self, slot: Slot) -> None:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while not (await self.router.read()).healthy.get(slot):
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(f"The router finds no healthy instance in {slot}.")
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+TEARDOWN_EPOCH = 2**53
+
+
+def _router_command(places: Places, listen: str) -> list[str]:
+    module = [sys.executable, "-m", "watership.adapters.proxy"]
+    state = places.folder / "router.json"
+    return [*module, "--listen", listen, "--control", str(places.router), "--state", str(state)]
+
+
+def _hosts_command(places: Places) -> list[str]:
+    instance = [
+        *(sys.executable, "-m", "watership.wiring.instance", "{role}"),
+        *("--source", "{source}", "--deployment", "{deployment}", "--slot", "{slot}", "--slots", "{slots}"),
+    ]
+    command = msgspec.json.encode(instance).decode()
+    module = [sys.executable, "-m", "watership.adapters.processes"]
+    state = places.folder / "hosts"
+    return [*module, "--control", str(places.hosts), "--state", str(state), "--command", command]
+
+
+def _start(command: Sequence[str], log: Path, environment: dict[str, str]) -> int:
+    """Start a process that outlives us, in a session of its own; its pid."""
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        return os.posix_spawn(
+            command[0],
+            list(command),
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, written, 1),
+                (os.POSIX_SPAWN_DUP2, written, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(written)
+
+
+def _address(log: Path) -> str:
+    found = re.search(r"listening on (\S+)", log.read_text(encoding="utf-8"))
+    if found is None:
+        raise Unavailable("The router did not say where it listens.", fix=f"Look at {log}.")
+    return found[1]
+
+
+def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        reaped, _ = os.waitpid(pid, os.WNOHANG)
+        return reaped == 0
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+async def _end(pid: int) -> None:
+    """SIGTERM, and SIGKILL for what is still there after the grace."""
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
+        if not _alive(pid):
+            return
+        os.kill(pid, number)
+        deadline = asyncio.get_running_loop().time() + seconds
+        while _alive(pid) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_SECONDS)
