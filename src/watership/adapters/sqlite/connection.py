@@ -20,6 +20,9 @@ BUSY_SECONDS = 5.0
 STATEMENTS = 256
 """Prepared statements kept per connection: all of ours, and the queries with lists in them."""
 
+CACHE_KIBIBYTES = 32 * 1024
+"""Pages kept per connection: the inner pages of all indexes of some hundred thousand runs."""
+
 
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """Open the file with the settings that every connection has. Transactions are begun and ended by hand."""
@@ -33,6 +36,7 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     # FULL: a commit is on the disk when it returns, whatever happens to the machine.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     if readonly:
         connection.execute("PRAGMA query_only = ON")
     return connection
