@@ -11,9 +11,12 @@ import msgspec
 
 from watership.errors import BadInput, NotFound
 from watership.fleet.build import Build, SchemaRange
+from watership.releases.document import load
+from watership.releases.order import Smoke
 from watership.releases.ports import Migration
 
 FILE = "build.toml"
+SMOKE = "smoke.yaml"
 
 FILES = 5_000
 """Files of a build, at most: a folder with more holds something that is not the build."""
@@ -101,3 +104,13 @@ def _number(path: Path) -> int:
         return int(path.stem.removeprefix("forward_"))
     except ValueError:
         raise BadInput(f"{path} is not named forward_NUMBER.sql.") from None
+
+
+def read_smoke(folder: Path) -> Smoke:
+    """The build's smoke test, from smoke.yaml. Raises NotFound: without one nothing could be promoted."""
+    path = folder / SMOKE
+    if not path.is_file():
+        raise NotFound(
+            f"There is no {SMOKE} in {folder}.", fix="Write one: what must the build answer, and to what?"
+        )
+    return load(path, Smoke)
