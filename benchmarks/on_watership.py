@@ -1,0 +1,121 @@
+"""Watership on SQLite: submit, three journaled steps on a worker, the result read back from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+import watership
+from benchmarks.load import STEPS, StartAndWait
+from watership.adapters.sqlite.connection import connect
+from watership.durable import Program, step
+from watership.durable.ids import DeploymentId, RunId, WorkerId
+from watership.durable.ports import run_topic
+from watership.durable.run import DEFAULT_POOL
+from watership.durable.worker import Worker, WorkerSettings
+from watership.durable.writes import Submit
+from watership.wiring.embedded import Kernel, open_kernel
+
+FILE = "watership.db"
+DEPLOYMENT = DeploymentId("bench")
+SLOTS = 256
+"""As many runs at a time as the largest case has clients."""
+
+POLL_SECONDS = 0.5
+"""How often a client looks without having heard the bell."""
+
+VERSION = watership.__version__
+
+
+async def add_one(number: int) -> int:
+    return number + 1
+
+
+async def three_steps(given: msgspec.Raw) -> int:
+    number = msgspec.json.decode(given, type=int)
+    for _ in range(STEPS):
+        number = await step(add_one, number)
+    return number
+
+
+class Silent:
+    """An Observer that writes nothing, as DBOS is told to."""
+
+    def note(self, event: str, **facts: object) -> None: ...
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[StartAndWait]:
+    """A store in `folder` and one worker, as `watership dev` puts them together."""
+    async with open_kernel(f"sqlite:///{folder / FILE}", Silent()) as kernel:
+        worker = _worker(kernel)
+        working = asyncio.create_task(worker.run())
+
+        async def start_and_wait(number: int) -> int:
+            run_id = RunId(kernel.new_id())
+            # The client's own listening begins before the run does, so that no ring is missed.
+            await kernel.committer.submit(
+                Submit(
+                    run_id=run_id,
+                    program="three_steps",
+                    input=msgspec.Raw(str(number).encode()),
+                    deployment=DEPLOYMENT,
+                )
+            )
+            return await _result(kernel, run_id)
+
+        yield start_and_wait
+        await worker.drain(seconds=5.0)
+        await working
+
+
+def _worker(kernel: Kernel) -> Worker:
+    return Worker(
+        id=WorkerId("bench"),
+        deployment=DEPLOYMENT,
+        pool=DEFAULT_POOL,
+        programs={"three_steps": Program("three_steps", three_steps)},
+        committer=kernel.committer,
+        runs=kernel.store,
+        bell=kernel.bell,
+        witness=kernel.witnesses(),
+        clock=kernel.clock,
+        new_id=kernel.new_id,
+        observer=kernel.observer,
+        settings=WorkerSettings(slots=SLOTS),
+    )
+
+
+async def _result(kernel: Kernel, run_id: RunId) -> int:
+    topics = frozenset({run_topic(run_id)})
+    while True:
+        run = await kernel.store.get(run_id)
+        if run is not None and run.ended:
+            assert run.failure is None, run.failure
+            return msgspec.json.decode(run.result, type=int)
+        await kernel.bell.wait(topics, POLL_SECONDS)
+
+
+def durability(folder: Path) -> str:
+    """What a connection like the store's own says of itself."""
+    connection = connect(folder / FILE)
+    try:
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        level = connection.execute("PRAGMA synchronous").fetchone()[0]
+    finally:
+        connection.close()
+    return f"journal_mode={mode} synchronous={level}"
+
+
+def steps_journaled(folder: Path) -> int:
+    connection = sqlite3.connect(folder / FILE)
+    try:
+        query = "SELECT count(*) FROM journal WHERE json_extract(CAST(event AS TEXT), '$.type') = 'step_done'"
+        return int(connection.execute(query).fetchone()[0])
+    finally:
+        connection.close()
