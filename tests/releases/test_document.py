@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -137,3 +137,13 @@ def test_the_start_is_zero_whichever_sign_it_has() -> None:
 
 def test_a_parameter_is_a_quantity_or_itself() -> None:
     assert [parameter(text) for text in ("4h", "90%", "2.1.0", "5 m")] == [14400.0, 0.9, "2.1.0", "5 m"]
+
+
+class Free(Struct):
+    given: Any
+
+
+def test_a_field_of_any_shape_takes_what_stands_there() -> None:
+    text = b"given: { word: rollback, lines: [1, 2], on: true, half: 0.5 }"
+
+    assert parse(text, Free).given == {"word": "rollback", "lines": [1, 2], "on": True, "half": "0.5"}

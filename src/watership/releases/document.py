@@ -192,6 +192,8 @@ class _Builder:
             case kinds.DictType(value_type=value):
                 mapping = self._mapping(node, where)
                 return {key: self.build(item, value, f"'{key}'") for key, item in mapping.items.items()}
+            case kinds.AnyType():
+                return _free(node)
             case _:
                 return self._leaf(node, kind, where)
 
@@ -300,6 +302,17 @@ class _Builder:
 
     def refuse(self, line: int, problem: str) -> NoReturn:
         raise DocumentError(self.source, line, problem)
+
+
+def _free(node: Node) -> object:
+    """A value whose shape the document itself decides, such as a message's input."""
+    match node:
+        case Keyed(items=items):
+            return {key: _free(item) for key, item in items.items()}
+        case Listed(items=entries):
+            return [_free(entry) for entry in entries]
+        case _:
+            return node.value()
 
 
 def _line(event: yaml.Event) -> int:
