@@ -9,7 +9,6 @@ import click
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import show
-from watership.errors import NotFound
 
 
 @click.group()
@@ -22,14 +21,11 @@ def audit() -> None:
 @click.option("--head", help="The head that was written down elsewhere: then a shortened log is noticed too.")
 def verify(file: Path | None, head: str | None) -> int:
     """Check every entry of FILE (the environment's own log unless given). Exit 3 names the first bad one."""
-    from watership.adapters.files import audit as files
     from watership.releases.audit import Broken
-    from watership.releases.audit import verify as verify_entries
+    from watership.wiring.auditing import verify_log
 
     path = file or Path(read_config().environment.state) / "audit.jsonl"
-    if not path.is_file():
-        raise NotFound(f"There is no audit log at {path}.", fix="Name it: watership audit verify FILE")
-    found = verify_entries(files.read(path), head=head)
+    found = verify_log(path, head)
     if isinstance(found, Broken):
         show(
             {"verified": False, "number": found.number, "reason": found.reason, "file": str(path)},
