@@ -48,6 +48,7 @@ class Backend:
 
     async def die(self) -> None:
         """End at once, with every connection."""
+        self.gate.set()
         if self.server is not None:
             self.server.close()
         for writer in list(self.writers):

@@ -135,9 +135,7 @@ async def test_a_restart_after_the_time_is_over_begins_reverted(tmp_path: Path, 
     assert (again.read().weights, again.read().epoch) == (ALL_BLUE, 4)
 
 
-async def test_a_restart_of_the_machine_counts_by_the_wall_clock(
-    tmp_path: Path, hands: Hands, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_restart_of_the_machine_counts_by_the_wall_clock(tmp_path: Path, hands: Hands) -> None:
     board = await standing(tmp_path / "state", hands)
     await board.set_weights(HALF, epoch=3, hold_seconds=10, last_safe=ALL_BLUE)
     state = kept.load(tmp_path / "state")
@@ -160,8 +158,6 @@ async def test_a_revert_is_kept_too(tmp_path: Path, hands: Hands) -> None:
 
 class Trips(Switchboard):
     """The switch trips just while a change is being written."""
-
-    hands: Hands
 
     async def _save(self, state: kept.Kept) -> None:
         await super()._save(state)

@@ -75,6 +75,14 @@ async def test_rows_that_are_missing_are_named(backups: SQLiteBackups) -> None:
     assert await backups.verify(altered) == ["orders has 990 rows, it had 1000"]
 
 
+async def test_rows_that_point_to_nothing_are_named(backups: SQLiteBackups, database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE parts (of INTEGER REFERENCES orders (id))")
+        connection.execute("INSERT INTO parts VALUES (99999)")
+    (fault,) = await backups.verify(await backups.create("one"))
+    assert "parts" in fault
+
+
 async def test_a_name_cannot_lead_elsewhere(backups: SQLiteBackups) -> None:
     with pytest.raises(BadInput):
         await backups.create("../elsewhere")

@@ -254,7 +254,7 @@ class Relay:
             return keep_alive
         except Cut:
             failed = True
-            self._client.abort()
+            self._client.reset()
             return False
         except Broken:
             raise

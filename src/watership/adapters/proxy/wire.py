@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections import deque
 from enum import Enum
 from typing import cast
@@ -217,8 +219,15 @@ class Wire(asyncio.Protocol):
             self.transport.close()
 
     def abort(self) -> None:
-        """End it now, losing what was not sent: the peer must not take a broken answer for a whole one."""
+        """End it now, losing what was not sent."""
         if not self.closed:
+            self.transport.abort()
+
+    def reset(self) -> None:
+        """End it so that the peer sees an error: a broken answer must not pass for a whole one."""
+        if not self.closed:
+            linger = struct.pack("ii", 1, 0)  # closing with a lingering time of zero sends RST instead of FIN
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.transport.abort()
 
     def expire(self) -> None:
