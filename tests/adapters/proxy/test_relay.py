@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
 from tests.adapters.proxy.conftest import Pair
-from tests.contracts.http_peers import WAIT_SECONDS, Asked, Client, ask, connected, say, until
+from tests.contracts.http_peers import WAIT_SECONDS, Asked, Backend, Client, ask, connected, say, until
 from watership.adapters.proxy import relay
+from watership.adapters.proxy.calls import SetTargets
 from watership.adapters.proxy.wire import HEAD_BYTES, HEADER_COUNT
 from watership.fleet.deployment import Slot
 
@@ -380,3 +382,35 @@ async def test_a_shutdown_lets_requests_in_flight_end(pair: Pair) -> None:
 
 async def one_active(pair: Pair) -> bool:
     return pair.proxy.board.lines[Slot.BLUE].active == 1
+
+
+async def test_an_instance_that_dies_under_load_loses_nothing_that_may_be_repeated(pair: Pair) -> None:
+    green = Backend("green")
+    await green.listen()
+    board = pair.proxy.board
+    await pair.proxy.answer(SetTargets(slot=Slot.GREEN, addresses=(green.address,), epoch=1))
+    await board.set_weights({Slot.BLUE: 50, Slot.GREEN: 50}, epoch=1)
+    statuses: list[int] = []
+    ended = asyncio.Event()
+
+    async def pay(name: int) -> None:
+        async with connected(pair.address) as client:
+            for number in itertools.count():
+                if ended.is_set():
+                    return
+                key = f"idempotency-key: {name}-{number}\r\n"
+                statuses.append((await client.ask("POST", "/", b"pay", key)).status)
+
+    async def answered(count: int) -> bool:
+        return len(statuses) >= count
+
+    async with asyncio.TaskGroup() as group:
+        for name in range(8):
+            group.create_task(pay(name))
+        await until(lambda: answered(100))
+        await green.die()
+        after = len(statuses) + 100
+        await until(lambda: answered(after))
+        ended.set()
+    assert set(statuses) == {200}
+    assert green.asked
