@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import msgspec
@@ -16,8 +17,9 @@ from watership.api.given import Limits
 from watership.api.lifecycle import STREAMS
 from watership.durable.events import StepDone
 from watership.durable.ids import Key, RunId
+from watership.durable.run import Waiting
 from watership.durable.states import RunState
-from watership.durable.writes import Finish
+from watership.durable.writes import Finish, Park
 
 
 def done(number: int) -> StepDone:
@@ -34,8 +36,16 @@ class Stream:
         self.text = ""
         self.closed = False
 
+    def whole(self) -> list[tuple[str, str, Any]]:
+        """The events that came completely."""
+        return events(self.text[: self.text.rfind("\n\n") + 2])
+
     def names(self) -> list[str]:
-        return [name for name, _, _ in events(self.text[: self.text.rfind("\n\n") + 2])]
+        """What came, apart from the states that the run passed through."""
+        return [name for name, _, _ in self.whole() if name != "state"]
+
+    def states(self) -> list[str]:
+        return [data["state"] for name, _, data in self.whole() if name == "state"]
 
 
 @asynccontextmanager
@@ -137,6 +147,20 @@ async def test_two_watchers_see_a_run_as_it_goes() -> None:
             await soon(lambda: one.closed and two.closed)
             assert one.names() == two.names() == ["step_done"] * 5 + ["finished", "end"]
         assert w.service.lifecycle.streams == 0
+
+
+async def test_a_watcher_sees_that_a_run_waits_for_a_person() -> None:
+    async with world() as w, serving(w) as (_, http):
+        run_id = await w.send()
+        async with following(w, http, run_id) as stream:
+            await soon(lambda: stream.states() == ["ready"])
+            await w.claim()
+            await soon(lambda: stream.states() == ["ready", "running"])
+            waits = (Waiting(kind="signal", key=Key("approval/0"), name="approval"),)
+            await w.append(run_id, then=Park(wake_at=None, seen=0, waits=waits))
+            await soon(lambda: stream.states() == ["ready", "running", "waiting"])
+            assert stream.whole()[-1][2]["waits"][0]["name"] == "approval"
+            assert [number for _, number, _ in stream.whole()] == ["", "", ""], "states are not resumed at"
 
 
 async def test_a_silent_stream_shows_that_it_lives() -> None:

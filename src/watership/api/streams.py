@@ -50,7 +50,7 @@ class EventStream(StreamingResponse):
 
 
 def run_events(call: Call, run_id: RunId, after: int) -> EventStream:
-    """The entries of the run's journal after `after`, then `end` once it has ended."""
+    """The entries of the run's journal after `after`, a `state` whenever it changed, `end` once it has ended."""
     return EventStream(_events(call, run_id, after), call.service.lifecycle)
 
 
@@ -59,7 +59,7 @@ async def _events(call: Call, run_id: RunId, after: int) -> AsyncGenerator[bytes
     # A listener is known by its topics: one of its own keeps the streams of one run from taking each other's rings.
     topics = frozenset({run_topic(run_id), f"stream:{service.new_id()}"})
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-    heard = service.clock.monotonic()
+    heard, told = service.clock.monotonic(), None
     while not service.lifecycle.draining.is_set():
         # The run is read before its journal, so that an ended run's journal is whole.
         run = await service.messages.get(run_id, call.identity)
@@ -70,6 +70,10 @@ async def _events(call: Call, run_id: RunId, after: int) -> AsyncGenerator[bytes
         if not entries and run.ended:
             yield _event("end", view(run))
             return
+        if run.state is not told and not run.ended:
+            # Not everything that moves a run is an entry: a claim is not, nor is parking for an approval.
+            told = run.state
+            yield _event("state", view(run))
         if service.clock.now() >= call.identity.expires_at:
             yield _event("expired", None)
             return

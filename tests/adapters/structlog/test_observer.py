@@ -20,6 +20,7 @@ def test_a_line_has_time_level_event_and_facts() -> None:
     out = io.StringIO()
     StructlogObserver(form="json", stream=out).note("run parked", run_id="r", wake_at=None, waits=2)
     (line,) = lines(out)
+    assert list(line)[:3] == ["timestamp", "level", "event"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {"level": "info", "event": "run parked", "run_id": "r", "wake_at": None, "waits": 2}
 
@@ -77,7 +78,8 @@ def test_levels_follow_from_name_and_facts() -> None:
     assert level_of("http request", {"code": 500}) == "warning"
     assert level_of("request failed", {"error": RuntimeError()}) == "error"
     assert level_of("request refused", {"error": Conflict("no")}) == "warning"
-    assert level_of("run parked", {}) == "info"
+    assert level_of("run parked", {}) == level_of("worker stopped", {}) == "info"
+    assert level_of("run stopped", {}) == "warning"
 
 
 def test_several_observers_are_told() -> None:

@@ -46,6 +46,7 @@ class StructlogObserver:
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 _plain,
+                _first_things_first,
                 *renderers,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -76,9 +77,15 @@ def level_of(event: str, facts: Mapping[str, object]) -> Level:
         return "warning" if isinstance(code, int) and code >= 500 else "debug"
     if isinstance(facts.get("error"), BaseException) and not isinstance(facts["error"], WatershipError):
         return "error"
-    if "error" in facts or event.endswith(("failed", "lost", "refused", "stopped")):
+    if "error" in facts or event == "run stopped" or event.endswith(("failed", "lost", "refused")):
         return "warning"
     return "info"
+
+
+def _first_things_first(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What people look for stands where they look."""
+    first = {name: line.pop(name) for name in ("timestamp", "level", "event") if name in line}
+    return {**first, **line}
 
 
 def _plain(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
