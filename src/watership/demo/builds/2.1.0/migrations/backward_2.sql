@@ -1,0 +1,2 @@
+DROP INDEX findings_by_word;
+ALTER TABLE findings DROP COLUMN chapters;
