@@ -12,8 +12,18 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from watership.durable.clock import Clock
-from watership.durable.ports import Bell, Store, inbox_topic, pool_topic, run_topic
-from watership.durable.writes import Append, Outcome, Refused, Submit, Submitted, Write, Written
+from watership.durable.ports import Bell, Store, end_topic, inbox_topic, pool_topic, run_topic
+from watership.durable.writes import (
+    Append,
+    Cancel,
+    Finish,
+    Outcome,
+    Refused,
+    Submit,
+    Submitted,
+    Write,
+    Written,
+)
 from watership.errors import Conflict, ReadOnly, Unavailable, WatershipError
 
 BATCH = 512
@@ -141,5 +151,9 @@ def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:
 def _topics(writes: Sequence[Write], written: Written) -> set[str]:
     topics = {pool_topic(deployment, pool) for deployment, pool in written.woken}
     topics |= {inbox_topic(run_id) for run_id in written.touched}
-    topics |= {run_topic(write.run_id) for write in writes if isinstance(write, Append)}
+    for write in writes:
+        if isinstance(write, Append | Cancel):
+            topics.add(run_topic(write.run_id))
+            if isinstance(write, Cancel) or isinstance(write.then, Finish):
+                topics.add(end_topic(write.run_id))
     return topics

@@ -22,7 +22,12 @@ NewId = Callable[[], str]
 """Makes a fresh id: 26 characters of lower-case base 32, unique without coordination."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+"""Two letters at a time: every write of a run has an id, so spelling them is part of its cost."""
+
 ID_BYTES = 16
+_SHIFTS = tuple(range(120, -1, -10))
+"""Where the pairs begin in the 130 bits that 26 letters hold."""
 
 
 def random_ids() -> NewId:
@@ -43,8 +48,4 @@ def child_id(parent: RunId, key: Key) -> RunId:
 
 def _spell(raw: bytes) -> str:
     number = int.from_bytes(raw, "big")
-    letters = []
-    for _ in range((len(raw) * 8 + 4) // 5):
-        number, index = divmod(number, 32)
-        letters.append(_ALPHABET[index])
-    return "".join(reversed(letters))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])

@@ -102,6 +102,11 @@ def run_topic(run_id: RunId) -> str:
     return f"run:{run_id}"
 
 
+def end_topic(run_id: RunId) -> str:
+    """Rung when a run has ended, for those who wait for its result alone."""
+    return f"end:{run_id}"
+
+
 def inbox_topic(run_id: RunId) -> str:
     """Rung when a run that somebody holds has new signals or was asked to end, for its owner."""
     return f"inbox:{run_id}"

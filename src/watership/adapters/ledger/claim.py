@@ -34,7 +34,9 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
             tx.rows.put(claimed)
             taken.append(
                 ClaimedRun(
-                    run=tx.rows.whole(claimed), events=tx.rows.events(run.id), inbox=tx.rows.signals(run.id)
+                    run=tx.rows.whole(claimed),
+                    events=tx.rows.events(run.id) if run.seq else (),
+                    inbox=tx.rows.signals(run.id) if run.inbox else (),
                 )
             )
     return Claimed(runs=tuple(taken))

@@ -18,6 +18,7 @@ _deployment = msgspec.json.Decoder(Deployment)
 
 _FORGET = """
 DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE at <= ? ORDER BY at, rowid LIMIT ?)"""
+_INJECTED = "SELECT submission FROM json_each(?) AS wanted CROSS JOIN injections ON submission = wanted.value"
 _PRESENT = """
 INSERT INTO workers (id, deployment, pool, slots, seen_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
 SET deployment = excluded.deployment, pool = excluded.pool, slots = excluded.slots, seen_at = excluded.seen_at"""
@@ -32,6 +33,14 @@ class BookTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
         self._intake: IntakeState | None = None
+        self._not_injected: set[RunId] = set()
+        """Submissions that were looked for and were not injected."""
+
+    def look_up_injections(self, submissions: list[RunId]) -> None:
+        """Find out in one go which of these were injected."""
+        self._not_injected.update(submissions)
+        rows = self._db.execute(_INJECTED, (msgspec.json.encode(submissions),)).fetchall()
+        self._not_injected.difference_update(row[0] for row in rows)
 
     def request(self, scope: str, key: str) -> Request | None:
         query = "SELECT hash, run_id, at FROM requests WHERE scope = ? AND key = ?"
@@ -48,10 +57,13 @@ class BookTable:
         self._db.execute(_FORGET, (micros(before), limit))
 
     def injected(self, submission: RunId) -> RunId | None:
+        if submission in self._not_injected:
+            return None
         row = self._db.execute("SELECT run_id FROM injections WHERE submission = ?", (submission,)).fetchone()
         return None if row is None else RunId(row[0])
 
     def put_injected(self, submission: RunId, into: RunId) -> None:
+        self._not_injected.discard(submission)
         self._db.execute("INSERT INTO injections VALUES (?, ?)", (submission, into))
 
     def put_worker(self, renewal: Renew, seen_at: datetime) -> None:

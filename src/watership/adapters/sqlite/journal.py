@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+import msgspec
+
 from watership.adapters.sqlite.columns import Row, entry_of, micros, signal_of
 from watership.durable.events import AnyEvent, Entry, dump, load
 from watership.durable.ids import EntryId, RunId, SignalId
@@ -11,6 +13,9 @@ from watership.durable.run import Signal
 
 ENTRY = "seq, epoch, at, version, event"
 SIGNAL = "number, id, name, value, at"
+_COMMITTED = """
+SELECT run_id, entry_id FROM json_each(?) AS wanted CROSS JOIN appends
+ON run_id = json_extract(wanted.value, '$[0]') AND entry_id = json_extract(wanted.value, '$[1]')"""
 
 
 class JournalTable:
@@ -22,6 +27,13 @@ class JournalTable:
         self._signals: list[Row] = []
         self._written: set[tuple[RunId, EntryId]] = set()
         self._signal_ids: set[tuple[RunId, SignalId]] = set()
+        self._new: set[tuple[RunId, EntryId]] = set()
+        """Appends that were looked for and are not in the file."""
+
+    def look_up_appends(self, wanted: list[tuple[RunId, EntryId]]) -> None:
+        """Find out in one go which of these have been committed before."""
+        self._new.update(wanted)
+        self._new.difference_update(self._db.execute(_COMMITTED, (msgspec.json.encode(wanted),)).fetchall())
 
     def append(self, entry: Entry) -> None:
         version, body = dump(entry.event)
@@ -34,10 +46,13 @@ class JournalTable:
 
     def remember(self, run_id: RunId, entry_id: EntryId) -> None:
         self._written.add((run_id, entry_id))
+        self._new.discard((run_id, entry_id))
 
     def remembers(self, run_id: RunId, entry_id: EntryId) -> bool:
         if (run_id, entry_id) in self._written:
             return True
+        if (run_id, entry_id) in self._new:
+            return False
         query = "SELECT 1 FROM appends WHERE run_id = ? AND entry_id = ?"
         return self._db.execute(query, (run_id, entry_id)).fetchone() is not None
 

@@ -6,6 +6,7 @@ import sqlite3
 from datetime import datetime
 
 from msgspec import Raw
+from msgspec.json import encode
 from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import DUE_WINDOW
@@ -32,6 +33,7 @@ _UPDATE = f"UPDATE runs SET {', '.join(f'{column} = ?' for column in PLACE + PRO
 _UPDATE_PROGRESS = f"UPDATE runs SET {', '.join(f'{column} = ?' for column in PROGRESS)} WHERE id = ?"  # noqa: S608
 
 _BY_ID = f"SELECT {RUN} FROM runs WHERE id = ?"  # noqa: S608
+_BY_IDS = f"SELECT {RUN} FROM json_each(?) AS wanted CROSS JOIN runs ON runs.id = wanted.value"  # noqa: S608
 _INPUT = "SELECT input FROM inputs JOIN runs USING (serial) WHERE id = ?"
 _DUE = f"""
 SELECT {RUN} FROM runs JOIN (
@@ -66,16 +68,27 @@ class RunTable:
         self._stored: dict[RunId, Run] = {}
         """What the file holds of the runs in `_now`; a run that is not here is new."""
         self._changed: dict[RunId, None] = {}
+        self._absent: set[RunId] = set()
+        """Runs that were looked for and are not in the file; one that is added since is in `_now`."""
+
+    def look_up_runs(self, wanted: list[RunId]) -> None:
+        """Read what a transaction will ask for in one go: each statement costs a hand-over between threads."""
+        self._absent.update(wanted)
+        for row in self._db.execute(_BY_IDS, (encode(wanted),)).fetchall():
+            self._absent.discard(self._known(row).id)
 
     def run(self, run_id: RunId) -> Run | None:
         known = self._now.get(run_id)
         if known is not None:
             return known
+        if run_id in self._absent:
+            return None
         row = self._db.execute(_BY_ID, (run_id,)).fetchone()
         return None if row is None else self._known(row)
 
     def whole(self, run: Run) -> Run:
-        self.flush_runs()
+        if run.id not in self._stored:
+            self.flush_runs()
         row = self._db.execute(_INPUT, (run.id,)).fetchone()
         return replace(run, input=Raw(row[0]))
 
@@ -126,8 +139,10 @@ class RunTable:
             self._db.executemany(_INSERT, [birth_of(run) + place_of(run) + progress_of(run) for run in new])
             self._db.executemany(_INSERT_INPUT, [(bytes(run.input), run.id) for run in new])
         old = [run for run in changed if run.id in self._stored]
-        moved = [run for run in old if _has_moved(self._stored[run.id], run)]
-        stayed = [run for run in old if not _has_moved(self._stored[run.id], run)]
+        moved: list[Run] = []
+        stayed: list[Run] = []
+        for run in old:
+            (moved if _has_moved(self._stored[run.id], run) else stayed).append(run)
         self._db.executemany(_UPDATE, [(*place_of(run), *progress_of(run), run.id) for run in moved])
         self._db.executemany(_UPDATE_PROGRESS, [(*progress_of(run), run.id) for run in stayed])
         self._stored.update((run.id, run) for run in changed)

@@ -23,10 +23,13 @@ from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
-from watership.durable.writes import Write, Written
+from watership.durable.writes import Append, Submit, Write, Written
 from watership.errors import Fenced, Unavailable
 from watership.fleet.deployment import Deployment
 from watership.fleet.intake import IntakeState, Weights
+
+MANY = 4
+"""Writes from which on one search for all of them is cheaper than one for each."""
 
 
 class SQLiteRows(RunTable, JournalTable, BookTable):
@@ -36,6 +39,16 @@ class SQLiteRows(RunTable, JournalTable, BookTable):
         RunTable.__init__(self, connection)
         JournalTable.__init__(self, connection)
         BookTable.__init__(self, connection)
+
+    def look_up(self, writes: Sequence[Write]) -> None:
+        """Read at once what the transaction will ask for one by one."""
+        appends = [write for write in writes if isinstance(write, Append)]
+        submits = [write.run_id for write in writes if isinstance(write, Submit)]
+        if len(appends) + len(submits) < MANY:
+            return
+        self.look_up_runs([*(write.run_id for write in appends), *submits])
+        self.look_up_appends([(write.run_id, write.entry_id) for write in appends])
+        self.look_up_injections(submits)
 
     def flush(self) -> None:
         self.flush_runs()
@@ -79,6 +92,7 @@ class SQLiteStore:
     def _commit(self, writes: Sequence[Write], db: sqlite3.Connection) -> Written:
         with immediate(db):
             rows = SQLiteRows(db)
+            rows.look_up(writes)
             # The time is taken once the write lock is held, so that it does not run backwards between processes.
             written = commit(rows, writes, self._clock.now())
             rows.flush()
