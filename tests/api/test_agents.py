@@ -236,7 +236,7 @@ async def test_an_approval_is_answered_once() -> None:
         )
         assert (answer.status_code, answer.json()["state"]) == (200, "ready")
         (signal,) = await w.store.inbox(run_id)
-        assert signal.name == "approval"
+        assert signal.name == "answer:approve/0"
         assert msgspec.json.decode(signal.value, type=Approval) == Approval(True, "hazel", "soft soil")
 
 
@@ -301,7 +301,7 @@ async def test_of_several_waits_the_answered_one_is_named() -> None:
         for name in ("second approval",):
             answer = await w.http.post(url, json={"value": 1, "wait": name}, headers=headers)
             assert answer.status_code == 200
-        assert [one.name for one in await w.store.inbox(run_id)] == ["second approval"]
+        assert [one.name for one in await w.store.inbox(run_id)] == ["answer:approve/1"]
 
 
 async def test_a_doubt_is_settled_by_a_decision() -> None:

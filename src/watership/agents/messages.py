@@ -12,9 +12,9 @@ from watership.agents.approval import APPROVAL, Approval
 from watership.durable.codec import encode, fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
-from watership.durable.ids import NewId, RunId, SignalId
+from watership.durable.ids import Key, NewId, RunId, SignalId
 from watership.durable.ports import RunFilter, RunPage, Runs
-from watership.durable.run import Run, Waiting, child_signal
+from watership.durable.run import Run, Waiting, answer_signal, child_signal
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Answer,
@@ -38,8 +38,8 @@ NOTHING: Final = msgspec.Raw(b"null")
 NAME_CHARACTERS: Final = 200
 """Conversations and signals are names for people, not places for data."""
 
-RESERVED: Final = child_signal(RunId(""))
-"""Signals that begin so are a child's end; only the kernel sends them."""
+RESERVED: Final = (child_signal(RunId("")), answer_signal(Key("")))
+"""Signals that begin so are a child's end or a person's answer; only the kernel and `answer` send them."""
 
 
 class Card(Protocol):
@@ -196,7 +196,7 @@ class Messages:
         if run.ended:
             raise NotWaiting(f"Run {run_id} has ended ({run.state}); nobody would read the signal.")
         if _name(name, "signal").startswith(RESERVED):
-            raise BadInput(f"Signals named {RESERVED}… are a child's end; choose another name.")
+            raise BadInput(f"Signals named {'… or '.join(RESERVED)}… are reserved; choose another name.")
         signal_id = self._new_id() if key is None else _hash(run_id, identity.person, "signal", key)
         await self._write(Deliver(signal_id=SignalId(signal_id), run_id=run_id, name=name, value=value))
         return await self.get(run_id, identity)
@@ -204,7 +204,7 @@ class Messages:
     async def _deliver_answer(self, run: Run, waiting: Waiting, value: msgspec.Raw) -> None:
         # Named by the question, not by the asker: two people who answer at once do not answer two questions.
         signal_id = SignalId(_hash(run.id, waiting.key, "answer"))
-        deliver = Deliver(signal_id=signal_id, run_id=run.id, name=waiting.name, value=value)
+        deliver = Deliver(signal_id=signal_id, run_id=run.id, name=answer_signal(waiting.key), value=value)
         if isinstance(await self._write(deliver), Duplicate):
             first = next((one for one in await self._runs.inbox(run.id) if one.id == signal_id), None)
             if first is None or _canonical(first.value) != _canonical(value):

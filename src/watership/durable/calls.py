@@ -116,7 +116,7 @@ async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> m
         if recorded.name != name:
             await execution.diverge(call.key, f"signal {recorded.name!r}", f"signal {name!r}")
         return recorded.value
-    there: Signal | None = execution.take_signal(name)
+    there: Signal | None = execution.take_signal(name, call.key)
     if there is None:
         there = await execution.wait(call, info)
     taken = SignalTaken(key=call.key, name=name, signal_id=there.id, number=there.number, value=there.value)

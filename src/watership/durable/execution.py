@@ -37,7 +37,7 @@ from watership.durable.program import (
     Unbranched,
     failure_of,
 )
-from watership.durable.run import Run, Signal, Waiting
+from watership.durable.run import Run, Signal, Waiting, answer_signal
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Append,
@@ -386,7 +386,7 @@ class Execution:
             self._inbox.append(signal)
         for wait in tuple(self._waits.values()):
             if wait.info.kind in ("signal", "child"):
-                signal_ = self.take_signal(wait.info.name)
+                signal_ = self.take_signal(wait.info.name, wait.info.key)
                 if signal_ is not None:
                     self.wake(wait, signal_)
         if row.cancel_requested:
@@ -512,10 +512,10 @@ class Execution:
     def lease_holds(self) -> bool:
         return self._lease.holds()
 
-    def take_signal(self, name: str) -> Signal | None:
-        """The oldest signal of this name that nothing consumed yet; it is reserved for the caller."""
+    def take_signal(self, name: str, key: Key) -> Signal | None:
+        """The oldest signal of this name, or addressed to this wait, that nothing consumed yet; now the caller's."""
         for index, signal in enumerate(self._inbox):
-            if signal.name == name:
+            if signal.name in (name, answer_signal(key)):
                 return self._inbox.pop(index)
         return None
 

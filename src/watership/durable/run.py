@@ -89,6 +89,11 @@ class ChildResult(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+def answer_signal(key: Key) -> str:
+    """The name under which an answer reaches the one wait at `key`, whichever others wait for the same name."""
+    return f"answer:{key}"
+
+
 def child_signal(child: RunId) -> str:
     """The name under which a child's end arrives in its parent's inbox."""
     return f"child:{child}"

@@ -80,12 +80,12 @@ def prompt(messages: Sequence[ModelMessage]) -> str:
 
 
 def results(messages: Sequence[ModelMessage], tool: str | None = None) -> list[Any]:
-    """What the tools returned so far (or one tool), in order."""
+    """What the tools (or one tool) returned so far, in order; calls sent back to the model are left out."""
     return [
         part.content
         for message in messages
         for part in message.parts
-        if part.part_kind == "tool-return" and tool in (None, part.tool_name)
+        if part.part_kind == "tool-return" and part.outcome == "success" and tool in (None, part.tool_name)
     ]
 
 

@@ -73,7 +73,7 @@ def build(agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
         pydantic_ai.Agent(
             model_of(agent.model),
             name=agent.name,
-            instructions=agent.instructions or None,
+            instructions=_instructions(agent),
             output_type=_structured(agent.output) if is_struct else agent.output,
             deps_type=Turns,
             toolsets=[FunctionToolset(tools, id="tools")],
@@ -147,12 +147,23 @@ def plain(value: object) -> object:
         return to_jsonable_python(value)
 
 
+def _instructions(agent: Agent) -> str | Callable[[], Awaitable[str]]:
+    given = agent.instructions
+    if isinstance(given, str):
+        return given
+
+    async def say() -> str:  # a plain function would be called in a thread
+        return given()
+
+    return say
+
+
 def _structured(struct: type[msgspec.Struct]) -> Any:
     return StructuredDict(msgspec.json.schema(struct), name=struct.__name__, description=struct.__doc__)
 
 
-def _reader(struct: type[msgspec.Struct]) -> Callable[[Any], Any]:
-    def read(output: Any) -> Any:
+def _reader(struct: type[msgspec.Struct]) -> Callable[[Any], Awaitable[Any]]:
+    async def read(output: Any) -> Any:  # a plain function would be called in a thread
         try:
             return msgspec.convert(output, struct)
         except msgspec.ValidationError as error:

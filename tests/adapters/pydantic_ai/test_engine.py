@@ -1,0 +1,423 @@
+"""LLM agents over the journal: nothing asked twice, nothing lost, and changes seen for what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.agents.stage import Stage, drifts, on_stage, stage
+from watership import Agent, App, Effect, approval_tool, gather, idempotency_key, sleep, step, tool
+from watership.durable import RetryPolicy
+from watership.durable.events import Finished, StepDone, StepFailed, StepStarted
+from watership.durable.execution import Ending
+from watership.durable.run import answer_signal
+from watership.durable.states import RunState
+from watership.errors import BadInput
+from watership.testing.scripted import Answer, Script, echo, prompt, results, scripted
+
+FACTS = [("find", {"n": 1}), ("find", {"n": 2})]
+READER = "@reader:0/"
+
+
+class Counting:
+    """A script that counts how often a model was really asked, and a tool that counts its entries."""
+
+    def __init__(self, turns: Sequence[Any], *, effect: Effect = Effect.PURE, seconds: float = 1.0) -> None:
+        self.asked = 0
+        self.found: list[tuple[int, str]] = []
+        self.model = Script([self._counted(turn) for turn in turns], seconds=seconds)
+
+        @tool(effect=effect)
+        async def find(n: int) -> str:
+            """Find fact number n."""
+            self.found.append((n, idempotency_key()))
+            return f"fact {n}"
+
+        self.find = find
+
+    def _counted(self, turn: Any) -> Any:
+        def count(messages: Any) -> Any:
+            self.asked += 1
+            return turn(messages) if callable(turn) else turn
+
+        return count
+
+    def app(self, **facts: Any) -> App:
+        app = App("library")
+        facts = {"instructions": "Read.", "tools": [self.find]} | facts
+        app.add(Agent("reader", model=self.model, **facts))
+        return app
+
+
+def read_both(messages: Any) -> str:
+    return " and ".join(results(messages, "find"))
+
+
+def test_an_agent_calls_tools_in_parallel_and_answers_by_their_results() -> None:
+    reader = Counting([FACTS, read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        assert await stage.work(reader.app().programs) == [Ending.ENDED]
+        assert await stage.result(run_id) == "fact 1 and fact 2"
+        assert sorted(await stage.keys(run_id)) == [
+            READER + "@1:call-1-1:0",
+            READER + "@1:call-1-2:0",
+            READER + "@1:model:0",
+            READER + "@2:model:0",
+        ]
+
+    on_stage(play)
+
+
+def test_every_tool_call_has_an_idempotency_key_of_its_own() -> None:
+    reader = Counting([FACTS, read_both], effect=Effect.IDEMPOTENT)
+
+    async def play(stage: Stage) -> None:
+        await stage.start("reader", "What?")
+        await stage.work(reader.app().programs)
+        assert sorted(reader.found) == [
+            (1, f"run:{READER}@1:call-1-1:0"),
+            (2, f"run:{READER}@1:call-1-2:0"),
+        ]
+
+    on_stage(play)
+
+
+def test_a_finished_journal_is_played_again_without_one_model_call() -> None:
+    reader, later = Counting([FACTS, read_both]), Counting([FACTS, read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(reader.app().programs)
+        run, events = await stage.run(run_id), await stage.events(run_id)
+
+        async def again(stage: Stage) -> None:
+            await stage.recall(run, [event for event in events if not isinstance(event, Finished)])
+            await stage.work(later.app().programs)
+            assert await stage.result(run_id) == "fact 1 and fact 2"
+            assert drifts(await stage.events(run_id)) == []
+
+        await on_another_stage(again)
+
+    on_stage(play)
+    assert (reader.asked, later.asked, later.found) == (2, 0, [])
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 2.5])
+def test_a_worker_that_dies_at_any_moment_loses_only_the_call_in_flight(seconds: float) -> None:
+    reader = Counting([[("find", {"n": 1})], [("find", {"n": 2})], read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work_for(seconds, reader.app().programs)
+        await stage.work(reader.app().programs)
+        assert await stage.result(run_id) == "fact 1 and fact 2"
+
+    on_stage(play)
+    assert reader.asked == 3  # the one in flight had not answered
+    assert [n for n, _ in reader.found] == [1, 2]
+
+
+async def other(n: int) -> str:
+    """Find something else."""
+    return f"something else than {n}"
+
+
+@pytest.mark.parametrize("changed", [{"instructions": "Read slowly."}, {"tools": [other]}])
+def test_changed_words_and_tools_drift_and_do_not_diverge(changed: Mapping[str, Any]) -> None:
+    reader = Counting([FACTS, read_both])
+    facts = {"tools": [reader.find, other]} if "tools" in changed else changed
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work_for(1.5, reader.app().programs)
+        await stage.work(reader.app(**facts).programs)
+        assert await stage.result(run_id) == "fact 1 and fact 2"
+        assert drifts(await stage.events(run_id)) == [READER + "@1:model:0"]
+
+    on_stage(play)
+
+
+async def on_another_stage(play: Any) -> None:
+    async with stage() as another:
+        await play(another)
+
+
+def test_changed_arguments_of_a_tool_stop_the_run_and_name_the_key() -> None:
+    reader = Counting([[("find", {"n": 1})], read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(reader.app().programs)
+        run, events = await stage.run(run_id), await stage.events(run_id)
+        forged = [
+            msgspec.structs.replace(event, value=msgspec.Raw(bytes(event.value).replace(b'"n":1', b'"n":7')))
+            if isinstance(event, StepDone)
+            else event
+            for event in events
+            if not isinstance(event, Finished)
+        ]
+
+        async def again(stage: Stage) -> None:
+            await stage.recall(run, forged)
+            assert await stage.work(reader.app().programs) == [Ending.STOPPED]
+            stopped = await stage.run(run_id)
+            assert stopped.state is RunState.STOPPED
+            assert stopped.failure is not None
+            assert stopped.failure.kind == "Diverged"
+            assert READER + "@1:call-1-1:0" in stopped.failure.message
+
+        await on_another_stage(again)
+
+    on_stage(play)
+
+
+def approver(asked: list[str]) -> App:
+    app = App("library")
+
+    def decide(messages: Any) -> str:
+        asked.append("decide")
+        (answer,) = results(messages, "ask_approval")
+        return f"published, {answer['by']} said so" if answer["granted"] else "kept"
+
+    def ask(messages: Any) -> Any:
+        asked.append("ask")
+        return [("ask_approval", {"question": "Publish?", "details": prompt(messages)})]
+
+    app.add(Agent("publisher", model=scripted([ask, decide]), tools=[approval_tool()]))
+    return app
+
+
+def test_an_approval_inside_an_agent_parks_the_run_and_resumes_it() -> None:
+    asked: list[str] = []
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("publisher", "the news")
+        assert await stage.work(approver(asked).programs) == [Ending.PARKED]
+        (waiting,) = (await stage.run(run_id)).waits
+        assert (waiting.kind, waiting.name) == ("signal", "approval")
+        assert msgspec.json.decode(waiting.about) == {"question": "Publish?", "details": "the news"}
+        await stage.send(run_id, "approval", {"granted": True, "by": "ada"})
+        assert await stage.work(approver(asked).programs) == [Ending.ENDED]
+        assert await stage.result(run_id) == "published, ada said so"
+
+    on_stage(play)
+    assert asked == ["ask", "decide"]
+
+
+def test_an_answer_reaches_its_own_question_among_several() -> None:
+    def ask(_: Any) -> Any:
+        return [("ask_approval", {"question": name}) for name in ("mail", "delete")]
+
+    def decide(messages: Any) -> str:
+        return " ".join(f"{each['granted']} by {each['by']}" for each in results(messages))
+
+    app = App("library")
+    app.add(Agent("clerk", model=scripted([ask, decide]), tools=[approval_tool()]))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("clerk", "go")
+        await stage.work(app.programs)
+        waits = (await stage.run(run_id)).waits
+        assert [msgspec.json.decode(wait.about)["question"] for wait in waits] == ["mail", "delete"]
+        await stage.send(run_id, answer_signal(waits[1].key), {"granted": False, "by": "ada"})
+        assert await stage.work(app.programs) == [Ending.PARKED]
+        assert [wait.key for wait in (await stage.run(run_id)).waits] == [waits[0].key]
+        await stage.send(run_id, answer_signal(waits[0].key), {"granted": True, "by": "bob"})
+        await stage.work(app.programs)
+        assert await stage.result(run_id) == "True by bob False by ada"
+
+    on_stage(play)
+
+
+def test_a_sub_agent_runs_inside_the_call_of_the_model_that_asks_it() -> None:
+    app = App("library")
+    reader = app.add(Agent("reader", model=echo))
+
+    @app.agent
+    async def counter(text: str) -> int:
+        """Count the letters."""
+        await sleep(60)
+        return await step(count, text)
+
+    def report(messages: Any) -> str:
+        return f"{results(messages, 'reader')} {results(messages, 'counter')}"
+
+    both = [("reader", {"prompt": "hello"}), ("counter", {"text": "hello"})]
+    app.add(Agent("chief", model=scripted([both, report]), tools=[reader, counter]))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("chief", "go")
+        endings = await stage.work(app.programs)
+        while not (await stage.run(run_id)).ended:
+            assert endings == [Ending.PARKED]
+            await stage.clock.sleep(60)
+            endings = await stage.work(app.programs)
+        assert await stage.result(run_id) == "['hello'] [5]"
+        assert "@chief:0/@1:call-1-1:0/@reader:0/@1:model:0" in await stage.keys(run_id)
+        assert "@chief:0/@1:call-1-2:0/count/0" in await stage.keys(run_id)
+
+    on_stage(play)
+
+
+async def count(text: str) -> int:
+    return len(text)
+
+
+def test_a_function_agent_may_ask_an_llm_agent_many_times() -> None:
+    app = App("library")
+    reader = app.add(Agent("reader", model="echo"))
+
+    @app.agent
+    async def panel(question: str) -> list[str]:
+        first = [await reader(question), await reader(question)]
+        return first + await gather(*(reader(f"{question} {n}") for n in range(3)))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("panel", "why")
+        await stage.work(app.programs)
+        assert await stage.result(run_id) == ["why", "why", "why 0", "why 1", "why 2"]
+
+    for seed in range(5):
+        on_stage(play, seed)
+
+
+def test_an_unsafe_tool_in_doubt_waits_for_a_person_who_sees_its_arguments() -> None:
+    reader = Counting([[("find", {"n": 1})], read_both], effect=Effect.UNSAFE)
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(reader.app().programs)
+        run, events = await stage.run(run_id), await stage.events(run_id)
+        begun = next(index for index, event in enumerate(events) if isinstance(event, StepStarted))
+
+        async def again(stage: Stage) -> None:
+            await stage.recall(run, events[: begun + 1])
+            assert await stage.work(reader.app().programs) == [Ending.PARKED]
+            doubted = await stage.run(run_id)
+            assert doubted.state is RunState.IN_DOUBT
+            assert msgspec.json.decode(doubted.waits[0].about) == [{"n": 1}]
+            await stage.answer(run_id, doubted.waits[0].key, "retry")
+            await stage.work(reader.app().programs)
+            assert await stage.result(run_id) == "fact 1"
+
+        await on_another_stage(again)
+
+    on_stage(play)
+    assert len(reader.found) == 2
+
+
+def test_arguments_that_do_not_fit_go_back_to_the_model() -> None:
+    reader = Counting([[("find", {"n": "one"})], [("find", {"n": 1})], read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(reader.app().programs)
+        assert await stage.result(run_id) == "fact 1"
+
+    on_stage(play)
+
+
+def test_the_tokens_used_stand_in_the_journal() -> None:
+    reader = Counting([FACTS, read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(reader.app().programs)
+        used = [
+            msgspec.json.decode(event.value)["usage"]["output_tokens"]
+            for event in await stage.events(run_id)
+            if isinstance(event, StepDone) and event.name == "model"
+        ]
+        assert len(used) == 2
+        assert all(tokens > 0 for tokens in used)
+
+    on_stage(play)
+
+
+def test_a_model_that_fails_is_asked_again_later_and_the_run_parks_meanwhile() -> None:
+    asked: list[int] = []
+
+    def flaky(_: Any) -> str:
+        asked.append(1)
+        if len(asked) < 3:
+            raise ConnectionError("no route")
+        return "at last"
+
+    app = App("library")
+    retry = RetryPolicy(attempts=3, first=60.0)
+    app.add(Agent("reader", model=scripted([flaky]), retry=retry))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        assert await stage.work(app.programs) == [Ending.PARKED]
+        while not (await stage.run(run_id)).ended:
+            await stage.clock.sleep(120)
+            await stage.work(app.programs)
+        assert await stage.result(run_id) == "at last"
+
+    on_stage(play)
+    assert len(asked) == 3
+
+
+def test_a_script_that_ended_fails_the_run_at_once() -> None:
+    reader = Counting([FACTS])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        assert await stage.work(reader.app().programs) == [Ending.ENDED]
+        failure = await stage.result(run_id)
+        assert (failure.kind, "turn 2" in failure.message) == ("ModelRefused", True)
+        assert sum(isinstance(event, StepFailed) for event in await stage.events(run_id)) == 1
+
+    on_stage(play)
+
+
+def test_an_agent_that_goes_in_circles_ends_at_its_bound() -> None:
+    circling = scripted([[("find", {"n": 1})]], repeat_last=True)
+    reader = Counting([])
+    app = App("library")
+    app.add(Agent("reader", model=circling, tools=[reader.find], turns=4))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(app.programs)
+        assert (await stage.result(run_id)).kind == "UsageLimitExceeded"
+
+    on_stage(play)
+    assert len(reader.found) == 4
+
+
+class Verdict(msgspec.Struct):
+    good: bool
+    why: str
+
+
+def test_a_struct_as_output_is_what_the_model_must_fill_in() -> None:
+    turns = [Answer({"good": "perhaps"}), Answer({"good": True, "why": "short"})]
+    app = App("library")
+    judge = app.add(Agent("judge", model=scripted(turns), output=Verdict))
+
+    @app.agent
+    async def court(case: str) -> str:
+        verdict: Verdict = await judge(case)
+        return verdict.why if verdict.good else ""
+
+    async def play(stage: Stage) -> None:
+        alone, inline = await stage.start("judge", "this", "a"), await stage.start("court", "this", "b")
+        await stage.work(app.programs)
+        assert await stage.result(alone) == {"good": True, "why": "short"}
+        assert await stage.result(inline) == "short"
+
+    on_stage(play)
+
+
+def test_a_model_of_no_known_kind_is_refused() -> None:
+    from watership.adapters.pydantic_ai.engine import model_of
+
+    with pytest.raises(BadInput):
+        model_of(7)
