@@ -13,7 +13,8 @@ from watership.api.server import HttpServer, run, serve
 
 
 async def slow(params: dict[str, str]) -> object:
-    """Answers late."""
+    """Answers late, and tells the test that it began."""
+    print("began", flush=True)  # noqa: T201
     await asyncio.sleep(float(params["seconds"]))
     return "at last"
 

@@ -29,6 +29,19 @@ class Served:
     process: asyncio.subprocess.Process
     http: httpx2.AsyncClient
 
+    async def began(self) -> None:
+        """Wait until the slow request is being served."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            assert await self.process.stdout.readline() == b"began\n"
+
+    async def drains(self) -> None:
+        """Wait until the log says that it drains."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(30):
+            while b"http drains" not in await self.process.stderr.readline():
+                pass
+
     async def ended(self) -> tuple[int, str, list[dict[str, object]]]:
         """Exit code, the rest of stdout, and the log."""
         async with asyncio.timeout(30):
@@ -77,7 +90,7 @@ async def test_sigterm_closes_streams_finishes_requests_and_exits() -> None:
         stream = asyncio.create_task(follow())
         slow = asyncio.create_task(it.http.get("/slow", params={"seconds": "1"}))
         await soon(lambda: "retry:" in text)
-        await asyncio.sleep(0.2)
+        await it.began()
         it.process.send_signal(signal.SIGTERM)
         await stream
         assert "event: drain" in text
@@ -93,7 +106,7 @@ async def test_sigterm_closes_streams_finishes_requests_and_exits() -> None:
 async def test_a_request_that_outlasts_the_limit_is_cut_off_and_counted() -> None:
     async with served(drain_seconds=0.5) as it:
         slow = asyncio.create_task(it.http.get("/slow", params={"seconds": "30"}))
-        await asyncio.sleep(0.3)
+        await it.began()
         it.process.send_signal(signal.SIGTERM)
         answer = await slow
         assert (answer.status_code, answer.json()["code"]) == (503, "cut_off")
@@ -104,9 +117,9 @@ async def test_a_request_that_outlasts_the_limit_is_cut_off_and_counted() -> Non
 async def test_a_second_signal_ends_at_once() -> None:
     async with served(drain_seconds=300) as it:
         slow = asyncio.create_task(it.http.get("/slow", params={"seconds": "30"}))
-        await asyncio.sleep(0.3)
+        await it.began()
         it.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.5)
+        await it.drains()
         it.process.send_signal(signal.SIGINT)
         code, _, _ = await it.ended()
         assert code == 0
@@ -138,6 +151,14 @@ async def test_a_component_that_never_answers_ends_the_start() -> None:
             async with HttpServer(w.service, host="127.0.0.1", port=0):
                 pass
         assert w.notes.named(READY) == []
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - that this is refused is the point
+async def test_a_service_without_tokens_is_not_served_to_the_world(host: str) -> None:
+    async with world(open=True) as w:
+        with pytest.raises(BadInput, match="WATERSHIP_SECRET"):
+            async with HttpServer(w.service, host=host, port=0):
+                pass
 
 
 async def test_a_port_that_is_taken_is_named() -> None:

@@ -22,6 +22,7 @@ from watership.api.health import probe_all
 from watership.api.service import build_app
 from watership.api.wire import WireProtocol
 from watership.errors import BadInput, Unavailable
+from watership.fleet.identity import is_loopback
 
 T = TypeVar("T")
 
@@ -91,6 +92,11 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen, wait until every component answered, and say so. Raises Unavailable when one does not."""
+        if self._service.open and not is_loopback(self._host):
+            raise BadInput(
+                f"A service that asks nobody for a token does not listen on {self._host}.",
+                fix='Set WATERSHIP_SECRET and auth = "token", or listen on 127.0.0.1.',
+            )
         listener = _bind(self._host, self._port)
         self._port = listener.getsockname()[1]
         self._task = asyncio.create_task(self._uvicorn.serve(sockets=[listener]), name="http")
