@@ -216,18 +216,36 @@ async def test_a_client_that_asks_before_sending_is_told_to_go_on(pair: Pair) ->
 
 
 async def test_a_websocket_is_a_tunnel(pair: Pair) -> None:
-    async def shout(asked: Asked) -> bool:
-        assert asked.headers["upgrade"] == "websocket"
-        asked.writer.write(b"HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello")
-        asked.connection = -1
-        return False
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.readuntil(b"\r\n\r\n")
+        assert b"upgrade: websocket" in asked
+        writer.write(b"HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello")
+        while data := await reader.read(100):
+            writer.write(data[::-1])
+        writer.close()
 
-    pair.backend.behaviour = shout
-    async with connected(pair.address) as client:
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    await pair.proxy.board.set_targets(Slot.BLUE, [address], epoch=1)
+    pair.proxy.board.lines[Slot.BLUE].instances[0].healthy = True
+    async with connected(pair.address) as client, asyncio.timeout(WAIT_SECONDS):
         client.send("GET", "/ws", None, "connection: Upgrade\r\nupgrade: websocket\r\n")
         answer = await client.head()
         assert (answer.status, answer.headers["upgrade"]) == (101, "websocket")
         assert await client.reader.readexactly(5) == b"hello"
+        client.writer.write(b"\x00abc")
+        assert await client.reader.readexactly(4) == b"cba\x00"
+        client.writer.write_eof()
+        assert await client.reader.read() == b""
+    server.close()
+    await until(lambda: nothing_active(pair))
+
+
+async def test_a_pause_holds_as_many_as_it_may_and_refuses_the_rest(pair: Pair) -> None:
+    await pair.proxy.board.pause(seconds=30, epoch=1)
+    pair.proxy._holding.count = relay.HELD_COUNT
+    answer = await ask(pair.address)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
 
 async def test_an_offer_of_another_protocol_is_passed_over(pair: Pair) -> None:

@@ -70,7 +70,7 @@ class EmbeddedProxy:
         self._relays: dict[ClientWire, Relay] = {}
         self._holding = Holding()
         self._stack = AsyncExitStack()
-        self._draining: set[asyncio.Task[object]] = set()
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -91,6 +91,7 @@ class EmbeddedProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop accepting, let requests in flight end, then close everything."""
+        self._closing = True
         self._server.close()
         for client, relay in list(self._relays.items()):
             relay.closing = True
@@ -148,8 +149,8 @@ class EmbeddedProxy:
 
     def begin(self, client: ClientWire) -> None:
         """Serve a connection that was accepted, or refuse it when there are too many."""
-        if len(self._relays) >= CLIENTS:
-            detail = "The proxy has as many connections as it may have."
+        if self._closing or len(self._relays) >= CLIENTS:
+            detail = "The proxy is ending." if self._closing else "The proxy has as many clients as it may."
             client.transport.write(refusal(503, detail, keep_alive=False, retry_after=RETRY_SECONDS))
             client.close()
             return
