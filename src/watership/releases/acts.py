@@ -1,0 +1,254 @@
+"""Acts change the environment: each sets an absolute state under the epoch, and reads it back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watership.errors import Conflict, Unavailable
+from watership.fleet.deployment import LINGERING_LIMIT, Deployment, DeploymentState
+from watership.releases.checks import CHECKS, Scene, measure
+from watership.releases.checks.builds import strangers
+from watership.releases.checks.database import scripts
+from watership.releases.checks.room import taken
+from watership.releases.checks.scene import POLL_SECONDS
+from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, shift
+from watership.releases.environment import Authority, Environment
+from watership.releases.facts import Position
+from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.order import Order, Release
+from watership.releases.plan import PlannedItem, Side
+from watership.releases.ports import Migration
+from watership.releases.rollback import STOP_SECONDS, dismiss, spec, under_way
+from watership.releases.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
+from watership.releases.snapshots import STANDING, save
+from watership.releases.vigil import Watchword, watch_over
+
+OrdersSince = Callable[[int], Awaitable[Sequence[Order]]]
+"""The orders that came after so many."""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Who is live since when, and who stands by for it."""
+
+    live: Side
+    standby: Side
+    since: datetime
+
+
+class Acts:
+    """What a release can do, for one release in one environment."""
+
+    def __init__(self, env: Environment, authority: Authority, release: Release, orders: OrdersSince) -> None:
+        self.env = env
+        self.authority = authority
+        self.release = release
+        self._orders = orders
+        self.dial = Dial(env, authority, to=release.plan.live, away=release.plan.next)
+
+    async def do(self, item: PlannedItem, attempt: int, position: Position) -> Finding:
+        """Try one item of the plan."""
+        match item.does:
+            case Check(check=kind):
+                scene = Scene(self.env, self.release, item, position, attempt)
+                return await measure(scene, CHECKS[kind])
+            case Deploy(timeout=timeout):
+                return await self._deploy(attempt, timeout)
+            case Backup():
+                return await taken(self.env, self.release.plan.release)
+            case Migrate(timeout=timeout):
+                return await self._migrate(timeout)
+            case Shift(weight=weight):
+                return await self._shift(item, position, round(100 * weight))
+            case Soak():
+                return await self._soak(item, item.does, attempt, position)
+            case Drain(length=length):
+                return await self._drain(length)
+            case _:
+                assert_never(item.does)
+
+    # --- deployment -----------------------------------------------------------------------------------------
+
+    async def _deploy(self, attempt: int, timeout: float) -> Finding:
+        """Processes of next that all report its digest, known to the router and healthy by its own word."""
+        env, nxt, epoch = self.env, self.release.plan.next, self.authority.epoch
+        await self._clear_slot(nxt)
+        if attempt > 1:
+            # What failed before is not trusted again: the retry begins with new processes.
+            await env.hosts.stop(nxt.deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
+        await env.deployments.put(
+            Deployment(
+                id=nxt.deployment,
+                build=nxt.build,
+                slot=nxt.slot,
+                state=DeploymentState.STANDING,
+                created_at=self.release.zero,
+            )
+        )
+        await env.hosts.ensure(spec(nxt, self.release.size), epoch=epoch)
+        end = env.clock.monotonic() + timeout
+        while (wrong := await self._not_ready(nxt)) and env.clock.monotonic() < end:
+            await env.clock.sleep(POLL_SECONDS)
+        words = "; ".join(wrong) or f"{nxt.build.version} stands in {nxt.slot.value} and is ready."
+        return found(not wrong, words)
+
+    async def _not_ready(self, side: Side) -> list[str]:
+        """What is still missing; the router is told of instances as soon as they are known."""
+        env, size = self.env, self.release.size
+        instances = [each for each in await env.hosts.instances() if each.deployment == side.deployment]
+        if len(instances) < size.serve + size.workers:
+            return [f"{len(instances)} of {size.serve + size.workers} processes are there"]
+        if wrong := strangers(instances, side):
+            return wrong
+        addresses = [each.address for each in instances if each.role == "serve" and each.address]
+        state = await env.router.read()
+        if tuple(state.targets.get(side.slot, ())) != tuple(addresses):
+            await env.router.set_targets(side.slot, addresses, epoch=self.authority.epoch)
+            state = await env.router.read()
+        healthy = state.healthy.get(side.slot, 0)
+        return [] if healthy >= size.serve else [f"the router finds {healthy} of {size.serve} healthy"]
+
+    async def _clear_slot(self, nxt: Side) -> None:
+        """What stood in the slot lingers for its runs; what has none left is retired."""
+        epoch = self.authority.epoch
+        everyone = await self.env.deployments.all()
+        old = [
+            each for each in everyone if each.id not in (nxt.deployment, self.release.plan.live.deployment)
+        ]
+        census = await self.env.runs.census()
+        staying = [each for each in old if under_way(census, each.id)]
+        if len(staying) > LINGERING_LIMIT:
+            raise Conflict(
+                f"{len(staying)} older deployments still have runs; {LINGERING_LIMIT} is the limit.",
+                fix="Wait for their runs, hand them over, or let them fail.",
+            )
+        for each in old:
+            if each in staying:
+                side = Side(build=each.build, deployment=each.id, slot=each.slot)
+                await self.env.hosts.ensure(spec(side, replace(self.release.size, serve=0)), epoch=epoch)
+            await dismiss(self.env, each.id, runs_left=under_way(census, each.id), epoch=epoch)
+
+    # --- schema ---------------------------------------------------------------------------------------------
+
+    async def _migrate(self, timeout: float) -> Finding:
+        """Expand step by step; writes are refused only while a migration runs that asks for it."""
+        plan, env = self.release.plan, self.env
+        if not plan.migrations:
+            return passed("The plan has no migration.", version=await env.migrator.version())
+        pausing = {each.name for each in plan.migrations if each.pauses_writes}
+        there = await env.migrator.version()
+        for migration in scripts(self.release):
+            if there >= migration.end:
+                continue
+            if migration.name in pausing:
+                await env.intake.set_readonly(True)
+            try:
+                await self._apply(migration, timeout)
+            finally:
+                if migration.name in pausing:
+                    await env.intake.set_readonly(False)
+            there = await env.migrator.version()
+        if pausing:
+            # A controller that was killed in between left it on.
+            await env.intake.set_readonly(False)
+        wanted = plan.migrations[-1].end
+        return found(
+            there >= wanted, f"The database reports schema {there}; {wanted} was planned.", version=there
+        )
+
+    async def _apply(self, migration: Migration, timeout: float) -> None:
+        """A database that is busy is asked again."""
+        end = self.env.clock.monotonic() + timeout
+        while True:
+            try:
+                await self.env.migrator.apply(migration, forward=True, epoch=self.authority.epoch)
+                return
+            except Unavailable:
+                if self.env.clock.monotonic() >= end:
+                    raise
+                await self.env.clock.sleep(POLL_SECONDS)
+
+    # --- traffic --------------------------------------------------------------------------------------------
+
+    async def _shift(self, item: PlannedItem, position: Position, weight: int) -> Finding:
+        if weight == 100 and not position.judged:
+            return failed("Next was not judged; nothing is promoted on that.")
+        return await shift(
+            self.env, self.dial, self.release.plan, item.key, before=position.weight, weight=weight
+        )
+
+    async def _soak(self, item: PlannedItem, soak: Soak, attempt: int, position: Position) -> Finding:
+        plan = self.release.plan
+        word = Watchword(
+            name=f"{plan.release}.{item.key}.{attempt}",
+            plan=plan,
+            gate=plan.gate,
+            length=soak.length,
+            give_up=soak.give_up,
+            promotes=True,
+            keep=lambda: self.dial.confirm(position.weight),
+            ordered=lambda: self.ordered_back(position),
+        )
+        return await watch_over(self.env, word)
+
+    async def _drain(self, seconds: float) -> Finding:
+        """Live's requests end; what is left then is told, and not cut off by us: live stands by."""
+        live = self.release.plan.live
+        left = await self.env.router.drain(live.slot, seconds=seconds, epoch=self.authority.epoch)
+        there = await self.dial.read()
+        words = f"{left} requests of live are left; the router gives next {there.router} %."
+        return found(there.router == 100, words, left=left)
+
+    async def promote(self) -> Finding:
+        """Both planes say 100 % and are disarmed; the slots have exchanged their roles."""
+        plan = self.release.plan
+        there = await self.dial.read()
+        if min(there.router, there.intake) < 100:
+            raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
+        there = await self.dial.set(100)
+        if min(there.router, there.intake) < 100:
+            return failed(f"The router gives next {there.router} %, the intake {there.intake} %.")
+        standing = Standing(live=plan.next, standby=plan.live, since=self.env.clock.now())
+        await save(self.env.snapshots, STANDING, standing)
+        return passed(f"{plan.next.build.version} is live; {plan.live.build.version} stands by.")
+
+    async def watch(self, position: Position) -> Finding:
+        """Until the watch is over; nothing but a failure ends it otherwise than well."""
+        plan = self.release.plan
+        word = Watchword(
+            name=f"{plan.release}.watch",
+            plan=plan,
+            gate=plan.watch_gate,
+            length=plan.watch_seconds,
+            give_up=plan.watch_seconds,
+            promotes=False,
+            keep=self._still_live,
+            ordered=lambda: self.ordered_back(position),
+        )
+        return await watch_over(self.env, word)
+
+    async def _still_live(self) -> None:
+        """Nobody has taken the traffic back meanwhile. Raises TakenBack."""
+        try:
+            there = await self.dial.read()
+        except Unavailable:
+            return
+        if min(there.router, there.intake) < 100:
+            raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
+
+    async def keep_split(self, position: Position) -> Finding:
+        """On hold within a split: keep it up until somebody orders something."""
+        while not await self._orders(position.seen):
+            await self.dial.confirm(position.weight)
+            await self.env.clock.sleep(HOLD_SECONDS / 4)
+        return inconclusive("There is an order.")
+
+    async def ordered_back(self, position: Position) -> str | None:
+        for order in await self._orders(position.seen):
+            if order.kind in ("abort", "rollback"):
+                return f"{order.kind} ordered by {order.who}"
+        return None

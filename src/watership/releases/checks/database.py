@@ -1,0 +1,77 @@
+"""The schema is asked of the database itself: version, integrity, and a rehearsal on a copy."""
+
+from __future__ import annotations
+
+import hashlib
+
+from watership.errors import BadInput
+from watership.releases.checks.scene import Scene
+from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.order import Release
+from watership.releases.ports import Migration
+
+
+async def compatible(scene: Scene) -> Finding:
+    """Both builds can live with every version that the plan passes through, beginning with the present one."""
+    versions = {await scene.env.migrator.version(), *(each.end for each in scene.plan.migrations)}
+    wrong = [
+        f"{side.build.version} cannot live with schema {version}"
+        for side in (scene.plan.live, scene.plan.next)
+        for version in sorted(versions)
+        if version not in side.build.schema
+    ]
+    spoken = " and ".join(str(version) for version in sorted(versions))
+    return found(not wrong, "; ".join(wrong) or f"Both builds can live with schema {spoken}.")
+
+
+async def rehearsed(scene: Scene) -> Finding:
+    """Forward, backward and forward on a copy, each step within `within`."""
+    migrations = scripts(scene.release)
+    if not migrations:
+        return passed("The plan has no migration.")
+    try:
+        seconds = await scene.env.migrator.rehearse(migrations)
+    except BadInput as error:
+        return failed(str(error))
+    within = scene.number("within")
+    words = f"The longest of {len(migrations)} migration(s) took {seconds:.3g} s on a copy; {within:g} s are allowed."
+    return found(seconds < within, words, seconds=seconds)
+
+
+async def version(scene: Scene) -> Finding:
+    """The version is the one `before` or `after` the plan's migrations."""
+    there = await scene.env.migrator.version()
+    migrations = scene.plan.migrations
+    if not migrations:
+        good = there in scene.plan.next.build.schema and there in scene.plan.live.build.schema
+        return found(good, f"The database reports schema {there}; the plan changes nothing.", version=there)
+    after = scene.text("is") == "after"
+    wanted = migrations[-1].end if after else migrations[0].start
+    # A release that is started again finds the schema expanded already, which is as good a start.
+    good = there == wanted or (not after and there in {each.end for each in migrations})
+    return found(good, f"The database reports schema {there}; the plan expects {wanted}.", version=there)
+
+
+async def integrity(scene: Scene) -> Finding:
+    wrong = list(await scene.env.migrator.integrity())
+    return found(not wrong, "; ".join(wrong) or "The database's own checks find nothing wrong.")
+
+
+def scripts(release: Release) -> tuple[Migration, ...]:
+    """The plan's migrations with their text, each compared with its digest. Raises BadInput."""
+    by_name = {each.name: each for each in release.scripts}
+    chosen = []
+    for planned in release.plan.migrations:
+        script = by_name.get(planned.name)
+        if script is None:
+            raise BadInput(f"The scripts of migration {planned.name} were not handed over.")
+        for text, digest in (
+            (script.forward, planned.forward_sha256),
+            (script.backward, planned.backward_sha256),
+        ):
+            if hashlib.sha256(text.encode()).hexdigest() != digest:
+                raise BadInput(f"A script of migration {planned.name} is not the one that was planned.")
+        if (script.start, script.end) != (planned.start, planned.end):
+            raise BadInput(f"Migration {planned.name} leads elsewhere than planned.")
+        chosen.append(script)
+    return tuple(chosen)

@@ -1,0 +1,14 @@
+"""The audit log is whole from its first entry to its last."""
+
+from __future__ import annotations
+
+from watership.releases.audit import Broken
+from watership.releases.checks.scene import Scene
+from watership.releases.measurement import Finding, failed, passed
+
+
+async def verified(scene: Scene) -> Finding:
+    state = scene.env.audit.verify()
+    if isinstance(state, Broken):
+        return failed(f"The audit log is broken at entry {state.number}: {state.reason}.")
+    return passed(f"{state.count:,} entries follow one another.", entries=state.count, head=state.head)

@@ -1,0 +1,44 @@
+"""There is room, and there is a backup that was restored once to prove it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from watership.releases.checks.scene import Scene
+from watership.releases.environment import Environment
+from watership.releases.gate import percent
+from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.ports import Backup
+from watership.releases.snapshots import BACKUP, load, save
+
+
+async def disk_free(scene: Scene) -> Finding:
+    used, most = await scene.env.used_disk(), scene.number("used_below")
+    return found(
+        used < most, f"{percent(used)} of the disk is used; {percent(most)} is the limit.", used=used
+    )
+
+
+async def backup_fresh(scene: Scene) -> Finding:
+    """The last backup is younger than `younger_than` and can be restored; where there is none, take one."""
+    oldest = timedelta(seconds=scene.number("younger_than"))
+    last = await load(scene.env.snapshots, BACKUP, Backup)
+    if last is not None and scene.now() - last.taken_at < oldest:
+        return proved(last, list(await scene.env.backups.verify(last)))
+    return await taken(scene.env, f"{scene.plan.release}-before")
+
+
+async def taken(env: Environment, name: str) -> Finding:
+    """Take a backup, restore it elsewhere and compare; remember it only if that went well."""
+    backup = await env.backups.create(name)
+    wrong = list(await env.backups.verify(backup))
+    if not wrong:
+        await save(env.snapshots, BACKUP, backup)
+    return proved(backup, wrong)
+
+
+def proved(backup: Backup, wrong: list[str]) -> Finding:
+    if wrong:
+        return failed(f"Backup {backup.id} cannot be trusted: {'; '.join(wrong)}.")
+    words = f"Backup {backup.id} of {backup.bytes:,} bytes was restored elsewhere and compared."
+    return passed(words, id=backup.id, path=backup.path, sha256=backup.sha256)

@@ -1,0 +1,110 @@
+"""The router's own word on weights, health and what it served."""
+
+from __future__ import annotations
+
+from watership.fleet.deployment import Slot
+from watership.releases.checks.scene import Scene
+from watership.releases.gate import percent
+from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.power import BlindSoak, Traffic, require_sight, soak_needed
+from watership.releases.runbook import Soak
+from watership.releases.sight import Served, lately, served, summed
+
+WINDOW = 60
+"""Seconds of traffic that make a baseline: long enough for a rate, short enough to be the present one."""
+
+LONGEST = 600
+"""Seconds that the errors since the cutover look back at most; routers do not keep their counts for ever."""
+
+
+async def weights(scene: Scene) -> Finding:
+    """Both planes give next the share `next`, as they themselves say."""
+    wanted = round(100 * scene.number("next"))
+    router, intake = await scene.env.router.read(), await scene.env.intake.read()
+    shares = {
+        "the router": router.weights.get(scene.plan.next.slot, 0),
+        "the intake": intake.weights.get(scene.plan.next.deployment, 0),
+    }
+    wrong = [
+        f"{plane} gives next {share} %, not {wanted} %" for plane, share in shares.items() if share != wanted
+    ]
+    words = f"Router and intake give next {wanted} %."
+    return found(
+        not wrong, "; ".join(wrong) or words, router=shares["the router"], intake=shares["the intake"]
+    )
+
+
+async def health(scene: Scene) -> Finding:
+    """The router itself finds an instance of each slot healthy, all of next's included."""
+    lacks: list[str] = []
+
+    async def well() -> bool:
+        state = await scene.env.router.read()
+        lacks.clear()
+        for slot in Slot:
+            targets, good = len(state.targets.get(slot, ())), state.healthy.get(slot, 0)
+            wanted = targets if slot is scene.plan.next.slot else 1
+            if good < max(wanted, 1):
+                lacks.append(f"{good} of {targets} instances of {slot.value} are healthy")
+        return not lacks
+
+    await scene.until(well, scene.check.timeout / 2)
+    return found(not lacks, "; ".join(lacks) or "The router finds both slots healthy.")
+
+
+async def baseline(scene: Scene) -> Finding:
+    """Live's error rate is on record. Without a request there is none."""
+    seconds, ticks = await lately(scene.env, WINDOW)
+    live = summed(ticks, scene.plan.live.slot)
+    if live.requests == 0:
+        return inconclusive(f"Live served no request within {seconds} s.")
+    words = (
+        f"{live.requests:,} requests in {seconds} s, {percent(live.errors / live.requests)} of them failed."
+    )
+    return passed(words, requests=live.requests, errors=live.errors, seconds=seconds)
+
+
+async def power(scene: Scene) -> Finding:
+    """The soak can see the regression that the gate states; it goes on until then, while its bound allows."""
+    soak = next((item.does for item in scene.plan.items if isinstance(item.does, Soak)), None)
+    if soak is None:
+        return failed("The plan has no soak.")
+    seconds, ticks = await lately(scene.env, WINDOW)
+    live = summed(ticks, scene.plan.live.slot)
+    if live.requests == 0:
+        return inconclusive(f"Live served no request within {seconds} s: there is nothing to judge by.")
+    traffic = Traffic(per_second=live.requests / seconds, share=0.5, live_rate=live.errors / live.requests)
+    try:
+        require_sight(scene.plan.gate, traffic, soak.give_up)
+    except BlindSoak as error:
+        return failed(str(error))
+    needed = soak_needed(scene.plan.gate, traffic)
+    words = (
+        f"At {traffic.per_second:.3g} requests per second the gate needs {needed} s; "
+        f"the soak lasts {soak.length:g} s and at most {soak.give_up:g} s."
+    )
+    return passed(words, needed=needed, per_second=traffic.per_second)
+
+
+async def errors(scene: Scene) -> Finding:
+    """Since the cutover less than `below` of next's requests failed, of enough requests to say so."""
+    began = scene.position.cutover_began
+    if began is None:
+        return inconclusive("There was no cutover.")
+    most, enough = scene.number("below"), scene.plan.gate.min_samples
+    seen = [Served()]
+
+    async def sufficient() -> bool:
+        now = scene.now().timestamp()
+        since = max(began.timestamp(), now - LONGEST)
+        seen[0] = await served(scene.env, scene.side.slot, after=since, until=now - 1)
+        return seen[0].requests >= enough
+
+    await scene.until(sufficient, scene.check.timeout * 0.9)
+    got = seen[0]
+    rate = got.errors / got.requests if got.requests else None
+    words = f"{got.errors:,} of {got.requests:,} requests failed ({percent(rate)})."
+    if got.requests < enough:
+        return inconclusive(f"{words} {enough:,} are needed.")
+    assert rate is not None
+    return found(rate < most, words, requests=got.requests, errors=got.errors)

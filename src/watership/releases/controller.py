@@ -1,0 +1,335 @@
+"""The controller owns one release at a time: it holds the lock, runs the release's worker, and can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from watership.durable.committer import Committer
+from watership.durable.ids import DeploymentId, NewId, RunId, SignalId, WorkerId
+from watership.durable.ports import Bell, Observer, RunFilter, Runs, Store, Witness, run_topic
+from watership.durable.run import Run
+from watership.durable.states import TERMINAL, RunState
+from watership.durable.worker import Worker, WorkerSettings
+from watership.durable.writes import Bury, Cancel, Deliver, Submit
+from watership.errors import Conflict, NotAllowed, NotFound
+from watership.releases.acts import Standing
+from watership.releases.audit import Fact
+from watership.releases.checks import require_known
+from watership.releases.checks.database import scripts
+from watership.releases.cutover import Dial, LastSafe
+from watership.releases.environment import Authority, Environment
+from watership.releases.measurement import Finding
+from watership.releases.order import ORDER, Order, Release, Size, Smoke
+from watership.releases.plan import Plan, fingerprint
+from watership.releases.ports import Migration
+from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
+from watership.releases.rollback import traffic_back
+from watership.releases.signoff import SignOff, missing
+from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
+
+DEPLOYMENT = DeploymentId("controller")
+POOL = "default"
+
+POLL_SECONDS = 0.25
+
+CLAIMS = 1_000
+"""Claims without progress before a release is stopped: a soak is one step, and may outlive many controllers."""
+
+ACTIVE = frozenset(set(RunState) - TERMINAL)
+
+
+class ControllerStore(Store, Runs, Protocol):
+    """The controller's own store, apart from the system that it releases."""
+
+
+class Deposed(Conflict):
+    """Another controller has the lock; this one stopped where it stood."""
+
+    code = "deposed"
+
+    def __init__(self, release: str) -> None:
+        super().__init__(
+            f"Another controller has taken over release {release}.",
+            fix=f"Follow it with: watership release watch {release}",
+        )
+
+
+class Brief(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start needs besides the plan: everything that the plan names by digest, and the tests."""
+
+    plan: Plan
+    signoffs: tuple[SignOff, ...]
+    scripts: tuple[Migration, ...] = ()
+    smoke: Smoke = Smoke()
+    size: Size = Size()
+    starter: str = ""
+    zero: datetime | None = None
+    waived_by: str | None = None
+    linger: float = 60.0
+
+
+class Controller:
+    """`build` is the digest of the code that runs here; `who` is told to whoever finds the lock held."""
+
+    def __init__(
+        self,
+        *,
+        store: ControllerStore,
+        bell: Bell,
+        witness: Witness,
+        environment: Environment,
+        new_id: NewId,
+        observer: Observer,
+        build: str,
+        who: str,
+    ) -> None:
+        self._store = store
+        self._bell = bell
+        self._witness = witness
+        self._env = environment
+        self._new_id = new_id
+        self._observer = observer
+        self._build = build
+        self._who = who
+
+    async def start(self, brief: Brief) -> Outcome:
+        """Release to the end. Raises BadInput, NotAllowed or Conflict before anything was changed."""
+        await self._may_start(brief)
+        release = Release(
+            plan=brief.plan,
+            signoffs=brief.signoffs,
+            scripts=brief.scripts,
+            smoke=brief.smoke,
+            size=brief.size,
+            zero=brief.zero or zero_for(brief.plan, self._env.clock.now()),
+            waived_by=brief.waived_by,
+            linger=brief.linger,
+        )
+        run_id = RunId(brief.plan.release)
+        authority = await self._authority(brief.plan.release)
+        try:
+            if await self._active() is not None or await self._store.get(run_id) is not None:
+                raise Conflict(
+                    f"Release {run_id} was started before.", fix="Resume it: watership release resume."
+                )
+            facts: dict[str, Fact] = {
+                "release": run_id,
+                "fingerprint": fingerprint(brief.plan),
+                "build": self._build,
+            }
+            self._env.audit.append(brief.starter or brief.plan.starter, "release.started", facts)
+            return await self._drive(authority, run_id, release)
+        finally:
+            await authority.give_up()
+
+    async def resume(self, *, adopt: bool = False) -> Outcome:
+        """Go on with the release that is under way. Another build than began it must `adopt` it."""
+        run = await self._active()
+        if run is None:
+            raise NotFound("No release is under way.", fix="Start one: watership release start.")
+        release = msgspec.json.decode(run.input, type=Release)
+        authority = await self._authority(release.plan.release)
+        try:
+            facts: dict[str, Fact] = {
+                "release": release.plan.release,
+                "build": self._build,
+                "epoch": authority.epoch,
+            }
+            if (release.adopted_by or release.plan.controller) == self._build:
+                self._env.audit.append(self._who, "release.resumed", facts)
+                return await self._drive(authority, run.id)
+            if not adopt:
+                raise Conflict(
+                    f"Release {run.id} was begun by build {release.plan.controller}, this is {self._build}.",
+                    fix="Resume it with that build, or take it over: watership release resume --adopt.",
+                )
+            self._env.audit.append(self._who, "release.adopted", facts)
+            return await self._adopt(authority, run, release)
+        finally:
+            await authority.give_up()
+
+    async def order(self, kind: Order) -> RunId:
+        """Tell the release that is under way what a person wants; its controller reads it within a second."""
+        run = await self._active()
+        if run is None:
+            raise NotFound("No release is under way.")
+        value = msgspec.Raw(msgspec.json.encode(kind))
+        deliver = Deliver(signal_id=SignalId(self._new_id()), run_id=run.id, name=ORDER, value=value)
+        written = await self._store.write([deliver])
+        self._bell.ring({f"inbox:{run.id}"} | {f"pool:{d}:{p}" for d, p in written.woken})
+        return run.id
+
+    async def rollback(self, *, who: str, reason: str, force: bool = False) -> Finding:
+        """Both planes to the last safe side, now, by its record alone; no journal is read.
+
+        A controller that lives gets the order instead; one that hangs is deposed with `force`.
+        """
+        safe = await load(self._env.snapshots, LAST_SAFE, LastSafe)
+        if safe is None:
+            raise NotFound("Nothing was shifted yet, so there is nothing to take back.")
+        authority = Authority(self._env.lock, who=who, release=safe.release)
+        try:
+            await authority.take()
+        except Conflict:
+            if not force:
+                raise
+            authority = await self._above(who, safe.release)
+        try:
+            facts: dict[str, Fact] = {"release": safe.release, "reason": reason, "epoch": authority.epoch}
+            self._env.audit.append(who, "release.rollback_now", facts)
+            dial = Dial(self._env, authority, to=safe.to, away=safe.away)
+            found = await traffic_back(self._env, authority, dial)
+            self._env.audit.append(
+                who, f"release.rollback_now.{found.verdict.value}", {"evidence": found.evidence}
+            )
+            return found
+        finally:
+            await authority.give_up()
+
+    # --- before -----------------------------------------------------------------------------------------------
+
+    async def _may_start(self, brief: Brief) -> None:
+        plan = brief.plan
+        require_known(plan)
+        scripts(
+            Release(
+                plan=plan,
+                signoffs=(),
+                scripts=brief.scripts,
+                smoke=brief.smoke,
+                size=brief.size,
+                zero=self._env.clock.now(),
+            )
+        )
+        if plan.controller != self._build:
+            raise Conflict(
+                f"The plan is for the controller {plan.controller}, this is {self._build}.",
+                fix="Plan again with this build: watership release plan.",
+            )
+        if plan.next.build.digest in await quarantined(self._env.snapshots) and brief.waived_by is None:
+            raise Conflict(
+                f"Build {plan.next.build.digest} was rolled back automatically and is quarantined.",
+                fix="Release another build, or waive it by name.",
+            )
+        lacking = missing(plan, brief.signoffs, self._env.clock.now())
+        if lacking:
+            words = ", ".join(f"{each.role} ({each.reason})" for each in lacking)
+            raise NotAllowed(f"Sign-offs are missing: {words}.", fix="Sign the plan: watership release sign.")
+
+    async def _authority(self, release: str) -> Authority:
+        authority = Authority(self._env.lock, who=self._who, release=release)
+        await authority.take()
+        return authority
+
+    async def _above(self, who: str, release: str) -> Authority:
+        holder = await self._env.lock.read()
+        if holder is None:
+            return await self._authority(release)
+        return _Forced(self._env, who=who, release=release, epoch=holder.epoch + 1)
+
+    async def _active(self) -> Run | None:
+        page = await self._store.list(RunFilter(states=ACTIVE, program=PROGRAM), limit=2)
+        return page.runs[0] if page.runs else None
+
+    async def _adopt(self, authority: Authority, run: Run, release: Release) -> Outcome:
+        """A new run from read-back reality: the old one's journal is another build's, and is not replayed.
+
+        The plan stays as it was signed. What is split or shifted without a judgement of ours is taken back.
+        """
+        await self._store.write([Cancel(run_id=run.id, reason=f"adopted by {self._build}")])
+        standing = await load(self._env.snapshots, STANDING, Standing)
+        if standing is not None and standing.live == release.plan.next:
+            return Outcome(
+                outcome="promoted", reason="It was promoted before; its watch ended with its controller."
+            )
+        successor = RunId(f"{release.plan.release}.adopted-{authority.epoch}")
+        adopted = msgspec.structs.replace(release, adopted_by=self._build, zero=self._env.clock.now())
+        return await self._drive(authority, successor, adopted)
+
+    # --- the run ----------------------------------------------------------------------------------------------
+
+    async def _drive(self, authority: Authority, run_id: RunId, release: Release | None = None) -> Outcome:
+        """Work on the release until it ends, or until somebody else has the lock."""
+        await self._bury_the_dead()
+        async with Committer(self._store, self._bell, self._env.clock) as committer:
+            if release is not None:
+                value = msgspec.Raw(msgspec.json.encode(release))
+                submit = Submit(run_id=run_id, program=PROGRAM, input=value, deployment=DEPLOYMENT)
+                await committer.submit(submit)
+            worker = self._worker(authority, committer)
+            working = asyncio.create_task(worker.run(), name="the controller's worker")
+            try:
+                return await self._ended(authority, run_id)
+            finally:
+                if authority.deposed.is_set():
+                    working.cancel()
+                else:
+                    await worker.drain(0.0)
+                with suppress(asyncio.CancelledError):
+                    await working
+
+    def _worker(self, authority: Authority, committer: Committer) -> Worker:
+        program = ReleaseProgram(self._env, authority, self._store).program
+        return Worker(
+            id=WorkerId(f"controller-{authority.epoch}-{self._new_id()}"),
+            deployment=DEPLOYMENT,
+            pool=POOL,
+            programs={PROGRAM: program},
+            committer=committer,
+            runs=self._store,
+            bell=self._bell,
+            witness=self._witness,
+            clock=self._env.clock,
+            new_id=self._new_id,
+            observer=self._observer,
+            settings=WorkerSettings(slots=2, poison_limit=CLAIMS),
+        )
+
+    async def _bury_the_dead(self) -> None:
+        """We hold the lock: every earlier controller is dead or deposed, so its lease need not run out."""
+        others: Sequence[WorkerId] = [each.id for each in await self._store.workers()]
+        if others:
+            await self._store.write([Bury(worker=each) for each in others])
+
+    async def _ended(self, authority: Authority, run_id: RunId) -> Outcome:
+        while True:
+            if authority.deposed.is_set():
+                raise Deposed(run_id)
+            run = await self._store.get(run_id)
+            assert run is not None, "the release was submitted"
+            if run.state in (RunState.STOPPED, RunState.FAILED, RunState.CANCELLED):
+                why = f"{run.failure.kind}: {run.failure.message}" if run.failure else "no reason is known"
+                raise Conflict(
+                    f"Release {run_id} is {run.state.value}: {why}",
+                    fix="Take the traffic back: watership release rollback --now.",
+                )
+            if run.state is RunState.SUCCEEDED:
+                return decode_outcome(run.result)
+            await self._wait(authority, run_id)
+
+    async def _wait(self, authority: Authority, run_id: RunId) -> None:
+        await self._bell.wait(frozenset({run_topic(run_id)}), POLL_SECONDS)
+
+
+class _Forced(Authority):
+    """An epoch above a holder that hangs: the targets then refuse him."""
+
+    def __init__(self, env: Environment, *, who: str, release: str, epoch: int) -> None:
+        super().__init__(env.lock, who=who, release=release)
+        self._forced = epoch
+
+    @property
+    def epoch(self) -> int:
+        return self._forced
+
+    async def retake(self) -> None:
+        self._forced += 1
+
+    async def give_up(self) -> None:
+        """It was never held."""

@@ -1,0 +1,171 @@
+"""What is to be done next follows from the plan, the position and the facts, and from nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from watership.releases.facts import Facts, Position, item_at, phase_at
+from watership.releases.gate import Verdict
+from watership.releases.plan import Plan, PlannedItem, PlannedPhase
+
+Ending = Literal["promoted", "rolled_back", "refused"]
+
+
+class Do(Struct, frozen=True, kw_only=True, tag="do"):
+    """Try a plan item, for the `attempt`-th time."""
+
+    item: str
+    attempt: int
+
+
+class Wait(Struct, frozen=True, kw_only=True, tag="wait"):
+    """Begin nothing before `until`; an order comes through."""
+
+    until: datetime
+
+
+class Ask(Struct, frozen=True, kw_only=True, tag="ask"):
+    """Wait for a person's order."""
+
+    about: str
+
+
+class Again(Struct, frozen=True, kw_only=True, tag="again"):
+    """Try the phase from its first item."""
+
+    attempt: int
+
+
+class Promote(Struct, frozen=True, kw_only=True, tag="promote"):
+    """Next is live from here on."""
+
+
+class Watch(Struct, frozen=True, kw_only=True, tag="watch"):
+    """Look for late changes while the old deployment stands by."""
+
+
+class TakeBack(Struct, frozen=True, kw_only=True, tag="take_back"):
+    """Traffic and intake to live. `automatic`: no person ordered it. `quarantines`: it failed in service."""
+
+    reason: str
+    who: str
+    automatic: bool
+    quarantines: bool
+    decided_at: datetime
+
+
+class Retire(Struct, frozen=True, kw_only=True, tag="retire"):
+    """Re-home what next never began, let its runs end, and stop it."""
+
+    quarantines: bool
+
+
+class End(Struct, frozen=True, kw_only=True, tag="end"):
+    outcome: Ending
+    reason: str
+
+
+Act = Do | Wait | Ask | Again | Promote | Watch | TakeBack | Retire | End
+
+CONTROLLER = "controller"
+"""Who acts when no person ordered it."""
+
+
+def decide(plan: Plan, position: Position, facts: Facts, zero: datetime) -> Act:
+    """The next act. The order of the questions is the order of their urgency."""
+    if position.taken_back is not None:
+        return _after_taking_back(position)
+    if position.demand is not None:
+        order = position.demand
+        words = f"{order.kind} ordered by {order.who}" + (f": {order.reason}" if order.reason else "")
+        return _back(position, facts, words, who=order.who)
+    if (lost := _lost(position, facts)) is not None:
+        return _back(position, facts, lost)
+    if position.promoted:
+        return _after_promotion(position, facts)
+    if position.failure:
+        return _after_failure(plan, position, facts)
+    phase, item = phase_at(plan, position), item_at(plan, position)
+    if phase is None or item is None:
+        return Promote()
+    if _overdue(phase, position, facts.at):
+        return _by_policy(phase, position, facts, f"{phase.title} took longer than its {phase.budget:g} s")
+    return _go_on(item, position, facts, zero)
+
+
+def _lost(position: Position, facts: Facts) -> str | None:
+    """A plane that gives next less than was read back: its dead-man's switch, or another hand, took it back."""
+    if position.adopted and not position.moved and (facts.router or facts.intake):
+        return "Next is served, and the journal of who shifted to it was not taken over"
+    for plane, weight in (("router", facts.router), ("intake", facts.intake)):
+        if weight is not None and weight < position.weight:
+            return f"The {plane} gives next {weight} %, not {position.weight} %: it was taken back"
+    return None
+
+
+def _after_taking_back(position: Position) -> Act:
+    assert position.taken_back is not None
+    if not position.taken_back.passed:
+        return Ask(about=f"The rollback did not succeed: {position.taken_back.evidence}")
+    if position.retired is None:
+        return Retire(quarantines=bool(position.taken_back.facts.get("quarantines")))
+    return End(outcome="rolled_back", reason=position.reason)
+
+
+def _after_promotion(position: Position, facts: Facts) -> Act:
+    if position.watched is None:
+        return Watch()
+    if position.watched.verdict is Verdict.FAILED:
+        return _back(position, facts, f"The watch: {position.watched.evidence}")
+    return End(outcome="promoted", reason=position.watched.evidence)
+
+
+def _after_failure(plan: Plan, position: Position, facts: Facts) -> Act:
+    phase = phase_at(plan, position)
+    assert phase is not None, "only an item fails"
+    overdue = _overdue(phase, position, facts.at)
+    if position.attempt <= phase.retries and not overdue:
+        return Again(attempt=position.attempt + 1)
+    return _by_policy(phase, position, facts, position.failure)
+
+
+def _by_policy(phase: PlannedPhase, position: Position, facts: Facts, why: str) -> Act:
+    match phase.on_failure:
+        case "stop" if not position.touched:
+            return End(outcome="refused", reason=why)
+        case "hold":
+            return Ask(about=why)
+        case _:
+            return _back(position, facts, why)
+
+
+def _back(position: Position, facts: Facts, why: str, *, who: str = CONTROLLER) -> Act:
+    """Take back what was done; where nothing was, the release merely ends."""
+    if not (position.touched or position.moved or facts.router or facts.intake):
+        return End(outcome="refused", reason=why)
+    automatic = who == CONTROLLER
+    return TakeBack(
+        reason=why,
+        who=who,
+        automatic=automatic,
+        quarantines=automatic and position.moved,
+        decided_at=position.failed_at or (position.watched.ended if position.watched else facts.at),
+    )
+
+
+def _overdue(phase: PlannedPhase, position: Position, now: datetime) -> bool:
+    began = position.phase_began
+    return began is not None and now - began > timedelta(seconds=phase.budget)
+
+
+def _go_on(item: PlannedItem, position: Position, facts: Facts, zero: datetime) -> Act:
+    # A split does not wait for the calendar: its switches would fire meanwhile.
+    if position.held:
+        return Ask(about=f"On hold before: {item.does.title}")
+    due = zero + timedelta(seconds=item.at)
+    if facts.at < due and not position.split and not position.hurried:
+        return Wait(until=due)
+    return Do(item=item.key, attempt=position.attempt)

@@ -1,0 +1,81 @@
+"""The environment is everything that a release acts on, behind ports, and the authority to act."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from watership.durable.clock import Clock
+from watership.durable.ports import Runs, Store
+from watership.errors import Conflict
+from watership.fleet.deployment import Deployments
+from watership.fleet.intake import Intake
+from watership.releases import gate
+from watership.releases.audit import Audit
+from watership.releases.gate import GateSpec, GateState, Judgement
+from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
+from watership.releases.snapshots import Snapshots
+
+Judge = Callable[[GateState, GateSpec], Judgement]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """`work` and `runs` are the store of the system that is released, never the controller's own."""
+
+    router: Router
+    metrics: Metrics
+    intake: Intake
+    deployments: Deployments
+    hosts: Hosts
+    migrator: Migrator
+    backups: Backups
+    probe: Probe
+    lock: Lock
+    audit: Audit
+    runs: Runs
+    work: Store
+    snapshots: Snapshots
+    clock: Clock
+    used_disk: Callable[[], Awaitable[float]]
+    """The used share of the fullest disk that the release writes to."""
+    judge: Judge = gate.judge
+
+
+class Authority:
+    """The right to act: the lock, with its epoch. `deposed` is set when another controller has it."""
+
+    def __init__(self, lock: Lock, *, who: str, release: str) -> None:
+        self._lock = lock
+        self._who = who
+        self._release = release
+        self._holder: LockHolder | None = None
+        self.deposed = asyncio.Event()
+
+    @property
+    def epoch(self) -> int:
+        assert self._holder is not None, "nobody acts without the lock"
+        return self._holder.epoch
+
+    async def take(self) -> None:
+        """Raises Conflict naming who has it."""
+        self._holder = await self._lock.acquire(who=self._who, release=self._release)
+
+    async def retake(self) -> None:
+        """A target refused our epoch: take a higher one, if nobody else has.
+
+        A dead-man's switch that fired raises the target's epoch and leaves the lock free to us: then the
+        rollback can be completed. If another controller has it this does not return: who acted on would act
+        against it.
+        """
+        await self._lock.release()
+        try:
+            await self.take()
+        except Conflict:
+            self.deposed.set()
+            await asyncio.get_running_loop().create_future()
+
+    async def give_up(self) -> None:
+        if self._holder is not None:
+            await self._lock.release()

@@ -1,0 +1,124 @@
+"""Facts are read back from reality before each decision; a position is how far the journal says we are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watership.releases.measurement import Measurement
+from watership.releases.order import Order
+from watership.releases.plan import Plan, PlannedItem, PlannedPhase
+from watership.releases.runbook import Shift, Soak
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """`router` and `intake` are next's weight in per cent as the targets themselves say; None is unknown."""
+
+    at: datetime
+    epoch: int
+    router: int | None
+    intake: int | None
+    orders: tuple[Order, ...] = ()
+    """Those that came since the facts before."""
+    problems: tuple[str, ...] = ()
+
+
+class Position(Struct, frozen=True, kw_only=True):
+    """Folded from the journal, and from nothing else."""
+
+    phase: int = 0
+    item: int = 0
+    attempt: int = 1
+    phase_began: datetime | None = None
+    touched: bool = False
+    """Something was changed that a rollback takes back."""
+    moved: bool = False
+    """A shift was begun: from here on a failure is one under live traffic."""
+    weight: int = 0
+    """Next's weight in per cent, as it was last read back."""
+    judged: bool = False
+    cutover_began: datetime | None = None
+    failure: str = ""
+    """Why the phase's present attempt failed; empty while it has not."""
+    failed_at: datetime | None = None
+    promoted: bool = False
+    watched: Measurement | None = None
+    taken_back: Measurement | None = None
+    retired: Measurement | None = None
+    reason: str = ""
+    """Why it was taken back."""
+    held: bool = False
+    hurried: bool = False
+    demand: Order | None = None
+    seen: int = 0
+    adopted: bool = False
+    """It goes on from reality, without the journal of the controller that began it."""
+
+    @property
+    def split(self) -> bool:
+        """Both serve, and nobody has judged yet: the dead-man's switches are armed."""
+        return 0 < self.weight < 100
+
+
+def phase_at(plan: Plan, position: Position) -> PlannedPhase | None:
+    return plan.phases[position.phase] if position.phase < len(plan.phases) else None
+
+
+def items_of(plan: Plan, phase: PlannedPhase) -> tuple[PlannedItem, ...]:
+    return tuple(item for item in plan.items if item.phase == phase.id)
+
+
+def item_at(plan: Plan, position: Position) -> PlannedItem | None:
+    """The item that comes next; None when all of them are done."""
+    phase = phase_at(plan, position)
+    return None if phase is None else items_of(plan, phase)[position.item]
+
+
+def informed(position: Position, facts: Facts) -> Position:
+    """Take in what people ordered since, and when the phase began."""
+    for order in facts.orders:
+        match order.kind:
+            case "hold":
+                position = replace(position, held=True)
+            case "resume":
+                position = replace(position, held=False, failure="", failed_at=None)
+            case "next":
+                position = replace(position, hurried=True)
+            case "abort" | "rollback":
+                position = replace(position, demand=order)
+    return replace(position, seen=position.seen + len(facts.orders))
+
+
+def begun(position: Position, item: PlannedItem, at: datetime) -> Position:
+    """The position as an item is about to be tried at `at`."""
+    shifting = isinstance(item.does, Shift)
+    return replace(
+        position,
+        phase_began=position.phase_began or at,
+        touched=position.touched or item.does.__struct_config__.tag not in ("check", "backup"),
+        moved=position.moved or shifting,
+        cutover_began=position.cutover_began or (at if shifting else None),
+        hurried=False,
+    )
+
+
+def measured(plan: Plan, position: Position, item: PlannedItem, got: Measurement) -> Position:
+    """The position after an item was tried: onward if it passed, else with the failure to be decided upon."""
+    if not got.passed:
+        return replace(position, failure=f"{item.does.title}: {got.evidence}", failed_at=got.ended)
+    match item.does:
+        case Shift(weight=weight):
+            position = replace(position, weight=round(100 * weight))
+        case Soak():
+            position = replace(position, judged=True)
+    phase = plan.phases[position.phase]
+    if position.item + 1 < len(items_of(plan, phase)):
+        return replace(position, item=position.item + 1)
+    return replace(position, phase=position.phase + 1, item=0, attempt=1, phase_began=None)
+
+
+def tried_again(position: Position) -> Position:
+    """The phase from its first item once more; its budget goes on."""
+    return replace(position, item=0, attempt=position.attempt + 1, failure="", failed_at=None)

@@ -1,0 +1,301 @@
+"""The release as a run: read the facts, decide, act, and keep in the journal what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watership.durable import Effect, Program, current_run, race, signal, sleep_until, step
+from watership.durable.ids import RunId
+from watership.durable.ports import Runs
+from watership.durable.retry import ONCE
+from watership.errors import Fenced, Unavailable
+from watership.releases.acts import Acts
+from watership.releases.audit import Plain
+from watership.releases.cutover import TakenBack
+from watership.releases.decide import (
+    Again,
+    Ask,
+    Do,
+    End,
+    Ending,
+    Promote,
+    Retire,
+    TakeBack,
+    Wait,
+    Watch,
+    decide,
+)
+from watership.releases.environment import Authority, Environment
+from watership.releases.facts import Facts, Position, begun, informed, measured, tried_again
+from watership.releases.measurement import Finding, Measurement, failed, unknown
+from watership.releases.order import ORDER, Order, Release
+from watership.releases.plan import Plan, PlannedItem
+from watership.releases.rollback import leave, traffic_back
+
+PROGRAM = "release"
+
+READ_SECONDS = 10.0
+"""How long a target may be silent before its state counts as unknown."""
+
+FENCED_TRIES = 3
+"""Epochs that an act may lose before it gives up: more than one switch can have fired, not many."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How a release ended."""
+
+    outcome: Ending
+    reason: str
+    rollback_seconds: float | None = None
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """An act with its measurement, as the journal keeps them. `item` is empty but for items of the plan."""
+
+    act: str
+    item: str
+    attempt: int
+    got: Measurement
+
+
+FACTS, KEEP = "facts", "keep"
+"""Names of steps; those of items are spelled by `item_step`."""
+
+
+def item_step(item: PlannedItem) -> str:
+    """`cutover/half` → `cutover.half`: the kernel counts the attempts."""
+    return item.key.replace("/", ".")
+
+
+class ReleaseProgram:
+    """The program `release`, for one environment, under one authority. `own` is the controller's own store."""
+
+    def __init__(self, env: Environment, authority: Authority, own: Runs) -> None:
+        self._env = env
+        self._authority = authority
+        self._own = own
+
+    @property
+    def program(self) -> Program:
+        return Program(PROGRAM, self.run)
+
+    async def run(self, raw: msgspec.Raw) -> Outcome:
+        """Release, from wherever the journal says we are to the end."""
+        release = msgspec.json.decode(raw, type=Release)
+        run_id = current_run()
+
+        async def orders(seen: int) -> Sequence[Order]:
+            return await self._orders(run_id, seen)
+
+        acts = Acts(self._env, self._authority, release, orders)
+        position = Position(adopted=release.adopted_by is not None)
+        while True:
+            facts = await self._facts(acts, position, orders)
+            position = informed(position, facts)
+            act = decide(release.plan, position, facts, release.zero)
+            match act:
+                case End():
+                    return await self._end(release, position, act)
+                case Wait(until=until):
+                    await race(sleep_until(until), signal(ORDER))
+                case Ask(about=about):
+                    await self._ask(acts, position, about)
+                case Again():
+                    position = tried_again(position)
+                case Do(item=key, attempt=attempt):
+                    item = next(each for each in release.plan.items if each.key == key)
+                    position = begun(position, item, facts.at)
+                    position = await self._do(acts, position, item, attempt)
+                case Promote():
+                    position = await self._promote(acts, position)
+                case Watch():
+                    got = await self._step(acts, "watch", lambda: acts.watch(position))  # noqa: B023 - awaited here
+                    position = replace(position, watched=got)
+                case TakeBack():
+                    position = await self._take_back(acts, position, act)
+                case Retire(quarantines=quarantines):
+                    position = await self._retire(acts, position, quarantines=quarantines)
+
+    # --- facts ----------------------------------------------------------------------------------------------
+
+    async def _facts(
+        self, acts: Acts, position: Position, orders: Callable[[int], Awaitable[Sequence[Order]]]
+    ) -> Facts:
+        async def facts() -> Facts:
+            router, intake, problems = await self._read(acts)
+            return Facts(
+                at=self._env.clock.now(),
+                epoch=self._authority.epoch,
+                router=router,
+                intake=intake,
+                orders=tuple(await orders(position.seen)),
+                problems=problems,
+            )
+
+        return await step(facts, name=FACTS, effect=Effect.PURE, identity=position.seen)
+
+    async def _read(self, acts: Acts) -> tuple[int | None, int | None, tuple[str, ...]]:
+        """What both planes say; None, with the words, of one that stays silent."""
+        end = self._env.clock.monotonic() + READ_SECONDS
+        while True:
+            try:
+                there = await acts.dial.read()
+                return there.router, there.intake, ()
+            except Unavailable as error:
+                if self._env.clock.monotonic() >= end:
+                    return None, None, (str(error),)
+            await self._env.clock.sleep(1.0)
+
+    async def _orders(self, run_id: RunId, seen: int) -> Sequence[Order]:
+        inbox = await self._own.inbox(run_id)
+        sent = [msgspec.json.decode(each.value, type=Order) for each in inbox if each.name == ORDER]
+        return sent[seen:]
+
+    async def _ask(self, acts: Acts, position: Position, about: str) -> None:
+        if position.split:
+            await self._step(acts, KEEP, lambda: acts.keep_split(position))
+        else:
+            await signal(ORDER, about=about)
+
+    # --- acts -----------------------------------------------------------------------------------------------
+
+    async def _do(self, acts: Acts, position: Position, item: PlannedItem, attempt: int) -> Position:
+        got = await self._step(
+            acts, item_step(item), lambda: acts.do(item, attempt, position), item=item.key, attempt=attempt
+        )
+        return measured(acts.release.plan, position, item, got)
+
+    async def _promote(self, acts: Acts, position: Position) -> Position:
+        got = await self._step(acts, "promote", acts.promote)
+        if got.passed:
+            return replace(position, promoted=True)
+        return _last_failure(acts.release.plan, position, got)
+
+    async def _take_back(self, acts: Acts, position: Position, act: TakeBack) -> Position:
+        async def back() -> Finding:
+            facts: dict[str, Plain] = {
+                "quarantines": act.quarantines,
+                "automatic": act.automatic,
+                "by": act.who,
+            }
+            got = await traffic_back(self._env, self._authority, acts.dial)
+            seconds = (self._env.clock.now() - act.decided_at).total_seconds()
+            return replace(got, facts={**got.facts, **facts, "seconds": seconds, "why": act.reason[:1000]})
+
+        got = await self._step(acts, "take_back", back)
+        return replace(position, taken_back=got, reason=act.reason, weight=0, demand=None)
+
+    async def _retire(self, acts: Acts, position: Position, *, quarantines: bool) -> Position:
+        async def retire() -> Finding:
+            return await leave(
+                self._env,
+                self._authority,
+                acts.release,
+                began=position.cutover_began,
+                quarantines=quarantines,
+            )
+
+        got = await self._step(acts, "retire", retire)
+        return replace(position, retired=got)
+
+    async def _end(self, release: Release, position: Position, act: End) -> Outcome:
+        async def end() -> Outcome:
+            facts = {"release": release.plan.release, "outcome": act.outcome, "reason": act.reason[:1000]}
+            self._env.audit.append("controller", "release.ended", facts)
+            seconds = position.taken_back.facts.get("seconds") if position.taken_back else None
+            return Outcome(
+                outcome=act.outcome,
+                reason=act.reason,
+                rollback_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+            )
+
+        return await step(end, effect=Effect.IDEMPOTENT, retry=ONCE)
+
+    async def _step(
+        self,
+        acts: Acts,
+        name: str,
+        body: Callable[[], Awaitable[Finding]],
+        *,
+        item: str = "",
+        attempt: int = 1,
+    ) -> Measurement:
+        """One act as a kernel step. It never raises: what it could not find out is inconclusive, in its words."""
+
+        async def perform() -> Record:
+            began = self._env.clock.now()
+            self._note(acts, f"{name} begun", attempt=attempt)
+            finding = await self._guarded(body)
+            got = Measurement(
+                verdict=finding.verdict,
+                evidence=finding.evidence,
+                began=began,
+                ended=self._env.clock.now(),
+                facts=finding.facts,
+                judgement=finding.judgement,
+            )
+            self._note(
+                acts,
+                f"{name} {got.verdict.value}",
+                attempt=attempt,
+                evidence=got.evidence[:1000],
+                **got.facts,
+            )
+            return Record(act=name, item=item, attempt=attempt, got=got)
+
+        identity: Any = [name, item, attempt]
+        record = await step(
+            perform, name=name, effect=Effect.IDEMPOTENT, retry=ONCE, identity=identity, into=Record
+        )
+        return record.got
+
+    async def _guarded(self, body: Callable[[], Awaitable[Finding]]) -> Finding:
+        """A target that refuses our epoch: take a higher one, if nobody else has, and look anew."""
+        fenced: Fenced | None = None
+        for _ in range(FENCED_TRIES):
+            try:
+                return await body()
+            except Fenced as error:
+                fenced = error
+                await self._authority.retake()
+            except TakenBack as error:
+                return failed(str(error))
+            except TimeoutError:
+                return unknown(TimeoutError("it took longer than it may"))
+            except Exception as error:  # noqa: BLE001 - whatever a measurement raises is no verdict
+                return unknown(error)
+        assert fenced is not None
+        return failed(str(fenced))
+
+    def _note(self, acts: Acts, action: str, **facts: Plain) -> None:
+        told: dict[str, Plain] = {"release": acts.release.plan.release, "epoch": self._authority.epoch}
+        self._env.audit.append("controller", f"release.{action}".replace(" ", "."), {**told, **facts})
+
+
+def _last_failure(plan: Plan, position: Position, got: Measurement) -> Position:
+    """A promotion that failed is a failure of the last phase."""
+    phase = len(plan.phases) - 1
+    return replace(
+        position,
+        phase=phase,
+        item=0,
+        attempt=plan.phases[phase].retries + 1,
+        failure=f"Promotion: {got.evidence}",
+        failed_at=got.ended,
+    )
+
+
+def decode_outcome(raw: msgspec.Raw) -> Outcome:
+    return msgspec.json.decode(raw, type=Outcome)
+
+
+def zero_for(plan: Plan, now: datetime) -> datetime:
+    """T+0 of a release that starts now: its first item is due at once."""
+    first = min((item.at for item in plan.items), default=0.0)
+    return now - timedelta(seconds=min(first, 0.0))

@@ -1,0 +1,131 @@
+"""A rollback is one way back whatever the phase: traffic and intake first, then what next leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from watership.durable.ids import DeploymentId
+from watership.durable.states import TERMINAL, RunState
+from watership.durable.writes import Done, Rehome
+from watership.errors import Conflict, Fenced, Unavailable
+from watership.fleet.deployment import Deployment, DeploymentState
+from watership.releases.cutover import Dial, Split
+from watership.releases.environment import Authority, Environment
+from watership.releases.measurement import Finding, failed, passed
+from watership.releases.order import Release, Size
+from watership.releases.plan import Side
+from watership.releases.ports import HostSpec
+from watership.releases.sight import served
+from watership.releases.snapshots import quarantine
+
+TRAFFIC_SECONDS = 120.0
+"""The budget for traffic; after it a person must look."""
+
+TRY_SECONDS = 0.5
+DRAIN_SECONDS = 30.0
+STOP_SECONDS = 30.0
+LOOK_SECONDS = 0.5
+
+SCHEMA_STAYS = "The schema stays expanded: the old build can live with it, and nothing is lost."
+
+
+async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Finding:
+    """Everything to the safe side, read back from both planes, switches disarmed.
+
+    A target that refuses the epoch has seen a higher one: take the lock anew, and go on if it is ours.
+    """
+    end = env.clock.monotonic() + TRAFFIC_SECONDS
+    while True:
+        try:
+            there = await dial.set(0)
+            words = f"the router gives next {there.router} %, the intake {there.intake} %"
+            if there == Split(router=0, intake=0):
+                return passed(f"Back on {dial.to.build.version}: {words}. {SCHEMA_STAYS}")
+        except Fenced as error:
+            words = str(error)
+            await authority.retake()
+        except (Unavailable, Conflict) as error:
+            words = str(error)
+        if env.clock.monotonic() >= end:
+            return failed(f"Traffic is not back after {TRAFFIC_SECONDS:g} s: {words}.")
+        await env.clock.sleep(TRY_SECONDS)
+
+
+async def leave(
+    env: Environment, authority: Authority, release: Release, *, began: datetime | None, quarantines: bool
+) -> Finding:
+    """Re-home what next never began, end what it serves, let its runs finish, and put the digest away."""
+    nxt, live, epoch = release.plan.next, release.plan.live, authority.epoch
+    await env.intake.set_readonly(False)
+    (outcome,) = (await env.work.write([Rehome(source=nxt.deployment, target=live.deployment)])).outcomes
+    rehomed = outcome.count if isinstance(outcome, Done) else 0
+    lost = None if began is None else await _failed_since(env, nxt, began)
+    await env.router.drain(nxt.slot, seconds=DRAIN_SECONDS, epoch=epoch)
+    if await registered(env, nxt.deployment) is not None:
+        await env.router.set_targets(nxt.slot, (), epoch=epoch)
+        await env.hosts.ensure(spec(nxt, replace(release.size, serve=0)), epoch=epoch)
+    left = await _lingered(env, nxt.deployment, release.linger)
+    await dismiss(env, nxt.deployment, runs_left=left, epoch=epoch)
+    if quarantines:
+        await quarantine(env.snapshots, nxt.build.digest)
+    kept = f"; {left} runs of it go on and keep its workers" if left else ""
+    return passed(
+        f"{rehomed} runs that it had not begun were re-homed{kept}. {SCHEMA_STAYS}",
+        rehomed=rehomed,
+        lingering=left,
+        failed_requests=lost,
+        quarantined=quarantines,
+    )
+
+
+async def _failed_since(env: Environment, side: Side, began: datetime) -> int | None:
+    """Requests that failed on a side; None where the router does not know any more."""
+    # The second in which the traffic went back is counted too, as soon as it is over.
+    await env.clock.sleep(1.0)
+    try:
+        now = env.clock.now().timestamp()
+        return (await served(env, side.slot, after=began.timestamp() - 1, until=now)).errors
+    except Unavailable:
+        return None
+
+
+async def _lingered(env: Environment, deployment: DeploymentId, seconds: float) -> int:
+    """Wait for the deployment's runs, `seconds` at most; how many are left."""
+    end = env.clock.monotonic() + seconds
+    while (left := under_way(await env.runs.census(), deployment)) and env.clock.monotonic() < end:
+        await env.clock.sleep(LOOK_SECONDS)
+    return left
+
+
+def under_way(census: dict[tuple[DeploymentId, RunState], int], deployment: DeploymentId) -> int:
+    return sum(n for (at, state), n in census.items() if at == deployment and state not in TERMINAL)
+
+
+async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int, epoch: int) -> None:
+    """Stop a deployment that has no runs; one that has keeps its workers and lingers."""
+    known = await registered(env, deployment)
+    if known is None:
+        return
+    if runs_left == 0:
+        await env.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
+    state = DeploymentState.LINGERING if runs_left else DeploymentState.RETIRED
+    await env.deployments.put(replace(known, state=state))
+
+
+async def registered(env: Environment, deployment: DeploymentId) -> Deployment | None:
+    everyone: Sequence[Deployment] = await env.deployments.all()
+    return next((each for each in everyone if each.id == deployment), None)
+
+
+def spec(side: Side, size: Size) -> HostSpec:
+    return HostSpec(
+        deployment=side.deployment,
+        build=side.build,
+        slot=side.slot,
+        serve=size.serve,
+        workers=size.workers,
+        slots=size.slots,
+    )

@@ -1,0 +1,47 @@
+"""What was served lately, read from the router's own counts; a second that is not known stays unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from watership.errors import Unavailable
+from watership.fleet.deployment import Slot
+from watership.releases.environment import Environment
+from watership.releases.ports import TrafficTick
+
+
+class Served(Struct, frozen=True, kw_only=True):
+    """Sums over whole seconds."""
+
+    seconds: int = 0
+    requests: int = 0
+    errors: int = 0
+
+
+async def served(env: Environment, slot: Slot, *, after: float, until: float) -> Served:
+    """What a slot served in whole seconds between two moments (Unix time). Raises Unavailable."""
+    ticks = await env.metrics.ticks(after=int(after), until=int(until))
+    return summed(ticks, slot)
+
+
+async def lately(env: Environment, seconds: int) -> tuple[int, Mapping[Slot, Sequence[TrafficTick]]]:
+    """The last whole seconds that the router counted, `seconds` at most, and how many they are."""
+    now = int(env.clock.now().timestamp())
+    began = (await env.router.read()).started_at
+    after = now - 1 - seconds
+    if began is not None:
+        after = max(after, int(began.timestamp()) + 1)
+    if after >= now - 1:
+        raise Unavailable("The router has not counted a whole second yet.")
+    return now - 1 - after, await env.metrics.ticks(after=after, until=now - 1)
+
+
+def summed(ticks: Mapping[Slot, Sequence[TrafficTick]], slot: Slot) -> Served:
+    of = ticks.get(slot)
+    if of is None:
+        raise Unavailable(f"Nothing is known of what {slot} served.")
+    return Served(
+        seconds=len(of), requests=sum(tick.requests for tick in of), errors=sum(tick.errors for tick in of)
+    )
