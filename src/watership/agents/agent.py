@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
@@ -105,7 +105,7 @@ def program_call(
     return call
 
 
-def guarded(function: Callable[P, Awaitable[R]], name: str) -> Callable[P, Awaitable[R]]:
+def guarded(function: Callable[P, Coroutine[Any, Any, R]], name: str) -> Callable[P, Coroutine[Any, Any, R]]:
     """`function` for other programs to call: inline inside a run, refused outside of one.
 
     It is a program tool too, so that a model may call the agent as its sub-agent.

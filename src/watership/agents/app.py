@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar, overload
@@ -12,8 +12,8 @@ import msgspec
 from watership.agents.agent import AgentCard, function_entry, guarded
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
-from watership.agents.tool import tool
-from watership.durable import Program
+from watership.agents.tool import EffectName, ToolFunction, tool
+from watership.durable import Check, Effect, Program, RetryPolicy
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
 from watership.errors import BadInput
@@ -52,7 +52,9 @@ class App:
     # --- agents -----------------------------------------------------------------------------------------------
 
     @overload
-    def agent(self, function: Callable[P, Awaitable[R]], /) -> Callable[P, Awaitable[R]]: ...
+    def agent(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
     @overload
     def agent(
         self,
@@ -62,19 +64,22 @@ class App:
         conversation: WhenBusy = ...,
         pool: str = ...,
         priority: int = ...,
-    ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]: ...
+    ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
-        given: Callable[P, Awaitable[R]] | str | None = None,
+        given: Callable[P, Coroutine[Any, Any, R]] | str | None = None,
         /,
         *,
         conversation: WhenBusy = "queue",
         pool: str = DEFAULT_POOL,
         priority: int = DEFAULT_PRIORITY,
-    ) -> Callable[P, Awaitable[R]] | Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
+    ) -> (
+        Callable[P, Coroutine[Any, Any, R]]
+        | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
+    ):
         """Make an async function an agent; its docstring describes it and its signature is its input."""
 
-        def declare(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+        def declare(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
             name = given if isinstance(given, str) else None
             entry = function_entry(function, name, conversation=conversation, pool=pool, priority=priority)
             call = guarded(function, entry.card.name)
@@ -88,7 +93,24 @@ class App:
         self.directory.add(agent.entry())
         return agent
 
-    tool = staticmethod(tool)
+    @overload
+    def tool(self, function: ToolFunction, /) -> ToolFunction: ...
+    @overload
+    def tool(
+        self, *, effect: EffectName = ..., check: Check | None = ..., retry: RetryPolicy | None = ...
+    ) -> Callable[[ToolFunction], ToolFunction]: ...
+    def tool(
+        self,
+        function: ToolFunction | None = None,
+        /,
+        *,
+        effect: EffectName = Effect.UNSAFE,
+        check: Check | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
+        """Declare a tool, as `watership.tool` does."""
+        declare = tool(effect=effect, check=check, retry=retry)
+        return declare if function is None else declare(function)
 
     @property
     def programs(self) -> dict[str, Program]:
