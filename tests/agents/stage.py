@@ -22,6 +22,7 @@ from watership.durable.run import Run
 from watership.durable.writes import (
     Answer,
     Append,
+    Cancel,
     Claim,
     Claimed,
     ClaimedRun,
@@ -75,6 +76,20 @@ class Stage:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(LEASE + 1)
+
+    async def interrupt(
+        self, seconds: float, programs: Mapping[str, Program], how: Callable[[Execution], None]
+    ) -> list[Ending]:
+        """Run, and after so long do `how` to each execution (`Execution.drain`); how they left their runs."""
+        executions = [self._execution(each, programs) for each in await self._claim()]
+        tasks = [asyncio.create_task(each.run()) for each in executions]
+        await asyncio.sleep(seconds)
+        for each in executions:
+            how(each)
+        return await asyncio.gather(*tasks)
+
+    async def cancel(self, run_id: RunId) -> None:
+        assert isinstance(await self._committer.write(Cancel(run_id=run_id)), Done)
 
     async def send(self, run_id: RunId, name: str, value: object) -> None:
         signal = Deliver(signal_id=SignalId(self._new_id()), run_id=run_id, name=name, value=raw(value))

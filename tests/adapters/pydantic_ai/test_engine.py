@@ -9,10 +9,22 @@ import msgspec
 import pytest
 
 from tests.agents.stage import Stage, drifts, on_stage, stage
-from watership import Agent, App, Effect, approval_tool, gather, idempotency_key, sleep, step, tool
+from watership import (
+    Agent,
+    App,
+    Effect,
+    approval_tool,
+    approve,
+    gather,
+    idempotency_key,
+    sleep,
+    step,
+    timeout,
+    tool,
+)
 from watership.durable import RetryPolicy
 from watership.durable.events import Finished, StepDone, StepFailed, StepStarted
-from watership.durable.execution import Ending
+from watership.durable.execution import Ending, Execution
 from watership.durable.run import answer_signal
 from watership.durable.states import RunState
 from watership.errors import BadInput
@@ -390,6 +402,129 @@ def test_an_agent_that_goes_in_circles_ends_at_its_bound() -> None:
 
     on_stage(play)
     assert len(reader.found) == 4
+
+
+def test_a_drain_waits_for_the_model_call_in_flight_and_hands_the_run_over() -> None:
+    reader = Counting([FACTS, read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        assert await stage.interrupt(0.5, reader.app().programs, Execution.drain) == [Ending.YIELDED]
+        assert await stage.keys(run_id) == [READER + "@1:model:0"]
+        await stage.work(reader.app().programs)
+        assert await stage.result(run_id) == "fact 1 and fact 2"
+
+    on_stage(play)
+    assert reader.asked == 2
+
+
+def test_a_cancelled_agent_ends_after_the_call_in_flight_and_undoes_what_its_program_did() -> None:
+    reader, undone = Counting([FACTS, read_both]), []
+    app = reader.app()
+    ask: Any = Agent("reader", model=reader.model, tools=[reader.find])
+
+    async def book(seat: int) -> int:
+        return seat
+
+    async def unbook(seat: int) -> None:
+        undone.append(seat)
+
+    @app.agent
+    async def traveller(question: str) -> str:
+        await step(book, 7, on_cancel=unbook)
+        return str(await ask(question))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("traveller", "Where?")
+        assert await stage.interrupt(0.5, app.programs, Execution.cancel) == [Ending.ENDED]
+        assert (await stage.run(run_id)).state is RunState.CANCELLED
+
+    on_stage(play)
+    assert undone == [7]
+    assert (reader.asked, reader.found) == (1, [])
+
+
+def test_a_cancelled_agent_that_is_parked_in_an_approval_ends() -> None:
+    asked: list[str] = []
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("publisher", "the news")
+        await stage.work(approver(asked).programs)
+        await stage.cancel(run_id)
+        await stage.work(approver(asked).programs)
+        assert (await stage.run(run_id)).state is RunState.CANCELLED
+
+    on_stage(play)
+    assert asked == ["ask"]
+
+
+def test_an_agent_that_loses_a_race_against_time_is_dropped_and_the_run_goes_on() -> None:
+    app = App("library")
+    slow = app.add(Agent("slow", model=scripted(["late"], seconds=100.0)))
+
+    @app.agent
+    async def hurried(question: str) -> str:
+        try:
+            return str(await timeout(10, slow(question)))
+        except TimeoutError:
+            return f"no answer to {question}, {await slow('again')}"
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("hurried", "why")
+        await stage.work(app.programs)
+        assert await stage.result(run_id) == "no answer to why, late"
+
+    on_stage(play)
+
+
+def test_a_tool_that_catches_everything_does_not_catch_the_end_of_its_execution() -> None:
+    caught: list[str] = []
+
+    async def stubborn(question: str) -> str:
+        """Ask, whatever happens."""
+        try:
+            return str((await approve(question)).granted)
+        except Exception as error:  # noqa: BLE001 - that is the tool's fault
+            caught.append(repr(error))
+            return str((await approve("Again?")).granted)
+
+    app = App("library")
+    sub = app.agent(stubborn)
+    script = scripted([[("stubborn", {"question": "May I?"})], lambda messages: results(messages)[0]])
+    app.add(Agent("asker", model=script, tools=[sub]))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("asker", "go")
+        assert await stage.work(app.programs) == [Ending.PARKED]
+        assert len((await stage.run(run_id)).waits) == 1
+        await stage.send(run_id, "approval", {"granted": True, "by": "ada"})
+        await stage.work(app.programs)
+        assert await stage.result(run_id) == "True"
+
+    on_stage(play)
+    assert caught == []
+
+
+def test_runs_with_tools_that_wait_and_tools_that_work_end_alike_under_every_schedule() -> None:
+    def both(_: Any) -> Any:
+        return [("find", {"n": 1}), ("ask_approval", {"question": "?"}), ("find", {"n": 2})]
+
+    def report(messages: Any) -> str:
+        return f"{results(messages, 'find')} {results(messages, 'ask_approval')[0]['granted']}"
+
+    for seed in range(20):
+        reader = Counting([both, report])
+        app = reader.app(tools=[reader.find, approval_tool()])
+
+        async def play(stage: Stage, app: App = app) -> None:
+            run_id = await stage.start("reader", "What?")
+            assert await stage.work(app.programs) == [Ending.PARKED]
+            await stage.send(run_id, "approval", {"granted": True, "by": "ada"})
+            await stage.work(app.programs)
+            assert await stage.result(run_id) == "['fact 1', 'fact 2'] True"
+
+        on_stage(play, seed)
+        assert (reader.asked, sorted(n for n, _ in reader.found)) == (2, [1, 2])
 
 
 class Verdict(msgspec.Struct):
