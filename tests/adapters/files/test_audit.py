@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from watership.adapters.files.audit import AuditFile, read
-from watership.errors import Conflict
 from watership.releases.audit import AuditBroken, Broken, Verified, verify
 
 
@@ -70,7 +69,9 @@ def test_a_blank_line_is_not_overlooked(path: Path) -> None:
         AuditFile(path, now)
 
 
-def test_a_second_writer_is_refused(path: Path) -> None:
-    with AuditFile(path, now), pytest.raises(Conflict, match="Another process"):
-        AuditFile(path, now)
-    written(path, 1)
+def test_two_writers_take_turns_in_one_chain(path: Path) -> None:
+    with AuditFile(path, now) as first, AuditFile(path, now) as second:
+        for number in range(3):
+            first.append("controller", "weights.set", {"next": number})
+            second.append("dana", "release.ordered", {"kind": "hold"})
+        assert first.verify() == Verified(6, second.head or "")

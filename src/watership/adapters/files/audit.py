@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from watership.errors import Conflict
 from watership.releases.audit import (
     AuditBroken,
     Broken,
@@ -27,7 +27,7 @@ FILE_MODE = 0o640
 
 
 class AuditFile:
-    """Appends to a chain of entries in `path`; one writer at a time.
+    """Appends to a chain of entries in `path`. Several processes may write it: each append takes the lock.
 
     A last line without its end was never acknowledged: a crash cut it off. It is removed, and the removal is
     the next entry. Everything else that does not fit raises AuditBroken.
@@ -37,17 +37,26 @@ class AuditFile:
         self.path = path
         self._now = now
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        self._last: Entry | None = None
+        self._size = -1
         try:
-            self._lock()
-            self._last = self._resume()
+            with self._locked():
+                self._catch_up()
         except BaseException:
             os.close(self._file)
             raise
 
     def append(self, actor: str, action: str, facts: Mapping[str, Fact]) -> Entry:
+        with self._locked():
+            self._catch_up()
+            return self._append(actor, action, facts)
+
+    def _append(self, actor: str, action: str, facts: Mapping[str, Fact]) -> Entry:
         entry = chain(self._last, at=self._now(), actor=actor, action=action, facts=facts)
-        self._write(encode(entry) + b"\n")
+        line = encode(entry) + b"\n"
+        self._write(line)
         self._last = entry
+        self._size += len(line)
         return entry
 
     def entries(self) -> list[Entry]:
@@ -77,26 +86,31 @@ class AuditFile:
     ) -> None:
         self.close()
 
-    def _lock(self) -> None:
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Appends are short, so whoever comes second waits."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(f"Another process writes {self.path}.") from error
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    def _resume(self) -> Entry | None:
+    def _catch_up(self) -> None:
+        """Read what others wrote since; nothing to do when the file is as long as we left it."""
+        if os.fstat(self._file).st_size == self._size:
+            return
         content = self.path.read_bytes()
         whole = content.rfind(b"\n") + 1
         entries = _entries(content[:whole])
         state = verify(entries)
         if isinstance(state, Broken):
             raise AuditBroken(str(self.path), state)
-        self._last = entries[-1] if entries else None
+        self._last, self._size = (entries[-1] if entries else None), whole
         if whole == 0:
             _sync_folder(self.path.parent)
         if whole < len(content):
             os.ftruncate(self._file, whole)
-            self.append("watership", "audit.torn_line_removed", {"bytes": len(content) - whole})
-        return self._last
+            self._append("watership", "audit.torn_line_removed", {"bytes": len(content) - whole})
 
     def _write(self, line: bytes) -> None:
         """Write at the end, whole or not at all."""
