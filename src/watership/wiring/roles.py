@@ -124,7 +124,7 @@ def make_workers(config: Config, app: App, place: Place, kernel: Kernel) -> list
     pools = sorted({card.pool for card in app.directory.cards()} | {DEFAULT_POOL})
     return [
         Worker(
-            id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[:10]}"),
+            id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[-10:]}"),
             deployment=place.deployment,
             pool=pool,
             programs=app.programs,
