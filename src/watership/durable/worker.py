@@ -76,6 +76,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._inboxes: dict[RunId, int] = {}
         self._room = asyncio.Event()
+        self._full = False
+        """Whether the last claim took all that there was room for: more may be due, once a run ends."""
         self._draining = asyncio.Event()
         self._renewing = asyncio.Lock()
 
@@ -127,8 +129,10 @@ class Worker:
     async def _keep_claiming(self) -> None:
         while not self._draining.is_set():
             self._room.clear()
-            free = self._settings.slots - len(self._held)
+            # Not the runs held: one that was just claimed is held only when its task has begun.
+            free = self._settings.slots - len(self._tasks)
             claimed = await self._claim(free) if free > 0 and self._witness.held() else 0
+            self._full = claimed >= free
             if claimed < free or free <= 0:
                 await self._wait_for_work()
 
@@ -165,7 +169,8 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._room.set()
+        if self._full:
+            self._room.set()
         if not task.cancelled() and task.exception() is not None:
             self._observer.note("execution failed", worker=self.id, reason=repr(task.exception()))
 
