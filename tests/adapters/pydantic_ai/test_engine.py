@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.test import TestModel
 
 from tests.agents.stage import Stage, drifts, on_stage, stage
 from watership import (
@@ -22,9 +24,11 @@ from watership import (
     timeout,
     tool,
 )
+from watership.agents.llm import MODEL_RETRY
 from watership.durable import RetryPolicy
 from watership.durable.events import Finished, StepDone, StepFailed, StepStarted
 from watership.durable.execution import Ending, Execution
+from watership.durable.ids import RunId
 from watership.durable.run import answer_signal
 from watership.durable.states import RunState
 from watership.errors import BadInput
@@ -374,6 +378,63 @@ def test_a_model_that_fails_is_asked_again_later_and_the_run_parks_meanwhile() -
 
     on_stage(play)
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("status", "times"), [(400, 1), (401, 1), (429, 3), (503, 3)])
+def test_a_provider_is_asked_again_only_where_that_may_help(status: int, times: int) -> None:
+    asked: list[int] = []
+
+    def refuse(_: Any) -> str:
+        asked.append(status)
+        raise ModelHTTPError(status, "scripted", {"why": "because"})
+
+    app = App("library")
+    retry = RetryPolicy(attempts=3, first=0.0, never=MODEL_RETRY.never)
+    app.add(Agent("reader", model=scripted([refuse]), retry=retry))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work(app.programs)
+        assert str(status) in (await stage.result(run_id)).message
+
+    on_stage(play)
+    assert len(asked) == times
+
+
+def test_a_model_may_be_named_by_module_and_attribute_or_given_as_an_object() -> None:
+    app = App("library")
+    app.add(Agent("named", model="scripted:watership.testing.scripted:echo"))
+    app.add(Agent("given", model=TestModel(custom_output_text="given")))
+    app.add(Agent("unknown", model="scripted:watership.testing.scripted:nothing"))
+
+    async def play(stage: Stage) -> None:
+        for name in ("named", "given", "unknown"):
+            await stage.start(name, "hi", name)
+        await stage.work(app.programs)
+        assert await stage.result(RunId("named")) == "hi"
+        assert await stage.result(RunId("given")) == "given"
+        assert (await stage.result(RunId("unknown"))).kind == "AttributeError"
+
+    on_stage(play)
+
+
+def test_instructions_may_be_a_function_and_what_it_says_may_change() -> None:
+    said: list[str] = []
+
+    def today() -> str:
+        said.append("x")
+        return f"Today is day {len(said)}."
+
+    reader = Counting([[("find", {"n": 1})], read_both])
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "What?")
+        await stage.work_for(1.5, reader.app(instructions=today).programs)
+        await stage.work(reader.app(instructions=today).programs)
+        assert await stage.result(run_id) == "fact 1"
+        assert drifts(await stage.events(run_id)) == [READER + "@1:model:0"]
+
+    on_stage(play)
 
 
 def test_a_script_that_ended_fails_the_run_at_once() -> None:

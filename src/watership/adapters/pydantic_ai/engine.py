@@ -43,7 +43,8 @@ class PydanticEngine:
         """The agent's output. Its keys stand below a branch named by the agent."""
         built = self._build(agent)
         async with branch(_place(agent.name)), hosting():
-            # A task of its own: then every kernel call of the loop is one of another task, as hosting() says.
+            # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
+            # whether the library runs its graph in further tasks or not.
             return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
 
     def plain(self, output: Any) -> object:
