@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 from watership.errors import ProgramError, Unavailable
@@ -70,27 +72,68 @@ def immediate(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 class ConnectionThread:
-    """Runs functions on one connection, one after the other, off the event loop."""
+    """Runs functions on one connection, one after the other, off the event loop.
+
+    Not an executor: that makes two futures and three locks for each call, and we need one future and one queue.
+    """
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
         self._connection = connection
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
         self._closed = False
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work` returns. Raises Unavailable when the database does not answer, or is closed."""
+        """What `work` returns. Raises Unavailable when the database does not answer, or is closed.
+
+        Work that was begun is finished, whether or not somebody still waits for it.
+        """
         if self._closed:
             raise Unavailable("The store is closed.")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._translated, work)
+        return await self._ask(work)
 
     async def close(self) -> None:
         """Finish what was begun, then close. Closing twice is closing once."""
         if self._closed:
             return
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
-        self._thread.shutdown()
+        await self._ask(sqlite3.Connection.close)
+        self._jobs.put(None)
+        self._thread.join()
 
-    def _translated(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        with translated():
-            return work(self._connection)
+    def _ask(self, work: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+        self._jobs.put(partial(self._answer, work, answer, loop))
+        return answer
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # or else its outcome would be held until the next one comes
+
+    def _answer(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        answer: asyncio.Future[T],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        tell: Callable[[], None]
+        try:
+            with translated():
+                tell = partial(_succeed, answer, work(self._connection))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
+            tell = partial(_fail, answer, error)
+        with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+            loop.call_soon_threadsafe(tell)
+
+
+def _succeed(answer: asyncio.Future[T], value: T) -> None:
+    if not answer.done():
+        answer.set_result(value)
+
+
+def _fail(answer: asyncio.Future[T], error: BaseException) -> None:
+    if not answer.done():
+        answer.set_exception(error)
