@@ -26,6 +26,7 @@ from watership import (
 )
 from watership.agents.llm import MODEL_RETRY
 from watership.durable import RetryPolicy
+from watership.durable.codec import fingerprint
 from watership.durable.events import Finished, StepDone, StepFailed, StepStarted
 from watership.durable.execution import Ending, Execution
 from watership.durable.ids import RunId
@@ -414,6 +415,21 @@ def test_a_model_may_be_named_by_module_and_attribute_or_given_as_an_object() ->
         assert await stage.result(RunId("named")) == "hi"
         assert await stage.result(RunId("given")) == "given"
         assert (await stage.result(RunId("unknown"))).kind == "AttributeError"
+
+    on_stage(play)
+
+
+@pytest.mark.parametrize("model", ["test", "echo", TestModel(), scripted(["hi"])])
+def test_a_model_requests_identity_is_journaled_data_and_does_not_name_the_model(model: object) -> None:
+    app = App("library")
+    app.add(Agent("reader", model=model))
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", "hi")
+        await stage.work(app.programs)
+        (asked,) = [event for event in await stage.events(run_id) if isinstance(event, StepDone)]
+        # Runs in flight were journaled under this name: whoever changes it stops them.
+        assert asked.identity == fingerprint(["model", "reader__model.request"], "a test")
 
     on_stage(play)
 
