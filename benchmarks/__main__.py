@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import platform
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,6 +17,7 @@ import msgspec
 from benchmarks.cases import PEER_SECONDS, PEERS, REPETITIONS
 from benchmarks.figures import Measured
 from benchmarks.table import Repetitions, render, summary
+from watership.adapters.sqlite.schema import filesystem
 
 FOLDER = Path(".watership/benchmarks")
 """On the disk that a store of this folder would be on: what lies in memory is quick, and durable against nothing."""
@@ -45,6 +49,16 @@ def measure_all(peers: list[str], repetitions: int) -> Repetitions:
     return measured
 
 
+def machine() -> str:
+    """What all of them ran on."""
+    mounts = Path("/proc/self/mountinfo")
+    disk = filesystem(FOLDER.resolve(), mounts.read_text(encoding="utf-8")) if mounts.exists() else ""
+    return (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
+        f"files on {disk or 'an unknown filesystem'}."
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
@@ -57,10 +71,11 @@ def main() -> int:
         parser.error("--repetitions must be at least 1")
     began = time.perf_counter()
     measured = measure_all(options.peer or list(PEERS), options.repetitions)
-    print(render(measured))
+    here = machine()
+    print(render(measured, here))
     print(f"\nTook {time.perf_counter() - began:.0f} s.")
     if options.json is not None:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(summary(measured)), indent=2))
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(summary(measured, here)), indent=2))
     return 0
 
 

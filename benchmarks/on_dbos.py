@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-import sqlalchemy
 from dbos import DBOS
 
 from benchmarks.load import STEPS, StartAndWait
@@ -17,14 +16,16 @@ FILE = "dbos.sqlite"
 VERSION = version("dbos")
 
 
+async def add_one(number: int) -> int:
+    return number + 1
+
+
 @asynccontextmanager
 async def opened(folder: Path, *, wal: bool) -> AsyncIterator[tuple[StartAndWait, str]]:
     """DBOS with its defaults in `folder`, and what its connections say of their durability."""
     if wal:
         _use_wal(folder)
-    engines: list[sqlalchemy.Engine] = []
-    sqlalchemy.event.listen(sqlalchemy.Engine, "engine_connect", lambda c: engines.append(c.engine))
-    DBOS(
+    instance = DBOS(
         config={
             "name": "bench",
             "system_database_url": f"sqlite:///{folder / FILE}",
@@ -32,24 +33,22 @@ async def opened(folder: Path, *, wal: bool) -> AsyncIterator[tuple[StartAndWait
             "console_log_level": "ERROR",
         }
     )
+    add = DBOS.step()(add_one)
 
-    @DBOS.step()
-    async def add_one(number: int) -> int:
-        return number + 1
-
-    @DBOS.workflow()
     async def three_steps(number: int) -> int:
         for _ in range(STEPS):
-            number = await add_one(number)
+            number = await add(number)
         return number
 
+    workflow = DBOS.workflow()(three_steps)
+
     async def start_and_wait(number: int) -> int:
-        handle = await DBOS.start_workflow_async(three_steps, number)
-        return await handle.get_result()
+        handle = await DBOS.start_workflow_async(workflow, number)
+        return int(await handle.get_result())
 
     DBOS.launch()
     try:
-        yield start_and_wait, _durability(engines[0])
+        yield start_and_wait, _durability(instance)
     finally:
         DBOS.destroy()
 
@@ -62,9 +61,9 @@ def _use_wal(folder: Path) -> None:
         connection.close()
 
 
-def _durability(engine: sqlalchemy.Engine) -> str:
+def _durability(instance: DBOS) -> str:
     """Asked on a connection that DBOS's own engine makes."""
-    with engine.connect() as connection:
+    with instance._sys_db.engine.connect() as connection:
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
         level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
     return f"journal_mode={mode} synchronous={level}"

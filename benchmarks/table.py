@@ -18,7 +18,7 @@ BUSY = 0.35
 Repetitions = dict[str, list[Measured]]
 
 
-def render(repetitions: Repetitions) -> str:
+def render(repetitions: Repetitions, machine: str) -> str:
     """All that was measured, for people."""
     parts = [
         "Durable runs of 3 journaled no-op steps, submit to result. Median [least..most] of "
@@ -28,16 +28,17 @@ def render(repetitions: Repetitions) -> str:
         _grid([("", "runs/s", "p50 ms", "p99 ms", "samples"), *_latency(repetitions)]),
         "What each peer stood on",
         _grid([("", "version", "memory MB", "file"), *_grounds(repetitions)]),
-        "synchronous=2 is FULL: a commit is on the disk when it returns. "
-        "The clients live in the process that they load. "
-        f"Where other load is above {BUSY} cores trust CPU µs/run and compare within a row of time, not across days.",
+        machine,
+        "synchronous=2 is FULL: a commit is on the disk when it returns. The clients live in the process that they "
+        f"load. Where other processes took more than {BUSY} cores, trust CPU µs/run rather than the rate.",
     ]
     return "\n\n".join(parts)
 
 
-def summary(repetitions: Repetitions) -> dict[str, object]:
+def summary(repetitions: Repetitions, machine: str) -> dict[str, object]:
     """The same for programs, with every repetition as it was handed over."""
     return {
+        "machine": machine,
         "throughput": [
             {"peer": peer, "clients": clients, "runs_per_second": rate, "cpu_micros_per_run": cpu}
             for peer, clients, rate, cpu, _ in _by_case(repetitions)
