@@ -48,6 +48,7 @@ class App:
         self.schema = schema or SchemaRange(1, 1)
         self.directory = Directory()
         self.routes: list[Route] = []
+        self._llm_agents: list[Agent] = []
 
     # --- agents -----------------------------------------------------------------------------------------------
 
@@ -91,7 +92,16 @@ class App:
     def add(self, agent: Agent) -> Agent:
         """Add an LLM agent."""
         self.directory.add(agent.entry())
+        self._llm_agents.append(agent)
         return agent
+
+    def prepare(self) -> None:
+        """Make every LLM agent ready, or raise what is wrong with one. For a worker to call before it claims:
+
+        importing the engine takes a second or two, in which no other run of the process would go on.
+        """
+        for agent in self._llm_agents:
+            agent.prepare()
 
     @overload
     def tool(self, function: ToolFunction, /) -> ToolFunction: ...

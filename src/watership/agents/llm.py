@@ -28,6 +28,9 @@ MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=fr
 class Engine(Protocol):
     """Drives a model and its tools; every request and tool call goes through the kernel."""
 
+    def prepare(self, agent: Agent) -> None:
+        """Build what running the agent needs. Raises what is wrong with its model or its types."""
+
     async def run(self, agent: Agent, prompt: str) -> Any:
         """The agent's output. Called inside a run, from a branch's own task."""
 
@@ -74,6 +77,10 @@ class Agent:
         """The agent's answer, as part of the run that calls. Raises OutsideRun where no run is."""
         inside_a_run(self.name)
         return await self._engine().run(self, prompt)
+
+    def prepare(self) -> None:
+        """Import the engine and build the agent now, so that the first run does not wait for it."""
+        self._engine().prepare(self)
 
     @property
     def __watership_program__(self) -> Tool:

@@ -434,6 +434,15 @@ def test_a_model_requests_identity_is_journaled_data_and_does_not_name_the_model
     on_stage(play)
 
 
+def test_what_is_wrong_with_a_model_is_told_before_a_worker_claims_runs() -> None:
+    app = App("library")
+    app.add(Agent("reader", model="echo"))
+    app.prepare()
+    app.add(Agent("unknown", model="scripted:watership.testing.scripted:nothing"))
+    with pytest.raises(AttributeError, match="nothing"):
+        app.prepare()
+
+
 def test_instructions_may_be_a_function_and_what_it_says_may_change() -> None:
     said: list[str] = []
 

@@ -39,6 +39,10 @@ class PydanticEngine:
     def __init__(self) -> None:
         self._build = lru_cache(maxsize=AGENTS)(build)
 
+    def prepare(self, agent: Agent) -> None:
+        """Build the agent. Raises what Pydantic AI says of its model: a missing package, a missing key."""
+        self._build(agent)
+
     async def run(self, agent: Agent, prompt: str) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
         built = self._build(agent)
