@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping
+from functools import cache
 
 import httpx2
 
@@ -12,6 +14,12 @@ from watership.releases.ports import ProbeAnswer
 
 BODY_BYTES = 1024 * 1024
 """Bytes read of an answer's body: checks look at small documents, and an endless one must not fill memory."""
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: reading the authorities takes longer than most answers that are timed here."""
+    return httpx2.create_ssl_context()
 
 
 class HttpProbe:
@@ -29,11 +37,12 @@ class HttpProbe:
         headers: Mapping[str, str] = {},
         timeout: float = 5.0,
     ) -> ProbeAnswer:
+        certificates = _certificates()
         started = time.perf_counter()
         try:
             # trust_env: a proxy of the operator's shell must not answer for the instance.
             async with (
-                httpx2.AsyncClient(timeout=timeout, trust_env=False) as client,
+                httpx2.AsyncClient(timeout=timeout, trust_env=False, verify=certificates) as client,
                 client.stream(method, url, content=body, headers=dict(headers)) as response,
             ):
                 content = b""
