@@ -17,7 +17,7 @@ import msgspec
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.proxy.router import ProxyRouter
-from watership.adapters.sqlite.migrator import SQLiteMigrator
+from watership.adapters.sqlite.migrator import SQLiteMigrator, create_database
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
 from watership.durable.clock import SystemClock
@@ -111,9 +111,13 @@ class LocalEnvironment:
         folder.mkdir(parents=True, exist_ok=True)
         if any(_alive(pid) for pid in self._pids().values()):
             raise Conflict(f"The environment in {folder} is up already.", fix="watership environment down")
-        variables = (
-            os.environ | {"WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}"} | (environment or {})
-        )
+        create_database(self.places.database)
+        variables = {
+            **os.environ,
+            "WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}",
+            APPLICATION_DATABASE: str(self.places.database),
+            **(environment or {}),
+        }
         log = folder / "router.log"
         router = _start(_router_command(self.places, listen), log, variables)
         hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
@@ -210,6 +214,9 @@ class LocalEnvironment:
 
 
 TEARDOWN_EPOCH = 2**53
+
+APPLICATION_DATABASE = "APPLICATION_DATABASE"
+"""The environment variable that tells a build's processes where the database is that releases migrate."""
 
 
 def _router_command(places: Places, listen: str) -> list[str]:

@@ -142,6 +142,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+def create_database(path: Path) -> None:
+    """Make an empty database for an application, if there is none; readers do not wait for its writers."""
+    with opened(path, must_exist=False) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
 def copy_database(source: Path, target: Path) -> None:
     """A consistent copy of a database that is in use, as one file without a write-ahead log."""
     with opened(source) as origin, opened(target, must_exist=False) as copy:

@@ -1,0 +1,281 @@
+"""watership release: plan, sign, start, look, and take back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from watership.cli.exits import Exit
+from watership.cli.options import read_config
+from watership.cli.output import say, show, table
+from watership.errors import BadInput, NotAllowed
+
+if TYPE_CHECKING:
+    from watership.releases.plan import Plan, Side
+    from watership.releases.program import Outcome
+    from watership.wiring.controller import Desk
+
+T = TypeVar("T")
+
+OUTCOMES = {"promoted": Exit.OK, "rolled_back": Exit.ROLLED_BACK, "refused": Exit.NOT_OK}
+
+
+@click.group()
+def release() -> None:
+    """Releases: a runbook and a build make a plan; people sign it; a controller runs it.
+
+    \b
+    watership release plan ./my-app-2.1.0
+    watership release sign --role technical_lead --as bo
+    watership release start
+    """
+
+
+def _at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
+    """Do something with the environment of the working folder."""
+    from watership.wiring.controller import open_desk
+
+    async def opened() -> T:
+        async with open_desk(read_config()) as desk:
+            return await work(desk)
+
+    return asyncio.run(opened())
+
+
+def _person(name: str | None, token: str | None) -> str:
+    """Who acts: the token's person where tokens are asked for; on open loopback whoever is named."""
+    config = read_config()
+    if config.open:
+        if name is None:
+            raise BadInput("Who are you?", fix="Say it with --as NAME.")
+        return name
+    if token is None:
+        raise NotAllowed("A token is needed to act here.", fix="Set WATERSHIP_TOKEN, or pass --token.")
+    from watership.durable.clock import SystemClock
+    from watership.fleet.identity import Tokens
+
+    return Tokens(config.secret, SystemClock()).verify(token).person
+
+
+def _acting(command: click.decorators.FC) -> click.decorators.FC:
+    command = click.option("--token", envvar="WATERSHIP_TOKEN", help="Who you are; or set WATERSHIP_TOKEN.")(
+        command
+    )
+    return click.option("--as", "name", envvar="USER", help="Who you are, where no tokens are asked for.")(
+        command
+    )
+
+
+def _one(command: click.decorators.FC) -> click.decorators.FC:
+    return click.argument("release", required=False, metavar="[RELEASE]")(command)
+
+
+@release.command()
+@click.argument("build", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--name", "release", help="The release's name; version and time unless given.")
+@click.option("--runbook", type=click.Path(path_type=Path, exists=True), help="Your own runbook.yaml.")
+@click.option(
+    "--clock-factor",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Scales offsets, soaks, drain and watch: 0.01 makes a rehearsal of a day.",
+)
+@click.option("--soak", type=click.FloatRange(min=0), help="Seconds of the soak, instead of the runbook's.")
+@click.option("--watch", type=click.FloatRange(min=0), help="Seconds of the watch, instead of the runbook's.")
+@click.option(
+    "--min-samples", type=click.IntRange(min=1), help="Requests on next before it may be judged well."
+)
+@click.option("--serve", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
+@_acting
+def plan(
+    build: Path,
+    release: str | None,
+    runbook: Path | None,
+    clock_factor: float,
+    soak: float | None,
+    watch: float | None,
+    min_samples: int | None,
+    serve: int,
+    workers: int,
+    name: str | None,
+    token: str | None,
+) -> None:
+    """Resolve the runbook for BUILD against what is live. Changes nothing; voids earlier sign-offs if it differs."""
+    from watership.releases.order import Size
+    from watership.releases.plan import Overrides
+
+    overrides = Overrides(
+        clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
+    )
+    starter = _person(name, token)
+
+    async def drawn(desk: Desk) -> Plan:
+        draft = await desk.draw(
+            build.resolve(),
+            release=release,
+            starter=starter,
+            overrides=overrides,
+            size=Size(serve=serve, workers=workers, slots=16),
+            book=runbook,
+        )
+        desk.folder(draft.plan.release).save_draft(draft)
+        return draft.plan
+
+    _show_plan(_at_desk(drawn))
+
+
+def _show_plan(made: Plan) -> None:
+    from watership.releases.gate import guarantee
+    from watership.releases.plan import access, fingerprint
+    from watership.releases.quantity import spoken
+
+    phases = [
+        {
+            "phase": f"{phase.number} {phase.title}",
+            "at": f"T{'-' if phase.at < 0 else '+'}{spoken(abs(phase.at))}",
+            "budget": spoken(phase.budget),
+            "items": sum(item.phase == phase.id for item in made.items),
+        }
+        for phase in made.phases
+    ]
+    lines = [
+        f"Release {made.release}: {_side(made.live)} → {_side(made.next)}",
+        f"plan        {fingerprint(made)}",
+        f"migrations  {', '.join(f'{each.start} → {each.end}' for each in made.migrations) or 'none'}",
+        f"access      {access(made)}",
+        f"gate        {guarantee(made.gate)}",
+        f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
+        "",
+        table(phases, ["phase", "at", "budget", "items"]),
+    ]
+    show({"release": made.release, "fingerprint": fingerprint(made), "plan": made}, "\n".join(lines))
+    say(
+        f"next: watership release sign {made.release} --role ROLE   then: watership release start {made.release}"
+    )
+
+
+def _side(side: Side) -> str:
+    return f"{side.build.version} ({side.slot})"
+
+
+@release.command()
+@_one
+@click.option("--role", required=True, help="The role in which you sign.")
+@_acting
+def sign(release: str | None, role: str, name: str | None, token: str | None) -> None:
+    """Give your word for the plan as it stands, in one role. Any change of the plan voids it."""
+    from watership.releases.plan import fingerprint
+    from watership.releases.signoff import SignOff, missing
+    from watership.releases.signoff import sign as added
+
+    person = _person(name, token)
+
+    async def signed(desk: Desk) -> tuple[str, list[str]]:
+        folder = desk.folder(release) if release else desk.latest()
+        made, now = folder.draft().plan, desk.environment.clock.now()
+        given = SignOff(fingerprint=fingerprint(made), role=role, person=person, at=now)
+        signoffs = added(made, folder.signoffs(), given)
+        folder.save_signoffs(signoffs)
+        desk.environment.audit.append(person, "plan.signed", {"release": made.release, "role": role})
+        return made.release, [each.role for each in missing(made, signoffs, now)]
+
+    signed_release, lacking = _at_desk(signed)
+    words = f"still missing: {', '.join(lacking)}" if lacking else "every sign-off is given"
+    show(
+        {"release": signed_release, "missing": lacking},
+        f"{person} signed {signed_release} as {role}; {words}",
+    )
+
+
+@release.command()
+@_one
+@click.option(
+    "--waive-quarantine", is_flag=True, help="Let a build in again that was rolled back automatically."
+)
+@_acting
+def start(release: str | None, waive_quarantine: bool, name: str | None, token: str | None) -> int:
+    """Run the signed plan to its end, in this process. Exit 0 promoted, 9 rolled back, 3 refused.
+
+    Killed in the middle it goes on with `watership release resume`; until then the dead-man's switch guards.
+    """
+    person = _person(name, token)
+
+    async def started(desk: Desk) -> int:
+        folder = desk.folder(release) if release else desk.latest()
+        brief = desk.brief(folder.name, starter=person, waived_by=person if waive_quarantine else None)
+        say(f"release {folder.name} begins; look with: watership release watch {folder.name}")
+        return await _ended(desk, desk.controller.start(brief))
+
+    return _at_desk(started)
+
+
+async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
+    """Await a release's end, and tell how it ended."""
+    outcome = await running
+    show(outcome, f"{outcome.outcome}: {outcome.reason}")
+    return OUTCOMES[outcome.outcome]
+
+
+@release.command()
+@click.option("--adopt", is_flag=True, help="Take over what another build's controller began.")
+def resume(adopt: bool) -> int:
+    """Go on with the release that is under way, after its controller was killed."""
+
+    async def resumed(desk: Desk) -> int:
+        return await _ended(desk, desk.controller.resume(adopt=adopt))
+
+    return _at_desk(resumed)
+
+
+@release.command()
+@click.option("--now", is_flag=True, required=True, help="There is no other way to take back: say it.")
+@click.option("--reason", default="", help="Why; may be said later.")
+@click.option("--force", is_flag=True, help="Depose a controller that hangs.")
+@_acting
+def rollback(now: bool, reason: str, force: bool, name: str | None, token: str | None) -> int:
+    """Take both planes to the last safe state: by order if a controller lives, else at once, without a replay."""
+    from watership.releases.gate import Verdict
+    from watership.releases.order import Order
+
+    assert now
+    person = _person(name, token)
+
+    async def taken_back(desk: Desk) -> int:
+        if await desk.environment.lock.read() is not None and not force:
+            run_id = await desk.controller.order(Order(kind="rollback", who=person, reason=reason))
+            show({"ordered": run_id}, f"ordered: the controller of {run_id} takes both planes back")
+            return Exit.OK
+        found = await desk.controller.rollback(who=person, reason=reason, force=force)
+        show(found, found.evidence)
+        return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
+
+    return _at_desk(taken_back)
+
+
+def _order(kind: str, about: str) -> None:
+    """One command per order that people may give."""
+
+    @release.command(name=kind, help=about)
+    @click.option("--reason", default="", help="Why.")
+    @_acting
+    def order(reason: str, name: str | None, token: str | None) -> None:
+        from watership.releases.order import Order
+
+        person = _person(name, token)
+
+        async def ordered(desk: Desk) -> str:
+            return await desk.controller.order(Order(kind=kind, who=person, reason=reason))  # type: ignore[arg-type]
+
+        run_id = _at_desk(ordered)
+        show({"release": run_id, "order": kind}, f"{run_id}: {kind} ordered by {person}")
+
+
+_order("hold", "Begin nothing more, until `resume-order`.")
+_order("next", "Do not wait for the calendar.")
+_order("abort", "End the release, and take back what was done.")

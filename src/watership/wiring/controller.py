@@ -1,0 +1,201 @@
+"""The controller of an environment on this machine: plans drawn from what stands there, releases run to their end."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import shutil
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import watership
+from watership.adapters.files.audit import AuditFile
+from watership.adapters.files.bell import FilesBell
+from watership.adapters.files.builds import digest, read_build, read_migrations, read_smoke
+from watership.adapters.files.lock import FileLock
+from watership.adapters.files.releases import Draft, ReleaseFolder, latest
+from watership.adapters.files.snapshots import FileSnapshots
+from watership.adapters.files.witness import FileWitness
+from watership.adapters.http.probe import HttpProbe
+from watership.adapters.processes.hosts import ProcessHosts
+from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.sqlite.backups import SQLiteBackups
+from watership.adapters.sqlite.migrator import SQLiteMigrator
+from watership.adapters.sqlite.store import SQLiteStore
+from watership.adapters.structlog.observer import StructlogObserver
+from watership.config import Config
+from watership.durable.clock import SystemClock
+from watership.durable.ids import DeploymentId, random_ids
+from watership.errors import Conflict, NotFound
+from watership.fleet.deployment import Deployment
+from watership.fleet.stranded import may_reuse_slot
+from watership.releases import runbook
+from watership.releases.controller import Brief, Controller
+from watership.releases.environment import Environment
+from watership.releases.order import Size
+from watership.releases.plan import Overrides, Side, draw
+from watership.wiring.environment import Places, deployment_id
+
+RUNBOOK = "agent-orchestrator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where a release is drawn, signed and run."""
+
+    environment: Environment
+    controller: Controller
+    store: SQLiteStore
+    """The controller's own."""
+    places: Places
+    name: str
+
+    def folder(self, release: str) -> ReleaseFolder:
+        return ReleaseFolder(self.places.releases, release)
+
+    def latest(self) -> ReleaseFolder:
+        """The papers of the release that was last worked at."""
+        return latest(self.places.releases)
+
+    async def live(self) -> Side:
+        """The deployment that serves everything now. Raises Conflict while a split stands, NotFound without any."""
+        state = await self.environment.intake.read()
+        serving = [deployment for deployment, weight in state.weights.items() if weight == 100]
+        if state.weights and not serving:
+            raise Conflict(
+                "New work is split between two deployments: a release is under way, or was left in the middle.",
+                fix="watership release resume, or: watership release rollback --now",
+            )
+        found = {each.id: each for each in await self.environment.deployments.all()}
+        if not serving or serving[0] not in found:
+            raise NotFound(
+                "No deployment is live here.", fix="Put the first one in: watership environment up BUILD"
+            )
+        return side_of(found[serving[0]])
+
+    async def draw(
+        self,
+        source: Path,
+        *,
+        release: str | None,
+        starter: str,
+        overrides: Overrides,
+        size: Size,
+        book: Path | None,
+    ) -> Draft:
+        """Resolve the runbook for the build in `source`, against what is live now."""
+        live, build = await self.live(), read_build(source)
+        standing = await self.environment.deployments.all()
+        may_reuse_slot(standing)
+        version = await self.environment.migrator.version()
+        migrations = [each for each in read_migrations(source) if each.start >= version]
+        plan = draw(
+            runbook.shipped(RUNBOOK) if book is None else runbook.read(book),
+            release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
+            environment=self.name,
+            live=live,
+            next=Side(
+                build=build, deployment=_fresh_id(build.version, build.digest, standing), slot=live.slot.other
+            ),
+            migrations=migrations,
+            controller=controller_build(),
+            starter=starter,
+            created_at=self.environment.clock.now(),
+            overrides=overrides,
+        )
+        return Draft(plan=plan, scripts=tuple(migrations), smoke=read_smoke(source), size=size)
+
+    def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
+        """What the start of a drawn and signed release needs."""
+        folder = self.folder(release)
+        draft = folder.draft()
+        return Brief(
+            plan=draft.plan,
+            signoffs=folder.signoffs(),
+            scripts=draft.scripts,
+            smoke=draft.smoke,
+            size=draft.size,
+            starter=starter,
+            waived_by=waived_by,
+        )
+
+
+def side_of(deployment: Deployment) -> Side:
+    """A deployment as one of a release's two sides."""
+    return Side(build=deployment.build, deployment=deployment.id, slot=deployment.slot)
+
+
+def controller_build() -> str:
+    """The digest of the code that runs here: a release is resumed only by the build that began it."""
+    return digest(Path(watership.__file__).parent)
+
+
+@asynccontextmanager
+async def open_desk(config: Config) -> AsyncIterator[Desk]:
+    """Open the environment that `config` names, from outside: none of its processes is started or ended."""
+    places = Places.of(config)
+    if not places.store.is_file():
+        raise NotFound(
+            f"There is no environment in {places.folder}.", fix="Start one: watership environment up BUILD"
+        )
+    places.releases.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=clock))
+        own = await stack.enter_async_context(
+            await SQLiteStore.open(places.releases / "controller.db", clock=clock)
+        )
+        audit = stack.enter_context(AuditFile(places.audit, clock.now))
+        bell = FilesBell(places.releases / "bells")
+        stack.callback(bell.close)
+        router = ProxyRouter(places.router)
+        environment = Environment(
+            router=router,
+            metrics=router,
+            intake=system,
+            deployments=system,
+            hosts=ProcessHosts(places.hosts),
+            migrator=SQLiteMigrator(places.database),
+            backups=SQLiteBackups(places.database, places.backups),
+            probe=HttpProbe(),
+            lock=FileLock(places.lock),
+            audit=audit,
+            runs=system,
+            work=system,
+            snapshots=FileSnapshots(places.releases / "snapshots"),
+            clock=clock,
+            used_disk=lambda: _used(places.folder),
+        )
+        controller = Controller(
+            store=own,
+            bell=bell,
+            witness=FileWitness(places.releases / "workers"),
+            environment=environment,
+            new_id=random_ids(),
+            observer=StructlogObserver(form=config.log.format, level=config.log.level),
+            build=controller_build(),
+            who=f"{getpass.getuser()}@{socket.gethostname()}",
+        )
+        yield Desk(
+            environment=environment,
+            controller=controller,
+            store=own,
+            places=places,
+            name=config.environment.name,
+        )
+
+
+async def _used(folder: Path) -> float:
+    usage = await asyncio.to_thread(shutil.disk_usage, folder)
+    return (usage.total - usage.free) / usage.total
+
+
+def _fresh_id(version: str, digest: str, standing: Sequence[Deployment]) -> DeploymentId:
+    """The build's deployment id; numbered when the same build has stood here before."""
+    taken = {each.id for each in standing}
+    first = deployment_id(version, digest)
+    candidates = (first, *(DeploymentId(f"{first}-{number}") for number in range(2, len(taken) + 3)))
+    return next(each for each in candidates if each not in taken)
