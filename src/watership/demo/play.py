@@ -115,7 +115,8 @@ async def _acts(options: Options, stage: Stage, screen: Screen, news: News, home
         await asyncio.sleep(WARM_SECONDS)
         good = await conductor.release(GOOD)
         await asyncio.sleep(BETWEEN_SECONDS)
-        broken = await conductor.release(BROKEN)
+        # The broken build is made for the good one's schema; without it there is nothing to be taken back to.
+        broken = await conductor.release(BROKEN) if good.outcome == "promoted" else _not_begun(BROKEN)
         await asyncio.sleep(max(0.0, options.seconds - (time.monotonic() - began)))
     finally:
         if killing is not None:
@@ -142,6 +143,10 @@ async def _acts(options: Options, stage: Stage, screen: Screen, news: News, home
         seed=options.seed,
         seconds=time.monotonic() - began,
     )
+
+
+def _not_begun(act: Act) -> ReleaseRecord:
+    return ReleaseRecord(version=act.version, deployment="", outcome="not begun")
 
 
 def _kept_report(stage: Stage, good: ReleaseRecord, home: Path) -> str:
