@@ -38,8 +38,11 @@ NOTHING: Final = msgspec.Raw(b"null")
 NAME_CHARACTERS: Final = 200
 """Conversations and signals are names for people, not places for data."""
 
-RESERVED: Final = (child_signal(RunId("")), answer_signal(Key("")))
-"""Signals that begin so are a child's end or a person's answer; only the kernel and `answer` send them."""
+RESERVED: Final = (child_signal(RunId("")), answer_signal(Key("")), APPROVAL)
+"""Signals that begin so are a child's end or a person's answer; only the kernel and `answer` send them.
+
+An approval sent as a plain signal could name anybody as the one who gave it.
+"""
 
 
 class Card(Protocol):

@@ -120,7 +120,8 @@ async def develop(
 
 
 def make_workers(config: Config, app: App, place: Place, kernel: Kernel) -> list[Worker]:
-    """One worker for each pool that the application's agents name."""
+    """One worker for each pool that the application's agents name, with everything ready that they will need."""
+    app.prepare()
     pools = sorted({card.pool for card in app.directory.cards()} | {DEFAULT_POOL})
     return [
         Worker(
