@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Coroutine, Sequence
+from collections import deque
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from watership.durable.branch import BranchTask, here
 from watership.durable.events import TimerSet, Won
-from watership.durable.execution import BranchTask, Call, Execution, here
+from watership.durable.execution import Call, Execution
 from watership.durable.program import Unbranched
 from watership.durable.run import Waiting
 from watership.errors import ProgramError
@@ -29,12 +31,12 @@ async def gather(*coroutines: Coroutine[Any, Any, T], limit: int | None = None) 
     """
     execution = here("gather").execution
     try:
-        _bounded(coroutines)
+        _bounded(coroutines, limit)
         call = await _admit(execution, "gather", leaf=False)
     except BaseException:
         _close(coroutines)
         raise
-    ended = await _Branches(execution, call, coroutines, limit or BRANCHES).all_ended()
+    ended = await _Branches(execution, call, enumerate(coroutines), limit or BRANCHES).all_ended()
     for each in ended:
         if each.error is not None:
             raise each.error
@@ -46,6 +48,8 @@ async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
     execution = here("race").execution
     try:
         _bounded(coroutines)
+        if not coroutines:
+            raise ProgramError("race() needs at least one coroutine: nobody can win a race of none.")
         call = await _admit(execution, "race")
     except BaseException:
         _close(coroutines)
@@ -53,7 +57,7 @@ async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
     winner = execution.journal.winners.get(call.key)
     if winner is not None:
         return await _only(execution, call, coroutines, winner)
-    branches = _Branches(execution, call, coroutines, BRANCHES)
+    branches = _Branches(execution, call, enumerate(coroutines), BRANCHES)
     first = await branches.first_ended()
     await execution.append(Won(key=call.key, winner=first))
     await branches.drop_others(first)
@@ -75,7 +79,7 @@ async def timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.close()
         raise
     if winner is None:
-        branches = _Branches(execution, call, (coroutine,), 1)
+        branches = _Branches(execution, call, [(0, coroutine)], 1)
         winner = await branches.first_ended(
             Waiting(kind="timer", key=call.key, due=execution.journal.timers[call.key].due)
         )
@@ -94,41 +98,46 @@ class _Branches:
     """The branches of one call, and how far they are."""
 
     def __init__(
-        self, execution: Execution, call: Call, coroutines: Sequence[Coroutine[Any, Any, Any]], limit: int
+        self,
+        execution: Execution,
+        call: Call,
+        coroutines: Iterable[tuple[int, Coroutine[Any, Any, Any]]],
+        limit: int,
     ) -> None:
         self._execution = execution
         self._call = call
-        self._waiting = list(enumerate(coroutines))
+        self._waiting = deque(coroutines)
         self._running: dict[int, BranchTask] = {}
         self._ended: dict[int, BranchTask] = {}
-        self._total = len(self._waiting)
-        self._want = self._total
-        for _ in range(min(limit, self._total)):
+        self._want = len(self._waiting)
+        for _ in range(min(limit, self._want)):
             self._open_next()
 
     def _open_next(self) -> None:
-        index, work = self._waiting.pop(0)
-        opened = self._execution.open_branch(f"{self._call.key}/{index}", work)
+        index, work = self._waiting.popleft()
+        opened = self._execution.branches.open(f"{self._call.key}/{index}", work)
         opened.on_end = lambda: self._on_end(index)
         self._running[index] = opened
 
     def _on_end(self, index: int) -> None:
         """Called before the branch stops counting as active, so that the run never seems to stand still."""
         opened = self._running.pop(index)
-        if not opened.ended and opened.error is None:
-            if opened.branch.sealed:
-                return
-            opened.error = ProgramError(f"Branch {opened.branch.path} cancelled its own task.")
+        if opened.branch.sealed:
+            return
         self._ended[index] = opened
         if self._waiting:
             self._open_next()
         if len(self._ended) >= self._want:
-            self._execution.wake_key(self._call.key, index)
+            self._execution.waits.wake_key(self._call.key, index)
 
     async def all_ended(self) -> list[BranchTask]:
-        if self._total:
-            await self._execution.join(self._call)
-        return [self._ended[index] for index in range(self._total)]
+        """All branches, in order, each with its value or its error."""
+        try:
+            if self._want:
+                await self._execution.join(self._call)
+        finally:
+            _close([work for _, work in self._waiting])
+        return [self._ended[index] for index in sorted(self._ended)]
 
     async def first_ended(self, until: Waiting | None = None) -> int:
         """The index of the branch that ended first; TIMED_OUT if `until` came before."""
@@ -137,7 +146,8 @@ class _Branches:
         return TIMED_OUT if index is None else index
 
     async def drop_others(self, winner: int) -> None:
-        await self._execution.drop([each.branch for index, each in self._running.items() if index != winner])
+        losers = {index: each for index, each in (self._running | self._ended).items() if index != winner}
+        await self._execution.drop([each.branch.path for each in losers.values()])
 
     def outcome(self, index: int) -> Any:
         ended = self._ended[index]
@@ -151,12 +161,8 @@ async def _only(
 ) -> T:
     """Replay the branch that won; the others are not even begun."""
     _close([each for index, each in enumerate(coroutines) if index != winner])
-    opened = execution.open_branch(f"{call.key}/{winner}", coroutines[winner])
-    opened.on_end = lambda: execution.wake_key(call.key, winner)
-    await execution.join(call)
-    if opened.error is not None:
-        raise opened.error
-    value: T = opened.value
+    branches = _Branches(execution, call, [(winner, coroutines[winner])], 1)
+    value: T = branches.outcome(await branches.first_ended())
     return value
 
 
@@ -167,7 +173,9 @@ async def _admit(execution: Execution, name: str, *, leaf: bool = True) -> Call:
     return call
 
 
-def _bounded(coroutines: Sequence[object]) -> None:
+def _bounded(coroutines: Sequence[object], limit: int | None = None) -> None:
+    if limit is not None and limit < 1:
+        raise ProgramError(f"gather() cannot run {limit} branches at a time.", fix="Pass limit=1 or more.")
     if len(coroutines) > BRANCHES:
         raise ProgramError(
             f"{len(coroutines):,} branches are asked for, {BRANCHES:,} is the limit.", fix="Start child runs."

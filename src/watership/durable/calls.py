@@ -12,10 +12,11 @@ from typing import Any, NoReturn, TypeVar, get_type_hints
 
 import msgspec
 
+from watership.durable.branch import Branch, current_branch, current_step, here
 from watership.durable.codec import decode, encode, fingerprint
 from watership.durable.effects import Effect
 from watership.durable.events import ChildStarted, SignalTaken, TimerFired, TimerSet
-from watership.durable.execution import Branch, Call, Execution, current_branch, current_step, here
+from watership.durable.execution import Call, Execution
 from watership.durable.ids import RunId, child_id
 from watership.durable.keys import step_name
 from watership.durable.program import Check, ChildFailed, OutsideRun, Unbranched, options_of
@@ -93,7 +94,7 @@ async def _sleep(when: datetime | None, seconds: float) -> None:
         await execution.append(TimerSet(key=call.key, due=due))
         record = execution.journal.timers[call.key]
     if not record.fired:
-        await execution.wait(call, Waiting(kind="timer", key=call.key, due=record.due))
+        await execution.waits.wait(Waiting(kind="timer", key=call.key, due=record.due))
         await execution.append(TimerFired(key=call.key))
 
 
@@ -118,7 +119,7 @@ async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> m
         return recorded.value
     there: Signal | None = execution.take_signal(name, call.key)
     if there is None:
-        there = await execution.wait(call, info)
+        there = await execution.waits.wait(info, execution.give_back)
     taken = SignalTaken(key=call.key, name=name, signal_id=there.id, number=there.number, value=there.value)
     await execution.append(taken)
     return there.value
@@ -196,7 +197,7 @@ async def carry_on(state: object) -> NoReturn:
         depth=row.depth,
     )
     execution.carry_on(successor)
-    await execution.halt()
+    await execution.waits.halt()
 
 
 async def now() -> datetime:
@@ -233,8 +234,9 @@ async def branch(key: str) -> AsyncIterator[None]:
     inner = Branch(call.key, execution, task=asyncio.current_task())
     token = current_branch.set(inner)
     try:
-        with execution.active(call), execution.sheltering(inner):
+        with execution.active(call), execution.branches.sheltering(inner):
             yield
+            await execution.nothing_skipped(inner.path, "the branch's end")
     finally:
         current_branch.reset(token)
 
@@ -246,11 +248,11 @@ async def hosting() -> AsyncIterator[None]:
     So the run can be parked while that loop waits. What the loop awaits besides must be short.
     """
     execution = here("hosting").execution
-    execution.host(+1)
+    execution.waits.host(+1)
     try:
         yield
     finally:
-        execution.host(-1)
+        execution.waits.host(-1)
 
 
 def result_type(body: Callable[..., object]) -> Any:

@@ -85,6 +85,10 @@ class Committer:
 
     async def write(self, write: Write) -> Outcome:
         """Commit one write together with its neighbours. Raises Unavailable when the store does not answer."""
+        return await self.enqueue(write)
+
+    def enqueue(self, write: Write) -> asyncio.Future[Outcome]:
+        """Like `write`, with its outcome as a future: the write goes on whoever stops waiting for it."""
         if self._closing:
             raise Unavailable("This process is shutting down.")
         if len(self._queue) >= QUEUE:
@@ -92,7 +96,7 @@ class Committer:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.append((write, future))
         self._kick.set()
-        return await future
+        return future
 
     async def submit(self, submit: Submit) -> Submitted:
         """Start a run; returns after COMMIT. Raises what `refusal` gives when the store refuses it."""
@@ -103,14 +107,20 @@ class Committer:
         return outcome
 
     async def _commit_all(self) -> None:
-        while True:
-            await self._kick.wait()
-            self._kick.clear()
-            while self._queue:
-                batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-                await self._commit(batch)
-            if self._closing:
-                return
+        try:
+            while True:
+                await self._kick.wait()
+                self._kick.clear()
+                while self._queue:
+                    batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                    await self._commit(batch)
+                if self._closing:
+                    return
+        finally:
+            # Cancelled: nobody is to wait for a commit that does not come.
+            self._closing = True
+            for _, future in self._queue:
+                _fail(future, Unavailable("This process is shutting down."))
 
     async def _commit(self, batch: Sequence[tuple[Write, asyncio.Future[Outcome]]]) -> None:
         """One transaction; when it aborts for a reason of its own, halves of it, until the culprit is alone."""
@@ -125,6 +135,12 @@ class Committer:
             await self._commit(batch[:middle])
             await self._commit(batch[middle:])
             return
+        except asyncio.CancelledError:
+            for _, future in batch:
+                _fail(
+                    future, Unavailable("This process is shutting down; whether this was written is unknown.")
+                )
+            raise
         for (_, future), outcome in zip(batch, written.outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
@@ -146,6 +162,7 @@ class Committer:
 def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+        future.exception()  # whoever asked may be gone: then nobody is to be told of it
 
 
 def _topics(writes: Sequence[Write], written: Written) -> set[str]:

@@ -1,23 +1,29 @@
 """An execution is one worker's attempt at a run: the program's branches walk along the journal and add to it.
 
-Theory of operation. Every branch is a task of its own. The execution counts what is *active*: branches that are
-not in a kernel wait, calls of other tasks that are being answered, step bodies. When nothing is active the run
-stands still, and the execution makes its one *move*: park the run on its waits, or hand it over (drain), or undo
-and end it (cancel), or stop it. After the move the execution is sealed: kernel calls from unwinding code are
-refused and the tasks dropped. Until then a call that may not go on simply does not return: a wait never raises.
+Theory of operation. Every branch is a task of its own. When nothing is active (see waits.py) the run stands still,
+and the execution makes its one *move*: park the run on its waits, or hand it over (drain), or undo and end it
+(cancel), or stop it. After the move the execution is sealed: kernel calls from unwinding code are refused and the
+tasks dropped. Until then a call that may not go on simply does not return: a wait never raises.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, NoReturn, assert_never
 
+from watership.durable.branch import (
+    UNWIND_SECONDS,
+    Branch,
+    Branches,
+    BranchTask,
+    current_branch,
+    current_step,
+    here,
+)
 from watership.durable.clock import Clock
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
@@ -31,14 +37,15 @@ from watership.durable.program import (
     Diverged,
     KeyUsedTwice,
     Nested,
-    OutsideRun,
     Program,
     Sealed,
+    StepFailed,
     Unbranched,
     failure_of,
 )
 from watership.durable.run import Run, Signal, Waiting, answer_signal
 from watership.durable.states import RunState
+from watership.durable.waits import Activity, Waits
 from watership.durable.writes import (
     Append,
     ClaimedRun,
@@ -46,6 +53,7 @@ from watership.durable.writes import (
     Done,
     Duplicate,
     Finish,
+    Outcome,
     Park,
     Refused,
     Stop,
@@ -54,14 +62,25 @@ from watership.durable.writes import (
     WriteFenced,
     Yield,
 )
-from watership.errors import ProgramError, Unavailable, Unencodable
+from watership.errors import Unavailable, Unencodable
+
+__all__ = [
+    "Branch",
+    "BranchTask",
+    "Call",
+    "Compensation",
+    "Ending",
+    "Execution",
+    "current_branch",
+    "current_step",
+    "here",
+]
 
 SETTLE_SECONDS = 0.02
 """How long a run with a foreign loop inside must stand still before it is believed to: the loop may be between
 two calls. Only promptness hangs on it: a call that comes later finds the run sealed, and replay makes it again."""
 
-UNWIND_SECONDS = 5.0
-"""How long dropped tasks may take to unwind before the execution leaves them behind."""
+UNDO_PATH = "@on_cancel"
 
 
 class Mode(Enum):
@@ -86,31 +105,6 @@ class Ending(Enum):
     LOST = "lost"
 
 
-@dataclass(eq=False, slots=True)
-class Branch:
-    """One line of a program's execution. `path` is its place, '' for the root."""
-
-    path: str
-    execution: Execution
-    task: asyncio.Task[Any] | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    sealed: bool = False
-
-    def unit(self, name: str, separator: str) -> str:
-        """The next unit of this name: `name/0`, then `name/1`; or `gather#0`."""
-        number = self.counts.get(name, 0)
-        self.counts[name] = number + 1
-        return f"{name}{separator}{number}"
-
-
-@dataclass(eq=False, slots=True)
-class Wait:
-    """A future that stays pending until what it waits for is there."""
-
-    info: Waiting
-    future: asyncio.Future[Any]
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """A kernel call that was let in: where it is, and whether its branch's own task makes it."""
@@ -126,10 +120,6 @@ class Compensation:
 
     position: int
     undo: Callable[[], Awaitable[object]]
-
-
-current_branch: ContextVar[Branch | None] = ContextVar("watership_branch", default=None)
-current_step: ContextVar[Key | None] = ContextVar("watership_step", default=None)
 
 
 class Execution:
@@ -149,7 +139,7 @@ class Execution:
         observer: Observer,
     ) -> None:
         self.run_row: Run = claimed.run
-        self.journal = Journal(claimed.events)
+        self.journal = self.fold(claimed.events)
         self.clock = clock
         self.observer = observer
         self.mode = Mode.RUN
@@ -162,18 +152,14 @@ class Execution:
         self._new_id = new_id
         self._inbox: list[Signal] = [s for s in claimed.inbox if s.id not in self.journal.taken]
         self._seen = claimed.run.inbox
-        self._waits: dict[Key, Wait] = {}
-        self._joins: dict[Key, asyncio.Future[Any]] = {}
         self._used: set[Key] = set()
-        self._branches: set[Branch] = set()
-        self._root: BranchTask
-        self._hosting = 0
-        self._active = 0
-        self._steps = 0
         self._changed = asyncio.Event()
+        self.waits = Waits(self._changed)
+        self.branches = Branches(self, self.waits.count)
+        self._root: BranchTask
         self._nudged = False
         self._parking: asyncio.Event | None = None
-        self._bodies: set[asyncio.Task[Any]] = set()
+        self._bodies: dict[asyncio.Task[Any], None] = {}
         self._failure: Failure | None = None
         self._successor: Submit | None = None
         if claimed.run.cancel_requested:
@@ -183,11 +169,14 @@ class Execution:
     def run_id(self) -> RunId:
         return self.run_row.id
 
+    def fold(self, events: Iterable[AnyEvent]) -> Journal:
+        return Journal(events)
+
     # --- the main loop ----------------------------------------------------------------------------------------
 
     async def run(self) -> Ending:
         """Execute until the one move is made."""
-        self._root = self.open_branch("", self._program.call(self.run_row.input))
+        self._root = self.branches.open("", self._program.call(self.run_row.input))
         try:
             while True:
                 self._changed.clear()
@@ -196,9 +185,15 @@ class Execution:
                     return ending
                 await self._until_something_changes()
         finally:
-            for body in self._bodies:
-                body.cancel()
-            await self._drop(tuple(self._branches))
+            await self._leave_nothing_behind()
+
+    async def _leave_nothing_behind(self) -> None:
+        bodies = tuple(self._bodies)
+        for body in bodies:
+            body.cancel()
+        await self.branches.drop_all()
+        if bodies:
+            await asyncio.wait(bodies, timeout=UNWIND_SECONDS)
 
     async def _look(self) -> Ending | None:
         """The move that this moment asks for, made; None to go on."""
@@ -207,26 +202,26 @@ class Execution:
         if self._nudged:
             self._nudged = False
             await self._read_inbox()
-        self._fire_timers()
-        if self._root.task.done() and self.mode is not Mode.STOP and not self._active:
+        self.waits.fire(self.clock.now())
+        if self._root.task.done() and self.mode is not Mode.STOP and not self.waits.active:
             return await self._finish(self._root)
         if self._stands_still() and await self._settled():
             return await self._move()
         return None
 
     def _stands_still(self) -> bool:
-        return self._active == 0 and (self.mode not in (Mode.RUN, Mode.UNDO) or bool(self._waits))
+        return self.waits.active == 0 and (self.mode not in (Mode.RUN, Mode.UNDO) or len(self.waits) > 0)
 
     async def _settled(self) -> bool:
-        if not self._hosting:
+        if not self.waits.hosting:
             return True
-        before = self._steps
+        before = self.waits.stirred
         await self.clock.sleep(SETTLE_SECONDS)
-        return self._steps == before and self._stands_still()
+        return self.waits.stirred == before and self._stands_still()
 
     async def _until_something_changes(self) -> None:
         """Wait for a change, or for the next timer."""
-        due = self._next_due()
+        due = self.waits.next_due()
         if due is None:
             await self._changed.wait()
             return
@@ -239,14 +234,6 @@ class Execution:
             timer.cancel()
             change.cancel()
             await asyncio.gather(timer, change, return_exceptions=True)
-
-    def _fire_timers(self) -> None:
-        now = self.clock.now()
-        for wait in [w for w in self._waits.values() if w.info.due is not None and w.info.due <= now]:
-            self.wake(wait, None)
-
-    def _next_due(self) -> datetime | None:
-        return min((w.info.due for w in self._waits.values() if w.info.due is not None), default=None)
 
     # --- the moves --------------------------------------------------------------------------------------------
 
@@ -273,15 +260,15 @@ class Execution:
 
     async def _park(self) -> Ending | None:
         """Park on the waits; None when a signal came in between, which is then delivered."""
-        waits = tuple(wait.info for wait in self._waits.values())
+        waits = self.waits.infos()
         then = Park(
-            wake_at=self._next_due(),
+            wake_at=self.waits.next_due(),
             seen=self._seen,
             in_doubt=any(info.kind == "answer" for info in waits),
             cancelling=self.mode is Mode.UNDO,
             waits=waits,
         )
-        before = self._steps
+        before = self.waits.stirred
         self._parking = asyncio.Event()
         outcome = await self._write(then=then)
         if outcome is None:
@@ -291,7 +278,7 @@ class Execution:
             self._parking.set()
             self._parking = None
             return None
-        if self._steps != before:
+        if self.waits.stirred != before:
             # A foreign loop called while the run was being parked: somebody must come back for that call.
             await self._committer.write(
                 Deliver(signal_id=SignalId(f"wake:{self._new_id()}"), run_id=self.run_id, name="wake")
@@ -313,32 +300,34 @@ class Execution:
         """The program returned or raised: that is the run's end."""
         if self.mode is Mode.UNDO:
             return await self._leave(_cancelled(root.error), Ending.ENDED)
-        if not root.ended:
-            root.error = root.error or ProgramError("The program cancelled its own task.")
         if root.error is None:
-            skipped = self.journal.sequences.expected("")
-            if skipped is not None:
-                failure = failure_of(Diverged(Key(skipped), "this call", "the program's end"))
-                return await self._leave(Stop(failure=failure), Ending.STOPPED)
             try:
                 result = encode(root.value, "the program's result")
             except Unencodable as error:
                 root.error = error
             else:
                 return await self._leave(Finish(state=RunState.SUCCEEDED, result=result), Ending.ENDED)
+        assert root.error is not None
         end = Finish(state=RunState.FAILED, failure=failure_of(root.error))
         return await self._leave(end, Ending.ENDED)
 
     async def _begin_to_undo(self) -> None:
         """Drop the program and undo its completed steps, last one first, each as a step of its own."""
-        await self._drop(tuple(self._branches))
+        await self.branches.drop_all()
         self.mode = Mode.UNDO
         undo = sorted(self.compensations.values(), key=lambda each: -each.position)
-        self._root = self.open_branch(UNDO_PATH, self._undo(undo))
+        self._root = self.branches.open(UNDO_PATH, self._undo(undo))
 
     async def _undo(self, compensations: Sequence[Compensation]) -> None:
+        """One that fails does not keep the others from being made; the first failure is told at the end."""
+        failed: list[Exception] = []
         for each in compensations:
-            await each.undo()
+            try:
+                await each.undo()
+            except StepFailed as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     # --- told from outside ------------------------------------------------------------------------------------
 
@@ -384,13 +373,17 @@ class Execution:
         for signal in await self._runs.inbox(self.run_id, after=self._seen):
             self._seen = signal.number
             self._inbox.append(signal)
-        for wait in tuple(self._waits.values()):
-            if wait.info.kind in ("signal", "child"):
-                signal_ = self.take_signal(wait.info.name, wait.info.key)
-                if signal_ is not None:
-                    self.wake(wait, signal_)
+        self._hand_out()
         if row.cancel_requested:
             self.cancel()
+
+    def _hand_out(self) -> None:
+        """Give what is in the inbox to whoever waits for it."""
+        for wait in self.waits.pending():
+            if wait.info.kind in ("signal", "child"):
+                signal = self.take_signal(wait.info.name, wait.info.key)
+                if signal is not None:
+                    self.waits.wake(wait, signal)
 
     # --- for the kernel's calls -------------------------------------------------------------------------------
 
@@ -418,87 +411,45 @@ class Execution:
         if full in self._used:
             raise KeyUsedTwice(full)
         self._used.add(full)
-        self._steps += 1
+        self.waits.stirred += 1
         return Call(branch, full, own)
 
     def active(self, call: Call) -> Activity:
         """`with execution.active(call):` while a call is being answered. A branch's own task counts already."""
-        return Activity(self, 0 if call.own else 1)
-
-    def busy(self) -> Activity:
-        """`with execution.busy():` around what must be over before the run can stand still."""
-        return Activity(self, 1)
-
-    async def wait(self, call: Call, info: Waiting) -> Any:
-        """Stay pending until `wake`. Not active meanwhile."""
-        wait = Wait(info, asyncio.get_running_loop().create_future())
-        self._waits[info.key] = wait
-        self.count(-1)
-        if info.due is not None:
-            self._changed.set()
-        try:
-            return await wait.future
-        finally:
-            if self._waits.get(info.key) is wait:
-                del self._waits[info.key]
-                self.count(+1)
+        return Activity(self.waits, 0 if call.own else 1)
 
     async def join(self, call: Call, until: Waiting | None = None) -> Any:
-        """Stay pending until a branch of `call` wakes it by key, or `until` is due (None then).
-
-        Without `until` it is no wait that people should see, nor one that the run could be parked on alone.
-        """
-        if until is not None:
-            return await self.wait(call, until)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._joins[call.key] = future
-        self.count(-1)
-        try:
-            return await future
-        finally:
-            if self._joins.pop(call.key, None) is not None:
-                self.count(+1)
-
-    def wake(self, wait: Wait, value: object) -> None:
-        """Let a wait go on. It counts as active from this moment, before its task comes to run."""
-        if self._waits.get(wait.info.key) is wait:
-            del self._waits[wait.info.key]
-            self.count(+1)
-            wait.future.set_result(value)
-
-    def wake_key(self, key: Key, value: object) -> None:
-        """Like `wake`, by the wait's key; nothing if it does not wait (any more)."""
-        wait, future = self._waits.get(key), self._joins.pop(key, None)
-        if wait is not None:
-            self.wake(wait, value)
-        if future is not None:
-            self.count(+1)
-            future.set_result(value)
-
-    async def halt(self) -> NoReturn:
-        """Never return: the call may not go on, and waits do not raise."""
-        self.count(-1)
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            self.count(+1)
-        raise AssertionError("a halted call cannot go on")
+        """Stay pending until a branch of `call` wakes it by key, or `until` is due (None then)."""
+        return await (self.waits.join(call.key) if until is None else self.waits.wait(until))
 
     async def may_go_on(self) -> None:
         """Return only if new work may begin now: not while draining, cancelling, stopping, and not without lease."""
-        if self._parking is not None:
-            await self._parking.wait()
-        if self.mode not in (Mode.RUN, Mode.UNDO):
-            await self.halt()
-        while not self._lease.holds():
-            if not await self._confirm_lease(self.run_id):
+        while True:
+            if self._parking is not None:
+                await self._parking.wait()
+            if self.mode not in (Mode.RUN, Mode.UNDO):
+                await self.waits.halt()
+            if self._lease.holds():
+                return
+            await self.still_ours()
+
+    async def still_ours(self) -> None:
+        """Return only while the run is certainly ours; where the lease ran out the store is asked."""
+        while self.mode is Mode.LOST or not self._lease.holds():
+            if self.mode is Mode.LOST or not await self._confirm_lease(self.run_id):
                 self.lose()
-                await self.halt()
+                await self.waits.halt()
+
+    async def nothing_skipped(self, path: str, end: str) -> None:
+        """A branch comes to its end: the journal must not hold more of it. Else stop the run, and do not return."""
+        skipped = self.journal.sequences.expected(path)
+        if skipped is not None:
+            await self.diverge(join(path, skipped), "this call", end)
 
     async def diverge(self, key: Key, recorded: str, asked: str) -> NoReturn:
         """The program is not the one that wrote the journal: stop the run; the call does not return."""
         self._stop(failure_of(Diverged(key, recorded, asked)))
-        await self.halt()
+        await self.waits.halt()
 
     def _stop(self, failure: Failure) -> None:
         if self.mode is not Mode.LOST:
@@ -509,9 +460,6 @@ class Execution:
         self._successor = successor
         self._become(Mode.CARRY_ON)
 
-    def lease_holds(self) -> bool:
-        return self._lease.holds()
-
     def take_signal(self, name: str, key: Key) -> Signal | None:
         """The oldest signal of this name, or addressed to this wait, that nothing consumed yet; now the caller's."""
         for index, signal in enumerate(self._inbox):
@@ -519,20 +467,24 @@ class Execution:
                 return self._inbox.pop(index)
         return None
 
+    def give_back(self, signal: Signal) -> None:
+        """The branch that was to consume a signal was dropped before it could: it is there for others."""
+        self._inbox = sorted([*self._inbox, signal], key=lambda each: each.number)
+        self._hand_out()
+
     async def append(self, *events: AnyEvent, children: tuple[Submit, ...] = ()) -> None:
         """Commit events. Does not return if the run is no longer ours or its journal is full."""
-        with self.busy():
-            outcome = await self._write(events, children)
+        outcome = await self._write(events, children)
         if outcome is None:
-            await self.halt()
+            await self.waits.halt()
         if isinstance(outcome, Refused):
             self._stop(Failure(kind="Refused", message=outcome.reason, code=outcome.code))
-            await self.halt()
+            await self.waits.halt()
 
     async def _write(
         self, events: Sequence[AnyEvent] = (), children: tuple[Submit, ...] = (), then: Then | None = None
     ) -> Done | Refused | None:
-        """One append; None when the run was lost."""
+        """One append; None when the run was lost. What was committed is taken in whoever stops waiting for it."""
         if self.mode is Mode.LOST:
             return None
         append = Append(
@@ -544,95 +496,63 @@ class Execution:
             then=then,
         )
         try:
-            outcome = await self._committer.write(append)
+            written = self._committer.enqueue(append)
+            written.add_done_callback(partial(self._written, append))
+            if then is None:  # a move is not active: it is made because nothing is
+                self.waits.count(+1)
+            outcome = await asyncio.shield(written)
         except Unavailable as error:
             self.observer.note("run lost: the store does not answer", run_id=self.run_id, reason=str(error))
             self.lose()
             return None
         match outcome:
             case Done() | Duplicate():
-                for event in events:
-                    self.journal.apply(event)
                 return Done()
-            case WriteFenced(current=current):
-                self.observer.note("run fenced", run_id=self.run_id, epoch=append.epoch, current=current)
-                self.lose()
+            case WriteFenced():
                 return None
             case Refused():
                 return outcome
             case _:
                 raise AssertionError(f"an append cannot come out as {outcome!r}")
 
-    # --- branches and their counting --------------------------------------------------------------------------
+    def _written(self, append: Append, written: asyncio.Future[Outcome]) -> None:
+        """The outcome of an append is there; called before whoever waits for it, in the order of commits."""
+        if append.then is None:
+            self.waits.count(-1)
+        if written.cancelled() or written.exception() is not None:
+            return
+        match written.result():
+            case Done() | Duplicate():
+                for event in append.events:
+                    self.journal.apply(event)
+            case WriteFenced(current=current):
+                self.observer.note("run fenced", run_id=self.run_id, epoch=append.epoch, current=current)
+                self.lose()
+            case _:
+                pass
 
-    def open_branch(self, path: str, work: Awaitable[Any]) -> BranchTask:
-        """Start a branch in a task of its own."""
-        branch = Branch(path, self)
-        self._branches.add(branch)
-        self.count(+1)
-        opened = BranchTask(branch)
-        context = copy_context()
-        context.run(current_branch.set, branch)
-        context.run(current_step.set, None)
-        opened.task = asyncio.get_running_loop().create_task(
-            opened.live(work), name=f"{self.run_id} {path or 'root'}", context=context
-        )
-        branch.task = opened.task
-        opened.task.add_done_callback(lambda _: self._branch_ended(opened))
-        return opened
+    # --- branches and bodies ----------------------------------------------------------------------------------
 
-    def _branch_ended(self, opened: BranchTask) -> None:
-        self._branches.discard(opened.branch)
-        if opened.on_end is not None:
-            opened.on_end()
-        self.count(-1)
+    async def drop(self, paths: Sequence[str]) -> None:
+        """End branches that are not needed any more (the losers of a race), with all that is below them.
 
-    @contextmanager
-    def sheltering(self, branch: Branch) -> Iterator[None]:
-        """Know of a branch that another loop's task lives, so that it is sealed with the others."""
-        self._branches.add(branch)
-        try:
-            yield
-        finally:
-            self._branches.discard(branch)
+        Their compensations go with them: a replay does not even begin these branches.
+        """
+        await self.branches.drop(paths)
+        for path in paths:
+            for key in [key for key in self.compensations if key.startswith(path + "/")]:
+                del self.compensations[key]
 
     def keep(self, body: asyncio.Task[Any]) -> None:
         """A step body that goes on even if its branch is dropped, because it must not be left half done."""
-        self._bodies.add(body)
-        body.add_done_callback(self._bodies.discard)
+        self._bodies[body] = None
+        body.add_done_callback(lambda _: self._bodies.pop(body))
 
-    async def drop(self, branches: Sequence[Branch]) -> None:
-        """End branches that are not needed any more (the losers of a race), with all that is below them."""
-        paths = tuple(branch.path for branch in branches)
-        below = [
-            b for b in self._branches if b in branches or b.path.startswith(tuple(p + "/" for p in paths))
-        ]
-        await self._drop(below)
-
-    async def _drop(self, branches: Sequence[Branch]) -> None:
-        tasks = [branch.task for branch in branches if branch.task is not None and not branch.task.done()]
-        for branch in branches:
-            branch.sealed = True
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, left = await asyncio.wait(tasks, timeout=UNWIND_SECONDS)
-            for task in left:
-                self.observer.note("task does not unwind", run_id=self.run_id, task=task.get_name())
-
-    def count(self, change: int) -> None:
-        self._active += change
-        self._steps += 1
-        if self._active == 0:
-            self._changed.set()
-
-    def host(self, change: int) -> None:
-        """The current branch only waits for keyed calls of other tasks (+1), or no longer (-1)."""
-        self._hosting += change
-        self.count(-change)
-
-
-UNDO_PATH = "@on_cancel"
+    def outlives(self, body: asyncio.Task[Any]) -> None:
+        """The branch that waited for the body was dropped: the run does not stand still before the body ends."""
+        if not body.done():
+            self.waits.count(+1)
+            body.add_done_callback(lambda _: self.waits.count(-1))
 
 
 def _cancelled(error: Exception | None) -> Finish:
@@ -641,51 +561,3 @@ def _cancelled(error: Exception | None) -> Finish:
     if error is not None:
         failure = Failure(kind="CompensationFailed", message=str(error))
     return Finish(state=RunState.CANCELLED, failure=failure)
-
-
-class Activity:
-    """Counts something as active for the length of a `with` block."""
-
-    def __init__(self, execution: Execution, amount: int) -> None:
-        self._execution = execution
-        self._amount = amount
-
-    def __enter__(self) -> None:
-        self._execution.count(self._amount)
-
-    def __exit__(self, *_: object) -> None:
-        self._execution.count(-self._amount)
-
-
-class BranchTask:
-    """A branch with the task that lives it; `value` or `error` once it ended by itself."""
-
-    def __init__(self, branch: Branch) -> None:
-        self.branch = branch
-        self.task: asyncio.Task[None]
-        self.value: Any = None
-        self.error: Exception | None = None
-        self.ended = False
-        self.on_end: Callable[[], None] | None = None
-
-    async def live(self, work: Awaitable[Any]) -> None:
-        execution = self.branch.execution
-        try:
-            self.value = await work
-        except Sealed:
-            return
-        except Exception as error:  # noqa: BLE001 - a program may raise anything; it becomes the branch's outcome
-            self.error = error
-        if self.branch.path and self.error is None:
-            skipped = execution.journal.sequences.expected(self.branch.path)
-            if skipped is not None and execution.mode is Mode.RUN:
-                await execution.diverge(join(self.branch.path, skipped), "this call", "the branch's end")
-        self.ended = True
-
-
-def here(call: str) -> Branch:
-    """The branch that the current task belongs to; OutsideRun if none."""
-    branch = current_branch.get()
-    if branch is None:
-        raise OutsideRun(call)
-    return branch

@@ -26,6 +26,10 @@ class Lease:
         """Whether the run is ours, with the margin to spare."""
         return self._clock.monotonic() < self._until - self._seconds * MARGIN
 
+    def end(self) -> None:
+        """It cannot be told any more; not before the store confirms it again."""
+        self._until = self._clock.monotonic()
+
     def renewed(self, asked_at: float) -> None:
         """The store confirmed the lease in answer to a question asked at `asked_at`."""
         self._until = asked_at + self._seconds

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from watership.durable.branch import current_step
 from watership.durable.codec import decode, encode, fingerprint
 from watership.durable.effects import Effect
 from watership.durable.events import (
@@ -24,12 +25,13 @@ from watership.durable.events import (
 from watership.durable.events import (
     StepFailed as StepFailedEvent,
 )
-from watership.durable.execution import Call, Compensation, Execution, current_step
+from watership.durable.execution import Call, Compensation, Execution
 from watership.durable.ids import Key
 from watership.durable.journal import StepRecord
-from watership.durable.program import Check, Done, StepFailed, failure_of
+from watership.durable.program import Check, Checked, Done, StepFailed, failure_of
 from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay
 from watership.durable.run import Waiting
+from watership.errors import ProgramError, Unencodable
 
 DRIFT_HASH = 16
 
@@ -103,7 +105,7 @@ async def _settle(
             raise StepFailed(call.key, failure, attempt)
         case StepRetried(due=due, attempt=attempt):
             if due > execution.clock.now():
-                await execution.wait(call, Waiting(kind="timer", key=call.key, name=asked.name, due=due))
+                await execution.waits.wait(Waiting(kind="timer", key=call.key, name=asked.name, due=due))
             return _Again(attempt + 1)
         case StepAnswered(decision="done", value=value):
             return _value(execution, call.key, asked, record, value)
@@ -123,14 +125,13 @@ async def _resolve_doubt(
 ) -> Done | _Again:
     """The step began and has no result: its check decides, or else a person."""
     assert isinstance(record.last, StepStarted)
-    if asked.check is None:
+    checked = None if asked.check is None else await _check(execution, call.key, asked.check)
+    if checked is None:
         about = Waiting(kind="answer", key=call.key, name=asked.name, about=record.last.arguments)
         execution.observer.note("step in doubt", run_id=execution.run_id, key=call.key)
         # The answer comes as a journal event of the next execution: this wait only parks the run.
-        await execution.wait(call, about)
+        await execution.waits.wait(about)
         raise AssertionError("an answer ends the execution that waits for it")
-    await execution.may_go_on()
-    checked = await asked.check()
     if isinstance(checked, Done):
         value = encode(checked.value, f"the checked result of step {call.key!r}")
         answer = StepAnswered(key=call.key, decision="done", by="check", value=value)
@@ -138,6 +139,19 @@ async def _resolve_doubt(
         answer = StepAnswered(key=call.key, decision=checked, by="check")
     await execution.append(answer)
     return await _settle(execution, call, asked, execution.journal.steps[call.key])
+
+
+async def _check(execution: Execution, key: Key, check: Check) -> Checked | None:
+    """What the step's check says; None when it raised, so that a person decides."""
+    await execution.may_go_on()
+    token = current_step.set(key)
+    try:
+        return await check()
+    except Exception as error:  # noqa: BLE001 - a check may raise anything; it has then decided nothing
+        execution.observer.note("check failed", run_id=execution.run_id, key=key, reason=repr(error))
+        return None
+    finally:
+        current_step.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,23 +175,25 @@ class _Attempt:
             self._start_and_enter(), name=f"{self.execution.run_id} {self.key}"
         )
         self.execution.keep(body)
-        await asyncio.shield(body)
+        try:
+            await asyncio.shield(body)
+        except asyncio.CancelledError:
+            self.execution.outlives(body)
+            raise
 
     async def _start_and_enter(self) -> None:
-        with self.execution.busy():
-            await self.execution.append(
-                StepStarted(
-                    key=self.key,
-                    name=self.asked.name,
-                    identity=self.identity,
-                    attempt=self.number,
-                    arguments=encode(self.asked.args, f"the arguments of step {self.key!r}"),
-                )
+        await self.execution.append(
+            StepStarted(
+                key=self.key,
+                name=self.asked.name,
+                identity=self.identity,
+                attempt=self.number,
+                arguments=encode(self.asked.args, f"the arguments of step {self.key!r}"),
             )
-            # The commit may have taken long: look at the lease again in the last instant before the effect.
-            while not self.execution.lease_holds():
-                await self.execution.may_go_on()
-            await self._enter()
+        )
+        # The commit may have taken long: look at the lease again in the last instant before the effect.
+        await self.execution.still_ours()
+        await self._enter()
 
     async def _enter(self) -> None:
         where = f"the result of step {self.key!r}"
@@ -201,7 +217,8 @@ class _Attempt:
     def _after(self, error: Exception) -> StepFailedEvent | StepRetried:
         failure = failure_of(error)
         seconds = delay(self.asked.policy, self.number, f"{self.execution.run_id}/{self.key}")
-        if seconds is None or failure.kind in self.asked.policy.never:
+        hopeless = isinstance(error, ProgramError | Unencodable) or failure.kind in self.asked.policy.never
+        if seconds is None or hopeless:
             return StepFailedEvent(
                 key=self.key,
                 name=self.asked.name,

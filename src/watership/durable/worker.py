@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -17,7 +18,7 @@ from watership.durable.lease import LEASE_SECONDS, Lease
 from watership.durable.ports import Bell, Observer, Runs, Witness, inbox_topic, pool_topic
 from watership.durable.program import Programs
 from watership.durable.writes import Append, Bury, Claim, Claimed, ClaimedRun, Renew, Renewed, Stop
-from watership.errors import Unavailable
+from watership.errors import Conflict, Unavailable
 
 POLL_SECONDS = 0.25
 """How often a worker looks for work that no bell announced. The bell is a hint, this is the truth."""
@@ -40,6 +41,15 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     poison_limit: int = POISON_LIMIT
 
 
+@dataclass(eq=False, slots=True)
+class Held:
+    """A run that is being executed; `inbox` is the number of the last signal that its execution was told of."""
+
+    execution: Execution
+    lease: Lease
+    inbox: int
+
+
 class Worker:
     """Use `run()` as a task of its own; it returns after `drain()`."""
 
@@ -58,6 +68,7 @@ class Worker:
         new_id: NewId,
         observer: Observer,
         settings: WorkerSettings | None = None,
+        execution: type[Execution] = Execution,
     ) -> None:
         self.id = id
         self.deployment = deployment
@@ -71,10 +82,11 @@ class Worker:
         self._new_id = new_id
         self._observer = observer
         self._settings = settings or WorkerSettings()
-        self._held: dict[RunId, Execution] = {}
-        self._leases: dict[RunId, Lease] = {}
+        self._execution = execution
+        self._held: dict[RunId, Held] = {}
+        self._session = 0
+        """Counts session locks taken: what the store said in an earlier one is worth nothing."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._inboxes: dict[RunId, int] = {}
         self._room = asyncio.Event()
         self._full = False
         """Whether the last claim took all that there was room for: more may be due, once a run ends."""
@@ -92,22 +104,24 @@ class Worker:
         """Work until `drain()` was called and every run is handed over or lost."""
         self._witness.hold(self.id)
         self._observer.note("worker started", worker=self.id, deployment=self.deployment, pool=self.pool)
-        keepers = [
-            asyncio.create_task(each, name=f"{self.id} {name}")
-            for name, each in (
-                ("renewals", self._keep_leases()),
-                ("sweep", self._keep_sweeping()),
-                ("bell", self._listen()),
-            )
-        ]
         try:
-            await self._keep_claiming()
-            while self._tasks:
-                await asyncio.wait(tuple(self._tasks))
+            async with asyncio.TaskGroup() as group:
+                keepers = [
+                    group.create_task(each, name=f"{self.id} {name}")
+                    for name, each in (
+                        ("renewals", self._keep_leases()),
+                        ("sweep", self._keep_sweeping()),
+                        ("bell", self._listen()),
+                    )
+                ]
+                await self._keep_claiming()
+                while self._tasks:
+                    await asyncio.wait(tuple(self._tasks))
+                for keeper in keepers:
+                    keeper.cancel()
         finally:
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            for task in self._tasks:
+                task.cancel()
             with suppress(Unavailable):  # the presence then ends when a sweep finds the lock free
                 await self._committer.write(Bury(worker=self.id))
             self._witness.release()
@@ -117,12 +131,12 @@ class Worker:
         """Claim nothing more; hand each run over at its next pause, and after `seconds` wherever it is."""
         self._draining.set()
         self._room.set()
-        for execution in self._held.values():
-            execution.drain()
+        for held in self._held.values():
+            held.execution.drain()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=seconds)
-        for execution in tuple(self._held.values()):
-            await execution.hand_over_now()
+        for held in tuple(self._held.values()):
+            await held.execution.hand_over_now()
 
     # --- claiming ---------------------------------------------------------------------------------------------
 
@@ -131,6 +145,8 @@ class Worker:
             self._room.clear()
             # Not the runs held: one that was just claimed is held only when its task has begun.
             free = self._settings.slots - len(self._tasks)
+            if not self._witness.held():
+                await self._renew()
             claimed = await self._claim(free) if free > 0 and self._witness.held() else 0
             self._full = claimed >= free
             if claimed < free or free <= 0:
@@ -143,7 +159,7 @@ class Worker:
                 await self._room.wait()
 
     async def _claim(self, limit: int) -> int:
-        asked_at = self._clock.monotonic()
+        asked_at, session = self._clock.monotonic(), self._session
         claim = Claim(
             worker=self.id,
             deployment=self.deployment,
@@ -159,11 +175,17 @@ class Worker:
             return 0
         assert isinstance(outcome, Claimed)
         for each in outcome.runs:
-            self._begin(each, asked_at)
+            lease = Lease(self._clock, asked_at=asked_at, seconds=self._settings.lease_seconds)
+            if session != self._session or not self._witness.held():
+                lease.end()
+            self._begin(each, lease)
         return len(outcome.runs)
 
-    def _begin(self, claimed: ClaimedRun, asked_at: float) -> None:
-        task = asyncio.create_task(self._execute(claimed, asked_at), name=f"execution {claimed.run.id}")
+    def _begin(self, claimed: ClaimedRun, lease: Lease) -> None:
+        before = self._held.get(claimed.run.id)
+        if before is not None:  # its lease had run out, and we are the next owner ourselves
+            before.execution.lose()
+        task = asyncio.create_task(self._execute(claimed, lease), name=f"execution {claimed.run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -174,26 +196,24 @@ class Worker:
         if not task.cancelled() and task.exception() is not None:
             self._observer.note("execution failed", worker=self.id, reason=repr(task.exception()))
 
-    async def _execute(self, claimed: ClaimedRun, asked_at: float) -> None:
+    async def _execute(self, claimed: ClaimedRun, lease: Lease) -> None:
         row = claimed.run
         program = self._programs.get(row.program)
         if program is None:
             await self._stop_unknown(claimed)
             return
-        lease = Lease(self._clock, asked_at=asked_at, seconds=self._settings.lease_seconds)
-        execution = Execution(
+        execution = self._execution(
             claimed,
             program,
             committer=self._committer,
             runs=self._runs,
             clock=self._clock,
             lease=lease,
-            confirm_lease=self._confirm,
+            confirm_lease=partial(self._confirm, lease),
             new_id=self._new_id,
             observer=self._observer,
         )
-        self._held[row.id], self._leases[row.id] = execution, lease
-        self._inboxes[row.id] = row.inbox
+        held = self._held[row.id] = Held(execution, lease, row.inbox)
         if self._draining.is_set():
             execution.drain()
         self._observer.note("run claimed", run_id=row.id, epoch=row.epoch, worker=self.id)
@@ -201,8 +221,8 @@ class Worker:
             ending = await execution.run()
             self._observer.note("run left", run_id=row.id, ending=ending.value, program=row.program)
         finally:
-            if self._held.get(row.id) is execution:
-                del self._held[row.id], self._leases[row.id], self._inboxes[row.id]
+            if self._held.get(row.id) is held:
+                del self._held[row.id]
 
     async def _stop_unknown(self, claimed: ClaimedRun) -> None:
         known = ", ".join(sorted(self._programs)) or "none"
@@ -223,26 +243,28 @@ class Worker:
             await self._renew()
             await self._clock.sleep(self._settings.lease_seconds / RENEWALS_PER_LEASE)
 
-    async def _confirm(self, run_id: RunId) -> bool:
-        """Ask the store now whether `run_id` is still ours; True only if it said so."""
-        lease = self._leases.get(run_id)
-        while lease is not None and run_id in self._held and not lease.holds():
+    async def _confirm(self, lease: Lease, run_id: RunId) -> bool:
+        """Ask the store now whether `run_id` is still ours under `lease`; True only if it said so."""
+        while (held := self._held.get(run_id)) is not None and held.lease is lease:
+            if lease.holds() and self._witness.held():
+                return True
             if not await self._renew():
                 return False
-            lease = self._leases.get(run_id)
-        return lease is not None and run_id in self._held
+        return False
 
     async def _renew(self) -> bool:
-        """Prolong every lease held; False when the store did not answer."""
+        """Prolong every lease held; False when the store did not answer, or the session lock is not ours."""
         async with self._renewing:
-            held = {run_id: execution.run_row.epoch for run_id, execution in self._held.items()}
+            if not self._in_session():
+                return False
+            held = dict(self._held)
             asked_at = self._clock.monotonic()
             renew = Renew(
                 worker=self.id,
                 deployment=self.deployment,
                 pool=self.pool,
                 slots=self._settings.slots,
-                runs=held,
+                runs={run_id: each.execution.run_row.epoch for run_id, each in held.items()},
                 lease_seconds=self._settings.lease_seconds,
             )
             try:
@@ -251,21 +273,35 @@ class Worker:
                 self._observer.note("renewal failed", worker=self.id, reason=str(error))
                 return False
             assert isinstance(outcome, Renewed)
-            self._learn(held, outcome, asked_at)
+            if not self._witness.held():
+                return False
+            for run_id, each in held.items():
+                self._learn(run_id, each, outcome, asked_at)
             return True
 
-    def _learn(self, asked: Iterable[RunId], renewed: Renewed, asked_at: float) -> None:
-        for run_id in asked:
-            execution = self._held.get(run_id)
-            if execution is None:
-                continue
-            if run_id in renewed.lost:
-                execution.lose()
-                continue
-            self._leases[run_id].renewed(asked_at)
-            if run_id in renewed.cancelled or renewed.inboxes.get(run_id, 0) > self._inboxes[run_id]:
-                self._inboxes[run_id] = renewed.inboxes.get(run_id, 0)
-                execution.nudge()
+    def _in_session(self) -> bool:
+        """Whether we hold our session lock; one that was lost is taken again, and every lease then is in doubt."""
+        if self._witness.held():
+            return True
+        for held in self._held.values():
+            held.lease.end()
+        try:
+            self._witness.hold(self.id)
+        except Conflict as error:
+            self._observer.note("session lost", worker=self.id, reason=str(error))
+            return False
+        self._session += 1
+        self._observer.note("session taken again", worker=self.id)
+        return True
+
+    def _learn(self, run_id: RunId, held: Held, renewed: Renewed, asked_at: float) -> None:
+        if run_id in renewed.lost:
+            held.execution.lose()
+            return
+        held.lease.renewed(asked_at)
+        if run_id in renewed.cancelled or renewed.inboxes.get(run_id, 0) > held.inbox:
+            held.inbox = renewed.inboxes.get(run_id, 0)
+            held.execution.nudge()
 
     # --- others -----------------------------------------------------------------------------------------------
 
@@ -273,7 +309,7 @@ class Worker:
         """Let the bell wake the claiming, and runs whose inbox has something new."""
         pool = pool_topic(self.deployment, self.pool)
         while True:
-            topics = {inbox_topic(run_id): execution for run_id, execution in self._held.items()}
+            topics = {inbox_topic(run_id): held.execution for run_id, held in self._held.items()}
             rung = await self._bell.wait(frozenset({pool, *topics}), self._settings.poll_seconds)
             if pool in rung:
                 self._room.set()

@@ -17,7 +17,7 @@ from threading import get_ident
 from typing import Any, Never
 
 from watership.errors import WatershipError
-from watership.testing.scheduling import NumberedTask, OrderedTimer, interleave, stepped_task
+from watership.testing.scheduling import NumberedTask, OrderedTimer, ReadyHandle, interleave, stepped_task
 
 NAMED_TASKS = 20  # tasks named in an error's text; the rest are counted
 
@@ -155,6 +155,13 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         timer._scheduled = True  # type: ignore[attr-defined]  # so that the base class counts its cancellation
         heappush(self._scheduled, timer)
         return timer
+
+    def _call_soon(
+        self, callback: Callable[..., object], args: tuple[object, ...], context: Context | None
+    ) -> asyncio.Handle:
+        handle = ReadyHandle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_soon_threadsafe(
         self, callback: Callable[..., object], *args: object, context: Context | None = None

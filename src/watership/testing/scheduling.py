@@ -13,6 +13,8 @@ from collections.abc import Coroutine, Iterable
 from random import Random
 from typing import Any, TypeVar
 
+from watership.testing.processes import held_back
+
 T = TypeVar("T")
 
 PLAIN = 0  # the lane of `call_soon`; every other lane is the id of a live task or future, which is never 0
@@ -39,11 +41,25 @@ class NumberedTask(asyncio.Task[T]):
         return f"{self.get_name()!r}{place}"
 
 
+class ReadyHandle(asyncio.Handle):
+    """A callback that is held back while its simulated process stands still."""
+
+    __slots__ = ()
+
+    def _run(self) -> None:
+        if not held_back(self):
+            super()._run()
+
+
 class OrderedTimer(asyncio.TimerHandle):
-    """A timer whose `tie` orders it among the timers of its instant."""
+    """A timer whose `tie` orders it among the timers of its instant; held back as ReadyHandle is."""
 
     __slots__ = ("tie",)
     tie: float
+
+    def _run(self) -> None:
+        if not held_back(self):
+            super()._run()
 
     def __lt__(self, other: asyncio.TimerHandle) -> bool:
         return (self.when(), self.tie) < (other.when(), getattr(other, "tie", 0.0))

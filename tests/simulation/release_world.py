@@ -1,0 +1,413 @@
+"""A world in which releases happen: what outlives a controller, and controllers that are killed at any call."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Collection
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from tests.simulation.release_targets import (
+    SimAudit,
+    SimBackups,
+    SimHosts,
+    SimLock,
+    SimMigrator,
+    SimProbe,
+    SimRouter,
+    SimSnapshots,
+)
+from watership.adapters.memory import MemoryBell, MemoryStore, MemoryWitness
+from watership.adapters.memory.witness import Sessions
+from watership.durable.ids import DeploymentId, seeded_ids
+from watership.durable.ports import RunFilter
+from watership.durable.states import RunState
+from watership.errors import NotFound
+from watership.fleet.build import Build, SchemaRange
+from watership.fleet.deployment import Deployment, DeploymentState, Slot
+from watership.releases import gate
+from watership.releases.controller import Brief, Controller
+from watership.releases.document import parse
+from watership.releases.environment import Environment, Judge
+from watership.releases.order import Request, Size, Smoke
+from watership.releases.plan import Overrides, Plan, Side, draw, fingerprint
+from watership.releases.ports import HostSpec, Migration
+from watership.releases.program import PROGRAM, Outcome, decode_outcome
+from watership.releases.runbook import Runbook, Source
+from watership.releases.signoff import SignOff
+from watership.testing import VirtualClock
+
+BUILD = "sha256:controller"
+EXPAND = Migration(start=5, end=6, forward="ALTER …", backward="ALTER … DROP", name="add_topic")
+SMOKE = Smoke(requests=(Request(name="health", path="/health", includes={"status": "ok"}),))
+
+SHORT = """
+schema: watership/runbook/v1
+name: short
+title: A release with one of each
+roles: [{ id: lead, title: Lead, duty: All }]
+signoffs: { needed: [owner], expires: 24h }
+gate:
+  min_samples: 1000
+  arms: [{ against: live, of: errors, tolerance: 0.1%, sees: 5% }, { against: limit, of: errors, limit: 2%, sees: 10% }]
+watch: { length: 10s, gate: { min_samples: 1000, arms: [{ against: limit, of: errors, limit: 2%, sees: 10% }] } }
+standby: { at_least: 24h, at_most: 48h }
+rollback: { traffic: 2m, all: 5m }
+fuses: [{ watches: error_rate, above: 10%, window: 30s, min_samples: 50, then: roll_back }]
+phases:
+  - number: 1
+    id: gate
+    title: Gate
+    at: T+0m
+    budget: 60m
+    owner: lead
+    on_failure: stop
+    items:
+      - { do: check, id: digests, check: build.digest, title: "The builds are as planned" }
+      - { do: check, id: signed, check: signoffs.complete, title: "It is signed" }
+  - number: 2
+    id: deployment
+    title: Deployment
+    at: T+0m
+    budget: 60m
+    retries: 2
+    owner: lead
+    on_failure: roll_back
+    items:
+      - { do: deploy, id: deploy, timeout: 30s, title: "Next stands" }
+      - { do: check, id: running, check: build.running, title: "All report the digest", parameters: { of: next } }
+      - { do: check, id: smoke, check: smoke, title: "It smokes not", parameters: { of: next } }
+  - number: 3
+    id: migration
+    title: Migration
+    at: T+0m
+    budget: 60m
+    owner: lead
+    on_failure: roll_back
+    items:
+      - { do: backup, id: backup, title: "A backup is there" }
+      - { do: migrate, id: expand, title: "The schema is expanded" }
+      - { do: check, id: schema, check: schema.version, title: "The database says so", parameters: { is: after } }
+  - number: 5
+    id: cutover
+    title: Cutover
+    at: T+0m
+    budget: 60m
+    owner: lead
+    on_failure: roll_back
+    items:
+      - { do: shift, id: half, weight: 50%, title: "Half" }
+      - { do: soak, id: soak, length: 8s, give_up: 25s, title: "The gate looks" }
+      - { do: shift, id: full, weight: 100%, title: "All" }
+      - { do: drain, id: drain, length: 5s, title: "Live is drained" }
+      - { do: check, id: after, check: router.weights, title: "Both say so", parameters: { next: 100% } }
+  - number: 6
+    id: after
+    title: After
+    at: T+0m
+    budget: 60m
+    owner: lead
+    on_failure: roll_back
+    items:
+      - { do: check, id: errors, check: traffic.errors, title: "No errors", parameters: { of: next, below: 1% } }
+"""
+
+
+def side(version: str, slot: Slot) -> Side:
+    build = Build(version=version, digest=f"sha256:{version}", source="demo", schema=SchemaRange(5, 6))
+    return Side(build=build, deployment=DeploymentId(f"d-{version}"), slot=slot)
+
+
+LIVE, NEXT = side("2.0.5", Slot.GREEN), side("2.1.0", Slot.BLUE)
+SHORT_SOURCE = Source(runbook=parse(SHORT, Runbook), sha256="0" * 64)
+
+
+UNWINDINGS = 20
+
+
+class Nobody:
+    """An Observer that keeps nothing."""
+
+    def note(self, event: str, **facts: object) -> None:
+        pass
+
+
+class Life:
+    """One controller's life. It ends at the call numbered `dies_at`: before it took effect, or after."""
+
+    def __init__(self, dies_at: int | None = None) -> None:
+        self.calls = 0
+        self.dies_at = dies_at
+        self.over = False
+        self.ended = asyncio.Event()
+
+    async def point(self) -> None:
+        """Before or after every call to the outside; even numbers lie after one."""
+        if self.over:
+            raise asyncio.CancelledError
+        self.calls += 1
+        if self.calls == self.dies_at:
+            self.over = True
+            self.ended.set()
+            await asyncio.get_running_loop().create_future()
+
+
+class Mortal:
+    """A port as one life sees it. `only`: the methods at which it may die; None is all of them."""
+
+    def __init__(self, target: object, life: Life, only: Collection[str] | None = None) -> None:
+        self._target = target
+        self._life = life
+        self._only = only
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._target, name)
+        if not callable(method):
+            return method
+        if inspect.iscoroutinefunction(method):
+            return self._awaited(method, counted=self._only is None or name in self._only)
+
+        def call(*args: object, **kwargs: object) -> object:
+            if self._life.over:
+                raise asyncio.CancelledError
+            return method(*args, **kwargs)
+
+        return call
+
+    def _awaited(self, method: Callable[..., Awaitable[object]], *, counted: bool) -> object:
+        async def call(*args: object, **kwargs: object) -> object:
+            if self._life.over:
+                raise asyncio.CancelledError
+            if counted:
+                await self._life.point()
+            result = await method(*args, **kwargs)
+            if counted:
+                await self._life.point()
+            return result
+
+        return call
+
+
+class ReleaseWorld:
+    """Everything that outlives a controller. `bad` is the share of requests that next fails in service."""
+
+    def __init__(
+        self,
+        *,
+        bad: float = 0.0,
+        seed: int = 1,
+        source: Source = SHORT_SOURCE,
+        overrides: Overrides | None = None,
+        judge: Judge = gate.judge,
+        router: type[SimRouter] = SimRouter,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.hosts = SimHosts(self.clock)
+        self.router = router(self.clock, self.hosts, bad={NEXT.deployment: bad})
+        self.migrator = SimMigrator(5)
+        self.backups = SimBackups(self.clock)
+        self.lock = SimLock(self.clock)
+        self.audit = SimAudit(self.clock)
+        self.snapshots = SimSnapshots()
+        self.work = MemoryStore(self.clock)
+        self.own = MemoryStore(self.clock)
+        self.bell = MemoryBell()
+        self.sessions = Sessions()
+        self.judge = judge
+        self.new_id = seeded_ids(seed)
+        self.plan = self._plan(source, overrides)
+        self.lives: list[Life] = []
+
+    def _plan(self, source: Source, overrides: Overrides | None) -> Plan:
+        return draw(
+            source,
+            release="2.1.0-1",
+            environment="simulation",
+            live=LIVE,
+            next=NEXT,
+            migrations=(EXPAND,),
+            controller=BUILD,
+            starter="Sam Starter",
+            created_at=self.clock.now(),
+            overrides=overrides,
+        )
+
+    async def begin(self) -> None:
+        """Live serves, and traffic flows."""
+        await self.hosts.ensure(
+            HostSpec(deployment=LIVE.deployment, build=LIVE.build, slot=LIVE.slot, serve=1, workers=1),
+            epoch=0,
+        )
+        await self.work.put(
+            Deployment(
+                id=LIVE.deployment,
+                build=LIVE.build,
+                slot=LIVE.slot,
+                state=DeploymentState.STANDING,
+                created_at=self.clock.now(),
+            )
+        )
+        await self.work.set_weights({LIVE.deployment: 100}, epoch=0)
+        self.router.targets[LIVE.slot] = (f"{LIVE.deployment}-serve-0:80",)
+        self.router.deployments = {LIVE.slot: LIVE.deployment, NEXT.slot: NEXT.deployment}
+        await self.clock.sleep(2.0)
+        self.traffic = asyncio.create_task(self._serve(), name="traffic")
+
+    async def _serve(self) -> None:
+        while True:
+            second = int(self.clock.now().timestamp())
+            await self.clock.sleep(1.0)
+            self.router.serve(second)
+
+    def brief(self, **facts: Any) -> Brief:
+        needed = self.plan.signoffs.needed
+        signed = tuple(
+            SignOff(
+                fingerprint=fingerprint(self.plan), role=role, person=f"P {role}", at=self.plan.created_at
+            )
+            for role in needed
+        )
+        given: dict[str, Any] = {
+            "plan": self.plan,
+            "signoffs": signed,
+            "scripts": (EXPAND,),
+            "smoke": SMOKE,
+            "size": Size(serve=2, workers=1),
+            "linger": 2.0,
+        }
+        return Brief(**{**given, **facts})
+
+    def controller(
+        self, life: Life | None = None, *, build: str = BUILD, who: str = "controller"
+    ) -> Controller:
+        life = life or Life()
+        self.lives.append(life)
+
+        def mortal(target: object, *only: str) -> Any:
+            return Mortal(target, life, only or None)
+
+        environment = Environment(
+            router=mortal(self.router),
+            metrics=mortal(self.router),
+            intake=mortal(self.work),
+            deployments=mortal(self.work),
+            hosts=mortal(self.hosts),
+            migrator=mortal(self.migrator),
+            backups=mortal(self.backups),
+            probe=SimProbe(self.hosts),
+            lock=mortal(self.lock),
+            audit=mortal(self.audit),
+            runs=mortal(self.work),
+            work=mortal(self.work),
+            snapshots=mortal(self.snapshots),
+            clock=self.clock,
+            used_disk=self._used_disk,
+            judge=self.judge,
+        )
+        return Controller(
+            store=mortal(self.own, "write"),
+            bell=mortal(self.bell, "nothing"),
+            witness=MemoryWitness(self.sessions),
+            environment=environment,
+            new_id=self.new_id,
+            observer=Nobody(),
+            build=build,
+            who=who,
+        )
+
+    async def _used_disk(self) -> float:
+        return 0.5
+
+    # --- lives and deaths -------------------------------------------------------------------------------------
+
+    async def release(self, *deaths: int, pause: float = 1.0) -> Outcome:
+        """Release to the end; the n-th controller dies at its call number `deaths[n]`, the last one lives."""
+        await self.begin()
+        for dies_at in (*deaths, None):
+            life = Life(dies_at)
+            outcome = await self._live(life)
+            if outcome is not None:
+                return outcome
+            await self.clock.sleep(pause)
+        raise AssertionError("the last controller does not die")
+
+    async def _live(self, life: Life) -> Outcome | None:
+        before = asyncio.all_tasks()
+        controller = self.controller(life)
+        living = asyncio.create_task(self._start_or_resume(controller))
+        dying = asyncio.create_task(life.ended.wait())
+        await asyncio.wait({living, dying}, return_when=asyncio.FIRST_COMPLETED)
+        dying.cancel()
+        if living.done():
+            return living.result()
+        await self.kill(life, asyncio.all_tasks() - before)
+        return None
+
+    async def kill(self, life: Life, tasks: set[asyncio.Task[Any]]) -> None:
+        """The process is gone: its locks are free, and nothing of it has any effect any more."""
+        life.over = True
+        left = tasks
+        for _ in range(UNWINDINGS):
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            # What unwinds may wait for tasks that are gone; it is cancelled again. A process just stops.
+            _, left = await asyncio.wait(left, timeout=0.01)
+        self.lock.holder = None
+        for worker in list(self.sessions.holders):
+            self.sessions.kill(worker)
+
+    async def _start_or_resume(self, controller: Controller) -> Outcome:
+        runs = (await self.own.list(RunFilter(program=PROGRAM))).runs
+        if not runs:
+            return await controller.start(self.brief())
+        if runs[0].state is RunState.SUCCEEDED:
+            return decode_outcome(runs[0].result)
+        try:
+            return await controller.resume()
+        except NotFound:
+            return decode_outcome((await self.own.list(RunFilter(program=PROGRAM))).runs[0].result)
+
+    # --- judging the world ------------------------------------------------------------------------------------
+
+    async def faults(self, outcome: Outcome) -> list[str]:
+        """Where router, intake, schema, deployments and journal do not agree with the outcome."""
+        next_share = (await self.router.read()).weights[NEXT.slot]
+        intake = await self.work.read()
+        pinned = intake.weights.get(NEXT.deployment, 0)
+        wanted = 100 if outcome.outcome == "promoted" else 0
+        registered = {each.id for each in await self.work.all()}
+        runs = (await self.own.list(RunFilter(program=PROGRAM))).runs
+        good = outcome.outcome == "promoted"
+        rules = {
+            f"the router gives next {next_share} %": next_share == wanted,
+            f"the intake gives next {pinned} %": pinned == wanted,
+            "a switch is still armed": self.router.until is None and intake.until is None,
+            f"{self.router.lost} requests found nobody": self.router.lost == 0,
+            "a weight was raised after a revert": self.router.raised_after_revert == 0,
+            f"the schema is {self.migrator.at}": self.migrator.at == 6 or not good,
+            "next runs, or does not": (NEXT.deployment in self.hosts.specs) == good,
+            "next is registered, or is not": (NEXT.deployment in registered) == good,
+            "live is gone": LIVE.deployment in self.hosts.specs and LIVE.deployment in registered,
+            "the journal has no end": runs[0].state is RunState.SUCCEEDED,
+            "the audit is broken": self.audit.verify().__class__.__name__ == "Verified",
+            "read-only is on": not intake.readonly,
+        }
+        return [fault for fault, holds in rules.items() if not holds] + self.counting_faults()
+
+    def counting_faults(self) -> list[str]:
+        """Each second of a vigil was counted once: its sum is what the router served in that time."""
+        wrong = []
+        for name, content in self.snapshots.kept.items():
+            if name.endswith((".soak.1", "/soak.1", ".watch")):
+                kept = msgspec.json.decode(content)
+                began = int(msgspec.convert(kept["began"], type=datetime).timestamp())
+                of = self.router.served[NEXT.slot]
+                total = sum(tick.requests for at, tick in of.items() if began < at <= kept["last"])
+                if total != kept["requests"]:
+                    wrong.append(f"{name} counted {kept['requests']} requests of {total}")
+        return wrong
