@@ -19,7 +19,7 @@ async def planned(scene: Scene) -> Finding:
     waiver = scene.release.waived_by
     if nxt.digest in await quarantined(scene.env.snapshots) and waiver is None:
         return failed(f"{nxt.digest} was rolled back before and is quarantined.")
-    wrong = strangers(await scene.instances(scene.plan.live), scene.plan.live)
+    wrong = strangers(await settled(scene, scene.plan.live), scene.plan.live)
     if wrong:
         return failed("; ".join(wrong))
     waived = f" (quarantine waived by {waiver})" if waiver else ""
@@ -29,7 +29,7 @@ async def planned(scene: Scene) -> Finding:
 async def running(scene: Scene) -> Finding:
     """Every process of the side is ready and reports the planned digest and version, and none is missing."""
     side, size = scene.side, scene.release.size
-    instances = await scene.instances(side)
+    instances = await settled(scene, side)
     wrong = strangers(instances, side)
     for role, wanted in (("serve", size.serve), ("worker", size.workers)):
         there = sum(each.role == role for each in instances)
@@ -37,6 +37,17 @@ async def running(scene: Scene) -> Finding:
             wrong.append(f"{there} of {wanted} {role} processes are there")
     words = "; ".join(wrong) or f"{len(instances)} processes report {side.build.digest}."
     return found(not wrong, words, processes=len(instances))
+
+
+async def settled(scene: Scene, side: Side) -> Sequence[Instance]:
+    """The side's processes, once none of them is being started again; as they are after half of the timeout."""
+
+    async def ready() -> bool:
+        return all(each.state is InstanceState.READY for each in await scene.instances(side))
+
+    # One that died a moment ago is replaced within seconds; half of the timeout is left for the check itself.
+    await scene.until(ready, scene.check.timeout / 2)
+    return await scene.instances(side)
 
 
 def strangers(instances: Sequence[Instance], side: Side) -> list[str]:
