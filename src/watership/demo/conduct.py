@@ -19,8 +19,10 @@ from watership.releases.plan import Overrides, Plan, fingerprint
 from watership.releases.signoff import SignOff, sign
 from watership.wiring.controller import open_desk
 
-CLOCK_FACTOR = 1 / 17_280
-"""Twenty-four hours in five seconds: offsets and drains; nothing that the gate needs gets shorter by it."""
+DAY = 86_400.0
+
+DAY_SECONDS = 4.0
+"""What twenty-four hours of the calendar last; nothing that the gate needs gets shorter by it."""
 
 SOAK_SECONDS = 28.0
 """At 240 requests a second next then has had its 3,000."""
@@ -82,15 +84,20 @@ class Conductor:
         await self._stage.learn_versions()
         return self._record(act, plan, began)
 
+    @property
+    def _soak(self) -> float:
+        options = self._stage.options
+        return SOAK_SECONDS if options.whole else SHORT_SOAK * options.seconds
+
     # --- paper ------------------------------------------------------------------------------------------------
 
     async def _draw(self, act: Act) -> Plan:
-        whole = self._stage.options.whole
+        options = self._stage.options
         overrides = Overrides(
-            clock_factor=CLOCK_FACTOR,
-            soak_seconds=SOAK_SECONDS if whole else SHORT_SOAK * self._stage.options.seconds,
-            watch_seconds=WATCH_SECONDS,
-            min_samples=None if whole else SHORT_SAMPLES,
+            clock_factor=options.haste * DAY_SECONDS / DAY,
+            soak_seconds=self._soak,
+            watch_seconds=options.haste * WATCH_SECONDS,
+            min_samples=None if options.whole else SHORT_SAMPLES,
         )
         size = Size(serve=LAYOUT.serve, workers=LAYOUT.workers, slots=LAYOUT.slots)
         async with open_desk(self._stage.config) as desk:
@@ -143,8 +150,7 @@ class Conductor:
         """When this release's controllers die: phase → seconds into it."""
         if self._chaos is None:
             return {}
-        soak = SOAK_SECONDS if self._stage.options.whole else SHORT_SOAK * self._stage.options.seconds
-        kills = self._chaos.plan(soak_seconds=soak)
+        kills = self._chaos.plan(soak_seconds=self._soak)
         # The broken release's gate needs a second or two: a kill there would often come too late to count.
         return {phase: seconds for phase, seconds in kills.items() if not (act.broken and phase == 5)}
 

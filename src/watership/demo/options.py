@@ -16,6 +16,9 @@ RUNS_RATE = 6.0
 """Messages sent in a second."""
 
 
+SHORT_HASTE = 0.25
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """`seconds`: of traffic, at least, for it lasts until both releases have ended. `keep`: the state folder."""
@@ -26,6 +29,11 @@ class Options:
     keep: bool = False
     plain: bool = False
     """Lines instead of a live view, whatever the terminal can do."""
+
+    @property
+    def haste(self) -> float:
+        """What people's delays and the agents' timers are multiplied by: a short demo has little time for them."""
+        return 1.0 if self.whole else SHORT_HASTE
 
     @property
     def whole(self) -> bool:

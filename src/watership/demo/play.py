@@ -112,9 +112,9 @@ async def _acts(options: Options, stage: Stage, screen: Screen, news: News, home
     screen.say("traffic: facts over HTTP, and agent runs with tools, timers and approvals")
     killing = asyncio.create_task(workers.go_on(screen.say)) if options.chaos else None
     try:
-        await asyncio.sleep(WARM_SECONDS)
+        await asyncio.sleep(options.haste * WARM_SECONDS)
         good = await conductor.release(GOOD)
-        await asyncio.sleep(BETWEEN_SECONDS)
+        await asyncio.sleep(options.haste * BETWEEN_SECONDS)
         # The broken build is made for the good one's schema; without it there is nothing to be taken back to.
         broken = await conductor.release(BROKEN) if good.outcome == "promoted" else _not_begun(BROKEN)
         await asyncio.sleep(max(0.0, options.seconds - (time.monotonic() - began)))

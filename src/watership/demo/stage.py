@@ -123,6 +123,7 @@ class Stage:
             "watership.demo.traffic",
             *("--router", f"http://{self.address}", "--folder", str(self.folder)),
             *("--rate", str(RATE), "--runs-rate", str(RUNS_RATE), "--seed", str(self.options.seed)),
+            *("--haste", str(self.options.haste)),
         )
 
     async def end_traffic(self) -> Summary:

@@ -78,13 +78,13 @@ class Pace:
 class Traffic:
     """All clients of one router. `stopping` ends the asking; approvals that were asked for are answered."""
 
-    def __init__(self, router: str, folder: Path, seed: int) -> None:
+    def __init__(self, router: str, folder: Path, seed: int, haste: float) -> None:
         address = urlsplit(router)
         assert address.hostname and address.port
         self._host, self._port = address.hostname, address.port
         self._folder = folder
         self._keys = Random(seed)
-        self._messages = messages(seed)
+        self._messages = messages(seed, haste)
         self._persons: set[asyncio.Task[None]] = set()
         self._clients: list[Client] = []
         self.record = Record(folder / "accepted.jsonl")
@@ -197,7 +197,7 @@ def _version(answer: Answer) -> str:
 
 
 async def ask(options: argparse.Namespace) -> None:
-    traffic = Traffic(options.router, options.folder, options.seed)
+    traffic = Traffic(options.router, options.folder, options.seed, options.haste)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, traffic.stopping.set)
     await traffic.run(options.rate, options.runs_rate)
@@ -210,6 +210,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=220.0, help="facts asked for in a second")
     parser.add_argument("--runs-rate", type=float, default=5.0, help="messages sent in a second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--haste", type=float, default=1.0, help="what every delay is multiplied by")
     uvloop.run(ask(parser.parse_args()))
 
 

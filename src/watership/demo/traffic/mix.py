@@ -35,15 +35,15 @@ class Message(msgspec.Struct, frozen=True):
     granted: bool = True
 
 
-def messages(seed: int) -> Iterator[Message]:
-    """Messages without end, the same ones for the same seed."""
+def messages(seed: int, haste: float = 1.0) -> Iterator[Message]:
+    """Messages without end, the same ones for the same seed. `haste` scales every delay."""
     source = Random(seed)
     names, shares = zip(*SHARES.items(), strict=True)
     while True:
-        yield _message(source.choices(names, shares)[0], source)
+        yield _message(source.choices(names, shares)[0], source, haste)
 
 
-def _message(agent: str, source: Random) -> Message:
+def _message(agent: str, source: Random, haste: float) -> Message:
     match agent:
         case "find" | "register":
             return Message(agent, {"word": source.choice(WORDS)})
@@ -52,13 +52,13 @@ def _message(agent: str, source: Random) -> Message:
         case "cross_check":
             return Message(agent, {"subject": source.choice(SUBJECTS)})
         case "digest":
-            pause = round(source.uniform(*PAUSES), 2)
+            pause = round(haste * source.uniform(*PAUSES), 2)
             return Message(agent, {"chapter": source.choice(CHAPTERS), "pause": pause})
         case _:
             prompt = f"review {source.choice(WORDS)}"
             return Message(
                 agent,
                 {"prompt": prompt},
-                late=round(source.uniform(*LATE), 2),
+                late=round(haste * source.uniform(*LATE), 2),
                 granted=source.random() >= REFUSED,
             )
