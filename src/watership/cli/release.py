@@ -17,6 +17,7 @@ from watership.errors import BadInput, NotAllowed
 if TYPE_CHECKING:
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
+    from watership.releases.status import ReleaseStatus
     from watership.wiring.controller import Desk
 
 T = TypeVar("T")
@@ -218,7 +219,9 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
 async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
     """Await a release's end, and tell how it ended."""
     outcome = await running
-    show(outcome, f"{outcome.outcome}: {outcome.reason}")
+    report = await desk.write_report(await desk.find(None))
+    shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": str(report)}
+    show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report}")
     return OUTCOMES[outcome.outcome]
 
 
@@ -279,3 +282,73 @@ def _order(kind: str, about: str) -> None:
 _order("hold", "Begin nothing more, until `resume-order`.")
 _order("next", "Do not wait for the calendar.")
 _order("abort", "End the release, and take back what was done.")
+
+
+@release.command(name="status")
+@_one
+def release_status(release: str | None) -> int:
+    """Where a release stands now: phases, weights, the soak's numbers. Exit 7 while it waits for a person."""
+
+    async def looked(desk: Desk) -> ReleaseStatus:
+        return await desk.status(await desk.find(release))
+
+    found = _at_desk(looked)
+    show(found, _page(found))
+    return Exit.INCONCLUSIVE if found.held else OUTCOMES.get(found.stage, Exit.OK)
+
+
+@release.command()
+@_one
+@click.option("--every", type=click.FloatRange(min=0.2), default=1.0, show_default=True, help="Seconds.")
+def watch(release: str | None, every: float) -> int:
+    """Follow a release until it ends; leaving (Ctrl-C) does not touch it. Exit as `start` does."""
+
+    async def followed(desk: Desk) -> ReleaseStatus:
+        known, said = await desk.find(release), ""
+        while True:
+            found = await desk.status(known)
+            line = _line(found)
+            if line != said:
+                show(found, line)
+                said = line
+            if found.outcome is not None:
+                return found
+            await asyncio.sleep(every)
+
+    return OUTCOMES[_at_desk(followed).stage]
+
+
+@release.command()
+@_one
+def report(release: str | None) -> None:
+    """Write the report anew, as far as the release has come; prints its path."""
+
+    async def written(desk: Desk) -> Path:
+        return await desk.write_report(await desk.find(release))
+
+    path = _at_desk(written)
+    show({"report": str(path)}, str(path))
+
+
+def _line(found: ReleaseStatus) -> str:
+    """One line: what is done now, and what is known of it."""
+    if found.outcome is not None:
+        return f"{found.release} {found.stage}: {found.reason}"
+    now = next((each for each in found.items if each.state == "running"), None)
+    phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
+    doing = f" · {now.title}" if now else ""
+    soak = f" · {found.vigil.words}" if found.vigil and found.stage in ("running", "watching") else ""
+    held = " · HELD, waits for a person" if found.held else ""
+    return f"{found.release} {phase}{doing} · next {found.weight} %{soak}{held}"
+
+
+SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "running": "▶", "waiting": "·"}
+
+
+def _page(found: ReleaseStatus) -> str:
+    """The whole checklist, with what was found."""
+    lines = [_line(found), ""]
+    lines += [f" {SIGNS[each.state]} {each.key:<34} {each.evidence or each.title}" for each in found.items]
+    if found.router is not None:
+        lines.append(f"\nrouter gives next {found.router} %, the intake {found.intake} %")
+    return "\n".join(lines)

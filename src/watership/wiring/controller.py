@@ -17,6 +17,7 @@ from watership.adapters.files.bell import FilesBell
 from watership.adapters.files.builds import digest, read_build, read_migrations, read_smoke
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.releases import Draft, ReleaseFolder, latest
+from watership.adapters.files.replace import replace_file
 from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.http.probe import HttpProbe
@@ -28,15 +29,21 @@ from watership.adapters.sqlite.store import SQLiteStore
 from watership.adapters.structlog.observer import StructlogObserver
 from watership.config import Config
 from watership.durable.clock import SystemClock
-from watership.durable.ids import DeploymentId, random_ids
+from watership.durable.codec import decode
+from watership.durable.ids import DeploymentId, RunId, random_ids
+from watership.durable.ports import RunFilter
 from watership.errors import Conflict, NotFound
-from watership.fleet.deployment import Deployment
-from watership.fleet.stranded import may_reuse_slot
+from watership.fleet.deployment import Deployment, Slot
+from watership.fleet.stranded import Census, may_reuse_slot, open_runs
 from watership.releases import runbook
+from watership.releases.account import Count, account, traffic
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment
-from watership.releases.order import Size
+from watership.releases.order import Release, Size
 from watership.releases.plan import Overrides, Side, draw
+from watership.releases.program import PROGRAM
+from watership.releases.report import render
+from watership.releases.status import ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "agent-orchestrator"
@@ -121,6 +128,59 @@ class Desk:
             starter=starter,
             waived_by=waived_by,
         )
+
+    async def find(self, release: str | None) -> Known:
+        """A release that was started: the one named, or the last one. Raises NotFound."""
+        page = await self.store.list(RunFilter(program=PROGRAM), limit=1)
+        row = await self.store.get(RunId(release)) if release else next(iter(page.runs), None)
+        if row is None or row.program != PROGRAM:
+            raise NotFound(
+                f"There is no release {release}." if release else "No release was started yet.",
+                fix="See what is planned under the releases folder, or: watership release start",
+            )
+        return Known(id=row.id, release=decode(row.input, Release))
+
+    async def status(self, known: Known) -> ReleaseStatus:
+        """Where the release stands."""
+        return await status(self.store, known.id, known.release.plan, self.environment.snapshots)
+
+    async def write_report(self, known: Known) -> Path:
+        """Gather what the release did, and write its report."""
+        plan = known.release.plan
+        state = fold(await journal(self.store, known.id), plan)
+        began = state.began or plan.created_at
+        ended = state.ended or self.environment.clock.now()
+        served = {
+            slot: await traffic(self.environment.metrics, slot, began=began, ended=ended) for slot in Slot
+        }
+        census = await self.environment.runs.census()
+        facts = account(
+            known.release,
+            state,
+            audit=self.environment.audit,
+            blue=served[Slot.BLUE],
+            green=served[Slot.GREEN],
+            live_runs=count(census, plan.live.deployment),
+            next_runs=count(census, plan.next.deployment),
+        )
+        path = self.folder(known.id).report
+        await asyncio.to_thread(replace_file, path, render(facts).encode())
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A release that was started, with all that it was started with."""
+
+    id: RunId
+    release: Release
+
+
+def count(census: Census, deployment: DeploymentId) -> Count:
+    """The runs of a deployment, at this moment."""
+    under_way = open_runs(census, deployment)
+    everything = sum(number for (owner, _), number in census.items() if owner == deployment)
+    return Count(under_way=under_way, finished=everything - under_way)
 
 
 def side_of(deployment: Deployment) -> Side:
