@@ -284,24 +284,36 @@ class SimLock:
     """Dies with its process, as a flock does: the world frees it when it kills the holder."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self.epoch = 0
         self.holder: LockHolder | None = None
-        self.owner: object = None
+        self.owner: ProcessLock | None = None
         self.rising = True
 
+    def process(self) -> ProcessLock:
+        """The lock as a process sees it: nobody frees what another one holds."""
+        return ProcessLock(self)
+
+
+class ProcessLock:
+    def __init__(self, shared: SimLock) -> None:
+        self._shared = shared
+
     async def acquire(self, *, who: str, release: str) -> LockHolder:
-        if self.holder is not None:
-            raise Conflict(f"{self.holder.who} holds the lock.")
-        self.epoch += self.rising or self.epoch == 0
-        self.holder = LockHolder(who=who, release=release, since=self._clock.now(), epoch=self.epoch)
-        return self.holder
+        shared = self._shared
+        if shared.holder is not None:
+            raise Conflict(f"{shared.holder.who} holds the lock.")
+        shared.epoch += shared.rising or shared.epoch == 0
+        shared.owner = self
+        shared.holder = LockHolder(who=who, release=release, since=shared.clock.now(), epoch=shared.epoch)
+        return shared.holder
 
     async def read(self) -> LockHolder | None:
-        return self.holder
+        return self._shared.holder
 
     async def release(self) -> None:
-        self.holder = None
+        if self._shared.owner is self:
+            self._shared.holder, self._shared.owner = None, None
 
 
 class SimAudit:

@@ -220,6 +220,7 @@ class ReleaseWorld:
         self.new_id = seeded_ids(seed)
         self.plan = self._plan(source, overrides)
         self.lives: list[Life] = []
+        self.controlling: asyncio.Task[Outcome] | None = None
 
     def _plan(self, source: Source, overrides: Overrides | None) -> Plan:
         return draw(
@@ -298,7 +299,7 @@ class ReleaseWorld:
             migrator=mortal(self.migrator),
             backups=mortal(self.backups),
             probe=SimProbe(self.hosts),
-            lock=mortal(self.lock),
+            lock=mortal(self.lock.process()),
             audit=mortal(self.audit),
             runs=mortal(self.work),
             work=mortal(self.work),
@@ -341,7 +342,7 @@ class ReleaseWorld:
         dying = asyncio.create_task(life.ended.wait())
         await asyncio.wait({living, dying}, return_when=asyncio.FIRST_COMPLETED)
         dying.cancel()
-        if living.done():
+        if living.done() and not life.over:
             return living.result()
         await self.kill(life, asyncio.all_tasks() - before)
         return None
@@ -357,7 +358,7 @@ class ReleaseWorld:
                 task.cancel()
             # What unwinds may wait for tasks that are gone; it is cancelled again. A process just stops.
             _, left = await asyncio.wait(left, timeout=0.01)
-        self.lock.holder = None
+        self.lock.holder = self.lock.owner = None
         for worker in list(self.sessions.holders):
             self.sessions.kill(worker)
 

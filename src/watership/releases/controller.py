@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -256,7 +255,7 @@ class Controller:
 
     async def _drive(self, authority: Authority, run_id: RunId, release: Release | None = None) -> Outcome:
         """Work on the release until it ends, or until somebody else has the lock."""
-        await self._bury_the_dead()
+        await self._bury_the_dead(run_id)
         async with Committer(self._store, self._bell, self._env.clock) as committer:
             if release is not None:
                 value = msgspec.Raw(msgspec.json.encode(release))
@@ -291,11 +290,15 @@ class Controller:
             settings=WorkerSettings(slots=2, poison_limit=CLAIMS),
         )
 
-    async def _bury_the_dead(self) -> None:
+    async def _bury_the_dead(self, run_id: RunId) -> None:
         """We hold the lock: every earlier controller is dead or deposed, so its lease need not run out."""
-        others: Sequence[WorkerId] = [each.id for each in await self._store.workers()]
+        others = {each.id for each in await self._store.workers()}
+        run = await self._store.get(run_id)
+        if run is not None and run.lease_owner is not None:
+            # Killed between its claim and its first renewal it is known by its lease alone.
+            others.add(run.lease_owner)
         if others:
-            await self._store.write([Bury(worker=each) for each in others])
+            await self._store.write([Bury(worker=each) for each in sorted(others)])
 
     async def _ended(self, authority: Authority, run_id: RunId) -> Outcome:
         while True:

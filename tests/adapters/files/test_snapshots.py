@@ -1,24 +1,18 @@
-"""Snapshots as files."""
+"""Snapshots in files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from watership.adapters.files.snapshots import FileSnapshots
-from watership.errors import BadInput
 
 
-async def test_what_was_put_is_there_for_the_next_process(tmp_path: Path) -> None:
-    await FileSnapshots(tmp_path).put("gate/cutover", b"1")
-    await FileSnapshots(tmp_path).put("gate/cutover", b"2")
-    assert await FileSnapshots(tmp_path).get("gate/cutover") == b"2"
-    assert await FileSnapshots(tmp_path).get("gate") is None
+async def test_what_was_put_is_got_by_another_process(tmp_path: Path) -> None:
+    await FileSnapshots(tmp_path / "kept").put("2.1.0-1.cutover/soak.1", b"first")
+    await FileSnapshots(tmp_path / "kept").put("2.1.0-1.cutover/soak.1", b"second")
+
+    assert await FileSnapshots(tmp_path / "kept").get("2.1.0-1.cutover/soak.1") == b"second"
 
 
-async def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(BadInput):
-        await FileSnapshots(tmp_path).put("\n", b"")
-    await FileSnapshots(tmp_path / "inside").put("../outside", b"")
-    assert list(tmp_path.iterdir()) == [tmp_path / "inside"]
+async def test_what_was_never_put_is_none(tmp_path: Path) -> None:
+    assert await FileSnapshots(tmp_path / "kept").get("last-safe") is None

@@ -1,41 +1,31 @@
-"""Snapshots as files: each is replaced as a whole, and stays replaced when the machine crashes."""
+"""Snapshots as files of one folder, each replaced as a whole."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
 from watership.adapters.files.replace import replace_file
-from watership.errors import BadInput, Unavailable
 
-NAME = re.compile(r"[\w.@:-]{1,200}")
+# A second name for the same file would be a second snapshot, so what is spelled otherwise becomes a dash.
+_STRANGE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class FileSnapshots:
-    """Snapshots in one folder; a name becomes a file."""
+    """Snapshots in `folder`; a name's slashes become dashes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     async def get(self, name: str) -> bytes | None:
-        path = self._path(name)
         try:
-            return await asyncio.to_thread(path.read_bytes)
+            return self._path(name).read_bytes()
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise Unavailable(f"The snapshot {path} cannot be read: {error.strerror}.") from error
 
     async def put(self, name: str, content: bytes) -> None:
-        path = self._path(name)
-        try:
-            await asyncio.to_thread(replace_file, path, content)
-        except OSError as error:
-            raise Unavailable(f"The snapshot {path} cannot be written: {error.strerror}.") from error
+        # On this thread: the next tick must not begin before the last one is on the disk.
+        replace_file(self._path(name), content)
 
     def _path(self, name: str) -> Path:
-        spelt = name.replace("/", ":")
-        if not NAME.fullmatch(spelt):
-            raise BadInput(f"A snapshot cannot be named {name!r}.")
-        return self._folder / f"{spelt}.json"
+        return self._folder / f"{_STRANGE.sub('-', name)}.json"

@@ -1,0 +1,312 @@
+"""The status of a release is its journal folded, with the numbers of the soak that is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from watership.durable.codec import decode
+from watership.durable.events import Entry, StepDone
+from watership.durable.ids import RunId
+from watership.durable.ports import Runs
+from watership.releases.audit import Plain
+from watership.releases.facts import Facts, Position, begun, informed, items_of, measured, tried_again
+from watership.releases.gate import GateSpec, Judgement, Sums, Verdict, judge
+from watership.releases.measurement import Measurement
+from watership.releases.order import Release
+from watership.releases.plan import Plan, PlannedItem
+from watership.releases.program import FACTS, Outcome, Record
+from watership.releases.runbook import Shift, Soak
+from watership.releases.snapshots import Snapshots, load
+from watership.releases.vigil import Vigil
+
+PAGE = 1000
+"""Journal entries that are read at once."""
+
+Stage = Literal["running", "watching", "taking_back", "promoted", "rolled_back", "refused"]
+ItemStage = Literal["waiting", "running", "passed", "failed", "inconclusive"]
+
+
+class ItemStatus(Struct, frozen=True, kw_only=True):
+    key: str
+    title: str
+    state: ItemStage
+    attempts: int = 0
+    evidence: str = ""
+    began: datetime | None = None
+    ended: datetime | None = None
+    facts: dict[str, Plain] = {}
+    judgement: Judgement | None = None
+
+
+class VigilStatus(Struct, frozen=True, kw_only=True):
+    """A soak or the watch, as its last snapshot says."""
+
+    name: str
+    began: datetime
+    length: float
+    give_up: float
+    ticks: int
+    verdict: Verdict
+    words: str
+    next: Sums
+    live: Sums
+    judgement: Judgement
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """Measured times in seconds; None where it did not come to that, or is not known."""
+
+    cutover_seconds: float | None = None
+    """From the first shift's beginning until live was drained."""
+    detect_seconds: float | None = None
+    """From the first failed request on next to the decision."""
+    rollback_seconds: float | None = None
+    """From the decision until both planes read back."""
+    requests_failed_before_rollback: int | None = None
+
+
+class ReleaseStatus(Struct, frozen=True, kw_only=True):
+    release: str
+    stage: Stage
+    phase: int | None
+    phase_title: str
+    attempt: int
+    items: tuple[ItemStatus, ...]
+    weight: int
+    """Next's weight in per cent, as last read back."""
+    router: int | None
+    intake: int | None
+    held: bool
+    vigil: VigilStatus | None
+    figures: Figures
+    reason: str
+    began: datetime | None
+    ended: datetime | None
+    outcome: Outcome | None = None
+
+
+class Fold(Struct, frozen=True, kw_only=True):
+    """What the journal says: the position, and every record in order."""
+
+    position: Position
+    records: tuple[Record, ...] = ()
+    facts: Facts | None = None
+    outcome: Outcome | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+
+
+def fold(entries: Sequence[Entry], plan: Plan) -> Fold:
+    """Walk along a journal as the program did, without deciding anything anew."""
+    state = Fold(position=Position())
+    for entry in entries:
+        if state.began is None:
+            state = replace(state, began=entry.at)
+        if isinstance(entry.event, StepDone):
+            state = _folded(state, entry.event, entry.at, plan)
+    return state
+
+
+def _folded(state: Fold, event: StepDone, at: datetime, plan: Plan) -> Fold:
+    if event.name == FACTS:
+        facts: Facts = decode(event.value, Facts)
+        return replace(state, facts=facts, position=informed(state.position, facts))
+    if event.name == "end":
+        return replace(state, outcome=decode(event.value, Outcome), ended=at)
+    record: Record = decode(event.value, Record)
+    return replace(state, records=(*state.records, record), position=_moved(state.position, record, plan))
+
+
+def _moved(position: Position, record: Record, plan: Plan) -> Position:
+    got = record.got
+    match record.act:
+        case "promote":
+            return replace(position, promoted=got.passed)
+        case "watch":
+            return replace(position, watched=got)
+        case "take_back":
+            why = str(got.facts.get("why", ""))
+            return replace(position, taken_back=got, reason=why, weight=0, demand=None)
+        case "retire":
+            return replace(position, retired=got)
+        case _ if record.item:
+            item = next(each for each in plan.items if each.key == record.item)
+            while record.attempt > position.attempt:
+                position = tried_again(position)
+            position = begun(position, item, got.began)
+            return measured(plan, position, item, got)
+        case _:
+            return position
+
+
+async def journal(runs: Runs, run_id: RunId) -> list[Entry]:
+    """All of a run's journal."""
+    entries: list[Entry] = []
+    while page := await runs.journal(run_id, after=len(entries), limit=PAGE):
+        entries += page
+    return entries
+
+
+async def status(runs: Runs, run_id: RunId, plan: Plan, snapshots: Snapshots) -> ReleaseStatus:
+    """Where a release stands, for whoever reads the controller's store and its snapshots."""
+    entries = await journal(runs, run_id)
+    return told(fold(entries, plan), plan, await _vigil(fold(entries, plan), plan, snapshots))
+
+
+def told(state: Fold, plan: Plan, vigil: VigilStatus | None = None) -> ReleaseStatus:
+    """The status that a folded journal tells."""
+    position = state.position
+    at_work = state.outcome is None and position.taken_back is None and not position.promoted
+    phase = plan.phases[position.phase] if at_work and position.phase < len(plan.phases) else None
+    return ReleaseStatus(
+        release=plan.release,
+        stage=_stage(state),
+        phase=phase.number if phase else None,
+        phase_title=phase.title if phase else "",
+        attempt=position.attempt,
+        items=tuple(_item(item, state, plan) for item in plan.items),
+        weight=position.weight,
+        router=state.facts.router if state.facts else None,
+        intake=state.facts.intake if state.facts else None,
+        held=position.held,
+        vigil=vigil,
+        figures=figures(state, plan),
+        reason=state.outcome.reason if state.outcome else position.reason or position.failure,
+        began=state.began,
+        ended=state.ended,
+        outcome=state.outcome,
+    )
+
+
+def _stage(state: Fold) -> Stage:
+    if state.outcome is not None:
+        return state.outcome.outcome
+    if state.position.taken_back is not None:
+        return "taking_back"
+    return "watching" if state.position.promoted else "running"
+
+
+def _item(item: PlannedItem, state: Fold, plan: Plan) -> ItemStatus:
+    records = [record for record in state.records if record.item == item.key]
+    if not records:
+        running = _is_at(item, state, plan)
+        return ItemStatus(key=item.key, title=item.does.title, state="running" if running else "waiting")
+    got = records[-1].got
+    return ItemStatus(
+        key=item.key,
+        title=item.does.title,
+        state=got.verdict.value,
+        attempts=len(records),
+        evidence=got.evidence,
+        began=got.began,
+        ended=got.ended,
+        facts=got.facts,
+        judgement=got.judgement,
+    )
+
+
+def _is_at(item: PlannedItem, state: Fold, plan: Plan) -> bool:
+    position = state.position
+    if state.outcome or position.taken_back or position.promoted or position.failure:
+        return False
+    if position.phase >= len(plan.phases):
+        return False
+    return items_of(plan, plan.phases[position.phase])[position.item].key == item.key
+
+
+async def _vigil(state: Fold, plan: Plan, snapshots: Snapshots) -> VigilStatus | None:
+    """The last soak, or the watch, as far as its snapshot goes."""
+    if state.position.promoted:
+        name, length = f"{plan.release}.watch", plan.watch_seconds
+        return await _seen(snapshots, name, plan.watch_gate, length, length)
+    soaks = [item for item in plan.items if isinstance(item.does, Soak)]
+    for item in reversed(soaks):
+        assert isinstance(item.does, Soak)
+        name = f"{plan.release}.{item.key}.{state.position.attempt}"
+        found = await _seen(snapshots, name, plan.gate, item.does.length, item.does.give_up)
+        if found is not None:
+            return found
+    return None
+
+
+async def _seen(
+    snapshots: Snapshots, name: str, gate: GateSpec, length: float, give_up: float
+) -> VigilStatus | None:
+    vigil = await load(snapshots, name, Vigil)
+    if vigil is None:
+        return None
+    judgement = judge(vigil.gate, gate)
+    first = vigil.gate.arms[0] if vigil.gate.arms else None
+    return VigilStatus(
+        name=name,
+        began=vigil.began,
+        length=length,
+        give_up=give_up,
+        ticks=vigil.gate.ticks,
+        verdict=judgement.verdict,
+        words=judgement.reason,
+        next=first.next if first else Sums(),
+        live=first.live if first else Sums(),
+        judgement=judgement,
+    )
+
+
+def figures(state: Fold, plan: Plan) -> Figures:
+    """The measured times of a release."""
+    back, retired = state.position.taken_back, state.position.retired
+    decision = _decision(state.records)
+    return Figures(
+        cutover_seconds=_cutover(state.records, plan),
+        detect_seconds=_detected(decision) if back is not None else None,
+        rollback_seconds=_number(back.facts, "seconds") if back is not None and back.passed else None,
+        requests_failed_before_rollback=_failed(retired, decision),
+    )
+
+
+def _cutover(records: Sequence[Record], plan: Plan) -> float | None:
+    """From the first shift until what followed the last one in its phase's drain was over."""
+    shifts = {item.key for item in plan.items if isinstance(item.does, Shift)}
+    full = {
+        item.key
+        for item in plan.items
+        if isinstance(item.does, Shift) and round(100 * item.does.weight) == 100
+    }
+    drains = {item.key for item in plan.items if item.does.__struct_config__.tag == "drain"}
+    began = [record.got.began for record in records if record.item in shifts]
+    ended = [record.got.ended for record in records if record.item in full | drains and record.got.passed]
+    return (ended[-1] - began[0]).total_seconds() if began and ended else None
+
+
+def _decision(records: Sequence[Record]) -> Measurement | None:
+    """The vigil that led to the rollback, if one did."""
+    vigils = [record.got for record in records if record.got.judgement is not None]
+    return vigils[-1] if vigils and vigils[-1].verdict is not Verdict.PASSED else None
+
+
+def _detected(decision: Measurement | None) -> float | None:
+    first = _number(decision.facts, "first_error") if decision is not None else None
+    return None if first is None or decision is None else decision.ended.timestamp() - first
+
+
+def _failed(retired: Measurement | None, decision: Measurement | None) -> int | None:
+    for got, name in ((retired, "failed_requests"), (decision, "errors")):
+        number = _number(got.facts, name) if got is not None else None
+        if number is not None:
+            return round(number)
+    return None
+
+
+def _number(facts: Mapping[str, Plain], name: str) -> float | None:
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def plan_of(raw: msgspec.Raw) -> Plan:
+    """The plan within a release run's input."""
+    return msgspec.json.decode(raw, type=Release).plan
