@@ -47,8 +47,8 @@ def found(verdict: Verdict, **known: Any) -> Measurement:
 
 PASSED, FAILED = found(Verdict.PASSED), found(Verdict.FAILED)
 ORDER = Order(kind="rollback", who="Ina Charge")
-SPLIT = {"touched": True, "moved": True, "weight": 50}
-FULL = SPLIT | {"weight": 100, "judged": True}
+SPLIT: dict[str, Any] = {"touched": True, "moved": True, "weight": 50}
+FULL: dict[str, Any] = SPLIT | {"weight": 100, "judged": True}
 OVER = Position(phase=len(PLAN.phases), **FULL)
 
 
