@@ -34,11 +34,13 @@ HALF = next(
 
 
 def facts(**given: Any) -> Facts:
-    return Facts(**{"at": NOON, "epoch": 1, "router": 0, "intake": 0} | given)
+    values: dict[str, Any] = {"at": NOON, "epoch": 1, "router": 0, "intake": 0} | given
+    return Facts(**values)
 
 
 def at(phase: str, item: int = 0, **given: Any) -> Position:
-    return Position(**{"phase": PHASES[phase], "item": item, "phase_began": NOON} | given)
+    values: dict[str, Any] = {"phase": PHASES[phase], "item": item, "phase_began": NOON} | given
+    return Position(**values)
 
 
 def found(verdict: Verdict, **known: Any) -> Measurement:
@@ -77,6 +79,8 @@ OVER = Position(phase=len(PLAN.phases), **FULL)
         (replace(OVER, promoted=True), facts(router=0, intake=0), TakeBack),
         (replace(OVER, taken_back=PASSED), facts(), Retire),
         (replace(OVER, taken_back=PASSED, retired=PASSED), facts(), End),
+        (replace(OVER, taken_back=PASSED, retired=FAILED, retire_tries=1), facts(), Retire),
+        (replace(OVER, taken_back=PASSED, retired=FAILED, retire_tries=3), facts(), End),
         (replace(OVER, taken_back=FAILED), facts(router=100), Ask),
         (Position(adopted=True), facts(router=50), TakeBack),
     ],

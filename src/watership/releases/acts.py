@@ -16,7 +16,7 @@ from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
 from watership.releases.checks.room import taken
 from watership.releases.checks.scene import POLL_SECONDS
-from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, shift
+from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, shift, turn
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
@@ -209,9 +209,9 @@ class Acts:
         there = await self.dial.read()
         if min(there.router, there.intake) < 100:
             raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
-        there = await self.dial.set(100)
-        if min(there.router, there.intake) < 100:
-            return failed(f"The router gives next {there.router} %, the intake {there.intake} %.")
+        good, words = await turn(self.env, self.dial, 100, hold=None)
+        if not good:
+            return failed(f"100 % for next does not read back: {words}.")
         standing = Standing(live=plan.next, standby=plan.live, since=self.env.clock.now())
         await save(self.env.snapshots, STANDING, standing)
         return passed(f"{plan.next.build.version} is live; {plan.live.build.version} stands by.")

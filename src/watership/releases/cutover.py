@@ -111,7 +111,14 @@ async def shift(env: Environment, dial: Dial, plan: Plan, key: str, *, before: i
         LastSafe(release=plan.release, to=plan.live, away=plan.next, at=env.clock.now()),
     )
     await _still_ours(env, dial, f"{plan.release}.{key}.shift", before=before, weight=weight)
-    hold = HOLD_SECONDS if weight < 100 else None
+    there, words = await turn(env, dial, weight, hold=HOLD_SECONDS if weight < 100 else None)
+    if there:
+        return passed(f"Set and read back: {words}.", weight=weight, **await _in_flight(env, plan))
+    return failed(f"{weight} % for next does not read back: {words}.")
+
+
+async def turn(env: Environment, dial: Dial, weight: int, *, hold: float | None) -> tuple[bool, str]:
+    """Set both planes until they read back, a few times; whether they do, and what they say."""
     words = ""
     for attempt in range(TRIES):
         if attempt:
@@ -123,8 +130,8 @@ async def shift(env: Environment, dial: Dial, plan: Plan, key: str, *, before: i
             continue
         words = f"the router gives next {there.router} %, the intake {there.intake} %"
         if there == Split(router=weight, intake=weight):
-            return passed(f"Set and read back: {words}.", weight=weight, **await _in_flight(env, plan))
-    return failed(f"{weight} % for next does not read back: {words}.")
+            return True, words
+    return False, words
 
 
 async def _still_ours(env: Environment, dial: Dial, name: str, *, before: int, weight: int) -> None:

@@ -70,6 +70,9 @@ class End(Struct, frozen=True, kw_only=True, tag="end"):
 
 Act = Do | Wait | Ask | Again | Promote | Watch | TakeBack | Retire | End
 
+RETIRE_TRIES = 3
+"""The traffic is back by then; what cannot be cleared away in three tries is told to people."""
+
 CONTROLLER = "controller"
 """Who acts when no person ordered it."""
 
@@ -110,9 +113,11 @@ def _after_taking_back(position: Position) -> Act:
     assert position.taken_back is not None
     if not position.taken_back.passed:
         return Ask(about=f"The rollback did not succeed: {position.taken_back.evidence}")
-    if position.retired is None:
+    retired = position.retired
+    if retired is None or (not retired.passed and position.retire_tries < RETIRE_TRIES):
         return Retire(quarantines=bool(position.taken_back.facts.get("quarantines")))
-    return End(outcome="rolled_back", reason=position.reason)
+    left = "" if retired.passed else f". What next leaves behind was not cleared away: {retired.evidence}"
+    return End(outcome="rolled_back", reason=position.reason + left)
 
 
 def _after_promotion(position: Position, facts: Facts) -> Act:

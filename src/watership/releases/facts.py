@@ -47,6 +47,7 @@ class Position(Struct, frozen=True, kw_only=True):
     watched: Measurement | None = None
     taken_back: Measurement | None = None
     retired: Measurement | None = None
+    retire_tries: int = 0
     reason: str = ""
     """Why it was taken back."""
     held: bool = False

@@ -43,6 +43,9 @@ PROGRAM = "release"
 READ_SECONDS = 10.0
 """How long a target may be silent before its state counts as unknown."""
 
+RETRY_SECONDS = 2.0
+"""Before what next leaves behind is cleared away once more; twice that before the last try."""
+
 FENCED_TRIES = 3
 """Epochs that an act may lose before it gives up: more than one switch can have fired, not many."""
 
@@ -193,6 +196,7 @@ class ReleaseProgram:
 
     async def _retire(self, acts: Acts, position: Position, *, quarantines: bool) -> Position:
         async def retire() -> Finding:
+            await self._env.clock.sleep(RETRY_SECONDS * position.retire_tries)
             return await leave(
                 self._env,
                 self._authority,
@@ -202,7 +206,7 @@ class ReleaseProgram:
             )
 
         got = await self._step(acts, "retire", retire)
-        return replace(position, retired=got)
+        return replace(position, retired=got, retire_tries=position.retire_tries + 1)
 
     async def _end(self, release: Release, position: Position, act: End) -> Outcome:
         async def end() -> Outcome:

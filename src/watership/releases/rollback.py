@@ -59,6 +59,8 @@ async def leave(
 ) -> Finding:
     """Re-home what next never began, end what it serves, let its runs finish, and put the digest away."""
     nxt, live, epoch = release.plan.next, release.plan.live, authority.epoch
+    if quarantines:
+        await quarantine(env.snapshots, nxt.build.digest)
     await env.intake.set_readonly(False)
     (outcome,) = (await env.work.write([Rehome(source=nxt.deployment, target=live.deployment)])).outcomes
     rehomed = outcome.count if isinstance(outcome, Done) else 0
@@ -69,8 +71,6 @@ async def leave(
         await env.hosts.ensure(spec(nxt, replace(release.size, serve=0)), epoch=epoch)
     left = await _lingered(env, nxt.deployment, release.linger)
     await dismiss(env, nxt.deployment, runs_left=left, epoch=epoch)
-    if quarantines:
-        await quarantine(env.snapshots, nxt.build.digest)
     kept = f"; {left} runs of it go on and keep its workers" if left else ""
     return passed(
         f"{rehomed} runs that it had not begun were re-homed{kept}. {SCHEMA_STAYS}",

@@ -134,7 +134,7 @@ def _moved(position: Position, record: Record, plan: Plan) -> Position:
             why = str(got.facts.get("why", ""))
             return replace(position, taken_back=got, reason=why, weight=0, demand=None)
         case "retire":
-            return replace(position, retired=got)
+            return replace(position, retired=got, retire_tries=position.retire_tries + 1)
         case _ if record.item:
             item = next(each for each in plan.items if each.key == record.item)
             while record.attempt > position.attempt:
