@@ -105,7 +105,7 @@ def facts(text: str = "plain") -> ReportFacts:
 class Elements(HTMLParser):
     """The elements of a page with their attributes; refuses ends that do not fit."""
 
-    EMPTY = frozenset({"meta", "br", "line", "polyline"})
+    EMPTY = frozenset({"meta", "br", "col", "line", "polyline"})
 
     def __init__(self, page: str) -> None:
         super().__init__()
