@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
+from random import Random
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from watership.adapters.memory.witness import Sessions
 from watership.durable.ids import DeploymentId, seeded_ids
 from watership.durable.ports import RunFilter
 from watership.durable.states import RunState
-from watership.errors import NotFound
+from watership.errors import NotFound, Unavailable
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases import gate
@@ -127,6 +128,12 @@ SHORT_SOURCE = Source(runbook=parse(SHORT, Runbook), sha256="0" * 64)
 
 UNWINDINGS = 20
 
+RESTARTS = 20
+"""A controller whose own store does not answer ends, and is started again."""
+
+FLAKY = 0.02
+"""The share of calls whose answer is lost, before or after they took effect."""
+
 
 class Nobody:
     """An Observer that keeps nothing."""
@@ -138,7 +145,8 @@ class Nobody:
 class Life:
     """One controller's life. It ends at the call numbered `dies_at`: before it took effect, or after."""
 
-    def __init__(self, dies_at: int | None = None) -> None:
+    def __init__(self, dies_at: int | None = None, *, flaky: Random | None = None) -> None:
+        self.flaky = flaky
         self.calls = 0
         self.dies_at = dies_at
         self.over = False
@@ -149,6 +157,8 @@ class Life:
         if self.over:
             raise asyncio.CancelledError
         self.calls += 1
+        if self.flaky is not None and self.flaky.random() < FLAKY:
+            raise Unavailable("It did not answer.")
         if self.calls == self.dies_at:
             self.over = True
             self.ended.set()
@@ -324,11 +334,12 @@ class ReleaseWorld:
 
     # --- lives and deaths -------------------------------------------------------------------------------------
 
-    async def release(self, *deaths: int, pause: float = 1.0) -> Outcome:
+    async def release(self, *deaths: int, pause: float = 1.0, flaky: Random | None = None) -> Outcome:
         """Release to the end; the n-th controller dies at its call number `deaths[n]`, the last one lives."""
         await self.begin()
-        for dies_at in (*deaths, None):
-            life = Life(dies_at)
+        last: tuple[int | None, ...] = (None,) * (RESTARTS if flaky else 1)
+        for dies_at in (*deaths, *last):
+            life = Life(dies_at, flaky=flaky)
             outcome = await self._live(life)
             if outcome is not None:
                 return outcome
@@ -342,7 +353,7 @@ class ReleaseWorld:
         dying = asyncio.create_task(life.ended.wait())
         await asyncio.wait({living, dying}, return_when=asyncio.FIRST_COMPLETED)
         dying.cancel()
-        if living.done() and not life.over:
+        if living.done() and not life.over and not isinstance(living.exception(), Unavailable):
             return living.result()
         await self.kill(life, asyncio.all_tasks() - before)
         return None

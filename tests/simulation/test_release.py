@@ -101,6 +101,27 @@ def test_killed_many_times_and_left_dead_for_long_it_still_ends_in_one_of_two_wa
     assert {ending for (bad, ending) in ends if not bad} == {"promoted", "rolled_back"}
 
 
+def test_targets_that_often_do_not_answer_delay_a_release_and_never_split_its_mind(nightly: bool) -> None:
+    async def main(random: Random, bad: float) -> tuple[Outcome, list[str]]:
+        world = ReleaseWorld(bad=bad)
+        outcome = await world.release(flaky=random)
+        return outcome, await world.faults(outcome)
+
+    ends: Counter[tuple[float, str]] = Counter()
+    for seed in range(1, NIGHTLY_SEEDS if nightly else 100):
+        bad = (0.0, BAD)[seed % 2]
+        outcome, faults = run_in_virtual_time(
+            lambda: main(Random(seed), bad),  # noqa: B023 - called at once
+            seed=seed,
+            limit_seconds=SECONDS,
+        )
+        assert not faults, f"seed {seed}: {faults} after {outcome}"
+        ends[bad, outcome.outcome] += 1
+
+    assert ends[BAD, "promoted"] == 0
+    assert ends[0.0, "promoted"] > 5 * ends[0.0, "rolled_back"]
+
+
 async def until_split(world: ReleaseWorld) -> None:
     while world.router.weights[NEXT.slot] != 50:
         await world.clock.sleep(0.1)

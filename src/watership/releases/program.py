@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watership.durable import Effect, Program, current_run, race, signal, sleep_until, step
+from watership.durable.clock import Clock
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
 from watership.durable.retry import ONCE
@@ -43,11 +44,14 @@ PROGRAM = "release"
 READ_SECONDS = 10.0
 """How long a target may be silent before its state counts as unknown."""
 
-RETRY_SECONDS = 2.0
-"""Before what next leaves behind is cleared away once more; twice that before the last try."""
+RETRY_SECONDS = 1.0
+"""Before an act is tried again."""
 
-FENCED_TRIES = 3
-"""Epochs that an act may lose before it gives up: more than one switch can have fired, not many."""
+TRIES = 4
+"""Of an act whose target does not answer or refuses its epoch; well within the time of a dead-man's switch."""
+
+CALM_SECONDS = 10.0
+"""An act that went on for so long in between has recovered from what was before."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -65,6 +69,24 @@ class Record(Struct, frozen=True, kw_only=True):
     item: str
     attempt: int
     got: Measurement
+
+
+class Patience:
+    """How often an act may fail for reasons that pass."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._left = TRIES
+        self._last = clock.monotonic()
+
+    def bears(self) -> bool:
+        """Whether the act is to be tried again after it failed just now."""
+        now = self._clock.monotonic()
+        if now - self._last > CALM_SECONDS:
+            self._left = TRIES
+        self._last = now
+        self._left -= 1
+        return self._left > 0
 
 
 FACTS, KEEP = "facts", "keep"
@@ -260,22 +282,27 @@ class ReleaseProgram:
         return record.got
 
     async def _guarded(self, body: Callable[[], Awaitable[Finding]]) -> Finding:
-        """A target that refuses our epoch: take a higher one, if nobody else has, and look anew."""
-        fenced: Fenced | None = None
-        for _ in range(FENCED_TRIES):
+        """Acts are absolute, so what a target did not answer, or refused for its epoch, is simply done again.
+
+        For a refused epoch a higher one is taken, if nobody else has.
+        """
+        patience = Patience(self._env.clock)
+        while True:
             try:
                 return await body()
-            except Fenced as error:
-                fenced = error
-                await self._authority.retake()
+            except (Fenced, Unavailable) as error:
+                if not patience.bears():
+                    return failed(str(error)) if isinstance(error, Fenced) else unknown(error)
+                if isinstance(error, Fenced):
+                    await self._authority.retake()
+                else:
+                    await self._env.clock.sleep(RETRY_SECONDS)
             except TakenBack as error:
                 return failed(str(error))
             except TimeoutError:
                 return unknown(TimeoutError("it took longer than it may"))
             except Exception as error:  # noqa: BLE001 - whatever a measurement raises is no verdict
                 return unknown(error)
-        assert fenced is not None
-        return failed(str(fenced))
 
     def _note(self, acts: Acts, action: str, **facts: Plain) -> None:
         told: dict[str, Plain] = {"release": acts.release.plan.release, "epoch": self._authority.epoch}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,8 +93,10 @@ async def _tick(env: Environment, word: Watchword, state: Vigil) -> Vigil:
     """Renew what is due, and count the seconds that are over and not counted yet."""
     now = env.clock.now()
     if state.renewed is None or (now - state.renewed).total_seconds() >= RENEW_SECONDS:
-        await word.keep()
-        state = replace(state, renewed=now)
+        # A renewal that got no answer is made at the next tick; whether that is too late the switch decides.
+        with suppress(Unavailable):
+            await word.keep()
+            state = replace(state, renewed=now)
     until = int(now.timestamp()) - 1
     if until <= state.last:
         return state

@@ -1,0 +1,174 @@
+"""Checks, each with what it passes, what it fails, and what it cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.simulation.release_world import LIVE, NEXT, SMOKE, ReleaseWorld
+from watership.durable.ids import RunId
+from watership.durable.writes import Submit
+from watership.errors import BadInput
+from watership.releases.checks import CHECKS, Scene, require_known
+from watership.releases.checks.database import scripts
+from watership.releases.checks.exercise import lacking
+from watership.releases.facts import Position
+from watership.releases.gate import Verdict
+from watership.releases.measurement import Finding
+from watership.releases.order import Release, Request, Size, Smoke
+from watership.releases.plan import PlannedItem, check_kinds
+from watership.releases.ports import HostSpec, Migration
+from watership.releases.runbook import Check, shipped
+from watership.testing import run_in_virtual_time
+
+Prepare = Callable[[ReleaseWorld], Awaitable[None]]
+
+
+async def as_it_is(world: ReleaseWorld) -> None:
+    pass
+
+
+def checked(kind: str, *, prepare: Prepare = as_it_is, smoke: Smoke = SMOKE, **parameters: Any) -> Finding:
+    """What a check finds in a world that `prepare` has changed, after next was deployed."""
+
+    async def main() -> Finding:
+        world = ReleaseWorld(source=shipped("agent-orchestrator"))
+        await world.begin()
+        spec = HostSpec(deployment=NEXT.deployment, build=NEXT.build, slot=NEXT.slot, serve=2, workers=1)
+        await world.hosts.ensure(spec, epoch=1)
+        await world.clock.sleep(5.0)
+        await prepare(world)
+        release = Release(
+            plan=world.plan,
+            signoffs=world.brief().signoffs,
+            scripts=world.brief().scripts,
+            smoke=smoke,
+            size=Size(serve=2, workers=1),
+            zero=world.clock.now(),
+        )
+        does = Check(id="it", title="It", check=kind, parameters=parameters)
+        item = PlannedItem(key="phase/it", phase="phase", owner="qa", at=0.0, does=does)
+        controller = world.controller()
+        return await CHECKS[kind](Scene(controller._env, release, item, Position(), 1))
+
+    return run_in_virtual_time(main, limit_seconds=3600.0)
+
+
+def test_every_check_of_the_shipped_runbook_is_known() -> None:
+    async def main() -> None:
+        plan = ReleaseWorld(source=shipped("agent-orchestrator")).plan
+        require_known(plan)
+        assert check_kinds(plan) == CHECKS.keys()
+
+    run_in_virtual_time(main)
+
+
+def test_each_process_must_report_the_planned_digest() -> None:
+    async def impostor(world: ReleaseWorld) -> None:
+        world.hosts.impostor = "d-2.1.0-worker-0"
+
+    assert checked("build.running", of="next").verdict is Verdict.PASSED
+    found = checked("build.running", prepare=impostor, of="next")
+    assert found.verdict is Verdict.FAILED and "d-2.1.0-worker-0" in found.evidence
+
+
+def test_a_missing_process_is_not_passed_over() -> None:
+    async def one(world: ReleaseWorld) -> None:
+        spec = HostSpec(deployment=NEXT.deployment, build=NEXT.build, slot=NEXT.slot, serve=1, workers=1)
+        await world.hosts.ensure(spec, epoch=1)
+
+    found = checked("build.running", prepare=one, of="next")
+
+    assert (found.verdict, found.evidence) == (Verdict.FAILED, "1 of 2 serve processes are there")
+
+
+def test_a_baseline_needs_requests() -> None:
+    async def silent(world: ReleaseWorld) -> None:
+        for served in world.router.served.values():
+            served.clear()
+
+    assert checked("baseline.captured").verdict is Verdict.PASSED
+    assert checked("baseline.captured", prepare=silent).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_smoke_test_that_asks_nothing_is_inconclusive() -> None:
+    assert checked("smoke", smoke=Smoke(), of="next").verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_answer_other_than_expected_fails_the_smoke_test_and_is_shown() -> None:
+    wrong = Smoke(requests=(Request(name="version", path="/", includes={"version": "9"}),))
+
+    found = checked("smoke", smoke=wrong, of="next")
+
+    assert found.verdict is Verdict.FAILED and "$.version is '2.1.0', not '9'" in found.evidence
+
+
+def test_runs_without_a_worker_are_told() -> None:
+    async def strand(world: ReleaseWorld) -> None:
+        submit = Submit(
+            run_id=RunId("r"), program="agent", input=msgspec.Raw(b"1"), deployment=LIVE.deployment
+        )
+        await world.work.write([submit])
+
+    assert checked("runs.accounted").verdict is Verdict.PASSED
+    found = checked("runs.accounted", prepare=strand)
+    assert (found.verdict, found.evidence) == (Verdict.FAILED, "1 runs of d-2.0.5 have no worker")
+
+
+def test_weights_are_those_of_both_planes() -> None:
+    async def pins(world: ReleaseWorld) -> None:
+        await world.work.set_weights({LIVE.deployment: 90, NEXT.deployment: 10}, epoch=1)
+
+    assert checked("router.weights", next=0.0).verdict is Verdict.PASSED
+    found = checked("router.weights", prepare=pins, next=0.0)
+    assert (found.verdict, found.evidence) == (Verdict.FAILED, "the intake gives next 10 %, not 0 %")
+
+
+def test_a_soak_that_could_not_see_the_regression_is_refused() -> None:
+    async def trickle(world: ReleaseWorld) -> None:
+        for served in world.router.served.values():
+            for second, tick in served.items():
+                served[second] = msgspec.structs.replace(tick, requests=min(tick.requests, 1))
+
+    assert checked("gate.power").verdict is Verdict.PASSED
+    assert checked("gate.power", prepare=trickle).verdict is Verdict.FAILED
+
+
+def test_a_check_without_its_parameter_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match="below"):
+        checked("queues.depth")
+
+
+def test_scripts_that_are_not_the_planned_ones_are_refused() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        other = Migration(start=5, end=6, forward="DROP …", backward="ALTER … DROP", name="add_topic")
+        with pytest.raises(BadInput, match="not the one that was planned"):
+            await world.controller().start(world.brief(scripts=(other,)))
+        with pytest.raises(BadInput, match="not handed over"):
+            scripts(
+                Release(
+                    plan=world.plan, signoffs=(), scripts=(), smoke=SMOKE, size=Size(), zero=world.clock.now()
+                )
+            )
+
+    run_in_virtual_time(main)
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted", "words"),
+    [
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}, []),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, ["$.a.b is '1', not '2'"]),
+        ({"a": 1}, {"b": 1}, ["$.b is missing"]),
+        ([1, 2], [1], ["$ is '[1, 2]', not '[1]'"]),
+        (None, {"a": 1}, ["$ is 'None', not \"{'a': 1}\""]),
+    ],
+)
+def test_an_answer_contains_what_is_wanted_or_it_is_said_where_not(
+    told: object, wanted: object, words: list[str]
+) -> None:
+    assert list(lacking(told, wanted)) == words
