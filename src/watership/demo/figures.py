@@ -80,6 +80,7 @@ def promises(figures: Figures, *, chaos: bool) -> Iterator[Promise]:
     yield Promise("the broken release was seen failing", broken.requests_failed_before_rollback > 0)
     yield Promise("the rollback took less than 5 s", within(broken.rollback_seconds, 0, 5))
     yield Promise("the audit log is whole", figures.audit_verified)
+    yield Promise("the release has a report", bool(figures.report))
     yield Promise("the split was within 3 points of 50 %", within(figures.split_observed, 0.47, 0.53), False)
     yield Promise("12,000 requests were made", figures.requests_total >= 12_000, False)
     yield Promise(

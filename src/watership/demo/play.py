@@ -47,17 +47,18 @@ def play(options: Options) -> Figures:
 
 @contextmanager
 def _folder(options: Options, home: Path) -> Iterator[Path]:
-    """Where everything stands: under .watership/ if it is to be kept, else in a temporary place."""
-    if options.keep:
-        folder = home / ".watership" / f"demo-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 - a name for people
-        folder.mkdir(parents=True)
-        yield folder
-        return
+    """A temporary place, since the paths of its sockets must be short; moved under .watership/ if it is to be kept."""
     folder = Path(tempfile.mkdtemp(prefix="watership-demo-"))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder)
+        if options.keep:
+            kept = home / ".watership"
+            kept.mkdir(exist_ok=True)
+            name = f"demo-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 - a name for people
+            shutil.move(folder, kept / name)
+        else:
+            shutil.rmtree(folder)
 
 
 async def _interruptible(options: Options, folder: Path, home: Path) -> Figures:

@@ -38,6 +38,9 @@ LAYOUT = Layout(serve=1, workers=2, slots=16)
 FAREWELL_SECONDS = 45.0
 """What the traffic gets to see its last approvals through: the person comes up to 14 s late."""
 
+ABORT_SECONDS = 1.0
+"""What a process of the demo's own gets when the play ends before its end: nobody waits for its records then."""
+
 QUIET_SECONDS = 60.0
 """How long the last runs may take to end after the traffic."""
 
@@ -112,7 +115,7 @@ class Stage:
     async def start(self, name: str, module: str, *arguments: str) -> Member:
         """Start a process of the demo's own; it is ended with the stage."""
         member = await Member.start(name, [sys.executable, "-m", module, *arguments], self.folder, os.environ)
-        self._stack.push_async_callback(member.end)
+        self._stack.push_async_callback(member.end, ABORT_SECONDS)
         return member
 
     async def begin_traffic(self) -> None:
