@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
+from watership.adapters.memory import MemoryStore
 from watership.durable import Effect, Program, gather, signal, sleep, step
+from watership.durable.execution import Execution
+from watership.durable.ports import Store
 from watership.durable.program import Programs
-from watership.durable.run import Run
-from watership.durable.writes import Submit
-from watership.testing.simulation import World, act
+from watership.testing import run_in_virtual_time
+from watership.testing.faults import MOST_FAULTS, Nemesis
+from watership.testing.simulation import NotEnded, World, act, decoded
+
+PATIENCE_SECONDS = 600.0
+"""Virtual seconds that a run has after its approval: many leases, freezes and restarts."""
 
 APPROVAL_SECONDS = 20.0
 """How late the person approves."""
 
 EXPECTED = {
     "plan": "plan for owls",
-    "found": ["owls: 3 papers", "owls in zoo.txt", "receipt of owls"],
+    "found": ["owls: 3 papers", "owls in zoo.txt", "receipt of owls: 4"],
     "slept": True,
     "verdict": "yes",
     "sent": "sent yes",
@@ -35,12 +42,20 @@ def agent(world: World) -> Programs:
         await act(world, "searched", seconds=0.5)
         return f"{topic}: 3 papers"
 
-    async def store(topic: str) -> str:
-        await act(world, "stored", seconds=0.3)
+    async def read(topic: str) -> str:
+        await act(world, "read", seconds=0.3)
         return f"{topic} in zoo.txt"
 
-    async def buy(topic: str) -> str:
-        receipt = f"receipt of {topic}"
+    async def price(topic: str) -> int:
+        await act(world, "priced", seconds=0.1)
+        return len(topic)
+
+    async def store(text: str) -> str:
+        await act(world, "stored", seconds=0.3)
+        return text
+
+    async def buy(topic: str, cents: int) -> str:
+        receipt = f"receipt of {topic}: {cents}"
         await act(world, receipt, seconds=0.4)
         return receipt
 
@@ -52,11 +67,12 @@ def agent(world: World) -> Programs:
         return await step(search, topic)
 
     async def keep(topic: str) -> str:
+        text = await step(read, topic)
         await sleep(1.0)
-        return await step(store, topic, effect=Effect.IDEMPOTENT)
+        return await step(store, text, effect=Effect.IDEMPOTENT)
 
     async def order(topic: str) -> str:
-        return await step(buy, topic, effect=Effect.UNSAFE)
+        return await step(buy, topic, await step(price, topic), effect=Effect.UNSAFE)
 
     async def approved() -> str:
         # As people write it: a wait that raised would be taken for a refusal.
@@ -77,12 +93,43 @@ def agent(world: World) -> Programs:
     return {"agent": Program("agent", run)}
 
 
-async def live_through(world: World) -> Run:
-    """One history: the message, the late approval, the end."""
-    run_id = await world.submit("agent", "owls")
-    await asyncio.sleep(APPROVAL_SECONDS)
-    await world.deliver(run_id, "approval", "yes")
-    return await world.end_of(run_id)
+class Evidence(msgspec.Struct, frozen=True):
+    """What one history showed; without flaws it ended as the crash-free one and kept every promise."""
+
+    seed: int
+    flaws: tuple[str, ...]
+    struck: dict[str, int]
 
 
-__all__ = ["APPROVAL_SECONDS", "EXPECTED", "Submit", "agent", "live_through"]
+def history(
+    seed: int,
+    *,
+    calm: bool = False,
+    execution: type[Execution] = Execution,
+    store: Callable[[MemoryStore], Store] = lambda memory: memory,
+) -> Evidence:
+    """Live through one history: even seeds run tasks first in, first out, odd ones interleave them."""
+    nemesis = Nemesis(seed, most=0 if calm else MOST_FAULTS)
+
+    async def main() -> tuple[str, ...]:
+        world = World({}, nemesis=nemesis, execution=execution, store=store)
+        world.programs = agent(world)
+        async with world:
+            run_id = await world.submit("agent", "owls")
+            await asyncio.sleep(APPROVAL_SECONDS)
+            await world.deliver(run_id, "approval", "yes")
+            try:
+                run = await world.end_of(run_id, within=PATIENCE_SECONDS)
+            except NotEnded as error:
+                return (str(error), *world.oracle.violations)
+            result = decoded(run)
+            other = () if result == EXPECTED else (f"{run.state} with {result} {run.failure}",)
+            return (*other, *world.oracle.violations)
+
+    flaws = run_in_virtual_time(main, seed=seed if seed % 2 else 0)
+    return Evidence(seed, flaws, {str(fault): times for fault, times in nemesis.struck.items()})
+
+
+def histories(seeds: range) -> list[Evidence]:
+    """Many, one after the other; for a process of its own."""
+    return [history(seed) for seed in seeds]

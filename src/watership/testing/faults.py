@@ -40,7 +40,7 @@ ORDINARY: Mapping[Fault, float] = {
     Fault.CRASH_IN_STEP: 0.06,
     Fault.REFUSED: 0.02,
     Fault.ANSWER_LOST: 0.02,
-    Fault.FROZEN: 0.01,
+    Fault.FROZEN: 0.02,
     Fault.RING_LOST: 0.1,
     Fault.SIGNAL_TWICE: 0.5,
     Fault.SESSION_LOST: 0.005,
@@ -75,6 +75,13 @@ class Nemesis:
         self.left = 0
 
 
+async def freeze_perhaps(process: Process, nemesis: Nemesis, lease_seconds: float) -> None:
+    """A point at which a process may stand still, for less than its lease or for more."""
+    if nemesis.strikes(Fault.FROZEN):
+        process.freeze(lease_seconds * nemesis.random.uniform(0.5, 3.0))
+        await asyncio.sleep(0)
+
+
 class FaultyStore:
     """A process's way to the store: writes fail, get lost, are cut off by a crash, or are answered to a sleeper.
 
@@ -82,13 +89,13 @@ class FaultyStore:
     """
 
     def __init__(
-        self, store: Store, queries: MemoryStore, process: Process, nemesis: Nemesis, freeze: float
+        self, store: Store, queries: MemoryStore, process: Process, nemesis: Nemesis, lease_seconds: float
     ) -> None:
         self._store = store
         self._queries = queries
         self._process = process
         self._nemesis = nemesis
-        self._freeze = freeze
+        self._lease = lease_seconds
 
     async def write(self, writes: Sequence[Write]) -> Written:
         await self._perhaps(Fault.CRASH_BEFORE_WRITE)
@@ -96,9 +103,7 @@ class FaultyStore:
             raise Unavailable("The simulated store does not answer.")
         written = await self._store.write(writes)
         await self._perhaps(Fault.CRASH_AFTER_WRITE)
-        if self._nemesis.strikes(Fault.FROZEN):
-            self._process.freeze(self._freeze * self._nemesis.random.uniform(0.5, 2.0))
-            await asyncio.sleep(0)
+        await freeze_perhaps(self._process, self._nemesis, self._lease)
         if self._nemesis.strikes(Fault.ANSWER_LOST):
             raise Unavailable("The simulated store committed, and its answer was lost.")
         return written

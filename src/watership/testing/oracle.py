@@ -28,6 +28,7 @@ from watership.durable.events import (
 from watership.durable.ids import Key, RunId, SignalId
 from watership.durable.ports import Store
 from watership.durable.writes import Append, Done, Outcome, Write, Written
+from watership.testing.processes import PROCESS
 
 
 class Entered(msgspec.Struct, frozen=True):
@@ -49,6 +50,7 @@ class Oracle:
         self.committed: set[str] = set()
         """The idempotency keys of steps whose result is committed."""
         self._now = now
+        self._owners: dict[tuple[RunId, int], str] = {}
 
     def enter(self, idempotency_key: str, process: str) -> None:
         """A body begins. P2: not one whose result is committed."""
@@ -60,13 +62,18 @@ class Oracle:
         """The effect itself."""
         self.effects.setdefault(idempotency_key, []).append(value)
 
-    def saw(self, write: Write, outcome: Outcome, epoch_before: int | None) -> None:
-        """A write was committed. P4: not one of a stale epoch."""
+    def saw(self, write: Write, outcome: Outcome, epoch_before: int | None, process: str) -> None:
+        """A write was committed. P4: not one of a stale epoch, and all those of one epoch by one process."""
         if not (isinstance(write, Append) and isinstance(outcome, Done)):
             return
         if write.epoch != epoch_before:
             self.violations.append(
                 f"P4: run {write.run_id} accepted a write of epoch {write.epoch} at epoch {epoch_before}"
+            )
+        owner = self._owners.setdefault((write.run_id, write.epoch), process)
+        if owner != process:
+            self.violations.append(
+                f"P4: {owner} and {process} both own run {write.run_id} at epoch {write.epoch}"
             )
         for event in write.events:
             if isinstance(event, StepDone | StepFailed):
@@ -77,7 +84,7 @@ class Oracle:
         self.violations += [f"journal of {run_id}: {flaw}" for flaw in flaws(journal)]
         entries = Counter(entered.idempotency_key for entered in self.entered)
         starts = Counter(e.event.key for e in journal if isinstance(e.event, StepStarted))
-        allowed = Counter({key: 1 for key in starts})
+        allowed = Counter(dict.fromkeys(starts, 1))
         for entry in journal:
             if isinstance(entry.event, StepRetried) or _says_retry(entry.event):
                 allowed[entry.event.key] += 1
@@ -134,8 +141,9 @@ class WitnessedStore:
     async def write(self, writes: Sequence[Write]) -> Written:
         before = [await self._epoch(write) for write in writes]
         written = await self._store.write(writes)
+        process = PROCESS.get()
         for write, outcome, epoch in zip(writes, written.outcomes, before, strict=True):
-            self._oracle.saw(write, outcome, epoch)
+            self._oracle.saw(write, outcome, epoch, process.name if process else "outside")
         return written
 
     async def _epoch(self, write: Write) -> int | None:

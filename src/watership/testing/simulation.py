@@ -31,14 +31,14 @@ from watership.durable.states import RunState
 from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Answer, Cancel, Deliver, Outcome, Submit, Write
 from watership.errors import WatershipError
-from watership.testing.faults import Fault, FaultyStore, Nemesis, Tower
+from watership.testing.faults import Fault, FaultyStore, Nemesis, Tower, freeze_perhaps
 from watership.testing.oracle import Oracle, WitnessedStore
 from watership.testing.processes import PROCESS, Process
 from watership.testing.virtual_time import VirtualClock
 
 DEPLOYMENT = DeploymentId("simulated")
 
-SETTINGS = WorkerSettings(slots=4, lease_seconds=15.0, poll_seconds=2.0, poison_limit=1_000)
+SETTINGS = WorkerSettings(slots=4, lease_seconds=10.0, poll_seconds=2.0, poison_limit=1_000)
 """Polls seldom, so that a history is short to simulate; never calls a run poison that only has bad luck."""
 
 REBORN_SECONDS = 2.0
@@ -70,7 +70,9 @@ class Simulated:
 
     async def _live(self) -> None:
         world = self._world
-        line = FaultyStore(world.store, world.memory, self.process, world.nemesis, world.freeze_seconds)
+        line = FaultyStore(
+            world.store, world.memory, self.process, world.nemesis, world.settings.lease_seconds
+        )
         bell = world.tower.hang()
         async with Committer(line, bell, world.clock) as committer:
             self.worker = Worker(
@@ -120,8 +122,9 @@ class World:
         self.tower = Tower(self.nemesis)
         self.notes: list[tuple[str, Mapping[str, object]]] = []
         """What the workers told their observer: for whoever looks for the cause of a failed history."""
-        self.freeze_seconds = settings.lease_seconds
         self.workers: list[Simulated] = []
+        self.answers_doubts = True
+        """Whether the honest person is there: see `_keep_answering`."""
         self._dead: list[Simulated] = []
         self._size = workers
         self._born = 0
@@ -202,10 +205,11 @@ class World:
         which.process.kill()
         self.sessions.kill(which.id)
 
-    async def perhaps_crash(self, process: Process) -> None:
-        """A point in a step's body at which its process may die."""
+    async def perhaps_fail(self, process: Process) -> None:
+        """A point in a step's body at which its process may die, or freeze."""
         if process.killed or self.nemesis.strikes(Fault.CRASH_IN_STEP):
             await process.die()
+        await freeze_perhaps(process, self.nemesis, self.settings.lease_seconds)
 
     def _bear(self) -> Simulated:
         self._born += 1
@@ -228,7 +232,7 @@ class World:
         while True:
             await self.clock.sleep(LOOK_SECONDS)
             for run in tuple(self.memory._rows.live.values()):
-                if run.state is RunState.IN_DOUBT:
+                if run.state is RunState.IN_DOUBT and self.answers_doubts:
                     await self._answer(run)
 
     async def _answer(self, run: Run) -> None:
@@ -258,12 +262,12 @@ async def act(world: World, value: object, *, seconds: float = 0.2) -> None:
     assert process is not None, "a step's body runs in a worker's process"
     key = idempotency_key()
     world.oracle.enter(key, process.name)
-    await world.perhaps_crash(process)
+    await world.perhaps_fail(process)
     await world.clock.sleep(seconds / 2)
-    await world.perhaps_crash(process)
+    await world.perhaps_fail(process)
     world.oracle.act(key, value)
     await world.clock.sleep(seconds / 2)
-    await world.perhaps_crash(process)
+    await world.perhaps_fail(process)
 
 
 def decoded(run: Run) -> object:
