@@ -81,7 +81,10 @@ async def test_migrations_lead_forward_and_exactly_back(version: str, tmp_path: 
     sqlite3.connect(file).close()
     migrator = SQLiteMigrator(file)
 
-    await migrator.rehearse(read_migrations(BUILDS / version))
+    # One by one: the way back over all of them drops the table, and with it what a step forgot.
+    for migration in read_migrations(BUILDS / version):
+        await migrator.rehearse([migration])
+        await migrator.apply(migration, forward=True, epoch=1)
 
 
 @every_version

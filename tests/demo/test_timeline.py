@@ -44,6 +44,7 @@ def test_what_never_was_is_unknown() -> None:
 
 
 def test_both_planes_must_have_come_back() -> None:
-    there = line((0, 50, 50), (10, 0, 50), (12, 0, 0))
+    for half in ((10, 0, 50), (10, 50, 0)):
+        there = line((0, 50, 50), half, (12, 0, 0))
 
-    assert there.first(after=at(9), slot=Slot.BLUE, most=0, deployment=NEXT) == at(12)
+        assert there.first(after=at(9), slot=Slot.BLUE, most=0, deployment=NEXT) == at(12)
