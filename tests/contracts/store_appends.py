@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.world import BLUE, GREEN, OTHER, POOL, World, done, raw, submission
 from watership.durable.events import Failure, Finished, StepDone
-from watership.durable.ids import EntryId, Key, RunId
+from watership.durable.ids import EntryId, Key, RunId, child_id
 from watership.durable.run import ChildResult, Waiting, child_signal
 from watership.durable.states import RunState
 from watership.durable.writes import (
@@ -316,7 +316,8 @@ class AppendSuite:
         (following,) = await world.claim()
         await world.finish(following.run, result=raw("end"))
         (signal,) = await world.inbox("parent")
-        assert signal.name == child_signal(RunId("b"))
+        # Under the name that the parent knows: that of the child it started.
+        assert signal.name == child_signal(child_id(RunId("parent"), Key("child/0")))
         assert msgspec.json.decode(signal.value, type=ChildResult).result == raw("end")
 
     async def test_a_successor_without_a_deployment_keeps_the_run_from_ending(self, world: World) -> None:

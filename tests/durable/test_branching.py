@@ -12,7 +12,6 @@ from watership.durable.events import SignalTaken, StepDone, Won
 from watership.durable.states import RunState
 from watership.testing.simulation import decoded
 
-
 STEPS = 25
 """Steps of the loop within which a winner is journaled and the losers dropped."""
 
@@ -86,6 +85,7 @@ def test_gather_raises_the_first_error_in_order_after_all_have_ended() -> None:
             await gather(fails("slow", 5), fails("quick", 1))
         except ValueError as error:
             return str(error)
+        return None
 
     assert result(body) == "slow"
     assert set(ended) == {"slow", "quick"}
@@ -264,5 +264,6 @@ def test_a_failed_step_in_a_branch_is_the_branchs_error() -> None:
             await gather(branch(), named("a", 0, 0, 0))
         except StepFailed as error:
             return [error.key, error.failure.kind]
+        return None
 
     assert result(body) == ["gather#0/0/breaks/0", "OSError"]

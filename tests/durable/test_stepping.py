@@ -44,6 +44,7 @@ def test_a_step_that_raises_is_tried_again_and_its_failure_is_the_same_on_replay
             await step(breaks, retry=RetryPolicy(attempts=3))
         except StepFailed as error:
             return [error.failure.kind, error.attempts, await signal("go")]
+        return None
 
     async def main() -> object:
         async with calm_world(program(body)) as world:
@@ -67,6 +68,7 @@ def test_an_unsafe_step_that_raises_is_not_tried_again_unless_its_author_says_so
 
     async def body() -> object:
         await step(breaks, effect=Effect.UNSAFE)
+        return None
 
     run, _ = live(body)
     assert run.state is RunState.FAILED and failure(run) == "OSError" and len(tried) == 1
@@ -87,9 +89,7 @@ async def nests() -> object:
 @pytest.mark.parametrize(
     ("breaks", "kind"), [(too_much, "Unencodable"), (no_json, "Unencodable"), (nests, "Nested")]
 )
-def test_what_no_repetition_mends_is_not_repeated(
-    breaks: Callable[[], Awaitable[object]], kind: str
-) -> None:
+def test_what_no_repetition_mends_is_not_repeated(breaks: Callable[[], Awaitable[object]], kind: str) -> None:
     async def body() -> object:
         return await step(breaks, retry=RetryPolicy(attempts=5))
 
@@ -103,6 +103,7 @@ def test_an_argument_that_does_not_encode_needs_an_identity() -> None:
         return "taken"
 
     async def body() -> object:
+        refused = ""
         try:
             await step(takes, object())
         except Exception as error:  # noqa: BLE001

@@ -131,6 +131,7 @@ class World:
         self._keepers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> World:
+        await self.memory.set_weights({DEPLOYMENT: 100}, epoch=1)
         self.workers = [self._bear() for _ in range(self._size)]
         self._keepers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._keep_answering())]
         return self

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from watership.adapters.ledger.change import Transaction, journal, to_ready
 from watership.adapters.ledger.inbox import put_signal
 from watership.durable.events import Failure, Finished
-from watership.durable.ids import Key, RunId, SignalId
+from watership.durable.ids import Key, RunId, SignalId, child_id
 from watership.durable.run import ChildResult, Run, child_signal
 from watership.durable.states import RunState, move
 
@@ -51,8 +51,10 @@ def _tell_parent(tx: Transaction, run: Run) -> None:
     if parent is None or parent.ended or tx.rows.has_signal(parent.id, signal_id):
         return
     outcome = ChildResult(state=run.state, result=run.result, failure=run.failure)
+    # A successor has an id of its own; the parent waits for the child that it started.
+    name = child_signal(child_id(parent.id, run.parent_key) if run.parent_key is not None else run.id)
     # Not through the codec: it was bounded as the child's result, and must arrive whatever the wrapping adds.
-    put_signal(tx, parent, signal_id, child_signal(run.id), msgspec.Raw(msgspec.json.encode(outcome)))
+    put_signal(tx, parent, signal_id, name, msgspec.Raw(msgspec.json.encode(outcome)))
 
 
 def _promote(tx: Transaction, run: Run) -> None:
