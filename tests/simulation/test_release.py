@@ -280,6 +280,22 @@ def test_the_shipped_runbook_is_gone_through_from_its_first_item_to_its_last() -
     run_in_virtual_time(main, limit_seconds=SECONDS)
 
 
+def test_the_shipped_runbook_keeps_its_calendar_and_its_budgets() -> None:
+    async def main() -> None:
+        world = ReleaseWorld(source=shipped("agent-orchestrator"), overrides=Overrides(watch_seconds=10.0))
+        await world.begin()
+        zero = world.clock.now()
+        outcome = await world.controller().start(world.brief(zero=zero))
+        assert outcome.outcome == "promoted", outcome
+        assert await world.faults(outcome) == []
+        begun = {e.action: e.at - zero for e in world.audit.kept if e.action.endswith(".begun")}
+        assert timedelta(minutes=25) <= begun["release.deployment.unmoved.begun"] < timedelta(minutes=26)
+        assert timedelta(minutes=50) <= begun["release.cutover.half.begun"] < timedelta(minutes=51)
+        assert timedelta(minutes=80) <= begun["release.post-verification.runs.begun"] < timedelta(minutes=81)
+
+    run_in_virtual_time(main, limit_seconds=3 * SECONDS)
+
+
 # --- people -----------------------------------------------------------------------------------------------------
 
 

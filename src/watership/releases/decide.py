@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watership.releases.facts import Facts, Position, item_at, phase_at
+from watership.releases.facts import Facts, Position, item_at, items_of, phase_at
 from watership.releases.gate import Verdict
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
 
@@ -73,6 +73,9 @@ Act = Do | Wait | Ask | Again | Promote | Watch | TakeBack | Retire | End
 RETIRE_TRIES = 3
 """The traffic is back by then; what cannot be cleared away in three tries is told to people."""
 
+LAST_ITEM_SECONDS = 60.0
+"""What a phase's last item has, even when the calendar puts it at the very end of the budget."""
+
 CONTROLLER = "controller"
 """Who acts when no person ordered it."""
 
@@ -90,11 +93,11 @@ def decide(plan: Plan, position: Position, facts: Facts, zero: datetime) -> Act:
     if position.promoted:
         return _after_promotion(position, facts)
     if position.failure:
-        return _after_failure(plan, position, facts)
+        return _after_failure(plan, position, facts, zero)
     phase, item = phase_at(plan, position), item_at(plan, position)
     if phase is None or item is None:
         return Promote()
-    if _overdue(phase, position, facts.at):
+    if _overdue(plan, phase, position, facts.at, zero):
         return _by_policy(phase, position, facts, f"{phase.title} took longer than its {phase.budget:g} s")
     return _go_on(item, position, facts, zero)
 
@@ -128,10 +131,10 @@ def _after_promotion(position: Position, facts: Facts) -> Act:
     return End(outcome="promoted", reason=position.watched.evidence)
 
 
-def _after_failure(plan: Plan, position: Position, facts: Facts) -> Act:
+def _after_failure(plan: Plan, position: Position, facts: Facts, zero: datetime) -> Act:
     phase = phase_at(plan, position)
     assert phase is not None, "only an item fails"
-    overdue = _overdue(phase, position, facts.at)
+    overdue = _overdue(plan, phase, position, facts.at, zero)
     if position.attempt <= phase.retries and not overdue:
         return Again(attempt=position.attempt + 1)
     return _by_policy(phase, position, facts, position.failure)
@@ -161,9 +164,13 @@ def _back(position: Position, facts: Facts, why: str, *, who: str = CONTROLLER) 
     )
 
 
-def _overdue(phase: PlannedPhase, position: Position, now: datetime) -> bool:
+def _overdue(plan: Plan, phase: PlannedPhase, position: Position, now: datetime, zero: datetime) -> bool:
+    """Past its budget; to wait for the calendar, up to the phase's last item, is no overrun."""
     began = position.phase_began
-    return began is not None and now - began > timedelta(seconds=phase.budget)
+    if began is None:
+        return False
+    last = zero + timedelta(seconds=max(item.at for item in items_of(plan, phase)) + LAST_ITEM_SECONDS)
+    return now > max(began + timedelta(seconds=phase.budget), last)
 
 
 def _go_on(item: PlannedItem, position: Position, facts: Facts, zero: datetime) -> Act:
