@@ -107,6 +107,15 @@ def test_a_phase_over_its_budget_fails_even_when_nothing_else_did() -> None:
     assert isinstance(act, TakeBack) and "took longer than its 1200 s" in act.reason
 
 
+def test_to_wait_for_the_calendar_is_no_overrun() -> None:
+    """The deployment's last item is planned for the very end of its budget."""
+    position = at("deployment", 4, touched=True, phase_began=NOON + timedelta(minutes=5))
+
+    act = decide(PLAN, position, facts(at=NOON + timedelta(minutes=25, seconds=1)), NOON)
+
+    assert act == Do(item="deployment/unmoved", attempt=1)
+
+
 def test_a_split_does_not_wait_for_the_calendar() -> None:
     early = NOON + timedelta(days=1)
 
