@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -100,7 +100,7 @@ class WorkerChaos:
 
 
 class ControllerChaos:
-    """Chooses, for each release, when its controller dies: seconds after a phase was first seen."""
+    """Chooses, for each release, when its controller dies: seconds after a phase was first seen. `killed` counts."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -112,9 +112,3 @@ class ControllerChaos:
             self._random.choice((2, 3, 4)): self._random.uniform(0.0, 0.8),
             5: self._random.uniform(0.1, 0.7) * soak_seconds,
         }
-
-    async def strike(self, seconds: float, kill: Callable[[], Awaitable[bool]]) -> None:
-        """Wait, and kill; it counts if there was somebody to be killed."""
-        await asyncio.sleep(seconds)
-        if await kill():
-            self.killed += 1

@@ -78,7 +78,7 @@ class Conductor:
     async def release(self, act: Act) -> ReleaseRecord:
         """Release, follow it to its end, and put together what is on record of it."""
         plan = await self._draw(act)
-        self._screen.begin(act.name, f"release {plan.live.build.version} → {act.version}")
+        self._screen.begin(act.name, f"{plan.live.build.version} → {act.version}")
         began = datetime.now(UTC)
         await self._run(act, self._kills(act))
         await self._stage.learn_versions()

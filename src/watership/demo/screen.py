@@ -101,8 +101,8 @@ class Screen:
 
     def begin(self, release: str, title: str) -> None:
         """A release begins: its phases are shown from the start."""
-        self.view.release, self.view.marks = release, {}
-        self.say(title)
+        self.view.release, self.view.marks = title, {}
+        self.say(f"{release}: {title}")
 
     def tell(self, entries: Sequence[Entry]) -> None:
         """Turn entries of the audit log into news."""
@@ -194,25 +194,32 @@ def status(view: View) -> str:
 
 def rendered(view: View) -> Group:
     """The live view."""
-    head = Text(f"watership demo  {view.seconds:5.0f} s   {view.release}", style="bold")
-    steps = Text("  ".join(f"{view.marks.get(phase, '·')} {number}" for phase, number in _numbers()))
+    head = Text(f"watership demo  {view.seconds:.0f} s   {view.release}", style="bold")
     slots = Table("slot", "version", "weight", "requests/s", "errors", "p95", box=None, pad_edge=False)
     for slot, each in view.slots.items():
         bar = "█" * round(each.weight / 5)
         slots.add_row(
-            slot.value,
+            Text(slot.value, style=slot.value),
             each.version,
-            f"{each.weight:3d} % {bar:<20}",
+            Text(f"{each.weight:3d} % {bar:<20}", style=slot.value),
             f"{each.per_second:.0f}",
-            percent(each.error_rate),
+            Text(percent(each.error_rate), style="bold red" if each.error_rate else ""),
             "–" if each.p95 is None else f"{1000 * each.p95:.0f} ms",
         )
     runs = Text("runs under way: " + (", ".join(f"{v}: {n}" for v, n in view.runs.items()) or "none"))
-    return Group(head, steps, slots, runs, Text("\n".join(view.lines[-LINES:]), style="dim"))
+    told = Text("\n".join(view.lines[-LINES:]), style="dim", no_wrap=True, overflow="ellipsis")
+    return Group(head, steps(view), Text(), slots, runs, Text(), told)
 
 
-def _numbers() -> list[tuple[str, str]]:
-    return [(phase.id, f"{phase.number} {phase.title}") for phase in phases().values()]
+def steps(view: View) -> Text:
+    """Every phase by its number and its mark, the one under way by its title too."""
+    reached = [phase for phase in phases() if phase in view.marks]
+    words = [
+        f"{view.marks.get(phase.id, '·')} {phase.number}"
+        + (f" {phase.title}" if reached and phase.id == reached[-1] else "")
+        for phase in phases().values()
+    ]
+    return Text("phases  " + "   ".join(words))
 
 
 def percent(share: float | None) -> str:
