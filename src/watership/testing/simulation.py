@@ -261,6 +261,8 @@ async def act(world: World, value: object, *, seconds: float = 0.2) -> None:
     """
     process = PROCESS.get()
     assert process is not None, "a step's body runs in a worker's process"
+    if process.killed:  # its tasks run again only to be cancelled, see Process.unwind
+        await process.die()
     key = idempotency_key()
     world.oracle.enter(key, process.name)
     await world.perhaps_fail(process)
