@@ -74,9 +74,7 @@ def play(main: Callable[[], Awaitable[T]]) -> T:
 
 
 def submission(name: str, program: str = "p", dedup: Dedup | None = None) -> Submit:
-    return Submit(
-        run_id=RunId(name), program=program, input=msgspec.Raw(b"1"), deployment=HERE, dedup=dedup
-    )
+    return Submit(run_id=RunId(name), program=program, input=msgspec.Raw(b"1"), deployment=HERE, dedup=dedup)
 
 
 def append(entry: str, epoch: int = 1) -> Append:
@@ -172,10 +170,10 @@ def test_beyond_the_bound_writes_are_refused_before_they_are_accepted() -> None:
     async def main() -> None:
         line = Line()
         async with committing(line) as committer:
-            for number in range(QUEUE):
-                committer.enqueue(submission(str(number)))
+            waiting = [committer.enqueue(submission(str(number))) for number in range(QUEUE)]
             with pytest.raises(Unavailable):
                 await committer.submit(submission("one more"))
+            assert not any(each.done() for each in waiting)
 
     play(main)
 
