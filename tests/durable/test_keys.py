@@ -10,7 +10,6 @@ from watership.durable.ids import Key
 from watership.durable.keys import Sequences, join, keyed, step_name, units
 from watership.errors import ProgramError
 
-
 DEEP = "gather#0/1/@a/race#0/0"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import msgspec
@@ -132,4 +133,6 @@ def history(
 
 def histories(seeds: range) -> list[Evidence]:
     """Many, one after the other; for a process of its own."""
-    return [history(seed) for seed in seeds]
+    found = [history(seed) for seed in seeds]
+    gc.collect()  # asyncio looks through all tasks that were ever made and not yet collected
+    return found

@@ -11,7 +11,7 @@ from watership.testing.faults import Fault
 
 BY_DAY, BY_NIGHT = 2_000, 50_000
 PROCESSES = 2
-CHUNK = 50
+CHUNK = 20
 
 
 def many(count: int) -> list[Evidence]:

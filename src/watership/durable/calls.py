@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, TypeVar, get_type_hints
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -260,13 +261,24 @@ def result_type(body: Callable[..., object]) -> Any:
     target = inspect.unwrap(body)
     while isinstance(target, functools.partial):
         target = target.func
-    return _annotated_result(target)
-
-
-@functools.lru_cache(maxsize=4096)
-def _annotated_result(target: Callable[..., object]) -> Any:
+    function = getattr(target, "__func__", target)
     try:
-        annotation = get_type_hints(target).get("return", Any)
+        known = _results.get(function, _UNKNOWN)
+    except TypeError:  # a callable of a kind that cannot be referred to weakly
+        return _annotated_result(function)
+    if known is _UNKNOWN:
+        known = _results[function] = _annotated_result(function)
+    return known
+
+
+_UNKNOWN = object()
+_results: WeakKeyDictionary[Callable[..., object], Any] = WeakKeyDictionary()
+"""Weak: a body is often a closure made for one run, and must not be kept, with all that it holds, after it."""
+
+
+def _annotated_result(function: Callable[..., object]) -> Any:
+    try:
+        annotation = get_type_hints(function).get("return", Any)
     except (NameError, TypeError, AttributeError):
         return Any  # names that only a type checker knows
     return Any if isinstance(annotation, TypeVar) else annotation
