@@ -105,6 +105,33 @@ def test_a_lost_session_lock_is_taken_again_and_nothing_is_entered_before() -> N
         assert play(lambda seed=seed: main(seed), seed=seed) == [0, 1, 2, 3]  # type: ignore[misc]
 
 
+def test_a_worker_without_its_session_lock_does_not_believe_a_lease_that_time_has_not_ended() -> None:
+    async def body() -> object:
+        await asyncio.sleep(0.1)  # between the claim and the first step
+        return [await step(echo, number, 0.1) for number in range(4)]
+
+    async def main() -> object:
+        async with calm_world(program(body), workers=2) as world:
+            run_id = await world.submit("p")
+            await world.clock.sleep(0.05)
+            (owner,) = [each for each in world.workers if each.worker.holding]
+            owner.process.freeze(LEASE / 2)
+            world.sessions.kill(owner.id)
+            run = await world.end_of(run_id)
+            await world.clock.sleep(LEASE)
+            assert world.oracle.violations == [] and run.epoch == 2
+            return decoded(run)
+
+    entered: list[int] = []
+
+    async def echo(value: int, seconds: float) -> int:
+        entered.append(value)
+        await asyncio.sleep(seconds)
+        return value
+
+    assert play(main) == entered == [0, 1, 2, 3]
+
+
 def test_a_dead_workers_runs_go_on_long_before_its_lease_ends() -> None:
     async def body() -> object:
         return await step(echo, 1, 3.0)

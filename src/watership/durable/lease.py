@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from watership.durable.clock import Clock
 
 LEASE_SECONDS = 15.0
@@ -17,13 +19,19 @@ class Lease:
     So the holder gives up before the store's own clock lets anybody else in.
     """
 
-    def __init__(self, clock: Clock, *, asked_at: float, seconds: float) -> None:
+    def __init__(
+        self, clock: Clock, *, asked_at: float, seconds: float, session: Callable[[], bool] | None = None
+    ) -> None:
+        """`session` tells whether the holder's session lock is still its own: without it the lease is worth nothing."""
         self._clock = clock
         self._seconds = seconds
         self._until = asked_at + seconds
+        self._session = session
 
     def holds(self) -> bool:
         """Whether the run is ours, with the margin to spare."""
+        if self._session is not None and not self._session():
+            return False
         return self._clock.monotonic() < self._until - self._seconds * MARGIN
 
     def end(self) -> None:

@@ -175,7 +175,12 @@ class Worker:
             return 0
         assert isinstance(outcome, Claimed)
         for each in outcome.runs:
-            lease = Lease(self._clock, asked_at=asked_at, seconds=self._settings.lease_seconds)
+            lease = Lease(
+                self._clock,
+                asked_at=asked_at,
+                seconds=self._settings.lease_seconds,
+                session=self._witness.held,
+            )
             if session != self._session or not self._witness.held():
                 lease.end()
             self._begin(each, lease)
@@ -246,7 +251,7 @@ class Worker:
     async def _confirm(self, lease: Lease, run_id: RunId) -> bool:
         """Ask the store now whether `run_id` is still ours under `lease`; True only if it said so."""
         while (held := self._held.get(run_id)) is not None and held.lease is lease:
-            if lease.holds() and self._witness.held():
+            if lease.holds():
                 return True
             if not await self._renew():
                 return False
