@@ -12,7 +12,7 @@ from watership.adapters.ledger import commit
 from watership.adapters.memory import MemoryStore
 from watership.durable.branch import here
 from watership.durable.events import AnyEvent
-from watership.durable.execution import Call, Execution
+from watership.durable.execution import Call, Execution, Mode
 from watership.durable.ids import EntryId, Key
 from watership.durable.run import Waiting
 from watership.durable.waits import Waits
@@ -127,5 +127,5 @@ class LeaseBelieved(Execution):
         return
 
     async def may_go_on(self) -> None:
-        self._lease.renewed(self.clock.monotonic())
-        await super().may_go_on()
+        if self.mode not in (Mode.RUN, Mode.UNDO):
+            await self.waits.halt()

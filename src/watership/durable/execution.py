@@ -71,6 +71,7 @@ __all__ = [
     "Compensation",
     "Ending",
     "Execution",
+    "Mode",
     "current_branch",
     "current_step",
     "here",

@@ -57,7 +57,8 @@ class Waits:
         return tuple(wait.info for wait in self._waits.values())
 
     def pending(self) -> tuple[Wait, ...]:
-        return tuple(self._waits.values())
+        """The waits that can be woken. Others were cancelled, and their tasks have not cleared up yet."""
+        return tuple(wait for wait in self._waits.values() if not wait.future.done())
 
     async def wait(self, info: Waiting, give_back: Callable[[Any], None] | None = None) -> Any:
         """Stay pending until `wake`. Not active meanwhile."""
@@ -99,17 +100,19 @@ class Waits:
 
     def wake(self, wait: Wait, value: object) -> None:
         """Let a wait go on. It counts as active from this moment, before its task comes to run."""
-        if self._waits.get(wait.info.key) is wait:
+        # A future that is done was cancelled: its task clears up behind itself.
+        if self._waits.get(wait.info.key) is wait and not wait.future.done():
             del self._waits[wait.info.key]
             self.count(+1)
             wait.future.set_result(value)
 
     def wake_key(self, key: Key, value: object) -> None:
         """Like `wake`, by key, a join as well; nothing if it does not wait (any more)."""
-        wait, future = self._waits.get(key), self._joins.pop(key, None)
+        wait, future = self._waits.get(key), self._joins.get(key)
         if wait is not None:
             self.wake(wait, value)
-        if future is not None:
+        if future is not None and not future.done():
+            del self._joins[key]
             self.count(+1)
             future.set_result(value)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -132,6 +133,7 @@ class World:
 
     async def __aenter__(self) -> World:
         await self.memory.set_weights({DEPLOYMENT: 100}, epoch=1)
+        asyncio.get_running_loop().set_exception_handler(self._complain)
         self.workers = [self._bear() for _ in range(self._size)]
         self._keepers = [asyncio.create_task(self._keep_alive()), asyncio.create_task(self._keep_answering())]
         return self
@@ -194,6 +196,11 @@ class World:
         run = await self.until(run_id, *(state for state in RunState if _final(state)), within=within)
         self.oracle.judge(run_id, await self.memory.journal(run_id, limit=100_000))
         return run
+
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An exception in a callback, which nobody else would hear of."""
+        if "handle" in context:
+            self.oracle.violations.append(f"{context['message']}: {context.get('exception')!r}")
 
     # --- what happens by itself -----------------------------------------------------------------------------------
 
