@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from watership.durable.ids import DeploymentId
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Slot
-from watership.releases.plan import Overrides, Plan, Side, draw
+from watership.releases.plan import Overrides, Plan, Side, Size, draw
 from watership.releases.ports import Migration
 from watership.releases.runbook import shipped
+from watership.releases.smoke import Request, Smoke
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ADD_TOPIC = Migration(start=5, end=6, forward="ALTER …", backward="ALTER … DROP", name="add_topic")
@@ -37,6 +38,8 @@ def a_plan(
         live=live or side("2.0.5", Slot.GREEN),
         next=side("2.1.0", Slot.BLUE),
         migrations=migrations,
+        smoke=Smoke(requests=(Request(name="a fact", path="/facts/1"),)),
+        size=Size(serve=1, workers=2),
         controller="sha256:controller",
         starter="Sam Starter",
         created_at=created_at,

@@ -18,10 +18,11 @@ from watership.releases.checks.exercise import lacking
 from watership.releases.facts import Position
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Finding
-from watership.releases.order import Release, Request, Size, Smoke
+from watership.releases.order import Release
 from watership.releases.plan import PlannedItem, check_kinds
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.runbook import Check, shipped
+from watership.releases.smoke import Request, Smoke
 from watership.testing import run_in_virtual_time
 
 Prepare = Callable[[ReleaseWorld], Awaitable[None]]
@@ -46,7 +47,6 @@ def checked(kind: str, *, prepare: Prepare = as_it_is, smoke: Smoke = SMOKE, **p
             signoffs=world.brief().signoffs,
             scripts=world.brief().scripts,
             smoke=smoke,
-            size=Size(serve=2, workers=1),
             zero=world.clock.now(),
         )
         does = Check(id="it", title="It", check=kind, parameters=parameters)
@@ -149,11 +149,7 @@ def test_scripts_that_are_not_the_planned_ones_are_refused() -> None:
         with pytest.raises(BadInput, match="not the one that was planned"):
             await world.controller().start(world.brief(scripts=(other,)))
         with pytest.raises(BadInput, match="not handed over"):
-            scripts(
-                Release(
-                    plan=world.plan, signoffs=(), scripts=(), smoke=SMOKE, size=Size(), zero=world.clock.now()
-                )
-            )
+            scripts(Release(plan=world.plan, signoffs=(), scripts=(), smoke=SMOKE, zero=world.clock.now()))
 
     run_in_virtual_time(main)
 

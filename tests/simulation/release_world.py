@@ -33,12 +33,12 @@ from watership.releases import gate
 from watership.releases.controller import Brief, Controller
 from watership.releases.document import parse
 from watership.releases.environment import Environment, Judge
-from watership.releases.order import Request, Size, Smoke
-from watership.releases.plan import Overrides, Plan, Side, draw, fingerprint
+from watership.releases.plan import Overrides, Plan, Side, Size, draw, fingerprint
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.program import PROGRAM, Outcome, decode_outcome
 from watership.releases.runbook import Runbook, Source
 from watership.releases.signoff import SignOff
+from watership.releases.smoke import Request, Smoke
 from watership.testing import VirtualClock
 
 BUILD = "sha256:controller"
@@ -240,6 +240,8 @@ class ReleaseWorld:
             live=LIVE,
             next=NEXT,
             migrations=(EXPAND,),
+            smoke=SMOKE,
+            size=Size(serve=2, workers=1),
             controller=BUILD,
             starter="Sam Starter",
             created_at=self.clock.now(),
@@ -286,7 +288,6 @@ class ReleaseWorld:
             "signoffs": signed,
             "scripts": (EXPAND,),
             "smoke": SMOKE,
-            "size": Size(serve=2, workers=1),
             "linger": 2.0,
         }
         return Brief(**{**given, **facts})

@@ -18,7 +18,7 @@ from tests.simulation.release_world import LIVE, NEXT, Life, ReleaseWorld
 from watership.durable.ids import RunId
 from watership.durable.states import RunState
 from watership.durable.writes import Submit
-from watership.errors import Conflict, Fenced, NotAllowed
+from watership.errors import BadInput, Conflict, Fenced, NotAllowed
 from watership.fleet.deployment import Slot
 from watership.releases import gate
 from watership.releases.account import account
@@ -30,6 +30,7 @@ from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
 from watership.releases.report import render
 from watership.releases.runbook import shipped
+from watership.releases.smoke import Smoke
 from watership.releases.status import fold, journal, status
 from watership.testing import run_in_virtual_time
 
@@ -255,6 +256,17 @@ def test_a_plan_without_its_sign_offs_is_refused_before_anything_changes() -> No
         with pytest.raises(NotAllowed, match="owner"):
             await world.controller().start(world.brief(signoffs=()))
         assert NEXT.deployment not in world.hosts.specs and world.lock.holder is None
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_another_smoke_test_than_the_planned_one_is_refused_before_anything_changes() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        with pytest.raises(BadInput, match="smoke test"):
+            await world.controller().start(world.brief(smoke=Smoke()))
+        assert world.router.weights[LIVE.slot] == 100
 
     run_in_virtual_time(main, limit_seconds=SECONDS)
 

@@ -108,8 +108,7 @@ def plan(
     token: str | None,
 ) -> None:
     """Resolve the runbook for BUILD against what is live. Changes nothing; voids earlier sign-offs if it differs."""
-    from watership.releases.order import Size
-    from watership.releases.plan import Overrides
+    from watership.releases.plan import Overrides, Size
 
     overrides = Overrides(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples

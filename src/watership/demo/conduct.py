@@ -14,8 +14,7 @@ from watership.demo.news import News, decided_at
 from watership.demo.screen import Screen
 from watership.demo.stage import BUILDS, LAYOUT, Stage
 from watership.errors import Unavailable
-from watership.releases.order import Size
-from watership.releases.plan import Overrides, Plan, fingerprint
+from watership.releases.plan import Overrides, Plan, Size, fingerprint
 from watership.releases.signoff import SignOff, sign
 from watership.wiring.controller import open_desk
 

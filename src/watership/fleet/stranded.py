@@ -25,8 +25,9 @@ class TooManyLingering(Conflict):
     code = "too_many_lingering"
 
     def __init__(self, lingering: Sequence[DeploymentId]) -> None:
+        names = ", ".join(lingering)
         super().__init__(
-            f"{len(lingering)} older deployments still have runs ({', '.join(lingering)}), the limit is {LINGERING_LIMIT}.",
+            f"{len(lingering)} older deployments still have runs ({names}), the limit is {LINGERING_LIMIT}.",
             fix="Wait for their runs, or look at them: watership run list --deployment ID",
         )
         self.lingering = tuple(lingering)

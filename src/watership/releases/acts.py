@@ -89,7 +89,7 @@ class Acts:
                 created_at=self.release.zero,
             )
         )
-        await env.hosts.ensure(spec(nxt, self.release.size), epoch=epoch)
+        await env.hosts.ensure(spec(nxt, self.release.plan.size), epoch=epoch)
         end = env.clock.monotonic() + timeout
         while (wrong := await self._not_ready(nxt)) and env.clock.monotonic() < end:
             await env.clock.sleep(POLL_SECONDS)
@@ -98,7 +98,7 @@ class Acts:
 
     async def _not_ready(self, side: Side) -> list[str]:
         """What is still missing; the router is told of instances as soon as they are known."""
-        env, size = self.env, self.release.size
+        env, size = self.env, self.release.plan.size
         instances = [each for each in await env.hosts.instances() if each.deployment == side.deployment]
         if len(instances) < size.serve + size.workers:
             return [f"{len(instances)} of {size.serve + size.workers} processes are there"]
@@ -129,7 +129,7 @@ class Acts:
         for each in old:
             if each in staying:
                 side = Side(build=each.build, deployment=each.id, slot=each.slot)
-                await self.env.hosts.ensure(spec(side, replace(self.release.size, serve=0)), epoch=epoch)
+                await self.env.hosts.ensure(spec(side, replace(self.release.plan.size, serve=0)), epoch=epoch)
             await dismiss(self.env, each.id, runs_left=under_way(census, each.id), epoch=epoch)
 
     # --- schema ---------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from watership.durable.run import Run
 from watership.durable.states import TERMINAL, RunState
 from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Bury, Cancel, Deliver, Submit
-from watership.errors import Conflict, NotAllowed, NotFound
+from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.acts import Standing
 from watership.releases.audit import Fact
 from watership.releases.checks import require_known
@@ -24,12 +24,13 @@ from watership.releases.checks.database import scripts
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding
-from watership.releases.order import ORDER, Order, Release, Size, Smoke
+from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
 from watership.releases.rollback import traffic_back
 from watership.releases.signoff import SignOff, missing
+from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
 
 DEPLOYMENT = DeploymentId("controller")
@@ -66,7 +67,6 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     signoffs: tuple[SignOff, ...]
     scripts: tuple[Migration, ...] = ()
     smoke: Smoke = Smoke()
-    size: Size = Size()
     starter: str = ""
     zero: datetime | None = None
     waived_by: str | None = None
@@ -105,7 +105,6 @@ class Controller:
             signoffs=brief.signoffs,
             scripts=brief.scripts,
             smoke=brief.smoke,
-            size=brief.size,
             zero=brief.zero or zero_for(brief.plan, self._env.clock.now()),
             waived_by=brief.waived_by,
             linger=brief.linger,
@@ -202,10 +201,13 @@ class Controller:
                 signoffs=(),
                 scripts=brief.scripts,
                 smoke=brief.smoke,
-                size=brief.size,
                 zero=self._env.clock.now(),
             )
         )
+        if smoke_sha256(brief.smoke) != plan.smoke_sha256:
+            raise BadInput(
+                "The smoke test is not the one that was planned.", fix="Plan again, and have it signed."
+            )
         if plan.controller != self._build:
             raise Conflict(
                 f"The plan is for the controller {plan.controller}, this is {self._build}.",

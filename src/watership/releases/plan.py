@@ -36,6 +36,7 @@ from watership.releases.runbook import (
     Source,
     Standby,
 )
+from watership.releases.smoke import Smoke, smoke_sha256
 
 # The gate looks once a second.
 TICK_SECONDS = 1.0
@@ -58,6 +59,14 @@ class PlannedMigration(Struct, frozen=True, kw_only=True):
     forward_sha256: str
     backward_sha256: str
     pauses_writes: bool = False
+
+
+class Size(Struct, frozen=True, kw_only=True):
+    """Processes of a deployment, and the runs that each worker executes at a time."""
+
+    serve: int = 1
+    workers: int = 1
+    slots: int = 8
 
 
 class Overrides(Struct, frozen=True, kw_only=True):
@@ -108,6 +117,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     controller: str
     """The digest of the build that will run the plan."""
     migrations: tuple[PlannedMigration, ...]
+    smoke_sha256: str
+    size: Size
+    """Of next. A planned release starts as many processes, and expects the digest of each."""
     phases: tuple[PlannedPhase, ...]
     items: tuple[PlannedItem, ...]
     gate: GateSpec
@@ -136,6 +148,8 @@ def draw(
     live: Side,
     next: Side,
     migrations: Sequence[ports.Migration],
+    smoke: Smoke,
+    size: Size,
     controller: str,
     starter: str,
     created_at: datetime,
@@ -156,6 +170,8 @@ def draw(
         runbook_sha256=source.sha256,
         controller=controller,
         migrations=tuple(_planned(each, pauses=each.name in pauses_writes) for each in migrations),
+        smoke_sha256=smoke_sha256(smoke),
+        size=size,
         phases=tuple(_phase(phase, overrides) for phase in book.phases),
         items=tuple(_item(item, phase, overrides) for phase in book.phases for item in phase.items),
         gate=_asking(book.gate, overrides),

@@ -15,8 +15,8 @@ from watership.fleet.deployment import Deployment, DeploymentState
 from watership.releases.cutover import Dial, Split
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed, passed
-from watership.releases.order import Release, Size
-from watership.releases.plan import Side
+from watership.releases.order import Release
+from watership.releases.plan import Side, Size
 from watership.releases.ports import HostSpec
 from watership.releases.sight import served
 from watership.releases.snapshots import quarantine
@@ -68,7 +68,7 @@ async def leave(
     await env.router.drain(nxt.slot, seconds=DRAIN_SECONDS, epoch=epoch)
     if await registered(env, nxt.deployment) is not None:
         await env.router.set_targets(nxt.slot, (), epoch=epoch)
-        await env.hosts.ensure(spec(nxt, replace(release.size, serve=0)), epoch=epoch)
+        await env.hosts.ensure(spec(nxt, replace(release.plan.size, serve=0)), epoch=epoch)
     left = await _lingered(env, nxt.deployment, release.linger)
     await dismiss(env, nxt.deployment, runs_left=left, epoch=epoch)
     kept = f"; {left} runs of it go on and keep its workers" if left else ""

@@ -39,8 +39,8 @@ from watership.releases import runbook
 from watership.releases.account import Count, account, traffic
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment
-from watership.releases.order import Release, Size
-from watership.releases.plan import Overrides, Side, draw
+from watership.releases.order import Release
+from watership.releases.plan import Overrides, Side, Size, draw
 from watership.releases.program import PROGRAM
 from watership.releases.report import render
 from watership.releases.status import ReleaseStatus, fold, journal, status
@@ -97,13 +97,15 @@ class Desk:
         live, build = await self.live(), read_build(source)
         standing = await self.environment.deployments.all()
         may_reuse_slot(standing)
-        version = await self.environment.migrator.version()
+        version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(
             runbook.shipped(RUNBOOK) if book is None else runbook.read(book),
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
+            smoke=smoke,
+            size=size,
             next=Side(
                 build=build, deployment=_fresh_id(build.version, build.digest, standing), slot=live.slot.other
             ),
@@ -113,7 +115,7 @@ class Desk:
             created_at=self.environment.clock.now(),
             overrides=overrides,
         )
-        return Draft(plan=plan, scripts=tuple(migrations), smoke=read_smoke(source), size=size)
+        return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
 
     def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
         """What the start of a drawn and signed release needs."""
@@ -124,7 +126,6 @@ class Desk:
             signoffs=folder.signoffs(),
             scripts=draft.scripts,
             smoke=draft.smoke,
-            size=draft.size,
             starter=starter,
             waived_by=waived_by,
         )

@@ -12,8 +12,8 @@ import msgspec
 from watership.errors import BadInput, NotFound
 from watership.fleet.build import Build, SchemaRange
 from watership.releases.document import load
-from watership.releases.order import Smoke
 from watership.releases.ports import Migration
+from watership.releases.smoke import Smoke
 
 FILE = "build.toml"
 SMOKE = "smoke.yaml"

@@ -10,10 +10,11 @@ import msgspec
 
 from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, Conflict, NotFound
-from watership.releases.order import Release, Size, Smoke
+from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
 from watership.releases.signoff import SignOff
+from watership.releases.smoke import Smoke
 
 T = TypeVar("T")
 
@@ -26,7 +27,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     scripts: tuple[Migration, ...]
     smoke: Smoke
-    size: Size
 
 
 class ReleaseFolder:

@@ -28,7 +28,7 @@ async def planned(scene: Scene) -> Finding:
 
 async def running(scene: Scene) -> Finding:
     """Every process of the side is ready and reports the planned digest and version, and none is missing."""
-    side, size = scene.side, scene.release.size
+    side, size = scene.side, scene.release.plan.size
     instances = await settled(scene, side)
     wrong = strangers(instances, side)
     for role, wanted in (("serve", size.serve), ("worker", size.workers)):

@@ -13,8 +13,8 @@ from watership.durable.writes import Refused, Submit
 from watership.errors import Unavailable
 from watership.releases.checks.scene import POLL_SECONDS, Scene
 from watership.releases.measurement import Finding, found, inconclusive
-from watership.releases.order import Message, Request
 from watership.releases.plan import Side
+from watership.releases.smoke import Message, Request
 
 SHOWN = 200
 """Characters of a wrong answer that become evidence."""
