@@ -18,6 +18,7 @@ from watership.adapters.memory.store import MemoryStore
 from watership.demo.chaos import ControllerChaos, WorkerChaos
 from watership.durable.clock import SystemClock
 from watership.durable.ids import DeploymentId, RunId, WorkerId
+from watership.durable.run import Run
 from watership.durable.writes import Claim, Submit
 from watership.releases.ports import HostSpec, Instance, InstanceState
 
@@ -39,9 +40,9 @@ class OneHost:
         return [Instance(name="w", deployment=DEPLOYMENT, role="worker", state=state, pid=self._pid)]
 
 
-async def held_by(worker: str) -> MemoryStore:
+async def held_by(worker: str, store: MemoryStore | None = None) -> MemoryStore:
     """A store with one run, leased by `worker`."""
-    store = MemoryStore(SystemClock())
+    store = store or MemoryStore(SystemClock())
     submit = Submit(run_id=RunId("r1"), program="p", input=msgspec.Raw(b"1"), deployment=DEPLOYMENT)
     claim = Claim(
         worker=WorkerId(worker),
@@ -88,6 +89,28 @@ async def test_a_worker_that_holds_nothing_lives(tmp_path: Path) -> None:
     assert (chaos.killed, process.returncode) == ([], None)
     process.kill()
     await process.wait()
+
+
+class HandedOver(MemoryStore):
+    """A store in which the run has passed on by the time that it is looked at again."""
+
+    async def get(self, run_id: RunId) -> Run | None:
+        run = await super().get(run_id)
+        return None if run is None else msgspec.structs.replace(run, epoch=run.epoch + 1)
+
+
+async def test_a_worker_whose_run_passed_on_meanwhile_is_let_go(tmp_path: Path) -> None:
+    process = await idle_process()
+    store = await held_by("w1", HandedOver(SystemClock()))
+    chaos = WorkerChaos(OneHost(process.pid), store, log_of("w1", tmp_path), Random(1))
+
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await chaos.kill()
+    assert (chaos.killed, process.returncode) == ([], None)
+    # It is not left stopped: it obeys.
+    process.terminate()
+    assert await process.wait() == -signal.SIGTERM
 
 
 def test_controllers_die_once_before_the_traffic_moves_and_once_while_it_is_split() -> None:

@@ -129,7 +129,9 @@ def _after_promotion(position: Position, facts: Facts) -> Act:
     if position.watched.verdict is Verdict.FAILED:
         return _back(position, facts, f"The watch: {position.watched.evidence}")
     if position.watched.verdict is Verdict.INCONCLUSIVE:
-        unsure = f"The cutover was judged well; its watch ended without a verdict: {position.watched.evidence}"
+        unsure = (
+            f"The cutover was judged well; its watch ended without a verdict: {position.watched.evidence}"
+        )
         return End(outcome="promoted", reason=unsure)
     return End(outcome="promoted", reason=position.watched.evidence)
 
