@@ -73,8 +73,9 @@ async def test_a_worker_that_holds_a_run_is_killed(tmp_path: Path) -> None:
     process = await idle_process()
     chaos = WorkerChaos(OneHost(process.pid), await held_by("w1"), log_of("w1", tmp_path), Random(1))
 
-    assert await chaos.kill() == ("w1", "r1")
-    assert await process.wait() == -signal.SIGKILL
+    async with asyncio.timeout(10):
+        assert await chaos.kill() == ("w1", "r1")
+        assert await process.wait() == -signal.SIGKILL
     assert chaos.killed == [("w1", "r1")]
 
 
