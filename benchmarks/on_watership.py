@@ -13,7 +13,7 @@ import msgspec
 import watership
 from benchmarks.load import STEPS, StartAndWait
 from watership.adapters.sqlite.connection import connect
-from watership.durable import Program, step
+from watership.durable import Effect, Program, step
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.ports import end_topic
 from watership.durable.run import DEFAULT_POOL
@@ -39,7 +39,7 @@ async def add_one(number: int) -> int:
 async def three_steps(given: msgspec.Raw) -> int:
     number = msgspec.json.decode(given, type=int)
     for _ in range(STEPS):
-        number = await step(add_one, number)
+        number = await step(add_one, number, effect=Effect.PURE)
     return number
 
 

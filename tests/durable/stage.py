@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from watership.durable import Program
+from watership.durable import Effect, Program, StepOptions
 from watership.durable.events import AnyEvent
 from watership.durable.ids import RunId
 from watership.durable.run import Run
@@ -19,8 +19,15 @@ from watership.testing.simulation import SETTINGS, World, decoded
 
 T = TypeVar("T")
 Body = Callable[..., Awaitable[object]]
+F = TypeVar("F", bound=Callable[..., Any])
 
 ENDS = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+def pure(body: F) -> F:
+    """Declare `body` repeatable."""
+    setattr(body, "__watership_step__", StepOptions(effect=Effect.PURE))  # noqa: B010  # functions have no such field
+    return body
 
 
 def program(body: Body, name: str = "p") -> Program:

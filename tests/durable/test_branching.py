@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.durable.stage import calm_world, events, failure, live, play, program, restart, result
+from tests.durable.stage import calm_world, events, failure, live, play, program, pure, restart, result
 from watership.durable import Effect, StepFailed, gather, race, signal, sleep, step, timeout
 from watership.durable.events import SignalTaken, StepDone, Won
 from watership.durable.states import RunState
@@ -16,6 +16,7 @@ STEPS = 25
 """Steps of the loop within which a winner is journaled and the losers dropped."""
 
 
+@pure
 async def echo(value: str, seconds: float = 0.0) -> str:
     await asyncio.sleep(seconds)
     return value
@@ -174,6 +175,7 @@ def test_a_losers_unsafe_step_is_finished_and_journaled() -> None:
 def test_a_losers_pure_step_is_dropped_in_its_middle() -> None:
     finished = []
 
+    @pure
     async def look() -> None:
         await asyncio.sleep(2.0)
         finished.append("looked")

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from tests.durable.stage import result
+from tests.durable.stage import pure, result
 from watership.durable import step
 from watership.durable.calls import result_type
 
@@ -18,11 +18,13 @@ class Point(msgspec.Struct, frozen=True):
     y: int
 
 
+@pure
 async def point(x: int, y: int) -> Point:
     return Point(x, y)
 
 
 class Maker:
+    @pure
     async def make(self, x: int) -> Point:
         return Point(x, x)
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from tests.durable.stage import ENDS, calm_world, events, failure, live, play, program, restart, result
+from tests.durable.stage import ENDS, calm_world, events, failure, live, play, program, pure, restart, result
 from watership.durable import (
     ChildFailed,
     Effect,
@@ -36,11 +36,13 @@ from watership.testing.simulation import DEPLOYMENT, World, decoded
 Body = Callable[[], Awaitable[object]]
 
 
+@pure
 async def echo(value: object = None, seconds: float = 0.0) -> object:
     await asyncio.sleep(seconds)
     return value
 
 
+@pure
 async def other(value: object = None) -> object:
     return value
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.durable.stage import calm_world, events, failure, live, play, program, result
+from tests.durable.stage import calm_world, events, failure, live, play, program, pure, result
 from watership.durable import Done, Effect, RetryPolicy, StepFailed, now, signal, step
 from watership.durable.codec import PAYLOAD_LIMIT
 from watership.durable.events import Drifted, StepAnswered, StepDone, StepRetried, StepStarted
@@ -19,6 +19,7 @@ from watership.durable.writes import Answer
 from watership.testing.simulation import World, decoded
 
 
+@pure
 async def double(number: int) -> int:
     return number * 2
 
@@ -35,6 +36,7 @@ def test_a_step_gives_its_result_decoded_from_its_journal() -> None:
 def test_a_step_that_raises_is_tried_again_and_its_failure_is_the_same_on_replay() -> None:
     tried = []
 
+    @pure
     async def breaks() -> None:
         tried.append(1)
         raise OSError("no disk")
@@ -62,6 +64,7 @@ def test_a_step_that_raises_is_tried_again_and_its_failure_is_the_same_on_replay
 def test_an_unsafe_step_that_raises_is_not_tried_again_unless_its_author_says_so() -> None:
     tried = []
 
+    @pure
     async def breaks() -> None:
         tried.append(1)
         raise OSError("no disk")
@@ -74,14 +77,17 @@ def test_an_unsafe_step_that_raises_is_not_tried_again_unless_its_author_says_so
     assert run.state is RunState.FAILED and failure(run) == "OSError" and len(tried) == 1
 
 
+@pure
 async def too_much() -> str:
     return "x" * (PAYLOAD_LIMIT + 1)
 
 
+@pure
 async def no_json() -> object:
     return object()
 
 
+@pure
 async def nests() -> object:
     return await step(double, 1)
 
@@ -175,12 +181,17 @@ class Bank:
         return f"paid {cents}"
 
 
-def in_doubt(check: Any = None, answer: Answer | None = None, on_cancel: Any = None) -> tuple[Any, Bank, Any]:
+def in_doubt(
+    check: Any = None,
+    answer: Answer | None = None,
+    on_cancel: Any = None,
+    effect: Effect | None = Effect.UNSAFE,
+) -> tuple[Any, Bank, Any]:
     """A run whose payment is in doubt, to its end: its row, the bank, its journal."""
     bank = Bank()
 
     async def body() -> object:
-        return await step(bank.pay, 5, effect=Effect.UNSAFE, check=check, on_cancel=on_cancel)
+        return await step(bank.pay, 5, effect=effect, check=check, on_cancel=on_cancel)
 
     async def main() -> Any:
         async with calm_world(program(body)) as world:
@@ -231,6 +242,12 @@ async def try_again() -> str:
 
 async def it_failed() -> str:
     return "fail"
+
+
+def test_a_step_that_declares_nothing_is_never_silently_repeated() -> None:
+    run, bank, journal = in_doubt(answer=word("fail"), effect=None)
+    assert failure(run) == "DecidedFailed" and bank.paid == [5]
+    assert [type(event) for event in journal[:2]] == [StepStarted, StepAnswered]
 
 
 def test_a_check_may_say_that_a_step_in_doubt_was_done() -> None:

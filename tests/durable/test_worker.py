@@ -6,7 +6,7 @@ import asyncio
 
 from msgspec.structs import replace
 
-from tests.durable.stage import ENDS, calm_world, events, failure, play, program, restart
+from tests.durable.stage import ENDS, calm_world, events, failure, play, program, pure, restart
 from watership.adapters.ledger.bounds import MAX_ENTRIES
 from watership.durable import Effect, signal, sleep, step
 from watership.durable.events import StepDone, StepStarted
@@ -18,6 +18,7 @@ from watership.testing.simulation import SETTINGS, World, act, decoded
 LEASE = SETTINGS.lease_seconds
 
 
+@pure
 async def echo(value: object = None, seconds: float = 0.0) -> object:
     await asyncio.sleep(seconds)
     return value
@@ -26,6 +27,7 @@ async def echo(value: object = None, seconds: float = 0.0) -> object:
 def test_a_worker_frozen_past_its_lease_enters_no_step_and_loses_its_run() -> None:
     entered: list[str] = []
 
+    @pure
     async def enter(value: str) -> str:
         entered.append(value)
         await asyncio.sleep(1.0)
@@ -124,6 +126,7 @@ def test_a_worker_without_its_session_lock_does_not_believe_a_lease_that_time_ha
 
     entered: list[int] = []
 
+    @pure
     async def echo(value: int, seconds: float) -> int:
         entered.append(value)
         await asyncio.sleep(seconds)
@@ -201,6 +204,7 @@ def test_an_unsafe_step_that_a_drain_cut_off_is_in_doubt() -> None:
 def test_poison_is_stopped_after_its_limit_and_may_be_tried_again() -> None:
     deadly = [True]
 
+    @pure
     async def kills() -> str:
         if deadly[0]:
             for each in worlds[0].workers:

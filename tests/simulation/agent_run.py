@@ -65,15 +65,15 @@ def agent(world: World) -> Programs:
         return f"sent {verdict}"
 
     async def find(topic: str) -> str:
-        return await step(search, topic)
+        return await step(search, topic, effect=Effect.PURE)
 
     async def keep(topic: str) -> str:
-        text = await step(read, topic)
+        text = await step(read, topic, effect=Effect.PURE)
         await sleep(1.0)
         return await step(store, text, effect=Effect.IDEMPOTENT)
 
     async def order(topic: str) -> str:
-        return await step(buy, topic, await step(price, topic), effect=Effect.UNSAFE)
+        return await step(buy, topic, await step(price, topic, effect=Effect.PURE))
 
     async def approved() -> str:
         # As people write it: a wait that raised would be taken for a refusal.
@@ -84,11 +84,11 @@ def agent(world: World) -> Programs:
 
     async def run(raw: msgspec.Raw) -> dict[str, object]:
         topic = msgspec.json.decode(raw, type=str)
-        plan = await step(think, topic)
+        plan = await step(think, topic, effect=Effect.PURE)
         found = await gather(find(topic), keep(topic), order(topic))
         await sleep(8.0)
         verdict = await approved()
-        sent = await step(send, verdict, effect=Effect.UNSAFE)
+        sent = await step(send, verdict)
         return {"plan": plan, "found": found, "slept": True, "verdict": verdict, "sent": sent}
 
     return {"agent": Program("agent", run)}

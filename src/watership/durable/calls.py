@@ -46,10 +46,11 @@ async def step(
 ) -> T:
     """The result of `body(*args)`, performed once: after its commit it is recalled and never entered again.
 
-    `effect`, `retry` and `check` default to what `body` declares (see StepOptions). The result comes back
-    decoded from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for
-    the arguments where these do not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step
-    when the run is cancelled. Raises StepFailed after the last attempt.
+    `effect`, `retry` and `check` default to what `body` declares (see StepOptions). What declares no effect is
+    unsafe: begun and without a result it is in doubt, and not silently entered again. The result comes back decoded
+    from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for the arguments
+    where these do not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step when the run is
+    cancelled. Raises StepFailed after the last attempt.
     """
     declared = options_of(body)
     asked = StepCall(
@@ -208,7 +209,7 @@ async def now() -> datetime:
     async def now() -> datetime:
         return execution.clock.now()
 
-    return await step(now)
+    return await step(now, effect=Effect.PURE)
 
 
 def idempotency_key() -> str:

@@ -39,9 +39,12 @@ Check = Callable[[], Awaitable[Checked]]
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """What a function declares about itself as a step, kept in its attribute `__watership_step__`."""
+    """What a function declares about itself as a step, kept in its attribute `__watership_step__`.
 
-    effect: Effect = Effect.PURE
+    What declares nothing is unsafe: never silently repeated.
+    """
+
+    effect: Effect = Effect.UNSAFE
     retry: RetryPolicy | None = None
     check: Check | None = None
 

@@ -56,9 +56,14 @@ class StepCall:
         """An unsafe step that raised may have acted, so it is entered again only where its author says so."""
         return self.retry or (ONCE if self.effect is Effect.UNSAFE else THRICE)
 
+    @property
+    def declared(self) -> object:
+        """The arguments, or what stands for them where they do not encode."""
+        return self.args if self.identity is None else self.identity
+
     def print(self, where: str) -> str:
         """The identity that a replay must find again: the name and the declared arguments."""
-        return fingerprint([self.name, self.args if self.identity is None else self.identity], where)
+        return fingerprint([self.name, self.declared], where)
 
     def drift_print(self, where: str) -> str:
         return "" if self.drift is None else fingerprint(self.drift, where)[:DRIFT_HASH]
@@ -188,7 +193,7 @@ class _Attempt:
                 name=self.asked.name,
                 identity=self.identity,
                 attempt=self.number,
-                arguments=encode(self.asked.args, f"the arguments of step {self.key!r}"),
+                arguments=encode(self.asked.declared, f"the arguments of step {self.key!r}"),
             )
         )
         # The commit may have taken long: look at the lease again in the last instant before the effect.
