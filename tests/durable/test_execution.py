@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from watership.durable import (
     gather,
     hosting,
     idempotency_key,
+    race,
     signal,
     sleep,
     step,
@@ -185,6 +187,50 @@ def test_a_step_appended_at_the_end_is_no_change() -> None:
         return await step(echo, "more")
 
     assert changed(two_steps, appended)[2] == "succeeded more"
+
+
+async def kept(value: str) -> object:
+    await step(echo, value)
+    return await signal(f"go {value}")
+
+
+async def keyed(value: str) -> object:
+    await step(echo, value, key=value)
+    return await signal(f"go {value}")
+
+
+@pytest.mark.parametrize("branch", [kept, keyed])
+@pytest.mark.parametrize("call", [gather, race])
+def test_a_branch_that_is_left_out_stops_the_run_and_is_named(call: Any, branch: Any) -> None:
+    def branches(*values: str) -> Body:
+        async def body() -> object:
+            return await call(*(branch(value) for value in values))
+
+        return body
+
+    said = changed(branches("a", "b", "c"), branches("a"))[2]
+    assert said.startswith(f"stopped At '{call.__name__}#0/1/") and f"1 branch of '{call.__name__}#0'" in said
+
+
+def test_a_race_without_its_winner_stops_the_run() -> None:
+    async def before() -> object:
+        return [await race(signal("never"), kept("a"), step(echo, "quick")), await signal("go")]
+
+    async def after() -> object:
+        return [await race(signal("never"), kept("a")), await signal("go")]
+
+    said = changed(before, after)[2]
+    assert said.startswith("stopped At 'race#0/2/echo/0'") and "2 branches of 'race#0'" in said
+
+
+def test_a_loser_may_be_left_out_of_a_decided_race() -> None:
+    async def before() -> object:
+        return [await race(step(echo, "quick"), kept("a")), await signal("go")]
+
+    async def after() -> object:
+        return [await race(step(echo, "quick")), await signal("go")]
+
+    assert changed(before, after)[2] == "succeeded ['quick', None]"
 
 
 def test_a_branch_that_leaves_out_a_step_stops_the_run() -> None:

@@ -33,6 +33,7 @@ async def gather(*coroutines: Coroutine[Any, Any, T], limit: int | None = None) 
     try:
         _bounded(coroutines, limit)
         call = await _admit(execution, "gather", leaf=False)
+        await _none_missing(execution, call, execution.journal.sequences.branches(call.key), len(coroutines))
     except BaseException:
         _close(coroutines)
         raise
@@ -51,10 +52,13 @@ async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
         if not coroutines:
             raise ProgramError("race() needs at least one coroutine: nobody can win a race of none.")
         call = await _admit(execution, "race")
+        winner = execution.journal.winners.get(call.key)
+        # Losers are not begun again, so they may be left out.
+        needed = execution.journal.sequences.branches(call.key) if winner is None else (winner,)
+        await _none_missing(execution, call, needed, len(coroutines))
     except BaseException:
         _close(coroutines)
         raise
-    winner = execution.journal.winners.get(call.key)
     if winner is not None:
         return await _only(execution, call, coroutines, winner)
     branches = _Branches(execution, call, enumerate(coroutines), BRANCHES)
@@ -171,6 +175,15 @@ async def _admit(execution: Execution, name: str, *, leaf: bool = True) -> Call:
     if not call.own:
         raise Unbranched(f"{name}()", call.branch.path)
     return call
+
+
+async def _none_missing(execution: Execution, call: Call, recorded: Iterable[int], opened: int) -> None:
+    """A recorded branch that is not opened any more would take a step in doubt with it: stop the run."""
+    missing = min((index for index in recorded if index >= opened), default=None)
+    if missing is not None:
+        first = execution.journal.sequences.branches(call.key).get(missing, call.key)
+        asked = f"{opened} branch{'' if opened == 1 else 'es'} of {call.key!r}"
+        await execution.diverge(first, f"branch {missing}", asked)
 
 
 def _bounded(coroutines: Sequence[object], limit: int | None = None) -> None:

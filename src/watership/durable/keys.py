@@ -10,7 +10,7 @@ nothing is counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from watership.durable.ids import Key
 from watership.errors import ProgramError
@@ -57,12 +57,21 @@ class Sequences:
     def __init__(self, keys: Iterable[Key]) -> None:
         self._units: dict[str, list[str]] = {}
         self._next: dict[str, int] = {}
+        self._branches: dict[Key, dict[int, Key]] = {}
         seen: set[tuple[str, str]] = set()
         for key in keys:
             for path, unit in units(key):
                 if (path, unit) not in seen:
                     seen.add((path, unit))
                     self._units.setdefault(path, []).append(unit)
+                call = join(path, unit)
+                if "#" in unit and key != call:
+                    index = int(key[len(call) + 1 :].partition("/")[0])
+                    self._branches.setdefault(call, {}).setdefault(index, key)
+
+    def branches(self, call: Key) -> Mapping[int, Key]:
+        """The branches of a gather, race or timeout that recorded something, each with its first key."""
+        return self._branches.get(call, {})
 
     def expected(self, path: str) -> str | None:
         """The unit that the branch must reach next; None at its frontier."""
