@@ -16,7 +16,7 @@ from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
 from watership.releases.checks.room import taken
 from watership.releases.checks.scene import POLL_SECONDS
-from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, shift, turn
+from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
@@ -52,6 +52,8 @@ class Acts:
 
     async def do(self, item: PlannedItem, attempt: int, position: Position) -> Finding:
         """Try one item of the plan."""
+        if not isinstance(item.does, Check | Backup):
+            await remember_safe(self.env, self.release.plan)
         match item.does:
             case Check(check=kind):
                 scene = Scene(self.env, self.release, item, position, attempt)

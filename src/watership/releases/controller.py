@@ -23,12 +23,13 @@ from watership.releases.checks import require_known
 from watership.releases.checks.database import scripts
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
-from watership.releases.measurement import Finding
+from watership.releases.gate import Verdict
+from watership.releases.measurement import Finding, failed
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
-from watership.releases.rollback import traffic_back
+from watership.releases.rollback import misplaced, traffic_back
 from watership.releases.signoff import SignOff, missing
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
@@ -170,7 +171,8 @@ class Controller:
         """
         safe = await load(self._env.snapshots, LAST_SAFE, LastSafe)
         if safe is None:
-            raise NotFound("Nothing was shifted yet, so there is nothing to take back.")
+            raise NotFound("No release has changed anything yet, so there is nothing to take back.")
+        await self._require_standing(safe)
         authority = Authority(self._env.lock, who=who, release=safe.release)
         try:
             await authority.take()
@@ -183,6 +185,8 @@ class Controller:
             self._env.audit.append(who, "release.rollback_now", facts)
             dial = Dial(self._env, authority, to=safe.to, away=safe.away)
             found = await traffic_back(self._env, authority, dial)
+            if found.verdict is Verdict.PASSED and (why := await misplaced(self._env, safe.to)):
+                found = failed(f"{found.evidence} But meanwhile {why}.")
             self._env.audit.append(
                 who, f"release.rollback_now.{found.verdict.value}", {"evidence": found.evidence}
             )
@@ -222,6 +226,15 @@ class Controller:
         if lacking:
             words = ", ".join(f"{each.role} ({each.reason})" for each in lacking)
             raise NotAllowed(f"Sign-offs are missing: {words}.", fix="Sign the plan: watership release sign.")
+
+    async def _require_standing(self, safe: LastSafe) -> None:
+        """Nobody is sent to a slot in which something else, or nothing, stands by now."""
+        if why := await misplaced(self._env, safe.to):
+            raise Conflict(
+                f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
+                f"{safe.to.slot.value}: {why}.",
+                fix="See what stands: watership environment show. Then release a good build: watership release plan.",
+            )
 
     async def _authority(self, release: str) -> Authority:
         authority = Authority(self._env.lock, who=self._who, release=release)

@@ -32,12 +32,21 @@ class TakenBack(Conflict):
 
 
 class LastSafe(Struct, frozen=True, kw_only=True):
-    """All that a rollback needs to know. Written before the first shift, and true until the next release's."""
+    """All that a rollback needs to know. Written before a release changes anything, so that it is never the
+    one of the release before, whose sides may be gone."""
 
     release: str
     to: Side
     away: Side
     at: datetime
+
+
+async def remember_safe(env: Environment, plan: Plan) -> None:
+    """Note the way back of this release, once, before anything is changed for it."""
+    known = await load(env.snapshots, LAST_SAFE, LastSafe)
+    if known is None or (known.release, known.to, known.away) != (plan.release, plan.live, plan.next):
+        safe = LastSafe(release=plan.release, to=plan.live, away=plan.next, at=env.clock.now())
+        await save(env.snapshots, LAST_SAFE, safe)
 
 
 class Split(Struct, frozen=True, kw_only=True):
@@ -61,6 +70,13 @@ class Dial:
         return Split(
             router=router.weights.get(self.away.slot, 0),
             intake=intake.weights.get(self.away.deployment, 0),
+        )
+
+    async def safe(self) -> Split:
+        """What both planes give the safe side. That next has nothing does not say that it has everything."""
+        router, intake = await self._env.router.read(), await self._env.intake.read()
+        return Split(
+            router=router.weights.get(self.to.slot, 0), intake=intake.weights.get(self.to.deployment, 0)
         )
 
     async def set(self, weight: int, *, hold: float | None = None) -> Split:
@@ -105,11 +121,6 @@ class Dial:
 async def shift(env: Environment, dial: Dial, plan: Plan, key: str, *, before: int, weight: int) -> Finding:
     """Move both planes from `before` to `weight` and read them back. Raises TakenBack; never raises again
     what a switch has lowered while the controller was away."""
-    await save(
-        env.snapshots,
-        LAST_SAFE,
-        LastSafe(release=plan.release, to=plan.live, away=plan.next, at=env.clock.now()),
-    )
     await _still_ours(env, dial, f"{plan.release}.{key}.shift", before=before, weight=weight)
     there, words = await turn(env, dial, weight, hold=HOLD_SECONDS if weight < 100 else None)
     if there:

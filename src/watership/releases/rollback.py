@@ -40,9 +40,12 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
     end = env.clock.monotonic() + TRAFFIC_SECONDS
     while True:
         try:
-            there = await dial.set(0)
-            words = f"the router gives next {there.router} %, the intake {there.intake} %"
-            if there == Split(router=0, intake=0):
+            there, safe = await dial.set(0), await dial.safe()
+            words = (
+                f"the router gives next {there.router} % and live {safe.router} %, "
+                f"the intake {there.intake} % and {safe.intake} %"
+            )
+            if there == Split(router=0, intake=0) and safe == Split(router=100, intake=100):
                 return passed(f"Back on {dial.to.build.version}: {words}. {SCHEMA_STAYS}")
         except Fenced as error:
             words = str(error)
@@ -52,6 +55,25 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
         if env.clock.monotonic() >= end:
             return failed(f"Traffic is not back after {TRAFFIC_SECONDS:g} s: {words}.")
         await env.clock.sleep(TRY_SECONDS)
+
+
+async def misplaced(env: Environment, side: Side) -> str:
+    """Why `side` is not what its slot serves, by the register, the router and the processes' own digests;
+    empty where it is."""
+    known = await registered(env, side.deployment)
+    if known is None or known.state is not DeploymentState.STANDING or known.slot is not side.slot:
+        return "the register does not have it there"
+    if known.build.digest != side.build.digest:
+        return f"it was registered with the build {known.build.digest}"
+    own = (side.deployment, side.build.digest)
+    targets = (await env.router.read()).targets.get(side.slot, ())
+    serving = [each for each in await env.hosts.instances() if each.role == "serve"]
+    theirs = {each.address for each in serving if each.address and (each.deployment, each.digest) == own}
+    # An address that nobody has is a process that just died, and the router's health view skips it.
+    others = {each.address for each in serving if each.address} - theirs
+    if strange := sorted(others & set(targets)):
+        return f"the router sends to {', '.join(strange)}, which is no process of that build"
+    return "" if theirs & set(targets) else "the router sends to no process of that build"
 
 
 async def leave(

@@ -1,0 +1,104 @@
+"""The way back: it leads only to what really stands there, is read back whole, and may be ordered again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from tests.simulation.release_world import LIVE, NEXT, Life, ReleaseWorld, side
+from watership.errors import Conflict
+from watership.fleet.deployment import Slot
+from watership.releases.cutover import LastSafe
+from watership.releases.gate import Verdict
+from watership.releases.snapshots import LAST_SAFE
+from watership.testing import run_in_virtual_time
+
+SECONDS = 3600.0
+RETIRED = side("2.0.0", Slot.BLUE)
+
+
+async def until(world: ReleaseWorld, action: str) -> None:
+    """Wait for an entry of the audit."""
+    while not any(entry.action == action for entry in world.audit.kept):
+        await world.clock.sleep(0.05)
+
+
+async def killed(world: ReleaseWorld, *, after: str) -> None:
+    """A controller begins the release and is killed once `after` is in the audit."""
+    await world.begin()
+    life, before = Life(), asyncio.all_tasks()
+    world.controlling = asyncio.create_task(world.controller(life).start(world.brief()))
+    await until(world, after)
+    await world.kill(life, asyncio.all_tasks() - before)
+
+
+def remember(world: ReleaseWorld) -> None:
+    """The release before this one went from 2.0.0, which is retired since, to what is live now."""
+    safe = LastSafe(release="2.0.5-1", to=RETIRED, away=LIVE, at=world.clock.now())
+    world.snapshots.kept[LAST_SAFE] = msgspec.json.encode(safe)
+
+
+def test_rollback_now_before_the_first_shift_stays_on_what_is_live() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        remember(world)
+        await killed(world, after="release.deployment.deploy.begun")
+
+        found = await world.controller(who="Ina Charge").rollback(who="Ina Charge", reason="now")
+
+        assert found.verdict is Verdict.PASSED
+        assert (await world.router.read()).weights == {LIVE.slot: 100, NEXT.slot: 0}
+        assert (await world.work.read()).weights == {LIVE.deployment: 100, NEXT.deployment: 0}
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_rollback_now_to_a_deployment_that_is_gone_is_refused_and_changes_nothing() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        remember(world)
+
+        with pytest.raises(Conflict, match=r"d-2.0.0 does not stand in blue"):
+            await world.controller().rollback(who="Ina Charge", reason="now")
+        assert (await world.router.read()).weights == {LIVE.slot: 100, NEXT.slot: 0}
+        assert (await world.work.read()).weights == {LIVE.deployment: 100}
+        assert world.lock.holder is None
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+@pytest.mark.parametrize("how", ["stranger", "elsewhere", "nowhere"])
+def test_rollback_now_asks_the_router_and_the_processes_who_serves_in_the_safe_slot(how: str) -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await killed(world, after="release.cutover.half.passed")
+        match how:
+            case "stranger":
+                world.hosts.impostor = f"{LIVE.deployment}-serve-0"
+            case "elsewhere":
+                world.router.targets[LIVE.slot] = world.router.targets[NEXT.slot]
+            case "nowhere":
+                world.router.targets[LIVE.slot] = ()
+
+        with pytest.raises(Conflict, match=r"d-2.0.5 does not stand in green"):
+            await world.controller().rollback(who="Ina Charge", reason="now")
+        assert (await world.router.read()).weights == {LIVE.slot: 50, NEXT.slot: 50}
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_nothing_for_next_is_not_yet_everything_for_live() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await killed(world, after="release.cutover.half.passed")
+        world.router.deaf, world.router.until = True, None
+        world.router.weights = {LIVE.slot: 0, NEXT.slot: 0}
+
+        found = await world.controller().rollback(who="Ina Charge", reason="now")
+
+        assert found.verdict is Verdict.FAILED and "live 0 %" in found.evidence
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
