@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,5 +38,26 @@ def test_what_cannot_be_journaled_is_refused_with_its_place(value: object) -> No
         encode(value, "step 'a/0'")
 
 
-def test_a_number_that_is_none_is_null() -> None:
-    assert bytes(encode(math.nan, "here")) == b"null"
+class Price(msgspec.Struct):
+    cents: float
+    about: msgspec.Raw = msgspec.Raw(b"null")
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (math.nan, r"nan at \$"),
+        ({"a": [None, 1.0, -math.inf]}, r"-inf at \$\.a\[2\]"),
+        ([Price(1.0), (Price(math.inf),)], r"inf at \$\[1\]\[0\]\.cents"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_with_its_place(value: object, place: str) -> None:
+    with pytest.raises(Unencodable, match=rf"step 'a/0'.* {place}\."):
+        encode(value, "step 'a/0'")
+
+
+def test_what_is_null_stays_null() -> None:
+    assert (
+        bytes(encode({"a": None, "b": [Price(0.5)]}, "here"))
+        == b'{"a":null,"b":[{"about":null,"cents":0.5}]}'
+    )
