@@ -107,6 +107,32 @@ def test_a_lost_session_lock_is_taken_again_and_nothing_is_entered_before() -> N
         assert play(lambda seed=seed: main(seed), seed=seed) == [0, 1, 2, 3]  # type: ignore[misc]
 
 
+def test_a_session_lock_that_cannot_be_taken_again_is_tried_again_and_no_program_hears_of_it() -> None:
+    raised: list[Exception] = []
+
+    async def body() -> object:
+        try:
+            return [await step(echo, number, 1.0) for number in range(5)]
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    async def main() -> object:
+        async with calm_world(program(body), workers=1) as world:
+            run_id = await world.submit("p")
+            await world.clock.sleep(0.5)
+            world.sessions.full = True
+            world.sessions.kill(world.workers[0].id)
+            await world.clock.sleep(2 * LEASE)
+            world.sessions.full = False
+            run = await world.end_of(run_id)
+            assert world.workers[0].id == "worker-1" and not world.workers[0].task.done()
+            assert world.oracle.violations == [] and raised == []
+            return decoded(run)
+
+    assert play(main) == [0, 1, 2, 3, 4]
+
+
 def test_a_worker_without_its_session_lock_does_not_believe_a_lease_that_time_has_not_ended() -> None:
     async def body() -> object:
         await asyncio.sleep(0.1)  # between the claim and the first step

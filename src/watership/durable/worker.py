@@ -285,14 +285,17 @@ class Worker:
             return True
 
     def _in_session(self) -> bool:
-        """Whether we hold our session lock; one that was lost is taken again, and every lease then is in doubt."""
+        """Whether we hold our session lock; one that was lost is taken again, and every lease then is in doubt.
+
+        Where that fails nothing is claimed or entered, and each renewal and each claim tries again.
+        """
         if self._witness.held():
             return True
         for held in self._held.values():
             held.lease.end()
         try:
             self._witness.hold(self.id)
-        except Conflict as error:
+        except (Conflict, Unavailable) as error:
             self._observer.note("session lost", worker=self.id, reason=str(error))
             return False
         self._session += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from watership.durable.ids import WorkerId
-from watership.errors import Conflict
+from watership.errors import Conflict, Unavailable
 
 
 class Sessions:
@@ -12,6 +12,8 @@ class Sessions:
     def __init__(self) -> None:
         self.holders: dict[WorkerId, MemoryWitness] = {}
         self.known: set[WorkerId] = set()
+        self.full = False
+        """Whether no lock can be taken for now, as on a disk that is full."""
 
     def kill(self, worker: WorkerId) -> None:
         """The worker's process is gone: its lock is free, as the operating system would see to."""
@@ -26,6 +28,8 @@ class MemoryWitness:
         self._mine: WorkerId | None = None
 
     def hold(self, worker: WorkerId) -> None:
+        if self._sessions.full:
+            raise Unavailable(f"The session lock of worker {worker} cannot be taken: the disk is full.")
         if self._sessions.holders.get(worker, self) is not self:
             raise Conflict(f"The session lock of worker {worker} is held by another process.")
         self.release()
