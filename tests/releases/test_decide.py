@@ -21,7 +21,7 @@ from watership.releases.decide import (
     Watch,
     decide,
 )
-from watership.releases.facts import Facts, Position, informed, item_at, measured, tried_again
+from watership.releases.facts import Facts, Position, Record, informed, item_at, measured, moved, tried_again
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Order
@@ -161,6 +161,16 @@ def test_a_retry_begins_with_the_phases_first_item() -> None:
 
     assert (again.item, again.attempt, again.failure) == (0, 2, "")
     assert again.phase_began == NOON, "the budget is for all attempts together"
+
+
+def test_a_promotion_that_failed_is_taken_back_and_says_so_in_every_reading() -> None:
+    record = Record(act="promote", item="", attempt=1, got=FAILED)
+
+    after = moved(PLAN, OVER, record, NOON)
+
+    assert not after.promoted and after.failure == "Promotion: as it was"
+    act = decide(PLAN, after, facts(router=100, intake=100), NOON)
+    assert isinstance(act, TakeBack) and act.reason == after.failure
 
 
 def test_an_order_is_taken_in_once() -> None:

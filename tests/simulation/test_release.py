@@ -279,14 +279,14 @@ def test_the_shipped_runbook_is_gone_through_from_its_first_item_to_its_last() -
         assert outcome.outcome == "promoted", outcome
         assert await world.faults(outcome) == []
         entries = await journal(world.own, RunId("2.1.0-1"))
-        told = await status(world.own, RunId("2.1.0-1"), world.plan, world.snapshots)
+        told = await status(world.own, RunId("2.1.0-1"), world.snapshots)
         assert {item.state for item in told.items} == {"passed"} and len(told.items) == len(world.plan.items)
         assert len(entries) < 150, "a journal stays small"
         assert told.figures.cutover_seconds is not None and told.figures.cutover_seconds < 60
         first = await world.own.get(RunId("2.1.0-1"))
         assert first is not None
         release = msgspec.json.decode(first.input, type=Release)
-        page = render(account(release, fold(entries, world.plan), audit=world.audit))
+        page = render(account(release, fold(entries, release), audit=world.audit))
         assert "Promoted" in page
 
     run_in_virtual_time(main, limit_seconds=SECONDS)
@@ -570,9 +570,9 @@ def test_planted_a_judge_that_takes_no_data_for_good_promotes_what_nobody_saw() 
         await until_split(world)
         for served in world.router.served.values():
             served.clear()
-        world.traffic.cancel()
-        outcome = await starting
-        del outcome
+        # Nobody comes: every second is told of, and none has a request.
+        world.router.per_second = 0
+        await starting
         soaks = [entry for entry in world.audit.kept if entry.action.startswith("release.cutover.soak.")]
         return Verdict(soaks[-1].action.rsplit(".", 1)[-1])
 

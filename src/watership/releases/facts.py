@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watership.releases.measurement import Measurement
-from watership.releases.order import Order
+from watership.releases.order import Order, Release
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
 from watership.releases.runbook import Shift, Soak
 
@@ -61,6 +61,20 @@ class Position(Struct, frozen=True, kw_only=True):
     def split(self) -> bool:
         """Both serve, and nobody has judged yet: the dead-man's switches are armed."""
         return 0 < self.weight < 100
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """An act with its measurement, as the journal keeps them. `item` is empty but for items of the plan."""
+
+    act: str
+    item: str
+    attempt: int
+    got: Measurement
+
+
+def opening(release: Release) -> Position:
+    """Where a release begins: at its first item, or with what another build's controller left."""
+    return Position(adopted=release.adopted_by is not None)
 
 
 def phase_at(plan: Plan, position: Position) -> PlannedPhase | None:
@@ -118,6 +132,41 @@ def measured(plan: Plan, position: Position, item: PlannedItem, got: Measurement
     if position.item + 1 < len(items_of(plan, phase)):
         return replace(position, item=position.item + 1)
     return replace(position, phase=position.phase + 1, item=0, attempt=1, phase_began=None)
+
+
+def moved(plan: Plan, position: Position, record: Record, at: datetime) -> Position:
+    """The position after an act that was decided at `at`: for who acts, and for who reads the journal."""
+    got = record.got
+    match record.act:
+        case "promote":
+            return replace(position, promoted=True) if got.passed else _unpromoted(plan, position, got)
+        case "watch":
+            return replace(position, watched=got)
+        case "take_back":
+            why = str(got.facts.get("why", ""))
+            return replace(position, taken_back=got, reason=why, weight=0, demand=None)
+        case "retire":
+            return replace(position, retired=got, retire_tries=position.retire_tries + 1)
+        case _ if record.item:
+            while record.attempt > position.attempt:
+                position = tried_again(position)
+            item = next(each for each in plan.items if each.key == record.item)
+            return measured(plan, begun(position, item, at), item, got)
+        case _:
+            return position
+
+
+def _unpromoted(plan: Plan, position: Position, got: Measurement) -> Position:
+    """A promotion that failed is a failure of the last phase, and is not tried again."""
+    last = len(plan.phases) - 1
+    return replace(
+        position,
+        phase=last,
+        item=0,
+        attempt=plan.phases[last].retries + 1,
+        failure=f"Promotion: {got.evidence}",
+        failed_at=got.ended,
+    )
 
 
 def tried_again(position: Position) -> Position:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ from watership.releases.decide import (
     decide,
 )
 from watership.releases.environment import Authority, Environment
-from watership.releases.facts import Facts, Position, begun, informed, measured, tried_again
+from watership.releases.facts import Facts, Position, Record, begun, informed, moved, opening, tried_again
 from watership.releases.measurement import Finding, Measurement, failed, unknown
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, PlannedItem
@@ -60,15 +61,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
     outcome: Ending
     reason: str
     rollback_seconds: float | None = None
-
-
-class Record(Struct, frozen=True, kw_only=True):
-    """An act with its measurement, as the journal keeps them. `item` is empty but for items of the plan."""
-
-    act: str
-    item: str
-    attempt: int
-    got: Measurement
 
 
 class Patience:
@@ -119,7 +111,7 @@ class ReleaseProgram:
             return await self._orders(run_id, seen)
 
         acts = Acts(self._env, self._authority, release, orders)
-        position = Position(adopted=release.adopted_by is not None)
+        position = opening(release)
         while True:
             facts = await self._facts(acts, position, orders)
             position = informed(position, facts)
@@ -134,18 +126,20 @@ class ReleaseProgram:
                 case Again():
                     position = tried_again(position)
                 case Do(item=key, attempt=attempt):
-                    item = next(each for each in release.plan.items if each.key == key)
-                    position = begun(position, item, facts.at)
-                    position = await self._do(acts, position, item, attempt)
+                    record = await self._do(acts, position, key, attempt, facts.at)
+                    position = moved(release.plan, position, record, facts.at)
                 case Promote():
-                    position = await self._promote(acts, position)
+                    record = await self._step(acts, "promote", acts.promote)
+                    position = moved(release.plan, position, record, facts.at)
                 case Watch():
-                    got = await self._step(acts, "watch", lambda: acts.watch(position))  # noqa: B023 - awaited here
-                    position = replace(position, watched=got)
+                    record = await self._step(acts, "watch", lambda: acts.watch(position))  # noqa: B023 - awaited here
+                    position = moved(release.plan, position, record, facts.at)
                 case TakeBack():
-                    position = await self._take_back(acts, position, act)
+                    record = await self._take_back(acts, act)
+                    position = moved(release.plan, position, record, facts.at)
                 case Retire(quarantines=quarantines):
-                    position = await self._retire(acts, position, quarantines=quarantines)
+                    record = await self._retire(acts, position, quarantines=quarantines)
+                    position = moved(release.plan, position, record, facts.at)
 
     # --- facts ----------------------------------------------------------------------------------------------
 
@@ -190,33 +184,28 @@ class ReleaseProgram:
 
     # --- acts -----------------------------------------------------------------------------------------------
 
-    async def _do(self, acts: Acts, position: Position, item: PlannedItem, attempt: int) -> Position:
-        got = await self._step(
-            acts, item_step(item), lambda: acts.do(item, attempt, position), item=item.key, attempt=attempt
+    async def _do(self, acts: Acts, position: Position, key: str, attempt: int, at: datetime) -> Record:
+        item = next(each for each in acts.release.plan.items if each.key == key)
+        position = begun(position, item, at)
+        return await self._step(
+            acts, item_step(item), lambda: acts.do(item, attempt, position), item=key, attempt=attempt
         )
-        return measured(acts.release.plan, position, item, got)
 
-    async def _promote(self, acts: Acts, position: Position) -> Position:
-        got = await self._step(acts, "promote", acts.promote)
-        if got.passed:
-            return replace(position, promoted=True)
-        return _last_failure(acts.release.plan, position, got)
-
-    async def _take_back(self, acts: Acts, position: Position, act: TakeBack) -> Position:
+    async def _take_back(self, acts: Acts, act: TakeBack) -> Record:
         async def back() -> Finding:
-            facts: dict[str, Plain] = {
-                "quarantines": act.quarantines,
-                "automatic": act.automatic,
-                "by": act.who,
-            }
             got = await traffic_back(self._env, self._authority, acts.dial)
             seconds = (self._env.clock.now() - act.decided_at).total_seconds()
-            return replace(got, facts={**got.facts, **facts, "seconds": seconds, "why": act.reason[:1000]})
+            return replace(got, facts={**got.facts, "seconds": seconds})
 
-        got = await self._step(acts, "take_back", back)
-        return replace(position, taken_back=got, reason=act.reason, weight=0, demand=None)
+        decision: dict[str, Plain] = {
+            "quarantines": act.quarantines,
+            "automatic": act.automatic,
+            "by": act.who,
+            "why": act.reason[:1000],
+        }
+        return await self._step(acts, "take_back", back, decision=decision)
 
-    async def _retire(self, acts: Acts, position: Position, *, quarantines: bool) -> Position:
+    async def _retire(self, acts: Acts, position: Position, *, quarantines: bool) -> Record:
         async def retire() -> Finding:
             await self._env.clock.sleep(RETRY_SECONDS * position.retire_tries)
             return await leave(
@@ -227,8 +216,7 @@ class ReleaseProgram:
                 quarantines=quarantines,
             )
 
-        got = await self._step(acts, "retire", retire)
-        return replace(position, retired=got, retire_tries=position.retire_tries + 1)
+        return await self._step(acts, "retire", retire)
 
     async def _end(self, release: Release, position: Position, act: End) -> Outcome:
         async def end() -> Outcome:
@@ -251,8 +239,12 @@ class ReleaseProgram:
         *,
         item: str = "",
         attempt: int = 1,
-    ) -> Measurement:
-        """One act as a kernel step. It never raises: what it could not find out is inconclusive, in its words."""
+        decision: Mapping[str, Plain] = MappingProxyType({}),
+    ) -> Record:
+        """One act as a kernel step. It never raises: what it could not find out is inconclusive, in its words.
+
+        What was decided is kept with what was found, whatever that is.
+        """
 
         async def perform() -> Record:
             began = self._env.clock.now()
@@ -263,7 +255,7 @@ class ReleaseProgram:
                 evidence=finding.evidence,
                 began=began,
                 ended=self._env.clock.now(),
-                facts=finding.facts,
+                facts={**finding.facts, **decision},
                 judgement=finding.judgement,
             )
             self._note(
@@ -276,10 +268,9 @@ class ReleaseProgram:
             return Record(act=name, item=item, attempt=attempt, got=got)
 
         identity: Any = [name, item, attempt]
-        record = await step(
+        return await step(
             perform, name=name, effect=Effect.IDEMPOTENT, retry=ONCE, identity=identity, into=Record
         )
-        return record.got
 
     async def _guarded(self, body: Callable[[], Awaitable[Finding]]) -> Finding:
         """Acts are absolute, so what a target did not answer, or refused for its epoch, is simply done again.
@@ -307,19 +298,6 @@ class ReleaseProgram:
     def _note(self, acts: Acts, action: str, **facts: Plain) -> None:
         told: dict[str, Plain] = {"release": acts.release.plan.release, "epoch": self._authority.epoch}
         self._env.audit.append("controller", f"release.{action}".replace(" ", "."), {**told, **facts})
-
-
-def _last_failure(plan: Plan, position: Position, got: Measurement) -> Position:
-    """A promotion that failed is a failure of the last phase."""
-    phase = len(plan.phases) - 1
-    return replace(
-        position,
-        phase=phase,
-        item=0,
-        attempt=plan.phases[phase].retries + 1,
-        failure=f"Promotion: {got.evidence}",
-        failed_at=got.ended,
-    )
 
 
 def decode_outcome(raw: msgspec.Raw) -> Outcome:

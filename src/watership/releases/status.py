@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,13 +13,14 @@ from watership.durable.codec import decode
 from watership.durable.events import Entry, StepDone
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
+from watership.errors import NotFound
 from watership.releases.audit import Plain
-from watership.releases.facts import Facts, Position, begun, informed, items_of, measured, tried_again
+from watership.releases.facts import Facts, Position, Record, informed, items_of, moved, opening
 from watership.releases.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedItem
-from watership.releases.program import FACTS, Outcome, Record
+from watership.releases.program import FACTS, Outcome
 from watership.releases.runbook import Shift, Soak
 from watership.releases.snapshots import Snapshots, load
 from watership.releases.vigil import Vigil
@@ -102,14 +102,14 @@ class Fold(Struct, frozen=True, kw_only=True):
     ended: datetime | None = None
 
 
-def fold(entries: Sequence[Entry], plan: Plan) -> Fold:
+def fold(entries: Sequence[Entry], release: Release) -> Fold:
     """Walk along a journal as the program did, without deciding anything anew."""
-    state = Fold(position=Position())
+    state = Fold(position=opening(release))
     for entry in entries:
         if state.began is None:
             state = replace(state, began=entry.at)
         if isinstance(entry.event, StepDone):
-            state = _folded(state, entry.event, entry.at, plan)
+            state = _folded(state, entry.event, entry.at, release.plan)
     return state
 
 
@@ -120,29 +120,9 @@ def _folded(state: Fold, event: StepDone, at: datetime, plan: Plan) -> Fold:
     if event.name == "end":
         return replace(state, outcome=decode(event.value, Outcome), ended=at)
     record: Record = decode(event.value, Record)
-    return replace(state, records=(*state.records, record), position=_moved(state.position, record, plan))
-
-
-def _moved(position: Position, record: Record, plan: Plan) -> Position:
-    got = record.got
-    match record.act:
-        case "promote":
-            return replace(position, promoted=got.passed)
-        case "watch":
-            return replace(position, watched=got)
-        case "take_back":
-            why = str(got.facts.get("why", ""))
-            return replace(position, taken_back=got, reason=why, weight=0, demand=None)
-        case "retire":
-            return replace(position, retired=got, retire_tries=position.retire_tries + 1)
-        case _ if record.item:
-            item = next(each for each in plan.items if each.key == record.item)
-            while record.attempt > position.attempt:
-                position = tried_again(position)
-            position = begun(position, item, got.began)
-            return measured(plan, position, item, got)
-        case _:
-            return position
+    assert state.facts is not None, "facts are read before every act"
+    position = moved(plan, state.position, record, state.facts.at)
+    return replace(state, records=(*state.records, record), position=position)
 
 
 async def journal(runs: Runs, run_id: RunId) -> list[Entry]:
@@ -153,10 +133,14 @@ async def journal(runs: Runs, run_id: RunId) -> list[Entry]:
     return entries
 
 
-async def status(runs: Runs, run_id: RunId, plan: Plan, snapshots: Snapshots) -> ReleaseStatus:
-    """Where a release stands, for whoever reads the controller's store and its snapshots."""
-    entries = await journal(runs, run_id)
-    return told(fold(entries, plan), plan, await _vigil(fold(entries, plan), plan, snapshots))
+async def status(runs: Runs, run_id: RunId, snapshots: Snapshots) -> ReleaseStatus:
+    """Where a release stands, for whoever reads the controller's store and its snapshots. Raises NotFound."""
+    run = await runs.get(run_id)
+    if run is None:
+        raise NotFound(f"There is no release {run_id}.")
+    release: Release = decode(run.input, Release)
+    state = fold(await journal(runs, run_id), release)
+    return told(state, release.plan, await _vigil(state, release.plan, snapshots))
 
 
 def told(state: Fold, plan: Plan, vigil: VigilStatus | None = None) -> ReleaseStatus:
@@ -305,8 +289,3 @@ def _failed(retired: Measurement | None, decision: Measurement | None) -> int | 
 def _number(facts: Mapping[str, Plain], name: str) -> float | None:
     value = facts.get(name)
     return float(value) if isinstance(value, int | float) else None
-
-
-def plan_of(raw: msgspec.Raw) -> Plan:
-    """The plan within a release run's input."""
-    return msgspec.json.decode(raw, type=Release).plan

@@ -143,12 +143,12 @@ class Desk:
 
     async def status(self, known: Known) -> ReleaseStatus:
         """Where the release stands."""
-        return await status(self.store, known.id, known.release.plan, self.environment.snapshots)
+        return await status(self.store, known.id, self.environment.snapshots)
 
     async def write_report(self, known: Known) -> Path:
         """Gather what the release did, and write its report."""
         plan = known.release.plan
-        state = fold(await journal(self.store, known.id), plan)
+        state = fold(await journal(self.store, known.id), known.release)
         began = state.began or plan.created_at
         ended = state.ended or self.environment.clock.now()
         served = {
