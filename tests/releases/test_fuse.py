@@ -122,6 +122,14 @@ def test_one_event_is_enough_and_only_its_own() -> None:
     assert isinstance(inspect(Event(of="out_of_memory", then="roll_back"), corrupted, NONE), Intact)
 
 
+def test_an_event_that_nobody_looks_for_is_unknown() -> None:
+    memory = Event(of="out_of_memory", then="roll_back")
+
+    assert isinstance(inspect(memory, span(60, requests=10, errors=0), NONE), Unknown)
+    assert isinstance(inspect(memory, [], NONE), Unknown)
+    assert isinstance(inspect(memory, span(60, happened=()), NONE), Intact)
+
+
 def test_the_most_urgent_comes_first() -> None:
     fuses = shipped("agent-orchestrator").runbook.fuses
     seconds = span(600, requests=10, errors=2, memory=0.9, latency_p95=6.0)

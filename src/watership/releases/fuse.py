@@ -49,7 +49,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     query_time: float | None = None
     database: bool | None = None
     rabbitmq: bool | None = None
-    happened: tuple[Happening, ...] = ()
+    happened: tuple[Happening, ...] | None = None
 
 
 class Second(Struct, frozen=True, kw_only=True):
@@ -198,8 +198,7 @@ def inspect(fuse: Fuse, seconds: Sequence[Second], baseline: Baseline) -> State:
         case Lost():
             return _lost(fuse, seconds)
         case Event():
-            happened = any(fuse.of in second.next.happened for second in seconds)
-            return _blown(fuse, "it happened on next") if happened else Intact(fuse.name)
+            return _event(fuse, seconds)
         case _:
             assert_never(fuse)
 
@@ -293,6 +292,14 @@ def _lost(fuse: Lost, seconds: Sequence[Second]) -> State:
 
 def _reached(reading: Reading, dependency: Dependency) -> bool | None:
     return reading.database if dependency == "database" else reading.rabbitmq
+
+
+def _event(fuse: Event, seconds: Sequence[Second]) -> State:
+    if any(fuse.of in (second.next.happened or ()) for second in seconds):
+        return _blown(fuse, "it happened on next")
+    if not seconds or any(second.next.happened is None for second in seconds):
+        return Unknown(fuse.name, "nobody looked for it in every second")
+    return Intact(fuse.name)
 
 
 def _unseen(fuse: Fuse) -> Unknown:
