@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.releases.plans import NOON, a_plan
+from tests.simulation.release_world import ReleaseWorld
 from watership.fleet.deployment import Slot
+from watership.releases.plan import Overrides
 from watership.releases.ports import TrafficTick
+from watership.releases.program import Outcome
 from watership.releases.vigil import Vigil, Watchword, counted
+from watership.testing import run_in_virtual_time
 
 PLAN = a_plan()
 START = int(NOON.timestamp())
@@ -75,3 +80,31 @@ def test_what_is_kept_for_the_fuses_is_bounded_by_their_longest_window() -> None
     state = counted(word(), vigil(), ticks(*range(1, longest + 100)))
 
     assert len(state.seconds) == longest and state.seconds[-1].at == START + longest + 99
+
+
+def test_seconds_that_nobody_told_of_are_counted_wherever_they_were() -> None:
+    gap = counted(word(), counted(word(), vigil(), ticks(1, 2)), ticks(6, 7))
+
+    assert (gap.gate.ticks, gap.length, gap.unseen) == (4, 7, 3)
+
+
+def test_a_watch_with_too_many_unseen_seconds_rules_nothing_out() -> None:
+    def watched(blind_seconds: float) -> Outcome:
+        async def main() -> Outcome:
+            world = ReleaseWorld(overrides=Overrides(watch_seconds=120.0))
+            await world.begin()
+            starting = asyncio.create_task(world.controller().start(world.brief()))
+            while not any(entry.action == "release.watch.begun" for entry in world.audit.kept):
+                await world.clock.sleep(0.1)
+            await world.clock.sleep(10)
+            world.router.forgets = True
+            await world.clock.sleep(blind_seconds)
+            world.router.forgets = False
+            return await starting
+
+        return run_in_virtual_time(main, limit_seconds=3600.0)
+
+    much, little = watched(30), watched(3)
+
+    assert "rule nothing out" in much.reason and "of 1" in much.reason
+    assert "rule nothing out" not in little.reason and "were not seen" in little.reason

@@ -106,7 +106,10 @@ class SimRouter:
         self.started_at = clock.now()
         self.served: dict[Slot, dict[int, TrafficTick]] = {Slot.GREEN: {}, Slot.BLUE: {}}
         self.lost = 0
+        self.per_second = PER_SECOND
         self.blind = False
+        self.forgets = False
+        """Serves, and keeps no count of it."""
         self.deaf = False
         """Answers and does nothing: a router that lies."""
         self.reverts = 0
@@ -195,14 +198,15 @@ class SimRouter:
         self._trip()
         total = sum(self.weights.values())
         for slot in Slot:
-            requests = PER_SECOND * self.weights[slot] // total if total else 0
+            requests = self.per_second * self.weights[slot] // total if total else 0
             if requests and not self._hosts.serving(self.targets[slot]):
                 self.lost += requests
             share = self._bad.get(self.deployments.get(slot, DeploymentId("")), 0.0)
             errors = round(requests * share)
-            self.served[slot][second] = TrafficTick(
-                second=second, requests=requests, errors=errors, latencies={"0.005": requests, "5": 0}
-            )
+            if not self.forgets:
+                self.served[slot][second] = TrafficTick(
+                    second=second, requests=requests, errors=errors, latencies={"0.005": requests, "5": 0}
+                )
 
     # Metrics.
 
@@ -262,6 +266,8 @@ class SimProbe:
 
     def __init__(self, hosts: SimHosts) -> None:
         self._hosts = hosts
+        self.components: dict[DeploymentId, dict[str, str]] = {}
+        """What a deployment's instances say of what they depend on."""
 
     async def request(
         self,
@@ -276,6 +282,7 @@ class SimProbe:
         for spec in self._hosts.specs.values():
             if address.startswith(f"{spec.deployment}-serve-"):
                 told = {"status": "ok", "version": spec.build.version}
+                told |= self.components.get(spec.deployment, {})
                 return ProbeAnswer(status=200, headers={}, body=msgspec.json.encode(told), seconds=0.01)
         raise Unavailable(f"{url} got no answer.")
 

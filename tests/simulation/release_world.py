@@ -217,6 +217,7 @@ class ReleaseWorld:
         self.clock = VirtualClock()
         self.hosts = SimHosts(self.clock)
         self.router = router(self.clock, self.hosts, bad={NEXT.deployment: bad})
+        self.probe = SimProbe(self.hosts)
         self.migrator = SimMigrator(5)
         self.backups = SimBackups(self.clock)
         self.lock = SimLock(self.clock)
@@ -309,7 +310,7 @@ class ReleaseWorld:
             hosts=mortal(self.hosts),
             migrator=mortal(self.migrator),
             backups=mortal(self.backups),
-            probe=SimProbe(self.hosts),
+            probe=self.probe,
             lock=mortal(self.lock.process()),
             audit=mortal(self.audit),
             runs=mortal(self.work),

@@ -39,7 +39,7 @@ class Environment:
     snapshots: Snapshots
     clock: Clock
     used_disk: Callable[[], Awaitable[float]]
-    """The used share of the fullest disk that the release writes to."""
+    """The used share of the fullest disk that the release writes to. Raises Unavailable."""
     judge: Judge = gate.judge
 
 

@@ -15,7 +15,8 @@ from watership.fleet.deployment import Slot
 from watership.releases import fuse, gate
 from watership.releases.environment import Environment
 from watership.releases.fuse import Action, Baseline, Blown, Fuse, Reading, Second
-from watership.releases.gate import GateSpec, GateState, Judgement, Tick, Verdict
+from watership.releases.gate import GateSpec, GateState, Judgement, Tick, Verdict, percent
+from watership.releases.glimpse import HOLDS_SECONDS, Glimpse, Reached, look
 from watership.releases.measurement import Finding, failed, inconclusive
 from watership.releases.plan import TICK_SECONDS, Plan
 from watership.releases.ports import TrafficTick
@@ -27,6 +28,12 @@ RENEW_SECONDS = 3.0
 
 BLIND_SECONDS = 30
 """Seconds without figures after which the vigil says so; the split is then not kept any longer."""
+
+UNSEEN_SHARE = 0.05
+"""Of the seconds of a vigil: with more of them unseen it rules nothing out."""
+
+UNSEEN_SECONDS = 2
+"""So few may be missing from the shortest vigil: a second is at times told of too late."""
 
 ENDLESS = 3600.0
 """What a latency beyond the last bucket counts as, in seconds."""
@@ -46,9 +53,26 @@ class Vigil(Struct, frozen=True, kw_only=True):
     errors: int = 0
     """What next served, and failed, since the vigil began."""
     first_error: int | None = None
-    blind: int = 0
+    until: int = 0
+    """The last second that was over when we looked."""
+    glimpse: Glimpse | None = None
     paged: tuple[str, ...] = ()
     renewed: datetime | None = None
+
+    @property
+    def blind(self) -> int:
+        """The seconds at the end of which nothing is known yet."""
+        return max(self.until - self.last, 0)
+
+    @property
+    def length(self) -> int:
+        """The whole seconds that are over since it began."""
+        return max(self.until, self.last) - int(self.began.timestamp())
+
+    @property
+    def unseen(self) -> int:
+        """The seconds of which nothing is known, whenever they were: what was not counted was not seen."""
+        return max(self.length - self.gate.ticks, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,20 +121,16 @@ async def _tick(env: Environment, word: Watchword, state: Vigil) -> Vigil:
         with suppress(Unavailable):
             await word.keep()
             state = replace(state, renewed=now)
-    until = int(now.timestamp()) - 1
-    if until <= state.last:
+    if state.glimpse is None or (now - state.glimpse.at).total_seconds() >= HOLDS_SECONDS:
+        state = replace(state, glimpse=await look(env))
+    state = replace(state, until=int(now.timestamp()) - 1)
+    if not state.blind:
         return state
-    try:
-        ticks = await env.metrics.ticks(after=state.last, until=until)
-    except Unavailable:
-        return _unseen(state, until)
-    return counted(word, state, ticks)
-
-
-def _unseen(state: Vigil, until: int) -> Vigil:
-    """Nothing is known of these seconds yet; what stays unknown too long is given up, and stays unknown."""
-    state = replace(state, blind=until - state.last)
-    return replace(state, last=until) if state.blind > 2 * BLIND_SECONDS else state
+    with suppress(Unavailable):
+        ticks = await env.metrics.ticks(after=state.last, until=state.until)
+        state = counted(word, state, ticks)
+    # What stays unknown too long is given up, and stays unknown.
+    return replace(state, last=state.until) if state.blind > 2 * BLIND_SECONDS else state
 
 
 def counted(word: Watchword, state: Vigil, ticks: Mapping[Slot, Sequence[TrafficTick]]) -> Vigil:
@@ -126,7 +146,11 @@ def counted(word: Watchword, state: Vigil, ticks: Mapping[Slot, Sequence[Traffic
 
 def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) -> Vigil:
     both = Tick(live=counts(live, word.gate.slow_above), next=counts(nxt, word.gate.slow_above))
-    second = Second(at=nxt.second, live=_reading(live), next=_reading(nxt))
+    second = Second(
+        at=nxt.second,
+        live=_reading(live, word.plan.live.slot, state.glimpse),
+        next=_reading(nxt, word.plan.next.slot, state.glimpse),
+    )
     first = nxt.second if nxt.errors and state.first_error is None else state.first_error
     return replace(
         state,
@@ -136,16 +160,21 @@ def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) 
         requests=state.requests + nxt.requests,
         errors=state.errors + nxt.errors,
         first_error=first,
-        blind=0,
     )
 
 
-def _reading(tick: TrafficTick) -> Reading:
+def _reading(tick: TrafficTick, slot: Slot, glimpse: Glimpse | None) -> Reading:
+    """A second as the router counted it, with what was seen beside the traffic about that time."""
     p95 = latency_p95(tick)
+    seen = glimpse if glimpse is not None and glimpse.covers(tick.second) else None
+    reached = seen.of(slot) if seen else Reached()
     return Reading(
         requests=tick.requests,
         errors=tick.errors,
         latency_p95=None if p95 is None else min(p95, ENDLESS),
+        disk=seen.disk if seen else None,
+        database=reached.database,
+        rabbitmq=reached.rabbitmq,
     )
 
 
@@ -167,30 +196,43 @@ async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigi
             return state, replace(failed(f"{each.fuse}: {each.reason}", **figures), judgement=judgement)
     if (order := await word.ordered()) is not None:
         return state, replace(inconclusive(order, **figures), judgement=judgement)
-    return state, _over(env, word, state, judgement)
+    frozen = next((each for each in blown if each.action is Action.FREEZE), None)
+    found = _over(env, word, state, judgement, frozen)
+    return state, None if found is None else replace(found, judgement=judgement)
 
 
-def _over(env: Environment, word: Watchword, state: Vigil, judgement: Judgement) -> Finding | None:
+def _over(
+    env: Environment, word: Watchword, state: Vigil, judgement: Judgement, frozen: Blown | None
+) -> Finding | None:
     """Time alone promotes nothing: a soak that gives up without a verdict is inconclusive."""
     elapsed, figures = (env.clock.now() - state.began).total_seconds(), _figures(state)
-    if word.promotes:
-        if state.blind > BLIND_SECONDS:
-            words = f"Nothing was known of the last {state.blind} seconds of traffic."
-            return replace(inconclusive(words, **figures), judgement=judgement)
-        over = elapsed >= word.length and judgement.verdict is Verdict.PASSED
-        if not over and elapsed < word.give_up:
-            return None
-    elif elapsed < word.length:
+    if word.promotes and state.blind > BLIND_SECONDS:
+        return inconclusive(f"Nothing was known of the last {state.blind} seconds of traffic.", **figures)
+    well = judgement.verdict is Verdict.PASSED and frozen is None
+    if elapsed < (word.give_up if word.promotes and not well else word.length):
         return None
-    finding = Finding(
-        verdict=judgement.verdict, evidence=judgement.reason, facts=dict(figures), judgement=judgement
-    )
-    return finding if state.blind == 0 or not word.promotes else None
+    if state.blind and (word.promotes or elapsed < word.length + BLIND_SECONDS):
+        # The last seconds may still be told of.
+        return None
+    if frozen is not None and word.promotes:
+        return inconclusive(f"Frozen: {frozen.fuse}: {frozen.reason}.", **figures)
+    return _seen(state, judgement)
+
+
+def _seen(state: Vigil, judgement: Judgement) -> Finding:
+    """The gate's word, for the time that was seen: over more it says nothing."""
+    figures, words = _figures(state), f"{state.unseen} of {state.length} seconds were not seen"
+    if state.unseen > max(UNSEEN_SHARE * state.length, UNSEEN_SECONDS):
+        limit = f"more than {percent(UNSEEN_SHARE)} of them rule nothing out"
+        return inconclusive(f"{words}; {limit}.", **figures)
+    evidence = f"{judgement.reason} {words.capitalize()}." if state.unseen else judgement.reason
+    return Finding(verdict=judgement.verdict, evidence=evidence, facts=dict(figures))
 
 
 def _figures(state: Vigil) -> dict[str, int | None]:
     return {
         "ticks": state.gate.ticks,
+        "unseen": state.unseen,
         "requests": state.requests,
         "errors": state.errors,
         "first_error": state.first_error,

@@ -32,7 +32,7 @@ from watership.durable.clock import SystemClock
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId, random_ids
 from watership.durable.ports import RunFilter
-from watership.errors import Conflict, NotFound
+from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import Census, may_reuse_slot, open_runs
 from watership.releases import runbook
@@ -250,7 +250,10 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
 
 
 async def _used(folder: Path) -> float:
-    usage = await asyncio.to_thread(shutil.disk_usage, folder)
+    try:
+        usage = await asyncio.to_thread(shutil.disk_usage, folder)
+    except OSError as error:
+        raise Unavailable(f"The disk of {folder} cannot be looked at: {error.strerror}.") from error
     return (usage.total - usage.free) / usage.total
 
 
