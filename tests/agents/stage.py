@@ -51,12 +51,12 @@ class Stage:
     def __init__(self, committer: Committer, store: MemoryStore, clock: VirtualClock) -> None:
         self.store = store
         self.clock = clock
-        self._committer = committer
+        self.committer = committer
         self._new_id = seeded_ids(1)
 
     async def start(self, program: str, value: object = None, run_id: str = "run") -> RunId:
         submit = Submit(run_id=RunId(run_id), program=program, input=raw(value), deployment=GREEN)
-        return (await self._committer.submit(submit)).run_id
+        return (await self.committer.submit(submit)).run_id
 
     async def work(self, programs: Mapping[str, Program]) -> list[Ending]:
         """Run whatever is due, until nothing is."""
@@ -89,18 +89,18 @@ class Stage:
         return await asyncio.gather(*tasks)
 
     async def cancel(self, run_id: RunId) -> None:
-        assert isinstance(await self._committer.write(Cancel(run_id=run_id)), Done)
+        assert isinstance(await self.committer.write(Cancel(run_id=run_id)), Done)
 
     async def send(self, run_id: RunId, name: str, value: object) -> None:
         signal = Deliver(signal_id=SignalId(self._new_id()), run_id=run_id, name=name, value=raw(value))
-        assert isinstance(await self._committer.write(signal), Done)
+        assert isinstance(await self.committer.write(signal), Done)
 
     async def answer(self, run_id: RunId, key: str, decision: Any, value: object = None) -> None:
         answer = Answer(run_id=run_id, key=Key(key), decision=decision, by="ada", value=raw(value))
-        assert isinstance(await self._committer.write(answer), Done)
+        assert isinstance(await self.committer.write(answer), Done)
 
     async def retry(self, run_id: RunId) -> None:
-        assert isinstance(await self._committer.write(Retry(run_id=run_id)), Done)
+        assert isinstance(await self.committer.write(Retry(run_id=run_id)), Done)
 
     async def run(self, run_id: RunId) -> Run:
         run = await self.store.get(run_id)
@@ -125,14 +125,14 @@ class Stage:
         append = Append(
             entry_id=EntryId(self._new_id()), run_id=run.id, epoch=claimed.run.epoch, events=tuple(events)
         )
-        assert isinstance(await self._committer.write(append), Done)
+        assert isinstance(await self.committer.write(append), Done)
         await asyncio.sleep(LEASE + 1)
 
     async def _claim(self) -> Sequence[ClaimedRun]:
         claim: Write = Claim(
             worker=WORKER, deployment=GREEN, pool="default", limit=10, lease_seconds=LEASE, poison_limit=9
         )
-        outcome = await self._committer.write(claim)
+        outcome = await self.committer.write(claim)
         assert isinstance(outcome, Claimed)
         return outcome.runs
 
@@ -143,7 +143,7 @@ class Stage:
         return Execution(
             claimed,
             programs[claimed.run.program],
-            committer=self._committer,
+            committer=self.committer,
             runs=self.store,
             clock=self.clock,
             lease=Lease(self.clock, asked_at=self.clock.monotonic(), seconds=10_000.0),

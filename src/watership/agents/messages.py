@@ -194,26 +194,36 @@ class Messages:
     async def signal(
         self, run_id: RunId, identity: Identity, name: str, value: msgspec.Raw, *, key: str | None = None
     ) -> Run:
-        """Put a signal into the run's inbox, whether it waits for it yet or not; once per `key`."""
+        """Put a signal into the run's inbox, whether it waits for it yet or not; once per `key`.
+
+        Raises WriteRefused (`key_reused`) when the key stands for another name or value.
+        """
         run = await self.get(run_id, identity)
         if run.ended:
             raise NotWaiting(f"Run {run_id} has ended ({run.state}); nobody would read the signal.")
         if _name(name, "signal").startswith(RESERVED):
             raise BadInput(f"Signals named {'… or '.join(RESERVED)}… are reserved; choose another name.")
         signal_id = self._new_id() if key is None else _hash(run_id, identity.person, "signal", key)
-        await self._write(Deliver(signal_id=SignalId(signal_id), run_id=run_id, name=name, value=value))
+        deliver = Deliver(signal_id=SignalId(signal_id), run_id=run_id, name=name, value=value)
+        if not await self._delivered(deliver):
+            raise refusal(
+                Refused(code="key_reused", reason="This idempotency key stands for another signal.")
+            )
         return await self.get(run_id, identity)
 
     async def _deliver_answer(self, run: Run, waiting: Waiting, value: msgspec.Raw) -> None:
         # Named by the question, not by the asker: two people who answer at once do not answer two questions.
         signal_id = SignalId(_hash(run.id, waiting.key, "answer"))
         deliver = Deliver(signal_id=signal_id, run_id=run.id, name=answer_signal(waiting.key), value=value)
-        if isinstance(await self._write(deliver), Duplicate):
-            first = next((one for one in await self._runs.inbox(run.id) if one.id == signal_id), None)
-            if first is None or _canonical(first.value) != _canonical(value):
-                raise AlreadyAnswered(
-                    f"{waiting.name} of run {run.id} has been answered already, differently."
-                )
+        if not await self._delivered(deliver):
+            raise AlreadyAnswered(f"{waiting.name} of run {run.id} has been answered already, differently.")
+
+    async def _delivered(self, deliver: Deliver) -> bool:
+        """Whether the inbox holds this very signal, now or since an earlier try; False: another under its id."""
+        if not isinstance(await self._write(deliver), Duplicate):
+            return True
+        first = next(one for one in await self._runs.inbox(deliver.run_id) if one.id == deliver.signal_id)
+        return first.name == deliver.name and _canonical(first.value) == _canonical(deliver.value)
 
     async def _write(self, write: Cancel | Retry | Answer | Deliver) -> Outcome:
         outcome = await self._committer.write(write)
