@@ -65,6 +65,7 @@ def facts(text: str = "plain") -> ReportFacts:
         runbook=text,
         runbook_sha256="a" * 64,
         access=text,
+        cannot_see=(text, "cpu"),
         clock_factor=0.01,
         signoffs=(SignOffFacts(role=text, person=text, at=NOON),),
         phases=(
@@ -122,6 +123,10 @@ class Elements(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag not in self.EMPTY:
             assert self.open.pop() == tag
+
+
+def test_fuses_that_nothing_feeds_are_told_plainly() -> None:
+    assert "Cannot see: plain, cpu." in render(facts())
 
 
 def test_every_text_is_escaped() -> None:

@@ -132,6 +132,7 @@ def plan(
 
 def _show_plan(made: Plan) -> None:
     from watership.releases.gate import guarantee
+    from watership.releases.glimpse import blind
     from watership.releases.plan import access, fingerprint
     from watership.releases.quantity import spoken
 
@@ -150,11 +151,18 @@ def _show_plan(made: Plan) -> None:
         f"migrations  {', '.join(f'{each.start} → {each.end}' for each in made.migrations) or 'none'}",
         f"access      {access(made)}",
         f"gate        {guarantee(made.gate)}",
+        f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
         "",
         table(phases, ["phase", "at", "budget", "items"]),
     ]
-    show({"release": made.release, "fingerprint": fingerprint(made), "plan": made}, "\n".join(lines))
+    told = {
+        "release": made.release,
+        "fingerprint": fingerprint(made),
+        "cannot_see": blind(made.fuses),
+        "plan": made,
+    }
+    show(told, "\n".join(lines))
     say(
         f"next: watership release sign {made.release} --role ROLE   then: watership release start {made.release}"
     )

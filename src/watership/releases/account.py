@@ -12,6 +12,7 @@ from watership.fleet.deployment import Slot
 from watership.releases import plan as plans
 from watership.releases.audit import Audit, Verified
 from watership.releases.gate import GateSpec, Judgement, Verdict, guarantee
+from watership.releases.glimpse import blind
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
@@ -96,6 +97,7 @@ def account(
         runbook=plan.runbook,
         runbook_sha256=plan.runbook_sha256,
         access=plans.access(plan),
+        cannot_see=blind(plan.fuses),
         clock_factor=plan.overrides.clock_factor,
         signoffs=tuple(SignOffFacts(role=s.role, person=s.person, at=s.at) for s in release.signoffs),
         phases=tuple(_phase(phase, status, plan, began) for phase in plan.phases),

@@ -116,6 +116,8 @@ class ReportFacts(Struct, frozen=True, kw_only=True):
     runbook: str
     runbook_sha256: str
     access: str
+    cannot_see: tuple[str, ...] = ()
+    """The fuses that nothing measured."""
     clock_factor: float = 1.0
     signoffs: tuple[SignOffFacts, ...] = ()
     phases: tuple[PhaseFacts, ...] = ()
