@@ -12,6 +12,7 @@ from watership.errors import Conflict
 from watership.fleet.deployment import Slot
 from watership.releases.cutover import LastSafe
 from watership.releases.gate import Verdict
+from watership.releases.order import Kind, Order
 from watership.releases.snapshots import LAST_SAFE
 from watership.testing import run_in_virtual_time
 
@@ -100,5 +101,66 @@ def test_nothing_for_next_is_not_yet_everything_for_live() -> None:
         found = await world.controller().rollback(who="Ina Charge", reason="now")
 
         assert found.verdict is Verdict.FAILED and "live 0 %" in found.evidence
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+@pytest.mark.parametrize("kind", ["rollback", "abort", "resume"])
+def test_a_rollback_that_failed_is_tried_again_when_somebody_orders_it(kind: Kind) -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        controller = world.controller()
+        starting = asyncio.create_task(controller.start(world.brief()))
+        await until(world, "release.watch.begun")
+        world.router.deaf = True
+        await controller.order(Order(kind="rollback", who="Ina Charge"))
+        await until(world, "release.take_back.failed")
+        await world.clock.sleep(10.0)
+        assert not starting.done()
+        world.router.deaf = False
+        await controller.order(Order(kind=kind, who="Ina Charge", reason="it hears again"))
+
+        outcome = await asyncio.wait_for(starting, 60.0)
+
+        assert outcome.outcome == "rolled_back" and "it hears again" in outcome.reason
+        assert await world.faults(outcome) == []
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_who_orders_a_rollback_waits_until_both_planes_say_so() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        controller = world.controller()
+        starting = asyncio.create_task(controller.start(world.brief()))
+        await until(world, "release.cutover.soak.begun")
+
+        found = await controller.taken_back(Order(kind="rollback", who="Ina Charge"), seconds=60.0)
+
+        assert found is not None and found.verdict is Verdict.PASSED
+        assert (await world.router.read()).weights == {LIVE.slot: 100, NEXT.slot: 0}
+        assert (await starting).outcome == "rolled_back"
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_who_orders_a_rollback_hears_that_it_failed_and_waits_no_longer_than_said() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        controller, order = world.controller(), Order(kind="rollback", who="Ina Charge")
+        starting = asyncio.create_task(controller.start(world.brief()))
+        await until(world, "release.watch.begun")
+        world.router.deaf = True
+
+        assert await controller.taken_back(order, seconds=60.0) is None
+        found = await controller.taken_back(order, seconds=300.0)
+
+        assert found is not None and found.verdict is Verdict.FAILED
+        assert "Traffic is not back after 120 s" in found.evidence
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
 
     run_in_virtual_time(main, limit_seconds=SECONDS)

@@ -247,9 +247,19 @@ def resume(adopt: bool) -> int:
 @click.option("--now", is_flag=True, required=True, help="There is no other way to take back: say it.")
 @click.option("--reason", default="", help="Why; may be said later.")
 @click.option("--force", is_flag=True, help="Depose a controller that hangs.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=120.0,
+    show_default=True,
+    help="Seconds to wait for a controller that lives; exit 8 after them.",
+)
 @_acting
-def rollback(now: bool, reason: str, force: bool, name: str | None, token: str | None) -> int:
-    """Take both planes to the last safe state: by order if a controller lives, else at once, without a replay."""
+def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | None, token: str | None) -> int:
+    """Take both planes to the last safe state: by order if a controller lives, else at once, without a replay.
+
+    Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
+    """
     from watership.releases.gate import Verdict
     from watership.releases.order import Order
 
@@ -258,10 +268,16 @@ def rollback(now: bool, reason: str, force: bool, name: str | None, token: str |
 
     async def taken_back(desk: Desk) -> int:
         if await desk.environment.lock.read() is not None and not force:
-            run_id = await desk.controller.order(Order(kind="rollback", who=person, reason=reason))
-            show({"ordered": run_id}, f"ordered: the controller of {run_id} takes both planes back")
-            return Exit.OK
-        found = await desk.controller.rollback(who=person, reason=reason, force=force)
+            order = Order(kind="rollback", who=person, reason=reason)
+            found = await desk.controller.taken_back(order, seconds=timeout)
+        else:
+            found = await desk.controller.rollback(who=person, reason=reason, force=force)
+        if found is None:
+            words = (
+                f"ordered, and not done within {timeout:g} s; a controller that hangs is deposed with --force"
+            )
+            show({"ordered": True, "timeout": timeout}, words)
+            return Exit.TIMED_OUT
         show(found, found.evidence)
         return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
 

@@ -24,15 +24,16 @@ from watership.releases.checks.database import scripts
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.gate import Verdict
-from watership.releases.measurement import Finding, failed
+from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
-from watership.releases.rollback import misplaced, traffic_back
+from watership.releases.rollback import misplaced, traffic_back, whole
 from watership.releases.signoff import SignOff, missing
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
+from watership.releases.status import fold, journal
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"
@@ -163,6 +164,33 @@ class Controller:
         written = await self._store.write([deliver])
         self._bell.ring({f"inbox:{run.id}"} | {f"pool:{d}:{p}" for d, p in written.woken})
         return run.id
+
+    async def taken_back(self, order: Order, *, seconds: float) -> Finding | None:
+        """Have the controller that lives take everything back, and then read both planes ourselves.
+
+        None when it has not come to an end within `seconds`; the order stands.
+        """
+        run_id = await self.order(order)
+        ordered = sum(each.name == ORDER for each in await self._store.inbox(run_id))
+        end = self._env.clock.monotonic() + seconds
+        while self._env.clock.monotonic() < end:
+            run = await self._store.get(run_id)
+            assert run is not None, "it was given an order"
+            release = msgspec.json.decode(run.input, type=Release)
+            state = fold(await journal(self._store, run_id), release)
+            back = state.position.taken_back
+            if run.state in TERMINAL or (back is not None and state.position.seen >= ordered):
+                return await self._read_back(release.plan, back)
+            await self._env.clock.sleep(POLL_SECONDS)
+        return None
+
+    async def _read_back(self, plan: Plan, back: Measurement | None) -> Finding:
+        """Not what the controller says of its rollback: what router and intake say now."""
+        authority = Authority(self._env.lock, who=self._who, release=plan.release)
+        words, there = await whole(Dial(self._env, authority, to=plan.live, away=plan.next))
+        if there:
+            return passed(f"Back on {plan.live.build.version}: {words}.")
+        return failed(f"It is not taken back: {words}. {back.evidence if back is not None else ''}".strip())
 
     async def rollback(self, *, who: str, reason: str, force: bool = False) -> Finding:
         """Both planes to the last safe side, now, by its record alone; no journal is read.

@@ -87,6 +87,7 @@ def decide(plan: Plan, position: Position, facts: Facts, zero: datetime) -> Act:
     if position.demand is not None:
         order = position.demand
         words = f"{order.kind} ordered by {order.who}" + (f": {order.reason}" if order.reason else "")
+        words = f"{position.reason}; {words}" if position.reason else words
         return _back(position, facts, words, who=order.who)
     if (lost := _lost(position, facts)) is not None:
         return _back(position, facts, lost)
@@ -118,7 +119,7 @@ def _after_taking_back(position: Position) -> Act:
         return Ask(about=f"The rollback did not succeed: {position.taken_back.evidence}")
     retired = position.retired
     if retired is None or (not retired.passed and position.retire_tries < RETIRE_TRIES):
-        return Retire(quarantines=bool(position.taken_back.facts.get("quarantines")))
+        return Retire(quarantines=position.condemned)
     left = "" if retired.passed else f". What next leaves behind was not cleared away: {retired.evidence}"
     return End(outcome="rolled_back", reason=position.reason + left)
 
@@ -164,7 +165,7 @@ def _back(position: Position, facts: Facts, why: str, *, who: str = CONTROLLER) 
         reason=why,
         who=who,
         automatic=automatic,
-        quarantines=automatic and position.moved,
+        quarantines=position.condemned or (automatic and position.moved),
         decided_at=position.failed_at or (position.watched.ended if position.watched else facts.at),
     )
 

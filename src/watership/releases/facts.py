@@ -50,6 +50,8 @@ class Position(Struct, frozen=True, kw_only=True):
     retire_tries: int = 0
     reason: str = ""
     """Why it was taken back."""
+    condemned: bool = False
+    """It failed in service: its digest is quarantined, whoever has to order the rollback once more."""
     held: bool = False
     hurried: bool = False
     demand: Order | None = None
@@ -97,13 +99,25 @@ def informed(position: Position, facts: Facts) -> Position:
         match order.kind:
             case "hold":
                 position = replace(position, held=True)
+            case "resume" if _stuck(position):
+                position = _anew(position, order)
             case "resume":
                 position = replace(position, held=False, failure="", failed_at=None)
             case "next":
                 position = replace(position, hurried=True)
             case "abort" | "rollback":
-                position = replace(position, demand=order)
+                position = _anew(position, order)
     return replace(position, seen=position.seen + len(facts.orders))
+
+
+def _stuck(position: Position) -> bool:
+    """A rollback did not succeed, and waits for a person."""
+    return position.taken_back is not None and not position.taken_back.passed
+
+
+def _anew(position: Position, order: Order) -> Position:
+    """Take back what was done because somebody says so; one that did not succeed is tried once more."""
+    return replace(position, demand=order, taken_back=None if _stuck(position) else position.taken_back)
 
 
 def begun(position: Position, item: PlannedItem, at: datetime) -> Position:
@@ -144,7 +158,8 @@ def moved(plan: Plan, position: Position, record: Record, at: datetime) -> Posit
             return replace(position, watched=got)
         case "take_back":
             why = str(got.facts.get("why", ""))
-            return replace(position, taken_back=got, reason=why, weight=0, demand=None)
+            condemned = position.condemned or got.facts.get("quarantines") is True
+            return replace(position, taken_back=got, reason=why, condemned=condemned, weight=0, demand=None)
         case "retire":
             return replace(position, retired=got, retire_tries=position.retire_tries + 1)
         case _ if record.item:

@@ -40,12 +40,9 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
     end = env.clock.monotonic() + TRAFFIC_SECONDS
     while True:
         try:
-            there, safe = await dial.set(0), await dial.safe()
-            words = (
-                f"the router gives next {there.router} % and live {safe.router} %, "
-                f"the intake {there.intake} % and {safe.intake} %"
-            )
-            if there == Split(router=0, intake=0) and safe == Split(router=100, intake=100):
+            await dial.set(0)
+            words, there = await whole(dial)
+            if there:
                 return passed(f"Back on {dial.to.build.version}: {words}. {SCHEMA_STAYS}")
         except Fenced as error:
             words = str(error)
@@ -55,6 +52,16 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
         if env.clock.monotonic() >= end:
             return failed(f"Traffic is not back after {TRAFFIC_SECONDS:g} s: {words}.")
         await env.clock.sleep(TRY_SECONDS)
+
+
+async def whole(dial: Dial) -> tuple[str, bool]:
+    """What both planes say, and whether everything goes to the safe side."""
+    there, safe = await dial.read(), await dial.safe()
+    words = (
+        f"the router gives next {there.router} % and live {safe.router} %, "
+        f"the intake {there.intake} % and {safe.intake} %"
+    )
+    return words, there == Split(router=0, intake=0) and safe == Split(router=100, intake=100)
 
 
 async def misplaced(env: Environment, side: Side) -> str:
