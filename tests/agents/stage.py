@@ -96,11 +96,20 @@ class Stage:
         assert isinstance(await self.committer.write(signal), Done)
 
     async def answer(self, run_id: RunId, key: str, decision: Any, value: object = None) -> None:
-        answer = Answer(run_id=run_id, key=Key(key), decision=decision, by="ada", value=raw(value))
+        answer = Answer(
+            entry_id=EntryId(self._new_id()),
+            run_id=run_id,
+            key=Key(key),
+            decision=decision,
+            by="ada",
+            value=raw(value),
+        )
         assert isinstance(await self.committer.write(answer), Done)
 
     async def retry(self, run_id: RunId) -> None:
-        assert isinstance(await self.committer.write(Retry(run_id=run_id)), Done)
+        assert isinstance(
+            await self.committer.write(Retry(entry_id=EntryId(self._new_id()), run_id=run_id)), Done
+        )
 
     async def run(self, run_id: RunId) -> Run:
         run = await self.store.get(run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.contracts.world import BLUE, GREEN, LEASE, OTHER, POOL, WORKER, World, done, submission
-from watership.durable.ids import RunId
+from watership.durable.ids import EntryId, RunId
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Bury,
@@ -151,7 +151,7 @@ class ClaimSuite:
         await world.running("a")
         world.clock.go_on(LEASE)
         await world.claim(poison_limit=1)
-        written = await world.write(Retry(run_id=RunId("a")))
+        written = await world.write(Retry(entry_id=EntryId("e"), run_id=RunId("a")))
         assert written == Written(outcomes=(Done(),), woken=frozenset({(GREEN, POOL)}))
         run = await world.run("a")
         assert (run.state, run.claims, run.failure) == (RunState.READY, 0, None)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contracts.store_appends import code
 from tests.contracts.world import GREEN, LEASE, POOL, World, done, raw, submission
 from watership.durable.events import Failure, Finished, StepAnswered, StepStarted
-from watership.durable.ids import Key, RunId
+from watership.durable.ids import EntryId, Key, RunId
 from watership.durable.run import child_signal
 from watership.durable.states import RunState
 from watership.durable.writes import Answer, Cancel, Done, Duplicate, Park, Retry, Stop, Write, Written, Yield
 
+ENTRY = EntryId("decision")
 STARTED = StepStarted(key=Key("pay/0"), name="pay", identity="i", attempt=1)
 
 
@@ -68,8 +70,8 @@ class DecisionSuite:
         writes: dict[str, Write] = {
             "signal": world.delivery("nobody", "x"),
             "cancel": Cancel(run_id=nobody),
-            "retry": Retry(run_id=nobody),
-            "answer": Answer(run_id=nobody, key=Key("k"), decision="done", by="ann"),
+            "retry": Retry(entry_id=ENTRY, run_id=nobody),
+            "answer": Answer(entry_id=ENTRY, run_id=nobody, key=Key("k"), decision="done", by="ann"),
         }
         assert code(await world.outcome(writes[kind])) == "not_found"
 
@@ -149,7 +151,14 @@ class DecisionSuite:
     async def test_an_answer_is_journaled_and_lets_the_run_go_on(self, world: World) -> None:
         run = await world.running("a")
         await world.append(run, STARTED, then=Park(wake_at=None, seen=0, in_doubt=True))
-        answer = Answer(run_id=run.id, key=Key("pay/0"), decision="done", by="ann", value=raw({"paid": True}))
+        answer = Answer(
+            entry_id=ENTRY,
+            run_id=run.id,
+            key=Key("pay/0"),
+            decision="done",
+            by="ann",
+            value=raw({"paid": True}),
+        )
         written = await world.write(answer)
         assert written == Written(outcomes=(Done(),), woken=frozenset({(GREEN, POOL)}))
         answered = StepAnswered(key=Key("pay/0"), decision="done", by="ann", value=raw({"paid": True}))
@@ -160,7 +169,7 @@ class DecisionSuite:
 
     async def test_an_answer_to_a_step_that_is_not_in_doubt_is_refused(self, world: World) -> None:
         run = await world.running("a")
-        answer = Answer(run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
+        answer = Answer(entry_id=ENTRY, run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
         assert code(await world.outcome(answer)) == "not_in_doubt"
         await world.append(run, STARTED, done("pay/0"), then=Park(wake_at=None, seen=0, in_doubt=True))
         assert code(await world.outcome(answer)) == "not_in_doubt"
@@ -170,12 +179,39 @@ class DecisionSuite:
         run = await world.running("a")
         other = StepStarted(key=Key("pay/1"), name="pay", identity="i", attempt=1)
         await world.append(run, STARTED, other, then=Park(wake_at=None, seen=0, in_doubt=True))
-        answer = Answer(run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
+        answer = Answer(entry_id=ENTRY, run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
         assert await world.outcome(answer) == Done()
         (claimed,) = await world.claim()
         await world.park(claimed.run, in_doubt=True)
-        assert code(await world.outcome(answer)) == "not_in_doubt"
+        assert code(await world.outcome(replace(answer, entry_id=EntryId("f")))) == "not_in_doubt"
+
+    async def test_an_answer_that_was_committed_says_so_when_it_is_given_again(self, world: World) -> None:
+        run = await world.running("a")
+        await world.append(run, STARTED, then=Park(wake_at=None, seen=0, in_doubt=True))
+        answer = Answer(entry_id=ENTRY, run_id=run.id, key=Key("pay/0"), decision="retry", by="ann")
+        await world.write(answer)
+        assert await world.write(answer) == Written(outcomes=(Duplicate(),))
+        (claimed,) = await world.claim()
+        await world.append(claimed.run, STARTED, then=Park(wake_at=None, seen=0, in_doubt=True))
+        assert await world.outcome(answer) == Duplicate()
+        assert await world.state("a") is RunState.IN_DOUBT
+
+    async def test_a_retry_that_was_committed_says_so_when_it_is_given_again(self, world: World) -> None:
+        run = await world.running("a")
+        await world.append(run, then=Stop(failure=Failure("K", "m")))
+        retry = Retry(entry_id=ENTRY, run_id=run.id)
+        await world.write(retry)
+        (claimed,) = await world.claim()
+        assert await world.write(retry) == Written(outcomes=(Duplicate(),))
+        await world.append(claimed.run, then=Stop(failure=Failure("K", "m")))
+        assert await world.outcome(retry) == Duplicate()
+        assert await world.state("a") is RunState.STOPPED
+
+    async def test_a_cancellation_that_ended_a_run_says_so_when_it_is_given_again(self, world: World) -> None:
+        await world.submit("a")
+        await world.write(Cancel(run_id=RunId("a")))
+        assert await world.write(Cancel(run_id=RunId("a"))) == Written(outcomes=(Duplicate(),))
 
     async def test_only_a_stopped_run_is_let_try_again(self, world: World) -> None:
         run = await world.running("a")
-        assert code(await world.outcome(Retry(run_id=run.id))) == "illegal_move"
+        assert code(await world.outcome(Retry(entry_id=ENTRY, run_id=run.id))) == "illegal_move"

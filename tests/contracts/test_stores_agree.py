@@ -148,8 +148,10 @@ class Author:
         run_id, key = self.known(runs), Key(f"s/{self.random.randrange(3)}")
         doubts = [run.id for run in runs.values() if run.state is RunState.IN_DOUBT]
         stopped = [run.id for run in runs.values() if run.state is RunState.STOPPED]
-        answer = Answer(run_id=self.random.choice(doubts or [run_id]), key=key, decision="retry", by="ann")
-        retry = Retry(run_id=self.random.choice(stopped or [run_id]))
+        entry_id = EntryId(f"d{self.random.randrange(40)}")
+        in_doubt = self.random.choice(doubts or [run_id])
+        answer = Answer(entry_id=entry_id, run_id=in_doubt, key=key, decision="retry", by="ann")
+        retry = Retry(entry_id=entry_id, run_id=self.random.choice(stopped or [run_id]))
         return self.random.choice((Cancel(run_id=run_id), answer, answer, retry))
 
     def presence(self, runs: dict[RunId, Run], clock: ManualClock) -> Write:

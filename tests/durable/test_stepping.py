@@ -13,7 +13,7 @@ from tests.durable.stage import calm_world, events, failure, live, play, program
 from watership.durable import Done, Effect, RetryPolicy, StepFailed, now, signal, step
 from watership.durable.codec import PAYLOAD_LIMIT
 from watership.durable.events import Drifted, StepAnswered, StepDone, StepRetried, StepStarted
-from watership.durable.ids import Key, RunId
+from watership.durable.ids import EntryId, Key, RunId
 from watership.durable.states import RunState
 from watership.durable.writes import Answer
 from watership.testing.simulation import World, decoded
@@ -212,7 +212,12 @@ def in_doubt(
 
 def word(decision: Any, value: bytes = b"null") -> Answer:
     return Answer(
-        run_id=RunId("run"), key=Key("pay/0"), decision=decision, by="ada", value=msgspec.Raw(value)
+        entry_id=EntryId("word"),
+        run_id=RunId("run"),
+        key=Key("pay/0"),
+        decision=decision,
+        by="ada",
+        value=msgspec.Raw(value),
     )
 
 

@@ -10,6 +10,7 @@ from tests.durable.stage import ENDS, calm_world, events, failure, play, program
 from watership.adapters.ledger.bounds import MAX_ENTRIES
 from watership.durable import Effect, signal, sleep, step
 from watership.durable.events import StepDone, StepStarted
+from watership.durable.ids import EntryId
 from watership.durable.states import RunState
 from watership.durable.writes import Retry
 from watership.testing.faults import Fault, Nemesis
@@ -251,7 +252,7 @@ def test_poison_is_stopped_after_its_limit_and_may_be_tried_again() -> None:
             run = await world.until(run_id, RunState.STOPPED)
             assert failure(run) == "Poison" and run.epoch == 4
             deadly[0] = False
-            await world.write(Retry(run_id=run_id))
+            await world.write(Retry(entry_id=EntryId("again"), run_id=run_id))
             return decoded(await world.end_of(run_id))
 
     assert play(main) == "lived"

@@ -12,10 +12,9 @@ from watership.agents.approval import APPROVAL, Approval
 from watership.durable.codec import encode, fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
-from watership.durable.ids import Key, NewId, RunId, SignalId
+from watership.durable.ids import EntryId, Key, NewId, RunId, SignalId
 from watership.durable.ports import RunFilter, RunPage, Runs
 from watership.durable.run import Run, Waiting, answer_signal, child_signal
-from watership.durable.states import RunState
 from watership.durable.writes import (
     Answer,
     Cancel,
@@ -156,15 +155,14 @@ class Messages:
 
     async def cancel(self, run_id: RunId, identity: Identity, *, reason: str = "") -> Run:
         """Ask the run to end. Asking again, or for a run that was cancelled already, changes nothing."""
-        run = await self.get(run_id, identity)
-        if run.state is not RunState.CANCELLED:
-            await self._write(Cancel(run_id=run_id, reason=reason or f"asked by {identity.person}"))
+        await self.get(run_id, identity)
+        await self._write(Cancel(run_id=run_id, reason=reason or f"asked by {identity.person}"))
         return await self.get(run_id, identity)
 
     async def retry(self, run_id: RunId, identity: Identity) -> Run:
         """Let a run that was stopped go on."""
         await self.get(run_id, identity)
-        await self._write(Retry(run_id=run_id))
+        await self._write(Retry(entry_id=EntryId(self._new_id()), run_id=run_id))
         return await self.get(run_id, identity)
 
     async def answer(
@@ -184,7 +182,14 @@ class Messages:
         kind: Literal["answer", "signal"] = "signal" if decision is None else "answer"
         waiting = _the_wait(run, kind, wait)
         if decision is not None:
-            doubt = Answer(run_id=run_id, key=waiting.key, decision=decision, by=identity.person, value=value)
+            doubt = Answer(
+                entry_id=EntryId(self._new_id()),
+                run_id=run_id,
+                key=waiting.key,
+                decision=decision,
+                by=identity.person,
+                value=value,
+            )
             await self._write(doubt)
         else:
             answer = _approval(value, identity) if waiting.name == APPROVAL else value

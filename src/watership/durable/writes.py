@@ -131,15 +131,19 @@ class Deliver(_Value, frozen=True):
 
 
 class Cancel(_Value, frozen=True):
-    """Ask a run to end. Never claimed: it ends at once. Else a worker runs its compensations first."""
+    """Ask a run to end. Never claimed: it ends at once. Else a worker runs its compensations first.
+
+    Asked again of a run that was cancelled it is a Duplicate.
+    """
 
     run_id: RunId
     reason: str = ""
 
 
 class Answer(_Value, frozen=True):
-    """Decide what became of the step in doubt at `key`; the run becomes READY."""
+    """Decide, once per `entry_id`, what became of the step in doubt at `key`; the run becomes READY."""
 
+    entry_id: EntryId
     run_id: RunId
     key: Key
     decision: Decision
@@ -148,8 +152,9 @@ class Answer(_Value, frozen=True):
 
 
 class Retry(_Value, frozen=True):
-    """Let a STOPPED run try again; its poison counter starts anew."""
+    """Let a STOPPED run try again, once per `entry_id`; its poison counter starts anew."""
 
+    entry_id: EntryId
     run_id: RunId
 
 
@@ -171,7 +176,7 @@ class Bury(_Value, frozen=True):
 
 
 class Rehome(_Value, frozen=True):
-    """Pin never-claimed runs of one deployment to another."""
+    """Pin never-claimed runs of one deployment to another. Given again it moves what came since, perhaps nothing."""
 
     source: DeploymentId
     target: DeploymentId

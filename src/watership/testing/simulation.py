@@ -24,7 +24,7 @@ from watership.durable.calls import idempotency_key
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
 from watership.durable.execution import Execution
-from watership.durable.ids import DeploymentId, RunId, SignalId, WorkerId, seeded_ids
+from watership.durable.ids import DeploymentId, EntryId, RunId, SignalId, WorkerId, seeded_ids
 from watership.durable.ports import Store
 from watership.durable.program import Programs
 from watership.durable.run import DEFAULT_POOL, Run
@@ -248,13 +248,16 @@ class World:
             if wait.kind != "answer":
                 continue
             effects = self.oracle.effects.get(f"{run.id}:{wait.key}")
-            if effects is None:
-                await self.write(Answer(run_id=run.id, key=wait.key, decision="retry", by="person"))
-            else:
-                value = encode(effects[0], wait.key)
-                await self.write(
-                    Answer(run_id=run.id, key=wait.key, decision="done", by="person", value=value)
+            await self.write(
+                Answer(
+                    entry_id=EntryId(f"{wait.key}@{run.epoch}"),
+                    run_id=run.id,
+                    key=wait.key,
+                    decision="retry" if effects is None else "done",
+                    by="person",
+                    value=encode(effects[0] if effects else None, wait.key),
                 )
+            )
 
 
 def _final(state: RunState) -> bool:

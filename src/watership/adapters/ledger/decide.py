@@ -10,7 +10,7 @@ from watership.durable.events import AnyEvent, StepAnswered, StepDone, StepFaile
 from watership.durable.ids import Key
 from watership.durable.run import Run
 from watership.durable.states import RunState
-from watership.durable.writes import Answer, Cancel, Done, Outcome, Refused, Retry
+from watership.durable.writes import Answer, Cancel, Done, Duplicate, Outcome, Refused, Retry
 
 
 def cancel(tx: Transaction, write: Cancel) -> Outcome:
@@ -21,6 +21,8 @@ def cancel(tx: Transaction, write: Cancel) -> Outcome:
     run = tx.rows.run(write.run_id)
     if run is None:
         return unknown(write.run_id)
+    if run.state is RunState.CANCELLED:
+        return Duplicate()
     if run.ended:
         return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it has ended.")
     asked = run.cancel_requested
@@ -45,8 +47,11 @@ def answer(tx: Transaction, write: Answer) -> Outcome:
     run = tx.rows.run(write.run_id)
     if run is None:
         return unknown(write.run_id)
+    if tx.rows.remembers(run.id, write.entry_id):
+        return Duplicate()
     if run.state is not RunState.IN_DOUBT or not in_doubt(tx.rows.events(run.id), write.key):
         return Refused(code="not_in_doubt", reason=f"Run {run.id} is not in doubt at {write.key}.")
+    tx.rows.remember(run.id, write.entry_id)
     decided = StepAnswered(key=write.key, decision=write.decision, by=write.by, value=write.value)
     tx.rows.put(_again(tx, journal(tx, run, decided)))
     return Done()
@@ -69,8 +74,11 @@ def retry(tx: Transaction, write: Retry) -> Outcome:
     run = tx.rows.run(write.run_id)
     if run is None:
         return unknown(write.run_id)
+    if tx.rows.remembers(run.id, write.entry_id):
+        return Duplicate()
     if run.state is not RunState.STOPPED:
         return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}, not stopped.")
+    tx.rows.remember(run.id, write.entry_id)
     tx.rows.put(_again(tx, run))
     return Done()
 
