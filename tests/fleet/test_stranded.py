@@ -11,7 +11,7 @@ from watership.durable.ports import WorkerPresence
 from watership.durable.states import RunState
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import LINGERING_LIMIT, Deployment, DeploymentState, Slot
-from watership.fleet.stranded import SILENCE, Stranded, TooManyLingering, may_reuse_slot, stranded
+from watership.fleet.stranded import SILENCE, Stranded, TooManyLingering, lingering, stranded
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 OLD, NEW = DeploymentId("old"), DeploymentId("new")
@@ -44,9 +44,20 @@ def test_ended_runs_strand_nobody() -> None:
     assert stranded({(OLD, RunState.SUCCEEDED): 5}, [], [], NOW) == []
 
 
-def test_a_slot_is_not_reused_while_too_many_deployments_linger() -> None:
-    names = [DeploymentId(str(n)) for n in range(LINGERING_LIMIT)]
-    may_reuse_slot([deployment(name) for name in names[:-1]])
+def test_a_slot_is_not_reused_when_too_many_deployments_would_linger() -> None:
+    names = [DeploymentId(str(n)) for n in range(LINGERING_LIMIT + 1)]
+    everyone = [deployment(name) for name in (*names, NEW)]
+    census = {(name, RunState.WAITING): 1 for name in (*names, NEW)}
+
+    assert [each.id for each in lingering(everyone[1:], census, serving={NEW})] == names[1:]
     with pytest.raises(TooManyLingering) as refused:
-        may_reuse_slot([deployment(name) for name in names])
+        lingering(everyone, census, serving={NEW})
     assert refused.value.lingering == tuple(names)
+
+
+def test_a_standby_that_still_has_runs_counts_and_one_whose_runs_have_ended_does_not() -> None:
+    everyone = [deployment(OLD, DeploymentState.STANDING), deployment(NEW)]
+
+    found = lingering(everyone, {(OLD, RunState.READY): 1, (NEW, RunState.SUCCEEDED): 9}, serving=())
+
+    assert [each.id for each in found] == [OLD]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -63,13 +63,14 @@ def stranded(
     ]
 
 
-def lingering(deployments: Iterable[Deployment]) -> list[DeploymentId]:
-    """The deployments that live on only for their runs, oldest first."""
-    return [each.id for each in deployments if each.state is DeploymentState.LINGERING]
+def lingering(
+    deployments: Iterable[Deployment], census: Census, *, serving: Collection[DeploymentId]
+) -> list[Deployment]:
+    """The deployments that live on for their runs alone once a slot is reused, beside the `serving` ones.
 
-
-def may_reuse_slot(deployments: Sequence[Deployment]) -> None:
-    """Raises TooManyLingering when one more deployment could not linger."""
-    already = lingering(deployments)
-    if len(already) >= LINGERING_LIMIT:
-        raise TooManyLingering(already)
+    Raises TooManyLingering beyond the limit.
+    """
+    found = [each for each in deployments if each.id not in serving and open_runs(census, each.id)]
+    if len(found) > LINGERING_LIMIT:
+        raise TooManyLingering([each.id for each in found])
+    return found

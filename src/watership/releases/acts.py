@@ -9,8 +9,9 @@ from typing import assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watership.errors import Conflict, Unavailable
-from watership.fleet.deployment import LINGERING_LIMIT, Deployment, DeploymentState
+from watership.errors import Unavailable
+from watership.fleet.deployment import Deployment, DeploymentState
+from watership.fleet.stranded import lingering, open_runs
 from watership.releases.checks import CHECKS, Scene, measure
 from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
@@ -23,7 +24,7 @@ from watership.releases.measurement import Finding, failed, found, inconclusive,
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
 from watership.releases.ports import Migration
-from watership.releases.rollback import STOP_SECONDS, dismiss, spec, under_way
+from watership.releases.rollback import STOP_SECONDS, dismiss, spec
 from watership.releases.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
 from watership.releases.snapshots import STANDING, save
 from watership.releases.vigil import Watchword, watch_over
@@ -117,22 +118,16 @@ class Acts:
     async def _clear_slot(self, nxt: Side) -> None:
         """What stood in the slot lingers for its runs; what has none left is retired."""
         epoch = self.authority.epoch
-        everyone = await self.env.deployments.all()
-        old = [
-            each for each in everyone if each.id not in (nxt.deployment, self.release.plan.live.deployment)
-        ]
-        census = await self.env.runs.census()
-        staying = [each for each in old if under_way(census, each.id)]
-        if len(staying) > LINGERING_LIMIT:
-            raise Conflict(
-                f"{len(staying)} older deployments still have runs; {LINGERING_LIMIT} is the limit.",
-                fix="Wait for their runs, hand them over, or let them fail.",
-            )
-        for each in old:
+        everyone, census = await self.env.deployments.all(), await self.env.runs.census()
+        serving = {nxt.deployment, self.release.plan.live.deployment}
+        staying = lingering(everyone, census, serving=serving)
+        for each in everyone:
+            if each.id in serving:
+                continue
             if each in staying:
                 side = Side(build=each.build, deployment=each.id, slot=each.slot)
                 await self.env.hosts.ensure(spec(side, replace(self.release.plan.size, serve=0)), epoch=epoch)
-            await dismiss(self.env, each.id, runs_left=under_way(census, each.id), epoch=epoch)
+            await dismiss(self.env, each.id, runs_left=open_runs(census, each.id), epoch=epoch)
 
     # --- schema ---------------------------------------------------------------------------------------------
 

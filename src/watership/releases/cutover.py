@@ -6,8 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from watership.durable.states import TERMINAL
 from watership.errors import Conflict, Unavailable
+from watership.fleet.stranded import open_runs
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.plan import Plan, Side
@@ -172,8 +172,6 @@ async def _in_flight(env: Environment, plan: Plan) -> dict[str, int]:
     """Runs under way of both deployments, at this moment."""
     census = await env.runs.census()
     return {
-        f"runs_{name}": sum(
-            n for (at, state), n in census.items() if at == side.deployment and state not in TERMINAL
-        )
-        for name, side in (("live", plan.live), ("next", plan.next))
+        "runs_live": open_runs(census, plan.live.deployment),
+        "runs_next": open_runs(census, plan.next.deployment),
     }

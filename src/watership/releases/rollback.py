@@ -8,10 +8,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from watership.durable.ids import DeploymentId
-from watership.durable.states import TERMINAL, RunState
 from watership.durable.writes import Done, Rehome
 from watership.errors import Conflict, Fenced, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
+from watership.fleet.stranded import open_runs
 from watership.releases.cutover import Dial, Split
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed, passed
@@ -124,13 +124,9 @@ async def _failed_since(env: Environment, side: Side, began: datetime) -> int | 
 async def _lingered(env: Environment, deployment: DeploymentId, seconds: float) -> int:
     """Wait for the deployment's runs, `seconds` at most; how many are left."""
     end = env.clock.monotonic() + seconds
-    while (left := under_way(await env.runs.census(), deployment)) and env.clock.monotonic() < end:
+    while (left := open_runs(await env.runs.census(), deployment)) and env.clock.monotonic() < end:
         await env.clock.sleep(LOOK_SECONDS)
     return left
-
-
-def under_way(census: dict[tuple[DeploymentId, RunState], int], deployment: DeploymentId) -> int:
-    return sum(n for (at, state), n in census.items() if at == deployment and state not in TERMINAL)
 
 
 async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int, epoch: int) -> None:

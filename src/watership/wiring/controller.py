@@ -34,7 +34,7 @@ from watership.durable.ids import DeploymentId, RunId, random_ids
 from watership.durable.ports import RunFilter
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
-from watership.fleet.stranded import Census, may_reuse_slot, open_runs
+from watership.fleet.stranded import Census, lingering, open_runs
 from watership.releases import runbook
 from watership.releases.account import Count, account, traffic
 from watership.releases.controller import Brief, Controller
@@ -96,7 +96,7 @@ class Desk:
         """Resolve the runbook for the build in `source`, against what is live now."""
         live, build = await self.live(), read_build(source)
         standing = await self.environment.deployments.all()
-        may_reuse_slot(standing)
+        lingering(standing, await self.environment.runs.census(), serving={live.deployment})
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(

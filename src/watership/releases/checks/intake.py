@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from watership.releases.checks.scene import Scene
-from watership.releases.checks.work import stranded
+from watership.releases.checks.work import unmanned
 from watership.releases.measurement import Finding, found
 
 
@@ -14,5 +14,5 @@ async def readable(scene: Scene) -> Finding:
     wrong = [] if share == wanted else [f"new work goes to next with {share} %, not {wanted} %"]
     if state.readonly:
         wrong.append("new work is refused: read-only is on")
-    wrong += await stranded(scene)
+    wrong += await unmanned(scene)
     return found(not wrong, "; ".join(wrong) or f"New work goes to next with {share} %.", next=share)
