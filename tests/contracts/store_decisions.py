@@ -9,7 +9,7 @@ from tests.contracts.store_appends import code
 from tests.contracts.world import GREEN, LEASE, POOL, World, done, raw, submission
 from watership.durable.events import Failure, Finished, StepAnswered, StepStarted
 from watership.durable.ids import EntryId, Key, RunId
-from watership.durable.run import child_signal
+from watership.durable.run import Run, child_signal
 from watership.durable.states import RunState
 from watership.durable.writes import Answer, Cancel, Done, Duplicate, Park, Retry, Stop, Write, Written, Yield
 
@@ -211,6 +211,47 @@ class DecisionSuite:
         await world.submit("a")
         await world.write(Cancel(run_id=RunId("a")))
         assert await world.write(Cancel(run_id=RunId("a"))) == Written(outcomes=(Duplicate(),))
+
+    async def family(self, world: World) -> Run:
+        """A running parent of three: one that ran and waits, one that ended, one that nobody claimed yet."""
+        parent = await world.running("parent")
+        children = [submission(name, parent_key=Key(f"p/{name}")) for name in ("waits", "ended", "new")]
+        await world.append(parent, children=children[:2])
+        waits, ended = await world.claim()
+        await world.append(waits.run, children=[submission("grandchild", parent_key=Key("p/0"))])
+        await world.park(waits.run)
+        await world.finish(ended.run)
+        (grandchild,) = await world.claim()
+        await world.park(grandchild.run)
+        await world.append(parent, children=children[2:])
+        return parent
+
+    async def test_a_cancelled_run_takes_its_open_children_along(self, world: World) -> None:
+        parent = await self.family(world)
+        await world.write(Cancel(run_id=parent.id))
+        assert await world.state("waits") is RunState.WAITING
+        written = await world.finish(parent, RunState.CANCELLED)
+        assert written.woken == frozenset({(GREEN, POOL)})
+        states = [await world.state(name) for name in ("waits", "ended", "new")]
+        assert states == [RunState.READY, RunState.SUCCEEDED, RunState.CANCELLED]
+        assert (await world.run("waits")).cancel_requested
+        assert await world.state("grandchild") is RunState.WAITING
+        (waits,) = await world.claim()
+        await world.finish(waits.run, RunState.CANCELLED)
+        assert await world.state("grandchild") is RunState.READY
+        assert (await world.run("grandchild")).cancel_requested
+
+    async def test_a_running_child_of_a_cancelled_run_is_told(self, world: World) -> None:
+        parent = await world.running("parent")
+        await world.append(parent, children=[submission("child", parent_key=Key("p/0"))])
+        await world.claim()
+        written = await world.finish(parent, RunState.CANCELLED)
+        assert written.touched == frozenset({RunId("child")})
+
+    async def test_a_run_that_ends_otherwise_leaves_its_children_alone(self, world: World) -> None:
+        parent = await self.family(world)
+        await world.finish(parent, RunState.FAILED)
+        assert [await world.state(name) for name in ("waits", "new")] == [RunState.WAITING, RunState.READY]
 
     async def test_only_a_stopped_run_is_let_try_again(self, world: World) -> None:
         run = await world.running("a")

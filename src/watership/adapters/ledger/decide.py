@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
-from watership.adapters.ledger.ending import end
+from watership.adapters.ledger.ending import ask_to_end
 from watership.durable.events import AnyEvent, StepAnswered, StepDone, StepFailed, StepRetried, StepStarted
 from watership.durable.ids import Key
 from watership.durable.run import Run
@@ -14,10 +14,7 @@ from watership.durable.writes import Answer, Cancel, Done, Duplicate, Outcome, R
 
 
 def cancel(tx: Transaction, write: Cancel) -> Outcome:
-    """Ends at once what never began; else asks, and makes the run claimable so that it can compensate.
-
-    Asked again it changes nothing, except that a run which stopped while it compensated ends at once.
-    """
+    """Ask a run to end; what was cancelled already was so by this write, or by an equal one."""
     run = tx.rows.run(write.run_id)
     if run is None:
         return unknown(write.run_id)
@@ -25,21 +22,8 @@ def cancel(tx: Transaction, write: Cancel) -> Outcome:
         return Duplicate()
     if run.ended:
         return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it has ended.")
-    asked = run.cancel_requested
-    run = replace(run, cancel_requested=True, updated_at=tx.now)
-    if run.epoch == 0 or (asked and run.state is RunState.STOPPED):
-        end(tx, run, RunState.CANCELLED)
-    elif not asked:
-        _ask(tx, run)
+    ask_to_end(tx, run)
     return Done()
-
-
-def _ask(tx: Transaction, run: Run) -> None:
-    if run.state is RunState.RUNNING:
-        tx.touched.add(run.id)
-    else:
-        run = replace(to_ready(tx, run), claims=0, failure=None)
-    tx.rows.put(run)
 
 
 def answer(tx: Transaction, write: Answer) -> Outcome:

@@ -1,4 +1,7 @@
-"""A run ends: its last entry, its result to its parent, its place in the conversation to the next."""
+"""A run ends: its last entry, its result to its parent, its place in the conversation to the next.
+
+A cancelled one asks the children that it leaves behind to end as well.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +43,28 @@ def end(
         lease_until=None,
     )
     tx.rows.put(run)
+    if state is RunState.CANCELLED:  # nobody waits for its children any more; they ask theirs as they end
+        for child in tx.rows.open_children(run.id):
+            ask_to_end(tx, child)
     if successor is None:
         _tell_parent(tx, run)
     _promote(tx, run)
+
+
+def ask_to_end(tx: Transaction, run: Run) -> None:
+    """Ends at once what never began; else asks, and makes the run claimable so that it can compensate.
+
+    Asked again it changes nothing, except that a run which stopped while it compensated ends at once.
+    """
+    asked = run.cancel_requested
+    run = replace(run, cancel_requested=True, updated_at=tx.now)
+    if run.epoch == 0 or (asked and run.state is RunState.STOPPED):
+        end(tx, run, RunState.CANCELLED)
+    elif not asked and run.state is RunState.RUNNING:
+        tx.touched.add(run.id)
+        tx.rows.put(run)
+    elif not asked:
+        tx.rows.put(replace(to_ready(tx, run), claims=0, failure=None))
 
 
 def _tell_parent(tx: Transaction, run: Run) -> None:

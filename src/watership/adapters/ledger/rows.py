@@ -50,6 +50,9 @@ class RunRows(Protocol):
     def children(self, parent: RunId) -> int:
         """How many keys of `parent` have a child."""
 
+    def open_children(self, parent: RunId) -> Sequence[Run]:
+        """Those that have not ended."""
+
     def active(self, tenant: str, conversation: str) -> Run | None:
         """The oldest run of the conversation that is neither ended nor QUEUED."""
 

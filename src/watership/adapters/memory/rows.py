@@ -108,6 +108,9 @@ class MemoryRows:
     def children(self, parent: RunId) -> int:
         return len(self.children_of.get(parent, ()))
 
+    def open_children(self, parent: RunId) -> list[Run]:
+        return self.in_order(run for run in self.live.values() if run.parent == parent)
+
     def active(self, tenant: str, conversation: str) -> Run | None:
         runs = self._conversation(tenant, conversation)
         return next((run for run in runs if run.state is not RunState.QUEUED), None)

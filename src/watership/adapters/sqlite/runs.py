@@ -51,11 +51,12 @@ _LEASED = f"SELECT {RUN} FROM runs WHERE lease_owner = ? AND state = 'running' O
 _UNCLAIMED = f"""
 SELECT {RUN} FROM runs WHERE deployment = ? AND epoch = 0 AND state IN ('ready', 'queued')
 ORDER BY serial"""  # noqa: S608
-_TURNS = """
-FROM runs WHERE tenant = ? AND conversation = ? AND state NOT IN ('succeeded', 'failed', 'cancelled')"""
+_OPEN = "state NOT IN ('succeeded', 'failed', 'cancelled')"
+_TURNS = f"FROM runs WHERE tenant = ? AND conversation = ? AND {_OPEN}"
 _ACTIVE = f"SELECT {RUN} {_TURNS} AND state <> 'queued' ORDER BY serial LIMIT 1"
 _NEXT = f"SELECT {RUN} {_TURNS} AND state = 'queued' ORDER BY serial LIMIT 1"
 _QUEUED = f"SELECT count(*) {_TURNS} AND state = 'queued'"
+_OPEN_CHILDREN = f"SELECT {RUN} FROM runs WHERE parent = ? AND {_OPEN} ORDER BY serial"  # noqa: S608
 _CHILDREN = "SELECT count(DISTINCT coalesce(parent_key, '')) FROM runs WHERE parent = ?"
 
 
@@ -118,6 +119,9 @@ class RunTable:
 
     def children(self, parent: RunId) -> int:
         return self._count(_CHILDREN, (parent,))
+
+    def open_children(self, parent: RunId) -> list[Run]:
+        return self._select(_OPEN_CHILDREN, (parent,))
 
     def active(self, tenant: str, conversation: str) -> Run | None:
         return next(iter(self._select(_ACTIVE, (tenant, conversation))), None)
