@@ -54,7 +54,9 @@ class Router(Protocol):
         hold_seconds: float | None = None,
         last_safe: SlotWeights | None = None,
     ) -> RouterState:
-        """Raise the heavier slot before lowering the other; refuse to raise a slot without a healthy instance.
+        """Put the weights in force so that no request finds nobody; refuse to raise a slot without a healthy instance.
+
+        A router that cannot change both weights between two requests raises the one before it lowers the other.
 
         With `hold_seconds` the dead-man's switch is armed: unless set again in time, `last_safe` comes into force
         and the router's epoch rises, so that the silent controller cannot raise again. Without, it is disarmed.

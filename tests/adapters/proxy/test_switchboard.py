@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -54,38 +55,25 @@ async def standing(path: Path, hands: Hands, kind: type[Switchboard] = Switchboa
     return board
 
 
-def served_fully(board: Switchboard) -> bool:
-    """Whether at every moment of the shifts so far the slots together could take all requests."""
-    return bool(board.history) and all(sum(shift.weights.values()) >= 100 for shift in board.history)
-
-
-async def test_what_rises_is_raised_before_the_rest_is_lowered(tmp_path: Path, hands: Hands) -> None:
+async def test_a_request_at_any_moment_of_a_shift_finds_a_slot_with_weight(
+    tmp_path: Path, hands: Hands
+) -> None:
     board = await standing(tmp_path / "state", hands)
-    await board.set_weights(HALF, epoch=1)
-    await board.set_weights(ALL_GREEN, epoch=1)
-    assert [(shift.why, shift.weights) for shift in board.history] == [
-        ("raise", {BLUE: 100, GREEN: 50}),
-        ("lower", HALF),
-        ("raise", {BLUE: 50, GREEN: 100}),
-        ("lower", ALL_GREEN),
-    ]
-    assert served_fully(board)
+    over, taken = asyncio.Event(), Counter[Slot]()
 
+    async def requests() -> None:
+        while not over.is_set():
+            line, instance = board.pick()
+            assert instance is not None and board.read().weights[line.slot] > 0
+            taken[line.slot] += 1
+            await asyncio.sleep(0)
 
-class LowersFirst(Switchboard):
-    """The planted fault: for a moment nobody is there."""
-
-    def steps(
-        self, before: Mapping[Slot, int], after: Mapping[Slot, int]
-    ) -> Sequence[tuple[str, SlotWeights]]:
-        lowered = {slot: min(before.get(slot, 0), after.get(slot, 0)) for slot in Slot}
-        return [("lower", lowered), ("raise", dict(after))]
-
-
-async def test_lowering_first_is_caught(tmp_path: Path, hands: Hands) -> None:
-    board = await standing(tmp_path / "state", hands, LowersFirst)
-    await board.set_weights(ALL_GREEN, epoch=1)
-    assert not served_fully(board)
+    asking = asyncio.create_task(requests())
+    for weights in (HALF, ALL_GREEN, ALL_BLUE, ALL_GREEN):
+        await board.set_weights(weights, epoch=1)
+    over.set()
+    await asking
+    assert min(taken.values()) > 0
 
 
 async def test_the_switch_trips_when_its_time_is_over_and_not_before(tmp_path: Path, hands: Hands) -> None:

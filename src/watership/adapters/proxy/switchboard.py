@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from watership.adapters.proxy import kept
@@ -22,18 +20,8 @@ from watership.errors import BadInput, Conflict, Fenced
 from watership.fleet.deployment import Slot
 from watership.releases.ports import RouterState, SlotWeights, TrafficTick
 
-HISTORY = 1000
-"""Changes of weights that are remembered for whoever asks how the last shifts went."""
-
 PAUSE_SECONDS = 60.0
 """The longest pause: clients give up before that."""
-
-
-class Shift(msgspec.Struct, frozen=True):
-    """Weights as they were in force for a moment, and why."""
-
-    why: str
-    weights: SlotWeights
 
 
 class Line:
@@ -84,6 +72,9 @@ class Line:
 class Switchboard:
     """Weights, epoch, targets, pause and dead-man's switch. Choosing is synchronous, changing is serialized.
 
+    New weights come into force all at once, between two requests: no request finds the one slot lowered and the
+    other not yet raised.
+
     A change is on the disk before it is in force and confirmed; a revert of the dead-man's switch is in force
     at once and written after, since a restart past `until` reverts again by itself.
     """
@@ -96,7 +87,6 @@ class Switchboard:
         self._rotation = Rotation()
         self._resumed = asyncio.Event()
         self.started_at = self._clock.now()
-        self.history: deque[Shift] = deque(maxlen=HISTORY)
         self.state = self._saved = kept.load(path)
         since = int(time.time())
         self.lines = {slot: Line(slot, since) for slot in Slot}
@@ -190,7 +180,6 @@ class Switchboard:
         if hold_seconds is not None and (hold_seconds <= 0 or last_safe is None):
             raise BadInput("Holding needs a time above 0 s and the weights to return to.")
         async with self._changing:
-            before = self.state.weights
             state = await self._written(
                 lambda state: replace(
                     state,
@@ -200,16 +189,8 @@ class Switchboard:
                     last_safe=last_safe,
                 )
             )
-            for why, step in self.steps(before, weights):
-                self._put(why, replace(state, weights=step))
+            self._put(state)
         return self.read()
-
-    def steps(
-        self, before: Mapping[Slot, int], after: Mapping[Slot, int]
-    ) -> Sequence[tuple[str, SlotWeights]]:
-        """The way from one set of weights to another: raise what rises, and only then lower the rest."""
-        raised = {slot: max(before.get(slot, 0), after.get(slot, 0)) for slot in Slot}
-        return [("raise", raised), ("lower", dict(after))]
 
     async def pause(self, *, seconds: float, epoch: int) -> None:
         if not 0 < seconds <= PAUSE_SECONDS:
@@ -240,9 +221,7 @@ class Switchboard:
         state = self.state
         if state.until is None or state.last_safe is None or not state.until.passed(self._now()):
             return False
-        for _, step in self.steps(state.weights, state.last_safe):
-            reverted = replace(state, weights=step, epoch=state.epoch + 1, until=None, last_safe=None)
-            self._put("revert", reverted)
+        self._put(replace(state, weights=state.last_safe, epoch=state.epoch + 1, until=None, last_safe=None))
         return True
 
     async def keep(self) -> None:
@@ -295,10 +274,9 @@ class Switchboard:
         await asyncio.to_thread(kept.save, self._path, state)
         self._saved = state
 
-    def _put(self, why: str, state: Kept) -> None:
+    def _put(self, state: Kept) -> None:
         self.state = state
         self._rotation.reset()
-        self.history.append(Shift(why, state.weights))
 
     def _show_pause(self) -> None:
         if self.state.paused_until is None:
