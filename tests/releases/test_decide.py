@@ -24,7 +24,7 @@ from watership.releases.decide import (
 from watership.releases.facts import Facts, Position, Record, informed, item_at, measured, moved, tried_again
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
-from watership.releases.order import Order
+from watership.releases.order import Kind, Order
 
 PLAN = a_plan()
 PHASES = {phase.id: index for index, phase in enumerate(PLAN.phases)}
@@ -47,7 +47,7 @@ def found(verdict: Verdict, **known: Any) -> Measurement:
     return Measurement(verdict=verdict, evidence="as it was", began=NOON, ended=NOON, facts=known)
 
 
-PASSED, FAILED = found(Verdict.PASSED), found(Verdict.FAILED)
+PASSED, FAILED, UNSURE = found(Verdict.PASSED), found(Verdict.FAILED), found(Verdict.INCONCLUSIVE)
 ORDER = Order(kind="rollback", who="Ina Charge")
 SPLIT: dict[str, Any] = {"touched": True, "moved": True, "weight": 50}
 FULL: dict[str, Any] = SPLIT | {"weight": 100, "judged": True}
@@ -76,6 +76,9 @@ OVER = Position(phase=len(PLAN.phases), **FULL)
         (replace(OVER, promoted=True), facts(router=100, intake=100), Watch),
         (replace(OVER, promoted=True, watched=PASSED), facts(router=100, intake=100), End),
         (replace(OVER, promoted=True, watched=FAILED), facts(router=100, intake=100), TakeBack),
+        (replace(OVER, promoted=True, watched=UNSURE), facts(router=100, intake=100), Ask),
+        (replace(OVER, promoted=True, watched=UNSURE), facts(router=0, intake=100), TakeBack),
+        (replace(OVER, promoted=True, watched=UNSURE, demand=ORDER), facts(router=100, intake=100), TakeBack),
         (replace(OVER, promoted=True), facts(router=0, intake=0), TakeBack),
         (replace(OVER, taken_back=PASSED), facts(), Retire),
         (replace(OVER, taken_back=PASSED, retired=PASSED), facts(), End),
@@ -171,6 +174,33 @@ def test_a_promotion_that_failed_is_taken_back_and_says_so_in_every_reading() ->
     assert not after.promoted and after.failure == "Promotion: as it was"
     act = decide(PLAN, after, facts(router=100, intake=100), NOON)
     assert isinstance(act, TakeBack) and act.reason == after.failure
+
+
+@pytest.mark.parametrize("kind", ["next", "accept"])
+def test_a_watch_without_a_verdict_is_for_a_person_to_accept(kind: Kind) -> None:
+    unsure = replace(OVER, promoted=True, watched=UNSURE)
+
+    after = informed(unsure, facts(orders=(Order(kind=kind, who="Ina Charge"),)))
+
+    act = decide(PLAN, after, facts(router=100, intake=100), NOON)
+    assert isinstance(act, End) and act.outcome == "promoted"
+    assert "accepted by Ina Charge without a verdict" in act.reason
+
+
+def test_what_is_accepted_before_the_watch_has_ended_is_not_accepted() -> None:
+    watching = replace(OVER, promoted=True)
+
+    early = informed(watching, facts(orders=(Order(kind="accept", who="Ina"), Order(kind="next", who="Ina"))))
+
+    assert isinstance(decide(PLAN, replace(early, watched=UNSURE), facts(router=100, intake=100), NOON), Ask)
+
+
+def test_a_watch_without_a_verdict_may_be_gone_on_with() -> None:
+    unsure = replace(OVER, promoted=True, watched=UNSURE)
+
+    after = informed(unsure, facts(orders=(Order(kind="resume", who="Ina"),)))
+
+    assert decide(PLAN, after, facts(router=100, intake=100), NOON) == Watch()
 
 
 def test_an_order_is_taken_in_once() -> None:

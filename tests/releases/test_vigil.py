@@ -9,6 +9,7 @@ from typing import Any
 from tests.releases.plans import NOON, a_plan
 from tests.simulation.release_world import ReleaseWorld
 from watership.fleet.deployment import Slot
+from watership.releases.order import Order
 from watership.releases.plan import Overrides
 from watership.releases.ports import TrafficTick
 from watership.releases.program import Outcome
@@ -93,18 +94,26 @@ def test_a_watch_with_too_many_unseen_seconds_rules_nothing_out() -> None:
         async def main() -> Outcome:
             world = ReleaseWorld(overrides=Overrides(watch_seconds=120.0))
             await world.begin()
-            starting = asyncio.create_task(world.controller().start(world.brief()))
+            controller = world.controller()
+            starting = asyncio.create_task(controller.start(world.brief()))
             while not any(entry.action == "release.watch.begun" for entry in world.audit.kept):
                 await world.clock.sleep(0.1)
             await world.clock.sleep(10)
             world.router.forgets = True
             await world.clock.sleep(blind_seconds)
             world.router.forgets = False
+            while not any(entry.action == "release.watch.inconclusive" for entry in world.audit.kept):
+                if starting.done():
+                    return starting.result()
+                await world.clock.sleep(1.0)
+            assert not starting.done(), "a watch without a verdict waits for a person"
+            await controller.order(Order(kind="accept", who="Ina Charge"))
             return await starting
 
         return run_in_virtual_time(main, limit_seconds=3600.0)
 
     much, little = watched(30), watched(3)
 
+    assert much.reason.startswith("accepted by Ina Charge without a verdict: ")
     assert "rule nothing out" in much.reason and "of 1" in much.reason
     assert "rule nothing out" not in little.reason and "were not seen" in little.reason

@@ -97,7 +97,7 @@ class SimRouter:
     def __init__(self, clock: Clock, hosts: SimHosts, *, bad: Mapping[DeploymentId, float]) -> None:
         self._clock = clock
         self._hosts = hosts
-        self._bad = bad
+        self._bad = dict(bad)
         self.weights: SlotWeights = {Slot.GREEN: 100, Slot.BLUE: 0}
         self.epoch = 0
         self.targets: dict[Slot, tuple[str, ...]] = {Slot.GREEN: (), Slot.BLUE: ()}
@@ -188,6 +188,10 @@ class SimRouter:
             self.reverts += 1
 
     # Traffic.
+
+    def worsen(self, deployment: DeploymentId, bad: float) -> None:
+        """From now on it fails this share of its requests."""
+        self._bad[deployment] = bad
 
     def _one_request(self) -> None:
         takers = [slot for slot in Slot if self.weights[slot] and self._hosts.serving(self.targets[slot])]

@@ -474,6 +474,28 @@ def test_another_build_must_adopt_and_takes_an_unjudged_split_back() -> None:
     run_in_virtual_time(main, limit_seconds=SECONDS)
 
 
+@pytest.mark.parametrize(("bad", "ending"), [(0.0, "promoted"), (BAD, "rolled_back")])
+def test_another_build_that_adopts_a_watch_goes_on_with_it(bad: float, ending: str) -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        life, before = Life(), asyncio.all_tasks()
+        world.controlling = asyncio.create_task(world.controller(life).start(world.brief()))
+        while not any(entry.action == "release.watch.begun" for entry in world.audit.kept):
+            await world.clock.sleep(0.1)
+        await world.kill(life, asyncio.all_tasks() - before)
+        world.router.worsen(NEXT.deployment, bad)
+
+        outcome = await world.controller(build="sha256:another controller").resume(adopt=True)
+
+        assert outcome.outcome == ending
+        assert await world.faults(outcome) == []
+        watched = [entry.action for entry in world.audit.kept if entry.action.startswith("release.watch.")]
+        assert watched[-1] == ("release.watch.failed" if bad else "release.watch.passed")
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
 def test_runs_that_next_never_began_go_to_live() -> None:
     async def main() -> None:
         world = ReleaseWorld(bad=BAD)

@@ -32,7 +32,8 @@ SHORT_SOAK = 0.12
 SHORT_SAMPLES = 400
 """Requests on next that a short demo's gate is content with: without errors they rule out its stated regression."""
 
-WATCH_SECONDS = 3.0
+WATCH_SECONDS, SHORT_WATCH_SECONDS = 15.0, 3.0
+"""At 240 requests a second the watch then has had its 3,000, or a short demo's 400, and comes to a verdict."""
 
 STARTER = "the demo"
 
@@ -95,7 +96,7 @@ class Conductor:
         overrides = Overrides(
             clock_factor=options.haste * DAY_SECONDS / DAY,
             soak_seconds=self._soak,
-            watch_seconds=options.haste * WATCH_SECONDS,
+            watch_seconds=WATCH_SECONDS if options.whole else SHORT_WATCH_SECONDS,
             min_samples=None if options.whole else SHORT_SAMPLES,
         )
         size = Size(serve=LAYOUT.serve, workers=LAYOUT.workers, slots=LAYOUT.slots)

@@ -284,15 +284,18 @@ class Controller:
 
         The plan stays as it was signed. What is split or shifted without a judgement of ours is taken back.
         """
-        await self._store.write([Cancel(run_id=run.id, reason=f"adopted by {self._build}")])
         standing = await load(self._env.snapshots, STANDING, Standing)
-        if standing is not None and standing.live == release.plan.next:
-            return Outcome(
-                outcome="promoted", reason="It was promoted before; its watch ended with its controller."
-            )
         successor = RunId(f"{release.plan.release}.adopted-{authority.epoch}")
-        adopted = msgspec.structs.replace(release, adopted_by=self._build, zero=self._env.clock.now())
-        return await self._drive(authority, successor, adopted)
+        adopted = msgspec.structs.replace(
+            release,
+            adopted_by=self._build,
+            zero=self._env.clock.now(),
+            promoted=standing is not None and standing.live == release.plan.next,
+        )
+        # In one transaction: killed between the two nobody would know that a release is under way.
+        ended = Cancel(run_id=run.id, reason=f"adopted by {self._build}")
+        await self._store.write([ended, _submission(successor, adopted)])
+        return await self._drive(authority, successor)
 
     # --- the run ----------------------------------------------------------------------------------------------
 
@@ -301,9 +304,7 @@ class Controller:
         await self._bury_the_dead(run_id)
         async with Committer(self._store, self._bell, self._env.clock) as committer:
             if release is not None:
-                value = msgspec.Raw(msgspec.json.encode(release))
-                submit = Submit(run_id=run_id, program=PROGRAM, input=value, deployment=DEPLOYMENT)
-                await committer.submit(submit)
+                await committer.submit(_submission(run_id, release))
             worker = self._worker(authority, committer)
             working = asyncio.create_task(worker.run(), name="the controller's worker")
             try:
@@ -361,6 +362,11 @@ class Controller:
 
     async def _wait(self, authority: Authority, run_id: RunId) -> None:
         await self._bell.wait(frozenset({run_topic(run_id)}), POLL_SECONDS)
+
+
+def _submission(run_id: RunId, release: Release) -> Submit:
+    value = msgspec.Raw(msgspec.json.encode(release))
+    return Submit(run_id=run_id, program=PROGRAM, input=value, deployment=DEPLOYMENT)
 
 
 class _Forced(Authority):

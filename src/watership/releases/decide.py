@@ -130,10 +130,10 @@ def _after_promotion(position: Position, facts: Facts) -> Act:
     if position.watched.verdict is Verdict.FAILED:
         return _back(position, facts, f"The watch: {position.watched.evidence}")
     if position.watched.verdict is Verdict.INCONCLUSIVE:
-        unsure = (
-            f"The cutover was judged well; its watch ended without a verdict: {position.watched.evidence}"
-        )
-        return End(outcome="promoted", reason=unsure)
+        if not position.accepted:
+            return Ask(about=f"The watch ended without a verdict: {position.watched.evidence}")
+        words = f"accepted by {position.accepted} without a verdict: {position.watched.evidence}"
+        return End(outcome="promoted", reason=words)
     return End(outcome="promoted", reason=position.watched.evidence)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Order, Release
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
@@ -45,6 +46,8 @@ class Position(Struct, frozen=True, kw_only=True):
     failed_at: datetime | None = None
     promoted: bool = False
     watched: Measurement | None = None
+    accepted: str = ""
+    """Who was content with a watch that came to no verdict."""
     taken_back: Measurement | None = None
     retired: Measurement | None = None
     retire_tries: int = 0
@@ -76,7 +79,12 @@ class Record(Struct, frozen=True, kw_only=True):
 
 def opening(release: Release) -> Position:
     """Where a release begins: at its first item, or with what another build's controller left."""
-    return Position(adopted=release.adopted_by is not None)
+    if not release.promoted:
+        return Position(adopted=release.adopted_by is not None)
+    phases = len(release.plan.phases)
+    return Position(
+        adopted=True, phase=phases, touched=True, moved=True, judged=True, promoted=True, weight=100
+    )
 
 
 def phase_at(plan: Plan, position: Position) -> PlannedPhase | None:
@@ -101,6 +109,10 @@ def informed(position: Position, facts: Facts) -> Position:
                 position = replace(position, held=True)
             case "resume" if _stuck(position):
                 position = _anew(position, order)
+            case "resume" if _unsure(position):
+                position = replace(position, held=False, watched=None)
+            case "next" | "accept" if _unsure(position):
+                position = replace(position, accepted=order.who)
             case "resume":
                 position = replace(position, held=False, failure="", failed_at=None)
             case "next":
@@ -113,6 +125,11 @@ def informed(position: Position, facts: Facts) -> Position:
 def _stuck(position: Position) -> bool:
     """A rollback did not succeed, and waits for a person."""
     return position.taken_back is not None and not position.taken_back.passed
+
+
+def _unsure(position: Position) -> bool:
+    """The watch has ended without a verdict, and a person is asked."""
+    return position.watched is not None and position.watched.verdict is Verdict.INCONCLUSIVE
 
 
 def _anew(position: Position, order: Order) -> Position:

@@ -29,16 +29,19 @@ class Release(Struct, frozen=True, kw_only=True):
     linger: float = 60.0
     """Seconds that a rollback waits for next's runs; what runs longer keeps next's workers."""
     adopted_by: str | None = None
+    promoted: bool = False
+    """It was promoted before it was taken over; its watch is left."""
 
 
-Kind = Literal["hold", "resume", "next", "abort", "rollback"]
+Kind = Literal["hold", "resume", "next", "accept", "abort", "rollback"]
 
 
 class Order(Struct, frozen=True, kw_only=True):
     """What a person wants of a running release.
 
     hold: begin nothing more. resume: go on, also after a failure that waits for a person. next: do not wait for
-    the calendar. abort: end it, and take back what was done. rollback: the same, at any time.
+    the calendar. accept: content oneself with a watch that came to no verdict; next says the same there.
+    abort: end it, and take back what was done. rollback: the same, at any time.
     """
 
     kind: Kind
