@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -11,6 +11,8 @@ from watership.durable.events import Decision, Failure
 from watership.durable.run import Run, Waiting
 from watership.durable.states import RunState
 from watership.durable.writes import WhenBusy
+
+Shown = TypeVar("Shown")
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Reason = Annotated[str, msgspec.Meta(max_length=1000)]
@@ -22,6 +24,14 @@ class _In(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 class _Out(msgspec.Struct, frozen=True, kw_only=True):
     pass
+
+
+class Page(_Out, Generic[Shown], frozen=True):
+    """A part of a list. `next` is the cursor of the part after it, None at the end."""
+
+    data: tuple[Shown, ...]
+    next: str | None
+    total_count: int
 
 
 class NewMessage(_In, frozen=True):
@@ -99,10 +109,8 @@ class RunView(_Out, frozen=True):
     links: Links
 
 
-class RunList(_Out, frozen=True):
-    data: tuple[RunView, ...]
-    next: str | None
-    total_count: int
+class RunList(Page[RunView], frozen=True):
+    pass
 
 
 class MessageView(_Out, frozen=True):
@@ -115,10 +123,8 @@ class MessageView(_Out, frozen=True):
     links: Links
 
 
-class MessageList(_Out, frozen=True):
-    data: tuple[MessageView, ...]
-    next: str | None
-    total_count: int
+class MessageList(Page[MessageView], frozen=True):
+    pass
 
 
 class AgentView(_Out, frozen=True):
@@ -131,10 +137,8 @@ class AgentView(_Out, frozen=True):
     priority: int
 
 
-class AgentList(_Out, frozen=True):
-    data: tuple[AgentView, ...]
-    next: str | None
-    total_count: int
+class AgentList(Page[AgentView], frozen=True):
+    pass
 
 
 class WorkerView(_Out, frozen=True):
@@ -146,10 +150,8 @@ class WorkerView(_Out, frozen=True):
     seen_at: datetime
 
 
-class WorkerList(_Out, frozen=True):
-    data: tuple[WorkerView, ...]
-    next: str | None
-    total_count: int
+class WorkerList(Page[WorkerView], frozen=True):
+    pass
 
 
 def links(run_id: str) -> Links:

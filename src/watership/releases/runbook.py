@@ -34,82 +34,63 @@ wait for a person, or take everything back."""
 Power = Literal["go_no_go", "roll_back_on_criteria", "roll_back_by_decision"]
 
 
-class Check(Struct, frozen=True, kw_only=True, tag_field="do", tag="check"):
+class Entry(Struct, frozen=True, kw_only=True):
+    """What every item has. Without an owner or a moment of its own it has its phase's."""
+
+    id: Id
+    title: str
+    owner: RoleId | None = None
+    at: Offset | None = None
+
+
+class Check(Entry, frozen=True, kw_only=True, tag_field="do", tag="check"):
     """Measure something; only `passed` lets the phase go on. `parameters` are the check's own."""
 
-    id: Id
-    title: str
     check: CheckKind
     parameters: dict[str, Parameter] = {}
-    owner: RoleId | None = None
-    at: Offset | None = None
     timeout: Duration = CHECK_TIMEOUT
 
 
-class Deploy(Struct, frozen=True, kw_only=True, tag_field="do", tag="deploy"):
+class Deploy(Entry, frozen=True, kw_only=True, tag_field="do", tag="deploy"):
     """Put the new build into the idle slot and wait until its processes are ready."""
 
-    id: Id
-    title: str
-    owner: RoleId | None = None
-    at: Offset | None = None
     timeout: Duration = ACT_TIMEOUT
 
 
-class Backup(Struct, frozen=True, kw_only=True, tag_field="do", tag="backup"):
+class Backup(Entry, frozen=True, kw_only=True, tag_field="do", tag="backup"):
     """Take a backup and prove that it can be read back."""
 
-    id: Id
-    title: str
-    owner: RoleId | None = None
-    at: Offset | None = None
     timeout: Duration = ACT_TIMEOUT
 
 
-class Migrate(Struct, frozen=True, kw_only=True, tag_field="do", tag="migrate"):
+class Migrate(Entry, frozen=True, kw_only=True, tag_field="do", tag="migrate"):
     """Run the plan's expanding migrations forward."""
 
-    id: Id
-    title: str
-    owner: RoleId | None = None
-    at: Offset | None = None
     timeout: Duration = ACT_TIMEOUT
 
 
-class Shift(Struct, frozen=True, kw_only=True, tag_field="do", tag="shift"):
+class Shift(Entry, frozen=True, kw_only=True, tag_field="do", tag="shift"):
     """Move both planes, HTTP and new work, to `weight` on next."""
 
-    id: Id
-    title: str
     weight: Share
-    owner: RoleId | None = None
-    at: Offset | None = None
     timeout: Duration = CHECK_TIMEOUT
 
 
-class Soak(Struct, frozen=True, kw_only=True, tag_field="do", tag="soak"):
+class Soak(Entry, frozen=True, kw_only=True, tag_field="do", tag="soak"):
     """Let the gate look for at least `length`, and until it has a verdict, at most for `give_up`."""
 
-    id: Id
-    title: str
     length: Duration
     give_up: Duration
-    owner: RoleId | None = None
-    at: Offset | None = None
 
     def __post_init__(self) -> None:
         if self.give_up < self.length:
             raise BadInput(f"The soak '{self.id}' gives up before it is over.")
 
 
-class Drain(Struct, frozen=True, kw_only=True, tag_field="do", tag="drain"):
+class Drain(Entry, frozen=True, kw_only=True, tag_field="do", tag="drain"):
     """Let live's requests in flight finish, `length` at most; its runs stay pinned to it."""
 
-    id: Id
-    title: str
     length: Duration
-    owner: RoleId | None = None
-    at: Offset | None = None
 
 
 Item = Check | Deploy | Backup | Migrate | Shift | Soak | Drain
