@@ -27,7 +27,10 @@ RouteFunction = Callable[[dict[str, str]], Awaitable[object]]
 AnyRoute = TypeVar("AnyRoute", bound=RouteFunction)
 
 COMMAND = "watership.cli"
-"""The command line that `main` runs. Named, not imported: an app must be importable without it."""
+"""The command line that `main` runs: the one arrow that points up, since an app's file is also its executable.
+
+Named, not imported: whoever imports the app for its agents alone is spared it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

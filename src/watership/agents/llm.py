@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pkgutil import resolve_name
 from typing import Any, Protocol
 
 from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call
@@ -13,10 +12,7 @@ from watership.agents.tool import Tool, tool_from, tool_of
 from watership.durable import Program, RetryPolicy
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
-from watership.errors import BadInput
-
-ENGINE = "watership.adapters.pydantic_ai:engine"
-"""The engine is named here and imported by the first run of an LLM agent: its library costs a second."""
+from watership.errors import BadInput, ProgramError
 
 TURNS = 50
 """Model requests of one run: a loop that has not ended by then goes in circles, and each turn costs money."""
@@ -36,6 +32,21 @@ class Engine(Protocol):
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""
+
+
+EngineFactory = Callable[[], Engine]
+
+_registered: EngineFactory | None = None
+
+
+def use_engine(factory: EngineFactory | None) -> EngineFactory | None:
+    """Have `factory` give the engine of every agent without one of its own; the factory before is returned.
+
+    For wiring: which engine a process has is not for its agents to know. It is asked again whenever one is needed.
+    """
+    global _registered
+    before, _registered = _registered, factory
+    return before
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +69,7 @@ class Agent:
     conversation: WhenBusy = "queue"
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
-    engine: str | Engine = ENGINE
+    engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -110,5 +121,11 @@ class Agent:
         return self._engine().plain(await self(prompt))
 
     def _engine(self) -> Engine:
-        engine: Engine = resolve_name(self.engine) if isinstance(self.engine, str) else self.engine
-        return engine
+        if self.engine is not None:
+            return self.engine
+        if _registered is None:
+            raise ProgramError(
+                f"Agent {self.name!r} needs an engine, and this process has none.",
+                fix="Start it with the command line, or call watership.agents.llm.use_engine() first.",
+            )
+        return _registered()

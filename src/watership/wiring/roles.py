@@ -24,6 +24,7 @@ from watership.durable.worker import Worker, WorkerSettings
 from watership.errors import Unavailable
 from watership.fleet.identity import Tokens
 from watership.wiring.embedded import Kernel, open_kernel
+from watership.wiring.engines import use_pydantic_ai
 
 STANDALONE = DeploymentId("local")
 """The deployment of processes that no release put anywhere."""
@@ -121,6 +122,7 @@ async def develop(
 
 def make_workers(config: Config, app: App, place: Place, kernel: Kernel) -> list[Worker]:
     """One worker for each pool that the application's agents name, with everything ready that they will need."""
+    use_pydantic_ai()
     app.prepare()
     pools = sorted({card.pool for card in app.directory.cards()} | {DEFAULT_POOL})
     return [
