@@ -15,6 +15,7 @@ from watership.cli.output import say, show, table
 from watership.errors import BadInput, NotAllowed
 
 if TYPE_CHECKING:
+    from watership.releases.order import Kind
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
     from watership.releases.status import ReleaseStatus
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OUTCOMES = {"promoted": Exit.OK, "rolled_back": Exit.ROLLED_BACK, "refused": Exit.NOT_OK}
+OUTCOMES |= {"stopped": Exit.INCONCLUSIVE, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
 
 
 @click.group()
@@ -284,10 +286,10 @@ def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | No
     return _at_desk(taken_back)
 
 
-def _order(kind: str, about: str) -> None:
-    """One command per order that people may give."""
+def _order(command: str, kind: Kind, about: str) -> None:
+    """One command per order that people may give. (`resume` is a controller's, so the order is `go-on`.)"""
 
-    @release.command(name=kind, help=about)
+    @release.command(name=command, help=about)
     @click.option("--reason", default="", help="Why.")
     @_acting
     def order(reason: str, name: str | None, token: str | None) -> None:
@@ -296,15 +298,17 @@ def _order(kind: str, about: str) -> None:
         person = _person(name, token)
 
         async def ordered(desk: Desk) -> str:
-            return await desk.controller.order(Order(kind=kind, who=person, reason=reason))  # type: ignore[arg-type]
+            return await desk.controller.order(Order(kind=kind, who=person, reason=reason))
 
         run_id = _at_desk(ordered)
-        show({"release": run_id, "order": kind}, f"{run_id}: {kind} ordered by {person}")
+        show({"release": run_id, "order": kind}, f"{run_id}: {command} ordered by {person}")
 
 
-_order("hold", "Begin nothing more, until `resume-order`.")
-_order("next", "Do not wait for the calendar.")
-_order("abort", "End the release, and take back what was done.")
+_order("hold", "hold", "Begin nothing more, until `go-on`.")
+_order("go-on", "resume", "End a hold, or go on after a failure that waits for a person.")
+_order("next", "next", "Do not wait for the calendar.")
+_order("accept", "accept", "Be content with a watch that came to no verdict.")
+_order("abort", "abort", "End the release, and take back what was done.")
 
 
 @release.command(name="status")
@@ -317,7 +321,7 @@ def release_status(release: str | None) -> int:
 
     found = _at_desk(looked)
     show(found, _page(found))
-    return Exit.INCONCLUSIVE if found.held else OUTCOMES.get(found.stage, Exit.OK)
+    return exit_for(found)
 
 
 @release.command()
@@ -334,11 +338,11 @@ def watch(release: str | None, every: float) -> int:
             if line != said:
                 show(found, line)
                 said = line
-            if found.outcome is not None:
+            if found.over:
                 return found
             await asyncio.sleep(every)
 
-    return OUTCOMES[_at_desk(followed).stage]
+    return exit_for(_at_desk(followed))
 
 
 @release.command()
@@ -353,15 +357,20 @@ def report(release: str | None) -> None:
     show({"report": str(path)}, str(path))
 
 
+def exit_for(found: ReleaseStatus) -> Exit:
+    """0 while all is well, 7 while it waits for a person, else how it ended."""
+    return Exit.INCONCLUSIVE if found.asks else OUTCOMES.get(found.stage, Exit.OK)
+
+
 def _line(found: ReleaseStatus) -> str:
     """One line: what is done now, and what is known of it."""
-    if found.outcome is not None:
+    if found.over:
         return f"{found.release} {found.stage}: {found.reason}"
     now = next((each for each in found.items if each.state == "running"), None)
     phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
     doing = f" · {now.title}" if now else ""
     soak = f" · {found.vigil.words}" if found.vigil and found.stage in ("running", "watching") else ""
-    held = " · HELD, waits for a person" if found.held else ""
+    held = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else " · HELD" if found.held else ""
     return f"{found.release} {phase}{doing} · next {found.weight} %{soak}{held}"
 
 

@@ -79,7 +79,7 @@ def account(
     next_runs: Count | None = None,
 ) -> ReportFacts:
     """What `report.render` needs. Traffic and counts of runs come from whoever can still ask for them."""
-    plan, status = release.plan, told(state, release.plan)
+    plan, status = release.plan, told(state, release)
     began = state.began or plan.created_at
     checked = audit.verify()
     verified = isinstance(checked, Verified)

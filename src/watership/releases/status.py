@@ -13,8 +13,11 @@ from watership.durable.codec import decode
 from watership.durable.events import Entry, StepDone
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
+from watership.durable.run import Run
+from watership.durable.states import RunState
 from watership.errors import NotFound
 from watership.releases.audit import Plain
+from watership.releases.decide import Ask, decide
 from watership.releases.facts import Facts, Position, Record, informed, items_of, moved, opening
 from watership.releases.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.measurement import Measurement
@@ -28,7 +31,25 @@ from watership.releases.vigil import Vigil
 PAGE = 1000
 """Journal entries that are read at once."""
 
-Stage = Literal["running", "watching", "taking_back", "promoted", "rolled_back", "refused"]
+Stage = Literal[
+    "running",
+    "watching",
+    "taking_back",
+    "promoted",
+    "rolled_back",
+    "refused",
+    "stopped",
+    "failed",
+    "cancelled",
+]
+"""The last three are a run's own: the controller will not go on with it."""
+
+BROKEN: dict[RunState, Stage] = {
+    RunState.STOPPED: "stopped",
+    RunState.FAILED: "failed",
+    RunState.CANCELLED: "cancelled",
+}
+
 ItemStage = Literal["waiting", "running", "passed", "failed", "inconclusive"]
 
 
@@ -83,12 +104,19 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True):
     router: int | None
     intake: int | None
     held: bool
+    asks: str
+    """What it waits for a person about; empty while it does not."""
     vigil: VigilStatus | None
     figures: Figures
     reason: str
     began: datetime | None
     ended: datetime | None
     outcome: Outcome | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether it will go on no more, well or not."""
+        return self.outcome is not None or self.stage in BROKEN.values()
 
 
 class Fold(Struct, frozen=True, kw_only=True):
@@ -97,6 +125,8 @@ class Fold(Struct, frozen=True, kw_only=True):
     position: Position
     records: tuple[Record, ...] = ()
     facts: Facts | None = None
+    decides: bool = False
+    """The facts were read, and what was decided on them is not done yet."""
     outcome: Outcome | None = None
     began: datetime | None = None
     ended: datetime | None = None
@@ -116,13 +146,13 @@ def fold(entries: Sequence[Entry], release: Release) -> Fold:
 def _folded(state: Fold, event: StepDone, at: datetime, plan: Plan) -> Fold:
     if event.name == FACTS:
         facts: Facts = decode(event.value, Facts)
-        return replace(state, facts=facts, position=informed(state.position, facts))
+        return replace(state, facts=facts, decides=True, position=informed(state.position, facts))
     if event.name == "end":
         return replace(state, outcome=decode(event.value, Outcome), ended=at)
     record: Record = decode(event.value, Record)
     assert state.facts is not None, "facts are read before every act"
     position = moved(plan, state.position, record, state.facts.at)
-    return replace(state, records=(*state.records, record), position=position)
+    return replace(state, records=(*state.records, record), position=position, decides=False)
 
 
 async def journal(runs: Runs, run_id: RunId) -> list[Entry]:
@@ -140,17 +170,20 @@ async def status(runs: Runs, run_id: RunId, snapshots: Snapshots) -> ReleaseStat
         raise NotFound(f"There is no release {run_id}.")
     release: Release = decode(run.input, Release)
     state = fold(await journal(runs, run_id), release)
-    return told(state, release.plan, await _vigil(state, release.plan, snapshots))
+    return told(state, release, await _vigil(state, release.plan, snapshots), run)
 
 
-def told(state: Fold, plan: Plan, vigil: VigilStatus | None = None) -> ReleaseStatus:
-    """The status that a folded journal tells."""
-    position = state.position
+def told(
+    state: Fold, release: Release, vigil: VigilStatus | None = None, run: Run | None = None
+) -> ReleaseStatus:
+    """The status that a folded journal tells, and the run's own row where it is at hand."""
+    plan, position = release.plan, state.position
+    broken = BROKEN.get(run.state) if run is not None else None
     at_work = state.outcome is None and position.taken_back is None and not position.promoted
     phase = plan.phases[position.phase] if at_work and position.phase < len(plan.phases) else None
     return ReleaseStatus(
         release=plan.release,
-        stage=_stage(state),
+        stage=broken or _stage(state),
         phase=phase.number if phase else None,
         phase_title=phase.title if phase else "",
         attempt=position.attempt,
@@ -159,13 +192,30 @@ def told(state: Fold, plan: Plan, vigil: VigilStatus | None = None) -> ReleaseSt
         router=state.facts.router if state.facts else None,
         intake=state.facts.intake if state.facts else None,
         held=position.held,
+        asks="" if broken else _asks(state, release),
         vigil=vigil,
         figures=figures(state, plan),
-        reason=state.outcome.reason if state.outcome else position.reason or position.failure,
+        reason=_reason(state, run),
         began=state.began,
         ended=state.ended,
         outcome=state.outcome,
     )
+
+
+def _asks(state: Fold, release: Release) -> str:
+    """What the program waits for a person about: what it decides by the same facts."""
+    if state.outcome is not None or state.facts is None or not state.decides:
+        return ""
+    act = decide(release.plan, state.position, state.facts, release.zero)
+    return act.about if isinstance(act, Ask) else ""
+
+
+def _reason(state: Fold, run: Run | None) -> str:
+    if state.outcome is not None:
+        return state.outcome.reason
+    if run is not None and run.failure is not None:
+        return f"{run.failure.kind}: {run.failure.message}"
+    return state.position.reason or state.position.failure
 
 
 def _stage(state: Fold) -> Stage:
