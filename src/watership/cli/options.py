@@ -28,17 +28,14 @@ def app_option(command: F) -> F:
     )(command)
 
 
-DEFAULT_APP = "app.py:app"
-
-
 def chosen_app(where: str | None) -> tuple[App, Path | None]:
     """The application that is meant, and the folder of its build: --app, or the one whose main() runs, or app.py."""
-    from watership.wiring.application import load_app
+    from watership.wiring.application import APP, load_app
 
     running = click.get_current_context().find_object(_app_type())
     if where is None and running is not None:
         return running, Path(sys.argv[0]).resolve().parent
-    where = where or DEFAULT_APP
+    where = where or APP
     place = where.partition(":")[0]
     return load_app(where), Path(place).resolve().parent if place.endswith(".py") else None
 

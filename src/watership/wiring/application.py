@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from watership.adapters.files.builds import APP
 from watership.agents.app import App
 from watership.errors import BadInput, NotFound
 
-DEFAULT = "app.py:app"
+__all__ = ["APP", "load_app"]
 
 
 def load_app(where: str) -> App:

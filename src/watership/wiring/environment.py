@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from watership.durable.clock import SystemClock
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
-from watership.releases.ports import HostSpec, InstanceState
+from watership.releases.ports import HostSpec, Instance, InstanceState
 from watership.wiring.embedded import store_path
 
 START_SECONDS = 60.0
@@ -159,19 +159,21 @@ class LocalEnvironment:
 
     async def until_ready(self, spec: HostSpec) -> Sequence[str]:
         """The addresses of a deployment's serve processes, once every process is ready."""
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while True:
+        mine: Sequence[Instance] = ()
+
+        async def complete() -> bool:
+            nonlocal mine
             mine = [each for each in await self.hosts.instances() if each.deployment == spec.deployment]
-            ready = [each for each in mine if each.state is InstanceState.READY]
-            if len(ready) == spec.serve + spec.workers:
-                return [each.address for each in ready if each.role == "serve" and each.address]
-            if asyncio.get_running_loop().time() > deadline:
-                states = ", ".join(f"{each.name} {each.state}" for each in mine) or "no process"
-                raise Unavailable(
-                    f"{spec.deployment} is not ready after {START_SECONDS:.0f} s: {states}.",
-                    fix=f"Look at the logs under {self.places.folder}.",
-                )
-            await asyncio.sleep(LOOK_SECONDS)
+            return sum(each.state is InstanceState.READY for each in mine) == spec.serve + spec.workers
+
+        if not await _within(START_SECONDS, complete):
+            states = ", ".join(f"{each.name} {each.state}" for each in mine) or "no process"
+            raise Unavailable(
+                f"{spec.deployment} is not ready after {START_SECONDS:.0f} s: {states}.",
+                fix=f"Look at the logs under {self.places.folder}.",
+            )
+        ready = [each for each in mine if each.state is InstanceState.READY]
+        return [each.address for each in ready if each.role == "serve" and each.address]
 
     async def down(self) -> None:
         """Stop every deployment's processes, then the host agent and the router."""
@@ -193,24 +195,38 @@ class LocalEnvironment:
             return {}
 
     async def _answering(self) -> None:
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while True:
+        silence = Unavailable("The router and the host agent were not asked.")
+
+        async def answers() -> bool:
+            nonlocal silence
             try:
                 await self.router.read()
                 await self.hosts.instances()
-            except Unavailable:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(LOOK_SECONDS)
-            else:
-                return
+            except Unavailable as error:
+                silence = error
+                return False
+            return True
+
+        if not await _within(START_SECONDS, answers):
+            raise silence
 
     async def _until_healthy(self, slot: Slot) -> None:
-        deadline = asyncio.get_running_loop().time() + START_SECONDS
-        while not (await self.router.read()).healthy.get(slot):
-            if asyncio.get_running_loop().time() > deadline:
-                raise Unavailable(f"The router finds no healthy instance in {slot}.")
-            await asyncio.sleep(LOOK_SECONDS)
+        async def healthy() -> bool:
+            return bool((await self.router.read()).healthy.get(slot))
+
+        if not await _within(START_SECONDS, healthy):
+            raise Unavailable(f"The router finds no healthy instance in {slot}.")
+
+
+async def _within(seconds: float, good: Callable[[], Awaitable[bool]]) -> bool:
+    """Look until it is so, `seconds` at most; whether it is."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not await good():
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(LOOK_SECONDS)
+    return True
 
 
 TEARDOWN_EPOCH = 2**53
@@ -279,10 +295,12 @@ def _alive(pid: int) -> bool:
 
 async def _end(pid: int) -> None:
     """SIGTERM, and SIGKILL for what is still there after the grace."""
-    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
-        if not _alive(pid):
+
+    async def gone() -> bool:
+        return not _alive(pid)
+
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if await gone():
             return
         os.kill(pid, number)
-        deadline = asyncio.get_running_loop().time() + seconds
-        while _alive(pid) and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(LOOK_SECONDS)
+        await _within(STOP_SECONDS, gone)

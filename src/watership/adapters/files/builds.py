@@ -17,6 +17,8 @@ from watership.releases.smoke import Smoke
 
 FILE = "build.toml"
 SMOKE = "smoke.yaml"
+APP = "app.py:app"
+"""Where the App is unless somebody says otherwise."""
 
 FILES = 5_000
 """Files of a build, at most: a folder with more holds something that is not the build."""
@@ -30,7 +32,7 @@ class BuildFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """build.toml. `reads` are the lowest and the highest schema version that the sources can live with."""
 
     version: str
-    app: str = "app.py:app"
+    app: str = APP
     reads: tuple[int, int] = (0, 0)
 
 
