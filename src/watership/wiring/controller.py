@@ -14,7 +14,7 @@ from pathlib import Path
 import watership
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
-from watership.adapters.files.builds import digest, read_build, read_migrations, read_smoke
+from watership.adapters.files.builds import digest, pausing, read_build, read_migrations, read_smoke
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.releases import Draft, ReleaseFolder, latest
 from watership.adapters.files.replace import replace_file
@@ -114,6 +114,7 @@ class Desk:
             starter=starter,
             created_at=self.environment.clock.now(),
             overrides=overrides,
+            pauses_writes=pausing(migrations),
         )
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
 

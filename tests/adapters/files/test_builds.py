@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watership.adapters.files.builds import digest, read_build, read_migrations, read_smoke
+from watership.adapters.files.builds import digest, pausing, read_build, read_migrations, read_smoke
 from watership.errors import BadInput, NotFound
 from watership.fleet.build import SchemaRange
 
@@ -46,6 +46,14 @@ def test_what_python_leaves_behind_is_no_part_of_a_build(folder: Path) -> None:
 def test_migrations_come_in_order_with_their_ways_back(folder: Path) -> None:
     steps = [(each.start, each.end, each.backward) for each in read_migrations(folder)]
     assert steps == [(0, 1, "DROP TABLE t1;"), (1, 2, "DROP TABLE t2;")]
+
+
+def test_a_migration_asks_in_its_first_line_that_writes_pause(folder: Path) -> None:
+    script = folder / "migrations" / "forward_2.sql"
+    script.write_text("-- A word on top.\n-- pauses writes\nCREATE TABLE t2 (a);")
+    assert pausing(read_migrations(folder)) == frozenset()
+    script.write_text("-- Pauses writes\nCREATE TABLE t2 (a);")
+    assert pausing(read_migrations(folder)) == {"2"}
 
 
 def test_a_migration_without_a_way_back_is_refused(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,9 @@ FILE = "build.toml"
 SMOKE = "smoke.yaml"
 APP = "app.py:app"
 """Where the App is unless somebody says otherwise."""
+
+PAUSES = "-- pauses writes"
+"""The first line of a forward migration that must not meet a write: new work is refused while it runs."""
 
 FILES = 5_000
 """Files of a build, at most: a folder with more holds something that is not the build."""
@@ -99,6 +102,15 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
             )
         )
     return tuple(found)
+
+
+def pausing(migrations: Iterable[Migration]) -> frozenset[str]:
+    """The names of the migrations that ask for the read-only window."""
+    return frozenset(each.name for each in migrations if _first_line(each.forward) == PAUSES)
+
+
+def _first_line(script: str) -> str:
+    return script.lstrip().partition("\n")[0].strip().lower()
 
 
 def _number(path: Path) -> int:
