@@ -12,13 +12,14 @@ import click
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
-from watership.errors import BadInput, NotAllowed
+from watership.errors import BadInput, NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from watership.releases.order import Kind
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
     from watership.releases.status import ReleaseStatus
+    from watership.releases.warrant import Caller
     from watership.wiring.controller import Desk
 
 T = TypeVar("T")
@@ -49,19 +50,33 @@ def _at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
     return asyncio.run(opened())
 
 
-def _person(name: str | None, token: str | None) -> str:
+def _caller(name: str | None, token: str | None) -> Caller:
     """Who acts: the token's person where tokens are asked for; on open loopback whoever is named."""
+    from watership.durable.clock import SystemClock
+    from watership.fleet.identity import Tokens, everybody
+    from watership.releases.warrant import Caller
+
     config = read_config()
     if config.open:
         if name is None:
             raise BadInput("Who are you?", fix="Say it with --as NAME.")
-        return name
+        return Caller(everybody(name, SystemClock()), open=True)
     if token is None:
         raise NotAllowed("A token is needed to act here.", fix="Set WATERSHIP_TOKEN, or pass --token.")
-    from watership.durable.clock import SystemClock
-    from watership.fleet.identity import Tokens
+    return Caller(Tokens(config.secret, SystemClock()).verify(token), open=False)
 
-    return Tokens(config.secret, SystemClock()).verify(token).person
+
+async def _require_rollback(desk: Desk, caller: Caller, act: str) -> None:
+    """By the plan of the release that was started last; where none is known operators alone may."""
+    from watership.releases.warrant import may_take_back
+
+    try:
+        known = await desk.find(None)
+    except NotFound:
+        caller.require(desk.environment.audit, act, *may_take_back(None))
+    else:
+        roles = may_take_back(known.release.plan)
+        caller.require(desk.environment.audit, act, *roles, release=known.id)
 
 
 def _acting(command: click.decorators.FC) -> click.decorators.FC:
@@ -115,7 +130,7 @@ def plan(
     overrides = Overrides(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
     )
-    starter = _person(name, token)
+    starter = _caller(name, token).person
 
     async def drawn(desk: Desk) -> Plan:
         draft = await desk.draw(
@@ -184,10 +199,12 @@ def sign(release: str | None, role: str, name: str | None, token: str | None) ->
     from watership.releases.signoff import SignOff, missing
     from watership.releases.signoff import sign as added
 
-    person = _person(name, token)
+    caller = _caller(name, token)
+    person = caller.person
 
     async def signed(desk: Desk) -> tuple[str, list[str]]:
         folder = desk.folder(release) if release else desk.latest()
+        caller.require(desk.environment.audit, "sign", role, release=folder.name)
         made, now = folder.draft().plan, desk.environment.clock.now()
         given = SignOff(fingerprint=fingerprint(made), role=role, person=person, at=now)
         signoffs = added(made, folder.signoffs(), given)
@@ -214,10 +231,16 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
 
     Killed in the middle it goes on with `watership release resume`; until then the dead-man's switch guards.
     """
-    person = _person(name, token)
+    from watership.fleet.identity import ADMIN, OPERATOR
+
+    caller = _caller(name, token)
+    person = caller.person
 
     async def started(desk: Desk) -> int:
         folder = desk.folder(release) if release else desk.latest()
+        caller.require(desk.environment.audit, "start", OPERATOR, release=folder.name)
+        if waive_quarantine:
+            caller.require(desk.environment.audit, "waive a quarantine", ADMIN, release=folder.name)
         brief = desk.brief(folder.name, starter=person, waived_by=person if waive_quarantine else None)
         say(f"release {folder.name} begins; look with: watership release watch {folder.name}")
         return await _ended(desk, desk.controller.start(brief))
@@ -236,10 +259,15 @@ async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
 
 @release.command()
 @click.option("--adopt", is_flag=True, help="Take over what another build's controller began.")
-def resume(adopt: bool) -> int:
+@_acting
+def resume(adopt: bool, name: str | None, token: str | None) -> int:
     """Go on with the release that is under way, after its controller was killed."""
+    from watership.fleet.identity import OPERATOR
+
+    caller = _caller(name, token)
 
     async def resumed(desk: Desk) -> int:
+        caller.require(desk.environment.audit, "resume", OPERATOR)
         return await _ended(desk, desk.controller.resume(adopt=adopt))
 
     return _at_desk(resumed)
@@ -266,9 +294,11 @@ def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | No
     from watership.releases.order import Order
 
     assert now
-    person = _person(name, token)
+    caller = _caller(name, token)
+    person = caller.person
 
     async def taken_back(desk: Desk) -> int:
+        await _require_rollback(desk, caller, "roll back")
         if await desk.environment.lock.read() is not None and not force:
             order = Order(kind="rollback", who=person, reason=reason)
             found = await desk.controller.taken_back(order, seconds=timeout)
@@ -293,11 +323,17 @@ def _order(command: str, kind: Kind, about: str) -> None:
     @click.option("--reason", default="", help="Why.")
     @_acting
     def order(reason: str, name: str | None, token: str | None) -> None:
+        from watership.fleet.identity import OPERATOR
         from watership.releases.order import Order
 
-        person = _person(name, token)
+        caller = _caller(name, token)
+        person = caller.person
 
         async def ordered(desk: Desk) -> str:
+            if kind in ("abort", "rollback"):
+                await _require_rollback(desk, caller, command)
+            else:
+                caller.require(desk.environment.audit, command, OPERATOR)
             return await desk.controller.order(Order(kind=kind, who=person, reason=reason))
 
         run_id = _at_desk(ordered)

@@ -170,7 +170,7 @@ class Conductor:
 
     async def _again(self, killed: Member) -> Member:
         await asyncio.sleep(AGAIN_SECONDS)
-        return await self._controller("resume")
+        return await self._controller("resume", "--as", STARTER)
 
     def _check(self, act: Act, controller: Member) -> None:
         """A controller that ended by itself has ended the release, or says why not."""
