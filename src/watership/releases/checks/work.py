@@ -1,4 +1,4 @@
-"""Accepted runs are counted: how many wait, and whether each has somebody to move it on."""
+"""Accepted runs are counted: how many wait, and whether there is somebody to move them on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def depth(scene: Scene) -> Finding:
 
 
 async def accounted(scene: Scene) -> Finding:
-    """Every run is done, or has an owner and a next wake-up; what waits for a person is told, not hidden."""
+    """Every run is done, or belongs to a deployment whose workers live; what waits for a person is told."""
     census = await scene.env.runs.census()
     wrong = await unmanned(scene)
     done = sum(n for (_, state), n in census.items() if not unfinished(state))
