@@ -106,7 +106,7 @@ def history(
     seed: int,
     *,
     calm: bool = False,
-    execution: type[Execution] = Execution,
+    execution: Callable[..., Execution] = Execution,
     store: Callable[[MemoryStore], Store] = lambda memory: memory,
 ) -> Evidence:
     """Live through one history: even seeds run tasks first in, first out, odd ones interleave them."""

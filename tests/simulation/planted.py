@@ -1,19 +1,23 @@
-"""Bugs planted through the kernel's seams: a wrapped store, a subclassed execution."""
+"""Bugs planted through the kernel's seams: a wrapped store, a part of the execution of another make."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from watership.adapters.ledger import commit
 from watership.adapters.memory import MemoryStore
+from watership.durable.admission import Admission, Call
 from watership.durable.branch import here
 from watership.durable.events import AnyEvent
-from watership.durable.execution import Call, Execution, Mode
+from watership.durable.execution import Execution
 from watership.durable.ids import EntryId, Key
+from watership.durable.journal import Journal
+from watership.durable.modes import Mode
 from watership.durable.run import Waiting
 from watership.durable.waits import Waits
 from watership.durable.writes import Append, Claim, Write, Written
@@ -74,7 +78,7 @@ class EntriesForgotten:
         return replace(write, entry_id=EntryId(str(self._count))) if isinstance(write, Append) else write
 
 
-class OrdinalKeys(Execution):
+class OrdinalAdmission(Admission):
     """Calls are numbered through the whole run, in the order in which they happen to come."""
 
     async def admit(
@@ -88,11 +92,16 @@ class OrdinalKeys(Execution):
         return
 
 
+OrdinalKeys = partial(Execution, admission=OrdinalAdmission)
+
+
 class Parked(Exception):
     """What a wait raises where parking is done by exception."""
 
 
 class RaisingWaits(Waits):
+    """A wait raises, to unwind the program; which may catch it."""
+
     async def wait(self, info: Waiting, give_back: Callable[[Any], None] | None = None) -> Any:
         if info.kind == "signal":
             self._parked = asyncio.ensure_future(super().wait(info, give_back))
@@ -101,31 +110,30 @@ class RaisingWaits(Waits):
         return await super().wait(info, give_back)
 
 
-class ParksByException(Execution):
-    """A wait raises, to unwind the program; which may catch it."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.waits = RaisingWaits(self._changed)
-        self.branches._count = self.waits.count
+ParksByException = partial(Execution, waits=RaisingWaits)
 
 
-class RepeatsWhatIsInDoubt(Execution):
+class ForgetfulJournal(Journal):
     """A started step without a result is taken for one that never began."""
 
-    def fold(self, events: Sequence[AnyEvent]) -> Any:  # type: ignore[override]
-        journal = super().fold(events)
-        for key in [key for key, record in journal.steps.items() if record.in_doubt]:
-            del journal.steps[key]
-        return journal
+    def __init__(self, events: Iterable[AnyEvent] = ()) -> None:
+        super().__init__(events)
+        for key in [key for key, record in self.steps.items() if record.in_doubt]:
+            del self.steps[key]
 
 
-class LeaseBelieved(Execution):
+RepeatsWhatIsInDoubt = partial(Execution, journal=ForgetfulJournal)
+
+
+class CredulousAdmission(Admission):
     """The lease is not looked at before a step is entered."""
 
     async def still_ours(self) -> None:
         return
 
     async def may_go_on(self) -> None:
-        if self.mode not in (Mode.RUN, Mode.UNDO):
+        if self.course.mode not in (Mode.RUN, Mode.UNDO):
             await self.waits.halt()
+
+
+LeaseBelieved = partial(Execution, admission=CredulousAdmission)

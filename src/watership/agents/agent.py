@@ -14,7 +14,7 @@ import msgspec
 from watership.agents.signature import Signature
 from watership.agents.tool import PROGRAM, asynchronous, tool_from
 from watership.durable import OutsideRun, Program
-from watership.durable.execution import current_branch
+from watership.durable.branch import current_branch
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
 from watership.errors import BadInput, ProgramError

@@ -70,7 +70,7 @@ class BranchTask:
         except Exception as error:  # noqa: BLE001 - a program may raise anything; it becomes the branch's outcome
             self.error = error
         end = "the branch's end" if self.error is None else f"its end by {type(self.error).__name__}"
-        await self.branch.execution.nothing_skipped(self.branch.path, end)
+        await self.branch.execution.admission.nothing_skipped(self.branch.path, end)
         self.ended = True
 
     def close(self) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Coroutine, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from watership.durable.admission import Call
 from watership.durable.branch import BranchTask, here
 from watership.durable.events import TimerSet, Won
-from watership.durable.execution import Call, Execution
+from watership.durable.execution import Execution
 from watership.durable.program import Unbranched
 from watership.durable.run import Waiting
 from watership.errors import ProgramError
@@ -63,7 +64,7 @@ async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
         return await _only(execution, call, coroutines, winner)
     branches = _Branches(execution, call, enumerate(coroutines), BRANCHES)
     first = await branches.first_ended()
-    await execution.append(Won(key=call.key, winner=first))
+    await execution.appender.append(Won(key=call.key, winner=first))
     await branches.drop_others(first)
     result: T = branches.outcome(first)
     return result
@@ -76,9 +77,9 @@ async def timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
         call = await _admit(execution, "timeout")
         winner = execution.journal.winners.get(call.key)
         if winner is None and call.key not in execution.journal.timers:
-            await execution.may_go_on()
+            await execution.admission.may_go_on()
             due = execution.clock.now() + timedelta(seconds=seconds)
-            await execution.append(TimerSet(key=call.key, due=due))
+            await execution.appender.append(TimerSet(key=call.key, due=due))
     except BaseException:
         coroutine.close()
         raise
@@ -87,7 +88,7 @@ async def timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
         winner = await branches.first_ended(
             Waiting(kind="timer", key=call.key, due=execution.journal.timers[call.key].due)
         )
-        await execution.append(Won(key=call.key, winner=winner))
+        await execution.appender.append(Won(key=call.key, winner=winner))
         await branches.drop_others(winner)
         if winner != TIMED_OUT:
             result: T = branches.outcome(winner)
@@ -138,7 +139,7 @@ class _Branches:
         """All branches, in order, each with its value or its error."""
         try:
             if self._want:
-                await self._execution.join(self._call)
+                await self._execution.waits.join(self._call.key)
         finally:
             _close([work for _, work in self._waiting])
         return [self._ended[index] for index in sorted(self._ended)]
@@ -146,7 +147,8 @@ class _Branches:
     async def first_ended(self, until: Waiting | None = None) -> int:
         """The index of the branch that ended first; TIMED_OUT if `until` came before."""
         self._want = 1
-        index: int | None = await self._execution.join(self._call, until)
+        waits = self._execution.waits
+        index: int | None = await (waits.join(self._call.key) if until is None else waits.wait(until))
         return TIMED_OUT if index is None else index
 
     async def drop_others(self, winner: int) -> None:
@@ -171,7 +173,7 @@ async def _only(
 
 
 async def _admit(execution: Execution, name: str, *, leaf: bool = True) -> Call:
-    call = await execution.admit(f"{name}()", name, "#", None, leaf=leaf)
+    call = await execution.admission.admit(f"{name}()", name, "#", None, leaf=leaf)
     if not call.own:
         raise Unbranched(f"{name}()", call.branch.path)
     return call
@@ -183,7 +185,7 @@ async def _none_missing(execution: Execution, call: Call, recorded: Iterable[int
     if missing is not None:
         first = execution.journal.sequences.branches(call.key).get(missing, call.key)
         asked = f"{opened} branch{'' if opened == 1 else 'es'} of {call.key!r}"
-        await execution.diverge(first, f"branch {missing}", asked)
+        await execution.admission.diverge(first, f"branch {missing}", asked)
 
 
 def _bounded(coroutines: Sequence[object], limit: int | None = None) -> None:

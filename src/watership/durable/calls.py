@@ -13,11 +13,12 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from watership.durable.admission import Call
 from watership.durable.branch import Branch, current_branch, current_step, here
 from watership.durable.codec import decode, encode, fingerprint
 from watership.durable.effects import Effect
 from watership.durable.events import ChildStarted, SignalTaken, TimerFired, TimerSet
-from watership.durable.execution import Call, Execution
+from watership.durable.execution import Execution
 from watership.durable.ids import RunId, child_id
 from watership.durable.keys import step_name
 from watership.durable.program import Check, ChildFailed, OutsideRun, Unbranched, options_of
@@ -66,8 +67,8 @@ async def step(
         into=into if into is not None else result_type(body),
     )
     execution = here("step").execution
-    call = await execution.admit(f"step {asked.name!r}", asked.name, "/", key)
-    with execution.active(call):
+    call = await execution.admission.admit(f"step {asked.name!r}", asked.name, "/", key)
+    with execution.admission.active(call):
         value: T = await take_step(execution, call, asked)
         return value
 
@@ -88,23 +89,23 @@ async def sleep_until(when: datetime) -> None:
 
 async def _sleep(when: datetime | None, seconds: float) -> None:
     execution = here("sleep").execution
-    call = await execution.admit("sleep()", "sleep", "/", None)
+    call = await execution.admission.admit("sleep()", "sleep", "/", None)
     record = execution.journal.timers.get(call.key)
     if record is None:
-        await execution.may_go_on()
+        await execution.admission.may_go_on()
         due = when or execution.clock.now() + timedelta(seconds=seconds)
-        await execution.append(TimerSet(key=call.key, due=due))
+        await execution.appender.append(TimerSet(key=call.key, due=due))
         record = execution.journal.timers[call.key]
     if not record.fired:
         await execution.waits.wait(Waiting(kind="timer", key=call.key, due=record.due))
-        await execution.append(TimerFired(key=call.key))
+        await execution.appender.append(TimerFired(key=call.key))
 
 
 async def signal(name: str, *, key: str | None = None, about: object = None, into: Any = Any) -> Any:
     """The value of the next signal of this name, in the order of arrival; `about` is shown to people meanwhile."""
     execution = here("signal").execution
-    call = await execution.admit(f"signal {name!r}", step_name(name), "/", key)
-    with execution.active(call):
+    call = await execution.admission.admit(f"signal {name!r}", step_name(name), "/", key)
+    with execution.admission.active(call):
         shown = encode(about, f"what signal {name!r} is about")
         taken = await _take(
             execution, call, name, Waiting(kind="signal", key=call.key, name=name, about=shown)
@@ -117,21 +118,21 @@ async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> m
     recorded = execution.journal.signals.get(call.key)
     if recorded is not None:
         if recorded.name != name:
-            await execution.diverge(call.key, f"signal {recorded.name!r}", f"signal {name!r}")
+            await execution.admission.diverge(call.key, f"signal {recorded.name!r}", f"signal {name!r}")
         return recorded.value
-    there: Signal | None = execution.take_signal(name, call.key)
+    there: Signal | None = execution.inbox.take(name, call.key)
     if there is None:
-        there = await execution.waits.wait(info, execution.give_back)
+        there = await execution.waits.wait(info, execution.inbox.give_back)
     taken = SignalTaken(key=call.key, name=name, signal_id=there.id, number=there.number, value=there.value)
-    await execution.append(taken)
+    await execution.appender.append(taken)
     return there.value
 
 
 async def child(program: str, input: object = None, *, key: str | None = None, into: Any = Any) -> Any:
     """Start a run of `program` as a child, and wait for its result. Raises ChildFailed if it does not succeed."""
     execution = here("child").execution
-    call = await execution.admit(f"child {program!r}", step_name(program), "/", key)
-    with execution.active(call):
+    call = await execution.admission.admit(f"child {program!r}", step_name(program), "/", key)
+    with execution.admission.active(call):
         given = encode(input, f"the input of child {program!r}")
         identity = fingerprint([program, input], f"the input of child {program!r}")
         await _start_child(execution, call, program, given, identity)
@@ -150,9 +151,9 @@ async def _start_child(
     started = execution.journal.children.get(call.key)
     if started is not None:
         if started.identity != identity:
-            await execution.diverge(call.key, f"child {started.program!r}", f"child {program!r}")
+            await execution.admission.diverge(call.key, f"child {started.program!r}", f"child {program!r}")
         return
-    await execution.may_go_on()
+    await execution.admission.may_go_on()
     row = execution.run_row
     run_id = child_id(row.id, call.key)
     submit = Submit(
@@ -169,7 +170,7 @@ async def _start_child(
         depth=row.depth + 1,
     )
     event = ChildStarted(key=call.key, child=run_id, program=program, identity=identity)
-    await execution.append(event, children=(submit,))
+    await execution.appender.append(event, children=(submit,))
 
 
 async def carry_on(state: object) -> NoReturn:
@@ -180,10 +181,10 @@ async def carry_on(state: object) -> NoReturn:
     """
     branch = here("carry_on")
     execution = branch.execution
-    call = await execution.admit("carry_on()", "carry_on", "/", None)
+    call = await execution.admission.admit("carry_on()", "carry_on", "/", None)
     if branch.path:
         raise Unbranched("carry_on()", branch.path)
-    await execution.may_go_on()
+    await execution.admission.may_go_on()
     row = execution.run_row
     successor = Submit(
         run_id=child_id(row.id, call.key),
@@ -232,13 +233,13 @@ async def branch(key: str) -> AsyncIterator[None]:
     For tools that wait or spawn while another loop (a model's) drives them: their calls need no keys then.
     """
     execution = here("branch").execution
-    call = await execution.admit("branch()", "branch", "#", key)
+    call = await execution.admission.admit("branch()", "branch", "#", key)
     inner = Branch(call.key, execution, task=asyncio.current_task())
     token = current_branch.set(inner)
     try:
-        with execution.active(call), execution.branches.sheltering(inner):
+        with execution.admission.active(call), execution.branches.sheltering(inner):
             yield
-            await execution.nothing_skipped(inner.path, "the branch's end")
+            await execution.admission.nothing_skipped(inner.path, "the branch's end")
     finally:
         current_branch.reset(token)
 

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from watership.durable.admission import Call
 from watership.durable.branch import current_step
 from watership.durable.codec import decode, encode, fingerprint
 from watership.durable.effects import Effect
@@ -25,7 +26,7 @@ from watership.durable.events import (
 from watership.durable.events import (
     StepFailed as StepFailedEvent,
 )
-from watership.durable.execution import Call, Compensation, Execution
+from watership.durable.execution import Compensation, Execution
 from watership.durable.ids import Key
 from watership.durable.journal import StepRecord
 from watership.durable.program import Check, Checked, Done, StepFailed, failure_of
@@ -79,7 +80,7 @@ async def take_step(execution: Execution, call: Call, asked: StepCall) -> Any:
             if record.name == asked.name
             else f"step {record.name!r}"
         )
-        await execution.diverge(call.key, recorded, f"step {asked.name!r}")
+        await execution.admission.diverge(call.key, recorded, f"step {asked.name!r}")
     while True:
         record = execution.journal.steps.get(call.key)
         outcome = await _settle(execution, call, asked, record)
@@ -142,13 +143,13 @@ async def _resolve_doubt(
         answer = StepAnswered(key=call.key, decision="done", by="check", value=value)
     else:
         answer = StepAnswered(key=call.key, decision=checked, by="check")
-    await execution.append(answer)
+    await execution.appender.append(answer)
     return await _settle(execution, call, asked, execution.journal.steps[call.key])
 
 
 async def _check(execution: Execution, key: Key, check: Check) -> Checked | None:
     """What the step's check says; None when it raised, so that a person decides."""
-    await execution.may_go_on()
+    await execution.admission.may_go_on()
     token = current_step.set(key)
     try:
         return await check()
@@ -171,7 +172,7 @@ class _Attempt:
 
     async def make(self) -> None:
         """Enter the body once and commit what came of it."""
-        await self.execution.may_go_on()
+        await self.execution.admission.may_go_on()
         if self.asked.effect is not Effect.UNSAFE:
             await self._enter()
             return
@@ -187,7 +188,7 @@ class _Attempt:
             raise
 
     async def _start_and_enter(self) -> None:
-        await self.execution.append(
+        await self.execution.appender.append(
             StepStarted(
                 key=self.key,
                 name=self.asked.name,
@@ -197,7 +198,7 @@ class _Attempt:
             )
         )
         # The commit may have taken long: look at the lease again in the last instant before the effect.
-        await self.execution.still_ours()
+        await self.execution.admission.still_ours()
         await self._enter()
 
     async def _enter(self) -> None:
@@ -217,7 +218,7 @@ class _Attempt:
             outcome = self._after(error)
         finally:
             current_step.reset(token)
-        await self.execution.append(outcome)
+        await self.execution.appender.append(outcome)
 
     def _after(self, error: Exception) -> StepFailedEvent | StepRetried:
         failure = failure_of(error)
@@ -245,7 +246,7 @@ async def _note_drift(execution: Execution, key: Key, asked: StepCall, before: s
     """What may change harmlessly has changed: an event for the replay gate, once, and never a failure."""
     after = asked.drift_print(f"the drift of step {key!r}")
     if before and after and before != after and key not in execution.journal.drifted:
-        await execution.append(Drifted(key=key, before=before, after=after))
+        await execution.appender.append(Drifted(key=key, before=before, after=after))
 
 
 def _value(execution: Execution, key: Key, asked: StepCall, record: StepRecord, raw: msgspec.Raw) -> Done:
@@ -261,7 +262,7 @@ async def take_undo(
     execution: Execution, undone: Key, undo: Callable[[Any], Awaitable[object]], value: object
 ) -> None:
     """Compensate a step, as an idempotent step of its own."""
-    call = await execution.admit("on_cancel", "on_cancel", "/", undone)
+    call = await execution.admission.admit("on_cancel", "on_cancel", "/", undone)
     asked = StepCall(
         name="on_cancel",
         body=undo,
@@ -274,5 +275,5 @@ async def take_undo(
         on_cancel=None,
         into=Any,
     )
-    with execution.active(call):
+    with execution.admission.active(call):
         await take_step(execution, call, asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -68,7 +69,7 @@ class Worker:
         new_id: NewId,
         observer: Observer,
         settings: WorkerSettings | None = None,
-        execution: type[Execution] = Execution,
+        execution: Callable[..., Execution] = Execution,
     ) -> None:
         self.id = id
         self.deployment = deployment

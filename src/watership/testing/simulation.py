@@ -97,7 +97,7 @@ class Simulated:
 class World:
     """Use as an async context manager, inside `run_in_virtual_time`.
 
-    `execution` and `store` are seams for planted bugs: a subclass of Execution, and what wraps the memory store.
+    `execution` and `store` are seams for planted bugs: what makes an Execution, and what wraps the memory store.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class World:
         workers: int = 2,
         nemesis: Nemesis | None = None,
         settings: WorkerSettings = SETTINGS,
-        execution: type[Execution] = Execution,
+        execution: Callable[..., Execution] = Execution,
         store: Callable[[MemoryStore], Store] = lambda memory: memory,
     ) -> None:
         self.programs = programs

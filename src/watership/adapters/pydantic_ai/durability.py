@@ -29,7 +29,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_core import to_jsonable_python
 
 from watership.durable import Effect, RetryPolicy, StepOptions, step
-from watership.durable.execution import current_branch, current_step
+from watership.durable.branch import current_branch, current_step
 from watership.errors import ProgramError, WatershipError
 
 PASSING = frozenset({408, 409, 425, 429})

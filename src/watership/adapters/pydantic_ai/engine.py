@@ -19,7 +19,7 @@ from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
 from watership.durable import Unbranched, branch, hosting
-from watership.durable.execution import here
+from watership.durable.branch import here
 from watership.errors import BadInput
 
 AGENTS = 256

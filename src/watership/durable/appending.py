@@ -1,0 +1,123 @@
+"""Appending: what happens in a run is committed under its epoch, and only then known to its journal."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from watership.durable.committer import Committer
+from watership.durable.events import AnyEvent, Failure
+from watership.durable.ids import EntryId, NewId
+from watership.durable.journal import Journal
+from watership.durable.modes import Course, Mode
+from watership.durable.ports import Observer
+from watership.durable.run import Run
+from watership.durable.waits import Waits
+from watership.durable.writes import (
+    Append,
+    Done,
+    Duplicate,
+    Outcome,
+    Refused,
+    Submit,
+    Then,
+    WriteFenced,
+    Yield,
+)
+from watership.errors import Unavailable
+
+
+class Appender:
+    """Writes one run. `append` is for calls and returns only after its COMMIT; `move` is for the loop, and answers."""
+
+    def __init__(
+        self,
+        *,
+        row: Run,
+        journal: Journal,
+        course: Course,
+        waits: Waits,
+        committer: Committer,
+        new_id: NewId,
+        observer: Observer,
+    ) -> None:
+        self._row = row
+        self._journal = journal
+        self._course = course
+        self._waits = waits
+        self._committer = committer
+        self._new_id = new_id
+        self._observer = observer
+
+    async def append(self, *events: AnyEvent, children: tuple[Submit, ...] = ()) -> None:
+        """Commit events. Does not return if the run is no longer ours, or was stopped because its journal is full."""
+        outcome = await self._write(self._entry(events, children))
+        if isinstance(outcome, Refused):
+            self._course.stop(failed(outcome))
+        if not isinstance(outcome, Done):
+            await self._waits.halt()
+
+    async def move(self, then: Then) -> Done | Refused | None:
+        """Move the run on: Done, Refused with nothing written, or None when it is no longer ours. Never halts."""
+        return await self._write(self._entry(then=then))
+
+    async def give_back(self) -> None:
+        """Give the run back as its journal stands, lost or not, and whatever is under way."""
+        await self._committer.write(self._entry(then=Yield()))
+
+    def _entry(
+        self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
+    ) -> Append:
+        return Append(
+            entry_id=EntryId(self._new_id()),
+            run_id=self._row.id,
+            epoch=self._row.epoch,
+            events=events,
+            children=children,
+            then=then,
+        )
+
+    async def _write(self, append: Append) -> Done | Refused | None:
+        """None when the run was lost. What was committed is taken in whoever stops waiting for it."""
+        if self._course.mode is Mode.LOST:
+            return None
+        try:
+            written = self._committer.enqueue(append)
+            written.add_done_callback(partial(self._written, append))
+            if append.then is None:  # a move is not active: it is made because nothing is
+                self._waits.count(+1)
+            outcome = await asyncio.shield(written)
+        except Unavailable as error:
+            self._observer.note("run lost: the store does not answer", run_id=self._row.id, reason=str(error))
+            self._course.lose()
+            return None
+        match outcome:
+            case Done() | Duplicate():
+                return Done()
+            case WriteFenced():
+                return None
+            case Refused():
+                return outcome
+            case _:
+                raise AssertionError(f"an append cannot come out as {outcome!r}")
+
+    def _written(self, append: Append, written: asyncio.Future[Outcome]) -> None:
+        """The outcome of an append is there; called before whoever waits for it, in the order of commits."""
+        if append.then is None:
+            self._waits.count(-1)
+        if written.cancelled() or written.exception() is not None:
+            return
+        match written.result():
+            case Done() | Duplicate():
+                for event in append.events:
+                    self._journal.apply(event)
+            case WriteFenced(current=current):
+                self._observer.note("run fenced", run_id=self._row.id, epoch=append.epoch, current=current)
+                self._course.lose()
+            case _:
+                pass
+
+
+def failed(refused: Refused) -> Failure:
+    """Why a run stops whose write was refused."""
+    return Failure(kind="Refused", message=refused.reason, code=refused.code)
