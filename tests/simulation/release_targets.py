@@ -319,6 +319,12 @@ class ProcessLock:
         shared.holder = LockHolder(who=who, release=release, since=shared.clock.now(), epoch=shared.epoch)
         return shared.holder
 
+    async def depose(self, *, who: str, release: str) -> LockHolder:
+        shared = self._shared
+        shared.epoch += 1
+        shared.holder = LockHolder(who=who, release=release, since=shared.clock.now(), epoch=shared.epoch)
+        return shared.holder
+
     async def read(self) -> LockHolder | None:
         return self._shared.holder
 

@@ -10,6 +10,7 @@ import pytest
 from tests.simulation.release_world import LIVE, NEXT, Life, ReleaseWorld, side
 from watership.errors import Conflict
 from watership.fleet.deployment import Slot
+from watership.releases.controller import Deposed
 from watership.releases.cutover import LastSafe
 from watership.releases.gate import Verdict
 from watership.releases.order import Kind, Order
@@ -162,5 +163,26 @@ def test_who_orders_a_rollback_hears_that_it_failed_and_waits_no_longer_than_sai
         assert "Traffic is not back after 120 s" in found.evidence
         starting.cancel()
         await asyncio.gather(starting, return_exceptions=True)
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_who_was_deposed_by_force_acts_no_more_and_the_next_controller_has_a_higher_epoch() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        hanging = asyncio.create_task(world.controller().start(world.brief()))
+        await until(world, "release.cutover.soak.begun")
+
+        found = await world.controller().rollback(who="Ina Charge", reason="it hangs", force=True)
+
+        assert found.verdict is Verdict.PASSED and world.lock.epoch == 2
+        with pytest.raises(Deposed):
+            await hanging
+        assert world.lock.epoch == 2
+        world.lock.holder = world.lock.owner = None
+        outcome = await world.controller().resume()
+        assert outcome.outcome == "rolled_back" and world.lock.epoch == 3
+        assert await world.faults(outcome) == []
 
     run_in_virtual_time(main, limit_seconds=SECONDS)

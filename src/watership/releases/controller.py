@@ -270,10 +270,11 @@ class Controller:
         return authority
 
     async def _above(self, who: str, release: str) -> Authority:
-        holder = await self._env.lock.read()
-        if holder is None:
+        if await self._env.lock.read() is None:
             return await self._authority(release)
-        return _Forced(self._env, who=who, release=release, epoch=holder.epoch + 1)
+        authority = _Forced(self._env.lock, who=who, release=release)
+        await authority.take()
+        return authority
 
     async def _active(self) -> Run | None:
         page = await self._store.list(RunFilter(states=ACTIVE, program=PROGRAM), limit=2)
@@ -370,18 +371,13 @@ def _submission(run_id: RunId, release: Release) -> Submit:
 
 
 class _Forced(Authority):
-    """An epoch above a holder that hangs: the targets then refuse him."""
+    """An epoch above a holder that hangs, without his lock."""
 
-    def __init__(self, env: Environment, *, who: str, release: str, epoch: int) -> None:
-        super().__init__(env.lock, who=who, release=release)
-        self._forced = epoch
-
-    @property
-    def epoch(self) -> int:
-        return self._forced
+    async def take(self) -> None:
+        self._holder = await self._lock.depose(who=self._who, release=self._release)
 
     async def retake(self) -> None:
-        self._forced += 1
+        await self.take()
 
     async def give_up(self) -> None:
-        """It was never held."""
+        """The lock was never held."""

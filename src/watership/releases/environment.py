@@ -69,12 +69,19 @@ class Authority:
         rollback can be completed. If another controller has it this does not return: who acted on would act
         against it.
         """
+        there = await self._lock.read()
+        if there is not None and there.epoch > self.epoch:
+            # Deposed while it hung: its own lock is still held, and means nothing any more.
+            await self._stop()
         await self._lock.release()
         try:
             await self.take()
         except Conflict:
-            self.deposed.set()
-            await asyncio.get_running_loop().create_future()
+            await self._stop()
+
+    async def _stop(self) -> None:
+        self.deposed.set()
+        await asyncio.get_running_loop().create_future()
 
     async def give_up(self) -> None:
         if self._holder is not None:

@@ -210,6 +210,9 @@ class Lock(Protocol):
     async def acquire(self, *, who: str, release: str) -> LockHolder:
         """Raises Conflict naming the holder while another process holds it."""
 
+    async def depose(self, *, who: str, release: str) -> LockHolder:
+        """The next epoch, on record, past a holder that hangs and keeps the lock: the targets then refuse him."""
+
     async def read(self) -> LockHolder | None: ...
 
     async def release(self) -> None: ...

@@ -105,3 +105,21 @@ async def test_an_unreadable_record_gives_no_epoch_and_leaves_the_lock_free(tmp_
     for _ in range(2):
         with pytest.raises(Unavailable, match="epoch"):
             await lock.acquire(who="dana", release="r1")
+
+
+async def test_who_is_deposed_keeps_its_lock_and_every_later_epoch_is_above_the_deposers(
+    tmp_path: Path,
+) -> None:
+    hanging, deposer, later = (FileLock(tmp_path / "lock") for _ in range(3))
+    held = await hanging.acquire(who="hanging", release="2.1.0")
+
+    first = await deposer.depose(who="Ina", release="2.1.0")
+    second = await deposer.depose(who="Ina", release="2.1.0")
+
+    assert (first.epoch, second.epoch) == (held.epoch + 1, held.epoch + 2)
+    with pytest.raises(Conflict):
+        await later.acquire(who="later", release="2.1.0")
+    await hanging.release()
+    taken = await later.acquire(who="later", release="2.1.0")
+    assert taken.epoch == second.epoch + 1
+    await later.release()

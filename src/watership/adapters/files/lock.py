@@ -26,6 +26,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._record = path.with_name(f"{path.name}.json")
+        self._turn = path.with_name(f"{path.name}.turn")
         self._file: int | None = None
 
     async def acquire(self, *, who: str, release: str) -> LockHolder:
@@ -39,6 +40,9 @@ class FileLock:
             os.close(file)
             await asyncio.sleep(TRY_SECONDS)
         raise self._held()
+
+    async def depose(self, *, who: str, release: str) -> LockHolder:
+        return self._next(who=who, release=release)
 
     async def read(self) -> LockHolder | None:
         """Who holds the lock now; None when nobody does, whatever the record says."""
@@ -59,15 +63,26 @@ class FileLock:
 
     def _enter(self, file: int, *, who: str, release: str) -> LockHolder:
         try:
+            holder = self._next(who=who, release=release)
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
+        return holder
+
+    def _next(self, *, who: str, release: str) -> LockHolder:
+        """The record with the next epoch. Who enters and who deposes may come at once: one after the other."""
+        turn = os.open(self._turn, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            # Held for one small write, so waiting for it is short.
+            fcntl.flock(turn, fcntl.LOCK_EX)
             last = self._last()
             epoch = last.epoch + 1 if last is not None else 1
             holder = LockHolder(who=who, release=release, since=datetime.now(UTC), epoch=epoch)
             # On the disk before anybody acts under it: an epoch that was given twice would fence nobody.
             replace_file(self._record, msgspec.json.encode(holder))
-        except BaseException:
-            os.close(file)
-            raise
-        self._file = file
+        finally:
+            os.close(turn)
         return holder
 
     def _last(self) -> LockHolder | None:
