@@ -75,6 +75,16 @@ def test_each_process_must_report_the_planned_digest() -> None:
     assert found.verdict is Verdict.FAILED and "d-2.1.0-worker-0" in found.evidence
 
 
+@pytest.mark.parametrize("status", [302, 404, 429, 500])
+def test_a_quick_refusal_is_not_a_quick_answer(status: int) -> None:
+    async def refusing(world: ReleaseWorld) -> None:
+        world.hosts.status = status
+
+    assert checked("http.latency", of="next", samples=20, p95_below=0.5).verdict is Verdict.PASSED
+    found = checked("http.latency", prepare=refusing, of="next", samples=20, p95_below=0.5)
+    assert found.verdict is Verdict.FAILED and f"answered {status}" in found.evidence
+
+
 def test_a_missing_process_is_not_passed_over() -> None:
     async def one(world: ReleaseWorld) -> None:
         spec = HostSpec(deployment=NEXT.deployment, build=NEXT.build, slot=NEXT.slot, serve=1, workers=1)

@@ -45,6 +45,8 @@ class SimHosts:
         self._since: dict[DeploymentId, datetime] = {}
         self.impostor: str | None = None
         """The name of a process that reports another digest."""
+        self.status = 200
+        """With which its processes answer."""
 
     def _check(self, epoch: int) -> None:
         if epoch < self.epoch:
@@ -287,7 +289,9 @@ class SimProbe:
             if address.startswith(f"{spec.deployment}-serve-"):
                 told = {"status": "ok", "version": spec.build.version}
                 told |= self.components.get(spec.deployment, {})
-                return ProbeAnswer(status=200, headers={}, body=msgspec.json.encode(told), seconds=0.01)
+                return ProbeAnswer(
+                    status=self._hosts.status, headers={}, body=msgspec.json.encode(told), seconds=0.01
+                )
         raise Unavailable(f"{url} got no answer.")
 
 

@@ -207,7 +207,7 @@ def _runs(plan: Plan, status: ReleaseStatus, live: Count | None, nxt: Count | No
         return RunsOf(
             deployment=side.deployment,
             version=side.build.version,
-            at_cutover=then if isinstance(then, int) else 0,
+            at_cutover=then if isinstance(then, int) else None,
             now=count.under_way,
             finished=count.finished,
         )

@@ -88,7 +88,8 @@ class RunsOf(Struct, frozen=True, kw_only=True):
 
     deployment: str
     version: str
-    at_cutover: int
+    at_cutover: int | None
+    """None where it was not counted."""
     now: int
     finished: int
 

@@ -31,7 +31,7 @@ from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId, random_ids
-from watership.durable.ports import RunFilter
+from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import Census, lingering, open_runs
@@ -93,7 +93,10 @@ class Desk:
         size: Size,
         book: Path | None,
     ) -> Draft:
-        """Resolve the runbook for the build in `source`, against what is live now."""
+        """Resolve the runbook for the build in `source`, against what is live now. Raises Conflict for a name
+        under which a release was started."""
+        if release is not None:
+            await require_unstarted(self.store, release)
         live, build = await self.live(), read_build(source)
         standing = await self.environment.deployments.all()
         lingering(standing, await self.environment.runs.census(), serving={live.deployment})
@@ -176,6 +179,15 @@ class Known:
 
     id: RunId
     release: Release
+
+
+async def require_unstarted(runs: Runs, release: str) -> None:
+    """Raises Conflict when the controller has a run of that name: the plan that it follows is not replaced."""
+    if await runs.get(RunId(release)) is not None:
+        raise Conflict(
+            f"Release {release} was started already; its plan cannot change.",
+            fix="Name the new one: --name",
+        )
 
 
 def count(census: Census, deployment: DeploymentId) -> Count:

@@ -1,4 +1,4 @@
-"""A release's papers on disk: the plan, the sign-offs, the request that was started, the report."""
+"""A release's papers on disk: the plan, the sign-offs, the report."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from watership.adapters.files.replace import replace_file
-from watership.errors import BadInput, Conflict, NotFound
-from watership.releases.order import Release
+from watership.errors import BadInput, NotFound
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
 from watership.releases.signoff import SignOff
@@ -41,12 +40,7 @@ class ReleaseFolder:
         self.folder = folder / name
 
     def save_draft(self, draft: Draft) -> None:
-        """Write a new plan. Raises Conflict when the release was started already."""
-        if self._request.exists():
-            raise Conflict(
-                f"Release {self.name} was started already; its plan cannot change.",
-                fix="Name the new one: --name",
-            )
+        """Write a new plan, over an earlier one."""
         self._write(self._draft, draft)
 
     def draft(self) -> Draft:
@@ -60,16 +54,6 @@ class ReleaseFolder:
     def save_signoffs(self, signoffs: tuple[SignOff, ...]) -> None:
         self._write(self._signoffs, signoffs)
 
-    def save_request(self, request: Release) -> None:
-        self._write(self._request, request)
-
-    def request(self) -> Release:
-        return self._read(self._request, Release, f"Release {self.name} was not started.")
-
-    @property
-    def started(self) -> bool:
-        return self._request.exists()
-
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
@@ -81,10 +65,6 @@ class ReleaseFolder:
     @property
     def _signoffs(self) -> Path:
         return self.folder / "signoffs.json"
-
-    @property
-    def _request(self) -> Path:
-        return self.folder / "request.json"
 
     def _write(self, path: Path, value: object) -> None:
         replace_file(path, msgspec.json.format(msgspec.json.encode(value)))

@@ -9,7 +9,7 @@ import msgspec
 
 from watership.errors import Unavailable
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, found, inconclusive
+from watership.releases.measurement import Finding, failed, found
 from watership.releases.plan import Side
 
 HEALTH = "/health"
@@ -76,8 +76,8 @@ async def latency(scene: Scene) -> Finding:
     for number in range(samples):
         url = f"http://{addresses[number % len(addresses)]}{path}"
         answer = await scene.env.probe.request("GET", url, headers=scene.release.smoke.headers)
-        if answer.status >= 500:
-            return inconclusive(f"{url} answered {answer.status}: its time says nothing.")
+        if not 200 <= answer.status < 300:
+            return failed(f"{url} answered {answer.status}: a refusal is no answer, however quick.")
         took.append(answer.seconds)
         await asyncio.sleep(0)
     p95 = sorted(took)[ceil(0.95 * len(took)) - 1]

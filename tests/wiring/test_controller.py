@@ -1,0 +1,28 @@
+"""The desk at which releases are drawn."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.simulation.release_world import ReleaseWorld
+from watership.errors import Conflict
+from watership.testing import run_in_virtual_time
+from watership.wiring.controller import require_unstarted
+
+
+def test_a_plan_is_not_drawn_anew_once_its_release_was_started() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await world.begin()
+        await require_unstarted(world.own, "2.1.0-1")
+        starting = asyncio.create_task(world.controller().start(world.brief()))
+        await world.clock.sleep(1.0)
+
+        with pytest.raises(Conflict, match="was started already"):
+            await require_unstarted(world.own, "2.1.0-1")
+        await require_unstarted(world.own, "2.1.0-2")
+        await starting
+
+    run_in_virtual_time(main, limit_seconds=3600.0)
