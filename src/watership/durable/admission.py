@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from watership.durable.branch import Branch, current_step, here
@@ -29,28 +29,19 @@ class Call:
     own: bool
 
 
+@dataclass(eq=False, kw_only=True)
 class Admission:
     """Of the calls of one execution. A call that may not go on does not return: a wait never raises."""
 
-    def __init__(
-        self,
-        *,
-        run_id: RunId,
-        journal: Journal,
-        course: Course,
-        waits: Waits,
-        lease: Lease,
-        confirm: ConfirmLease,
-    ) -> None:
-        self.parking: asyncio.Event | None = None
-        """Set once it is known whether the run that is just being parked goes on after all."""
-        self.course = course
-        self.waits = waits
-        self._run_id = run_id
-        self._journal = journal
-        self._lease = lease
-        self._confirm = confirm
-        self._used: set[Key] = set()
+    run_id: RunId
+    journal: Journal
+    course: Course
+    waits: Waits
+    lease: Lease
+    confirm: ConfirmLease
+    used: set[Key] = field(default_factory=set)
+    parking: asyncio.Event | None = None
+    """Set once it is known whether the run that is just being parked goes on after all."""
 
     async def admit(
         self, call: str, unit: str, separator: str, key: str | None, *, leaf: bool = True
@@ -68,14 +59,14 @@ class Admission:
         elif own:
             name = branch.unit(unit, separator)
             full = join(branch.path, name)
-            recorded = self._journal.sequences.reach(branch.path, name, leaf=leaf)
+            recorded = self.journal.sequences.reach(branch.path, name, leaf=leaf)
             if recorded is not None:
                 await self.diverge(join(branch.path, recorded), "this call", repr(str(full)))
         else:
             raise Unbranched(call, branch.path)
-        if full in self._used:
+        if full in self.used:
             raise KeyUsedTwice(full)
-        self._used.add(full)
+        self.used.add(full)
         self.waits.stirred += 1
         return Call(branch, full, own)
 
@@ -90,20 +81,20 @@ class Admission:
                 await self.parking.wait()
             if self.course.mode not in (Mode.RUN, Mode.UNDO):
                 await self.waits.halt()
-            if self._lease.holds():
+            if self.lease.holds():
                 return
             await self.still_ours()
 
     async def still_ours(self) -> None:
         """Return only while the run is certainly ours; where the lease ran out the store is asked."""
-        while self.course.mode is Mode.LOST or not self._lease.holds():
-            if self.course.mode is Mode.LOST or not await self._confirm(self._run_id):
+        while self.course.mode is Mode.LOST or not self.lease.holds():
+            if self.course.mode is Mode.LOST or not await self.confirm(self.run_id):
                 self.course.lose()
                 await self.waits.halt()
 
     async def nothing_skipped(self, path: str, end: str) -> None:
         """A branch comes to its end: return only if the journal does not hold more of it."""
-        skipped = self._journal.sequences.expected(path)
+        skipped = self.journal.sequences.expected(path)
         if skipped is not None:
             await self.diverge(join(path, skipped), "this call", end)
 

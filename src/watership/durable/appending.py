@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from functools import partial
 
 from watership.durable.committer import Committer
@@ -27,35 +28,25 @@ from watership.durable.writes import (
 from watership.errors import Unavailable
 
 
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Appender:
     """Writes one run. `append` is for calls and returns only after its COMMIT; `move` is for the loop, and answers."""
 
-    def __init__(
-        self,
-        *,
-        row: Run,
-        journal: Journal,
-        course: Course,
-        waits: Waits,
-        committer: Committer,
-        new_id: NewId,
-        observer: Observer,
-    ) -> None:
-        self._row = row
-        self._journal = journal
-        self._course = course
-        self._waits = waits
-        self._committer = committer
-        self._new_id = new_id
-        self._observer = observer
+    row: Run
+    journal: Journal
+    course: Course
+    waits: Waits
+    committer: Committer
+    new_id: NewId
+    observer: Observer
 
     async def append(self, *events: AnyEvent, children: tuple[Submit, ...] = ()) -> None:
         """Commit events. Does not return if the run is no longer ours, or was stopped because its journal is full."""
         outcome = await self._write(self._entry(events, children))
         if isinstance(outcome, Refused):
-            self._course.stop(failed(outcome))
+            self.course.stop(failed(outcome))
         if not isinstance(outcome, Done):
-            await self._waits.halt()
+            await self.waits.halt()
 
     async def move(self, then: Then) -> Done | Refused | None:
         """Move the run on: Done, Refused with nothing written, or None when it is no longer ours. Never halts."""
@@ -63,15 +54,15 @@ class Appender:
 
     async def give_back(self) -> None:
         """Give the run back as its journal stands, lost or not, and whatever is under way."""
-        await self._committer.write(self._entry(then=Yield()))
+        await self.committer.write(self._entry(then=Yield()))
 
     def _entry(
         self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
     ) -> Append:
         return Append(
-            entry_id=EntryId(self._new_id()),
-            run_id=self._row.id,
-            epoch=self._row.epoch,
+            entry_id=EntryId(self.new_id()),
+            run_id=self.row.id,
+            epoch=self.row.epoch,
             events=events,
             children=children,
             then=then,
@@ -79,17 +70,17 @@ class Appender:
 
     async def _write(self, append: Append) -> Done | Refused | None:
         """None when the run was lost. What was committed is taken in whoever stops waiting for it."""
-        if self._course.mode is Mode.LOST:
+        if self.course.mode is Mode.LOST:
             return None
         try:
-            written = self._committer.enqueue(append)
+            written = self.committer.enqueue(append)
             written.add_done_callback(partial(self._written, append))
             if append.then is None:  # a move is not active: it is made because nothing is
-                self._waits.count(+1)
+                self.waits.count(+1)
             outcome = await asyncio.shield(written)
         except Unavailable as error:
-            self._observer.note("run lost: the store does not answer", run_id=self._row.id, reason=str(error))
-            self._course.lose()
+            self.observer.note("run lost: the store does not answer", run_id=self.row.id, reason=str(error))
+            self.course.lose()
             return None
         match outcome:
             case Done() | Duplicate():
@@ -104,16 +95,16 @@ class Appender:
     def _written(self, append: Append, written: asyncio.Future[Outcome]) -> None:
         """The outcome of an append is there; called before whoever waits for it, in the order of commits."""
         if append.then is None:
-            self._waits.count(-1)
+            self.waits.count(-1)
         if written.cancelled() or written.exception() is not None:
             return
         match written.result():
             case Done() | Duplicate():
                 for event in append.events:
-                    self._journal.apply(event)
+                    self.journal.apply(event)
             case WriteFenced(current=current):
-                self._observer.note("run fenced", run_id=self._row.id, epoch=append.epoch, current=current)
-                self._course.lose()
+                self.observer.note("run fenced", run_id=self.row.id, epoch=append.epoch, current=current)
+                self.course.lose()
             case _:
                 pass
 

@@ -299,13 +299,13 @@ class Execution:
 
     def lose(self) -> None:
         """The run has another owner: write nothing more."""
-        self.course.become(Mode.LOST)
+        self.course.lose()
 
     async def hand_over_now(self) -> None:
         """The drain's time is up: drop what runs and give the run back as its journal stands."""
         if self.course.mode is Mode.LOST:
             return
-        self.course.become(Mode.LOST)
+        self.course.lose()
         await self.appender.give_back()
         self.observer.note("run handed over in the middle of a step", run_id=self.run_id)
 
