@@ -29,7 +29,7 @@ from watership.durable import (
 )
 from watership.durable.calls import now
 from watership.durable.events import SignalTaken, StepDone
-from watership.durable.ids import RunId
+from watership.durable.ids import Key, RunId, child_id
 from watership.durable.states import RunState
 from watership.durable.writes import Submit
 from watership.errors import ProgramError
@@ -258,6 +258,28 @@ def test_a_program_tool_that_leaves_out_a_step_stops_the_run() -> None:
         return await signal("go")
 
     assert "'@turn:call:0/echo/1'" in changed(lambda: tool(2), lambda: tool(1))[2]
+
+
+def test_a_cancelled_parent_takes_its_child_along_which_undoes_what_it_did() -> None:
+    undone: list[object] = []
+
+    async def undo(value: object) -> None:
+        undone.append(value)
+
+    async def childs() -> object:
+        await step(echo, "booked", on_cancel=undo)
+        return await signal("never")
+
+    async def main() -> list[RunState]:
+        async with calm_world(program(lambda: child("c")), program(childs, "c")) as world:
+            run_id = await world.submit("p")
+            await world.clock.sleep(5)
+            await world.cancel(run_id)
+            parent = await world.end_of(run_id)
+            return [parent.state, (await world.end_of(child_id(run_id, Key("c/0")))).state]
+
+    assert play(main) == [RunState.CANCELLED, RunState.CANCELLED]
+    assert undone == ["booked"]
 
 
 def test_a_signal_of_another_name_is_a_change() -> None:
