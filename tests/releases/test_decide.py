@@ -72,6 +72,8 @@ OVER = Position(phase=len(PLAN.phases), **FULL)
         (at("cutover", HALF + 1, **SPLIT), facts(router=None, intake=None), Do),
         (at("cutover", demand=ORDER, **SPLIT), facts(router=50, intake=50), TakeBack),
         (at("gate", demand=ORDER), facts(), End),
+        (at("gate", demand=ORDER), facts(router=None), TakeBack),
+        (at("gate", demand=ORDER), facts(intake=None), TakeBack),
         (OVER, facts(router=100, intake=100), Promote),
         (replace(OVER, promoted=True), facts(router=100, intake=100), Watch),
         (replace(OVER, promoted=True, watched=PASSED), facts(router=100, intake=100), End),
@@ -86,6 +88,8 @@ OVER = Position(phase=len(PLAN.phases), **FULL)
         (replace(OVER, taken_back=PASSED, retired=FAILED, retire_tries=3), facts(), End),
         (replace(OVER, taken_back=FAILED), facts(router=100), Ask),
         (Position(adopted=True), facts(router=50), TakeBack),
+        (Position(adopted=True), facts(router=None, intake=None), TakeBack),
+        (Position(adopted=True), facts(), Do),
     ],
 )
 def test_what_is_done_next_follows_from_position_and_facts(

@@ -105,8 +105,8 @@ def decide(plan: Plan, position: Position, facts: Facts, zero: datetime) -> Act:
 
 def _lost(position: Position, facts: Facts) -> str | None:
     """A plane that gives next less than was read back: its dead-man's switch, or another hand, took it back."""
-    if position.adopted and not position.moved and (facts.router or facts.intake):
-        return "Next is served, and the journal of who shifted to it was not taken over"
+    if position.adopted and not position.moved and not _unserved(facts):
+        return "Next is served, or may be, and the journal of who shifted to it was not taken over"
     for plane, weight in (("router", facts.router), ("intake", facts.intake)):
         if weight is not None and weight < position.weight:
             return f"The {plane} gives next {weight} %, not {position.weight} %: it was taken back"
@@ -158,7 +158,7 @@ def _by_policy(phase: PlannedPhase, position: Position, facts: Facts, why: str) 
 
 def _back(position: Position, facts: Facts, why: str, *, who: str = CONTROLLER) -> Act:
     """Take back what was done; where nothing was, the release merely ends."""
-    if not (position.touched or position.moved or facts.router or facts.intake):
+    if not (position.touched or position.moved) and _unserved(facts):
         return End(outcome="refused", reason=why)
     automatic = who == CONTROLLER
     return TakeBack(
@@ -168,6 +168,11 @@ def _back(position: Position, facts: Facts, why: str, *, who: str = CONTROLLER) 
         quarantines=position.condemned or (automatic and position.moved),
         decided_at=position.failed_at or (position.watched.ended if position.watched else facts.at),
     )
+
+
+def _unserved(facts: Facts) -> bool:
+    """Both planes say that next gets nothing. A plane that does not answer may give it something."""
+    return facts.router == 0 and facts.intake == 0
 
 
 def _overdue(plan: Plan, phase: PlannedPhase, position: Position, now: datetime, zero: datetime) -> bool:
