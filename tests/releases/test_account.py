@@ -15,9 +15,9 @@ from watership.releases.status import Fold
 
 def test_runs_at_a_cutover_that_never_came_are_not_none_but_unknown() -> None:
     release = Release(plan=a_plan(), signoffs=(), scripts=(), smoke=Smoke(), zero=NOON)
-    counts = {"live_runs": Count(under_way=3), "next_runs": Count()}
+    state, audit = Fold(position=Position()), SimAudit(SystemClock())
 
-    facts = account(release, Fold(position=Position()), audit=SimAudit(SystemClock()), **counts)
+    facts = account(release, state, audit=audit, live_runs=Count(under_way=3), next_runs=Count())
 
     assert [(each.at_cutover, each.now) for each in facts.runs] == [(None, 3), (None, 0)]
     assert '<td class="n">–</td><td class="n">3</td>' in render(facts)

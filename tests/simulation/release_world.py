@@ -213,6 +213,7 @@ class ReleaseWorld:
         overrides: Overrides | None = None,
         judge: Judge = gate.judge,
         router: type[SimRouter] = SimRouter,
+        pausing: bool = False,
     ) -> None:
         self.clock = VirtualClock()
         self.hosts = SimHosts(self.clock)
@@ -229,6 +230,7 @@ class ReleaseWorld:
         self.sessions = Sessions()
         self.judge = judge
         self.new_id = seeded_ids(seed)
+        self.pausing = pausing
         self.plan = self._plan(source, overrides)
         self.lives: list[Life] = []
         self.controlling: asyncio.Task[Outcome] | None = None
@@ -247,6 +249,7 @@ class ReleaseWorld:
             starter="Sam Starter",
             created_at=self.clock.now(),
             overrides=overrides,
+            pauses_writes=frozenset({EXPAND.name}) if self.pausing else frozenset(),
         )
 
     async def begin(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
+from tests.simulation.release_targets import SimRouter
 from tests.simulation.release_world import LIVE, NEXT, Life, ReleaseWorld, side
 from watership.errors import Conflict
 from watership.fleet.deployment import Slot
@@ -184,5 +186,64 @@ def test_who_was_deposed_by_force_acts_no_more_and_the_next_controller_has_a_hig
         outcome = await world.controller().resume()
         assert outcome.outcome == "rolled_back" and world.lock.epoch == 3
         assert await world.faults(outcome) == []
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+@pytest.mark.parametrize(("pausing", "bad"), [(True, 0.0), (True, 0.15), (False, 0.15)])
+def test_read_only_that_a_person_turned_on_outlives_a_release(pausing: bool, bad: float) -> None:
+    async def main() -> None:
+        world = ReleaseWorld(pausing=pausing, bad=bad)
+        await world.begin()
+        await world.work.set_readonly(True)
+
+        outcome = await world.controller().start(world.brief())
+
+        assert outcome.outcome == ("rolled_back" if bad else "promoted")
+        assert await world.faults(outcome) == ["read-only is on"]
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_read_only_that_a_killed_controller_left_on_is_turned_off() -> None:
+    async def main() -> None:
+        world = ReleaseWorld(pausing=True)
+        for death in range(60, 90):
+            world = ReleaseWorld(pausing=True)
+            outcome = await world.release(death)
+            assert await world.faults(outcome) == [], death
+
+    run_in_virtual_time(main, limit_seconds=10 * SECONDS)
+
+
+def test_requests_that_a_drain_cut_off_are_told() -> None:
+    class Busy(SimRouter):
+        async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
+            return 7
+
+    async def main() -> None:
+        world = ReleaseWorld(bad=0.15, router=Busy)
+        await world.begin()
+        await world.controller().start(world.brief())
+
+        left = next(entry for entry in world.audit.kept if entry.action == "release.retire.passed")
+        assert left.facts["undrained"] == 7 and "7 requests were cut off" in str(left.facts["evidence"])
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_what_is_not_cleared_away_is_not_said_to_be() -> None:
+    class Clinging(SimRouter):
+        async def set_targets(self, slot: Slot, addresses: Sequence[str], *, epoch: int) -> None:
+            if addresses:
+                await super().set_targets(slot, addresses, epoch=epoch)
+
+    async def main() -> None:
+        world = ReleaseWorld(bad=0.15, router=Clinging)
+        await world.begin()
+        outcome = await world.controller().start(world.brief())
+
+        assert outcome.outcome == "rolled_back" and "was not cleared away" in outcome.reason
+        assert "the router still knows" in outcome.reason
 
     run_in_virtual_time(main, limit_seconds=SECONDS)

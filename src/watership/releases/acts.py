@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
+from watership.releases import pause
 from watership.releases.checks import CHECKS, Scene, measure
 from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
@@ -142,16 +143,16 @@ class Acts:
             if there >= migration.end:
                 continue
             if migration.name in pausing:
-                await env.intake.set_readonly(True)
+                await pause.pause(env, plan.release)
             try:
                 await self._apply(migration, timeout)
             finally:
                 if migration.name in pausing:
-                    await env.intake.set_readonly(False)
+                    await pause.resume(env, plan.release)
             there = await env.migrator.version()
         if pausing:
             # A controller that was killed in between left it on.
-            await env.intake.set_readonly(False)
+            await pause.resume(env, plan.release)
         wanted = plan.migrations[-1].end
         return found(
             there >= wanted, f"The database reports schema {there}; {wanted} was planned.", version=there

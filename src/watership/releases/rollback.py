@@ -12,12 +12,13 @@ from watership.durable.writes import Done, Rehome
 from watership.errors import Conflict, Fenced, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import open_runs
+from watership.releases import pause
 from watership.releases.cutover import Dial, Split
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.order import Release
 from watership.releases.plan import Side, Size
-from watership.releases.ports import HostSpec
+from watership.releases.ports import HostSpec, InstanceState
 from watership.releases.sight import served
 from watership.releases.snapshots import quarantine
 
@@ -90,24 +91,51 @@ async def leave(
     nxt, live, epoch = release.plan.next, release.plan.live, authority.epoch
     if quarantines:
         await quarantine(env.snapshots, nxt.build.digest)
-    await env.intake.set_readonly(False)
+    await pause.resume(env, release.plan.release)
     (outcome,) = (await env.work.write([Rehome(source=nxt.deployment, target=live.deployment)])).outcomes
     rehomed = outcome.count if isinstance(outcome, Done) else 0
     lost = None if began is None else await _failed_since(env, nxt, began)
-    await env.router.drain(nxt.slot, seconds=DRAIN_SECONDS, epoch=epoch)
+    cut = await env.router.drain(nxt.slot, seconds=DRAIN_SECONDS, epoch=epoch)
     if await registered(env, nxt.deployment) is not None:
         await env.router.set_targets(nxt.slot, (), epoch=epoch)
         await env.hosts.ensure(spec(nxt, replace(release.plan.size, serve=0)), epoch=epoch)
     left = await _lingered(env, nxt.deployment, release.linger)
     await dismiss(env, nxt.deployment, runs_left=left, epoch=epoch)
+    end = env.clock.monotonic() + STOP_SECONDS
+    while (clings := await _clinging(env, nxt, left)) and env.clock.monotonic() < end:
+        await env.clock.sleep(LOOK_SECONDS)
+    if clings:
+        return failed(f"{'; '.join(clings)}.", undrained=cut, rehomed=rehomed, lingering=left)
     kept = f"; {left} runs of it go on and keep its workers" if left else ""
+    kept += f"; {cut} requests were cut off after {DRAIN_SECONDS:g} s" if cut else ""
     return passed(
         f"{rehomed} runs that it had not begun were re-homed{kept}. {SCHEMA_STAYS}",
         rehomed=rehomed,
         lingering=left,
+        undrained=cut,
         failed_requests=lost,
         quarantined=quarantines,
     )
+
+
+async def _clinging(env: Environment, side: Side, runs_left: int) -> list[str]:
+    """What is read back of a side that should be gone, but for the workers of its last runs."""
+    targets = (await env.router.read()).targets.get(side.slot, ())
+    instances = [each for each in await env.hosts.instances() if each.deployment == side.deployment]
+    kept = [
+        each.name
+        for each in instances
+        if each.state is not InstanceState.DEAD and (each.role == "serve" or not runs_left)
+    ]
+    known = await registered(env, side.deployment)
+    wrong = []
+    if targets:
+        wrong.append(f"the router still knows {', '.join(targets)} in {side.slot.value}")
+    if kept:
+        wrong.append(f"{', '.join(kept)} still run")
+    if known is not None and known.state is DeploymentState.STANDING:
+        wrong.append(f"the register still has {side.deployment} in {side.slot.value}")
+    return wrong
 
 
 async def _failed_since(env: Environment, side: Side, began: datetime) -> int | None:
