@@ -117,3 +117,27 @@ def test_a_watch_with_too_many_unseen_seconds_rules_nothing_out() -> None:
     assert much.reason.startswith("accepted by Ina Charge without a verdict: ")
     assert "rule nothing out" in much.reason and "of 1" in much.reason
     assert "rule nothing out" not in little.reason and "were not seen" in little.reason
+
+
+def test_a_soak_that_missed_seconds_looks_longer_before_it_promotes() -> None:
+    async def main() -> tuple[Outcome, int]:
+        world = ReleaseWorld()
+        await world.begin()
+        starting = asyncio.create_task(world.controller().start(world.brief()))
+        while not any(entry.action == "release.cutover.soak.begun" for entry in world.audit.kept):
+            await world.clock.sleep(0.1)
+        world.router.forgets = True
+        await world.clock.sleep(4)
+        world.router.forgets = False
+        began = world.clock.now()
+        while not any(entry.action.startswith("release.cutover.full") for entry in world.audit.kept):
+            await world.clock.sleep(0.1)
+            if starting.done():
+                break
+        return await starting, round((world.clock.now() - began).total_seconds())
+
+    outcome, seconds = run_in_virtual_time(main, limit_seconds=3600.0)
+
+    # Eight seconds are planned and 25 at most: three or four that are missing are never a twentieth of these.
+    assert (outcome.outcome, "rule nothing out" in outcome.reason) == ("rolled_back", True)
+    assert seconds > 15

@@ -74,6 +74,11 @@ class Vigil(Struct, frozen=True, kw_only=True):
         """The seconds of which nothing is known, whenever they were: what was not counted was not seen."""
         return max(self.length - self.gate.ticks, 0)
 
+    @property
+    def clear(self) -> bool:
+        """Whether enough was seen to rule anything out."""
+        return self.unseen <= max(UNSEEN_SHARE * self.length, UNSEEN_SECONDS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watchword:
@@ -208,7 +213,7 @@ def _over(
     elapsed, figures = (env.clock.now() - state.began).total_seconds(), _figures(state)
     if word.promotes and state.blind > BLIND_SECONDS:
         return inconclusive(f"Nothing was known of the last {state.blind} seconds of traffic.", **figures)
-    well = judgement.verdict is Verdict.PASSED and frozen is None
+    well = judgement.verdict is Verdict.PASSED and frozen is None and state.clear
     if elapsed < (word.give_up if word.promotes and not well else word.length):
         return None
     if state.blind and (word.promotes or elapsed < word.length + BLIND_SECONDS):
@@ -222,7 +227,7 @@ def _over(
 def _seen(state: Vigil, judgement: Judgement) -> Finding:
     """The gate's word, for the time that was seen: over more it says nothing."""
     figures, words = _figures(state), f"{state.unseen} of {state.length} seconds were not seen"
-    if state.unseen > max(UNSEEN_SHARE * state.length, UNSEEN_SECONDS):
+    if not state.clear:
         limit = f"more than {percent(UNSEEN_SHARE)} of them rule nothing out"
         return inconclusive(f"{words}; {limit}.", **figures)
     evidence = f"{judgement.reason} {words.capitalize()}." if state.unseen else judgement.reason
