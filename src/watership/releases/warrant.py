@@ -33,7 +33,12 @@ class Caller:
     def require(self, audit: Audit, act: str, *roles: str, release: str = "") -> str:
         """The person, if they have one of `roles`; NotAllowed otherwise. Either way it is in the audit."""
         granted = self.open or any(self.identity.acts_as(role) for role in roles)
-        facts: dict[str, Fact] = {"act": act, "release": release, "needs": ", ".join(roles), "open": self.open}
+        facts: dict[str, Fact] = {
+            "act": act,
+            "release": release,
+            "needs": ", ".join(roles),
+            "open": self.open,
+        }
         audit.append(self.person, f"authority.{'granted' if granted else 'refused'}", facts)
         if not granted:
             has = ", ".join(sorted(self.identity.roles)) or "none"
