@@ -61,7 +61,7 @@ async def test_who_comes_second_is_told_who_is_there_since_when_and_what_to_do(t
     holder = await first.acquire(who="dana", release="r1")
     with pytest.raises(Conflict) as conflict:
         await second.acquire(who="eve", release="r2")
-    for fact in ("dana", "r1", f"{holder.since:%H:%M:%S}", "watership release show r1"):
+    for fact in ("dana", "r1", f"{holder.since:%H:%M:%S}", "watership release watch r1"):
         assert fact in str(conflict.value)
     assert await second.read() == holder
     await first.release()

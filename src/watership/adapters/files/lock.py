@@ -103,7 +103,7 @@ class FileLock:
         return Conflict(
             f"{holder.who} holds the lock for release {holder.release} since {holder.since:%Y-%m-%d %H:%M:%S} UTC "
             f"(epoch {holder.epoch}).",
-            fix=f"Follow it with: watership release show {holder.release}",
+            fix=f"Follow it with: watership release watch {holder.release}",
         )
 
 
