@@ -184,6 +184,7 @@ class Bank:
 def in_doubt(
     check: Any = None,
     answer: Answer | None = None,
+    better: Answer | None = None,
     on_cancel: Any = None,
     effect: Effect | None = Effect.UNSAFE,
 ) -> tuple[Any, Bank, Any]:
@@ -203,6 +204,10 @@ def in_doubt(
                 assert [wait.kind for wait in run.waits] == ["answer"]
                 assert bytes(run.waits[0].about) == b"[5]"
                 await world.write(answer)
+            if better is not None:
+                asked = await world.until(run_id, RunState.IN_DOUBT)
+                assert b"The answer was not taken" in bytes(asked.waits[0].about)
+                await world.write(better)
             run = await world.end_of(run_id)
             assert world.oracle.violations == []
             return run, bank, await events(world, run_id)
@@ -225,6 +230,13 @@ def test_a_person_may_say_that_a_step_in_doubt_was_done() -> None:
     run, bank, journal = in_doubt(answer=word("done", b'"paid after all"'))
     assert decoded(run) == "paid after all" and bank.paid == [5]
     assert [type(event) for event in journal[:2]] == [StepStarted, StepAnswered]
+
+
+def test_an_answer_of_the_wrong_type_is_asked_for_again_and_ends_nothing() -> None:
+    right = msgspec.structs.replace(word("done", b'"paid after all"'), entry_id=EntryId("a better word"))
+    run, bank, journal = in_doubt(answer=word("done", b"42"), better=right)
+    assert decoded(run) == "paid after all" and bank.paid == [5]
+    assert [type(event) for event in journal[:3]] == [StepStarted, StepAnswered, StepAnswered]
 
 
 def test_a_person_may_have_a_step_in_doubt_tried_again() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, NoReturn, assert_never
 
 import msgspec
 
@@ -114,7 +114,11 @@ async def _settle(
                 await execution.waits.wait(Waiting(kind="timer", key=call.key, name=asked.name, due=due))
             return _Again(attempt + 1)
         case StepAnswered(decision="done", value=value):
-            return _value(execution, call.key, asked, record, value)
+            try:
+                return _value(execution, call.key, asked, record, value)
+            except msgspec.ValidationError as error:
+                # What somebody typed must not end a run whose effect has happened: they are asked again.
+                await _ask(execution, call.key, asked, f"The answer was not taken: {error}.")
         case StepAnswered(decision="fail", by=by):
             failure = Failure(kind="DecidedFailed", message=f"{by} decided that the step in doubt failed.")
             raise StepFailed(call.key, failure, record.attempt)
@@ -133,11 +137,8 @@ async def _resolve_doubt(
     assert isinstance(record.last, StepStarted)
     checked = None if asked.check is None else await _check(execution, call.key, asked.check)
     if checked is None:
-        about = Waiting(kind="answer", key=call.key, name=asked.name, about=record.last.arguments)
         execution.observer.note("step in doubt", run_id=execution.run_id, key=call.key)
-        # The answer comes as a journal event of the next execution: this wait only parks the run.
-        await execution.waits.wait(about)
-        raise AssertionError("an answer ends the execution that waits for it")
+        await _ask(execution, call.key, asked, record.last.arguments)
     if isinstance(checked, Done):
         value = encode(checked.value, f"the checked result of step {call.key!r}")
         answer = StepAnswered(key=call.key, decision="done", by="check", value=value)
@@ -145,6 +146,13 @@ async def _resolve_doubt(
         answer = StepAnswered(key=call.key, decision=checked, by="check")
     await execution.appender.append(answer)
     return await _settle(execution, call, asked, execution.journal.steps[call.key])
+
+
+async def _ask(execution: Execution, key: Key, asked: StepCall, about: object) -> NoReturn:
+    """Park until a person decides. The answer comes as a journal event of the next execution."""
+    shown = encode(about, f"what step {key!r} is about")
+    await execution.waits.wait(Waiting(kind="answer", key=key, name=asked.name, about=shown))
+    raise AssertionError("an answer ends the execution that waits for it")
 
 
 async def _check(execution: Execution, key: Key, check: Check) -> Checked | None:

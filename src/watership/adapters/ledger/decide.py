@@ -33,12 +33,18 @@ def answer(tx: Transaction, write: Answer) -> Outcome:
         return unknown(write.run_id)
     if tx.rows.remembers(run.id, write.entry_id):
         return Duplicate()
-    if run.state is not RunState.IN_DOUBT or not in_doubt(tx.rows.events(run.id), write.key):
+    if run.state is not RunState.IN_DOUBT or not _asks(tx, run, write.key):
         return Refused(code="not_in_doubt", reason=f"Run {run.id} is not in doubt at {write.key}.")
     tx.rows.remember(run.id, write.entry_id)
     decided = StepAnswered(key=write.key, decision=write.decision, by=write.by, value=write.value)
     tx.rows.put(_again(tx, journal(tx, run, decided)))
     return Done()
+
+
+def _asks(tx: Transaction, run: Run, key: Key) -> bool:
+    """Whether the run waits for a decision about `key`: a first one, or another for one that did not fit."""
+    asked = {waiting.key for waiting in run.waits if waiting.kind == "answer"}
+    return key in asked if asked else in_doubt(tx.rows.events(run.id), key)
 
 
 def in_doubt(events: tuple[AnyEvent, ...], key: Key) -> bool:
