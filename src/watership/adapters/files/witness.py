@@ -32,6 +32,8 @@ class FileWitness:
         self._folder = folder
         self._worker: WorkerId | None = None
         self._file: int | None = None
+        # Asked before every step: as text, because building a Path costs five times the look itself.
+        self._place = ""
 
     def hold(self, worker: WorkerId) -> None:
         """Take the lock. Holding the same worker's again is nothing; another's gives up the one before."""
@@ -44,15 +46,11 @@ class FileWitness:
             self._file = self._take(worker)
         except OSError as reason:
             raise Unavailable(f"The session lock of worker {worker} cannot be taken: {reason}.") from reason
-        self._worker = worker
+        self._worker, self._place = worker, str(self._path(worker))
 
     def held(self) -> bool:
         """Whether the file that we have locked is still the one that others would look at."""
-        return (
-            self._file is not None
-            and self._worker is not None
-            and _is_at(self._file, self._path(self._worker))
-        )
+        return self._file is not None and _is_at(self._file, self._place)
 
     def is_dead(self, worker: WorkerId) -> bool:
         """Without a file there is nothing to know: the worker may live on another machine."""
@@ -103,9 +101,9 @@ def _locked(file: int, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
-def _is_at(file: int, path: Path) -> bool:
+def _is_at(file: int, path: Path | str) -> bool:
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
+        return os.path.samestat(os.fstat(file), os.stat(path))
     except FileNotFoundError:
         return False
 
