@@ -11,8 +11,10 @@ setup: ## make .venv from the hash-locked requirements (PYTHON=... chooses the i
 demo: setup ## take a live system from one version to the next, and a broken one back
 	@.venv/bin/watership demo
 
-dev: setup ## run everything in one process on port 3000
-	@.venv/bin/watership dev
+APP ?= examples/hello.py:app
+
+dev: setup ## run an app in one process on port 3000 (APP=FILE.py:NAME)
+	@.venv/bin/watership dev --app $(APP)
 
 test: setup ## run the tests
 	.venv/bin/pytest -q

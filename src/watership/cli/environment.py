@@ -33,15 +33,20 @@ def up(build: Path, listen: str | None, slot: str, workers: int) -> None:
     watership environment up ./my-app
     """
     from watership.fleet.deployment import Slot
-    from watership.wiring.environment import Layout, LocalEnvironment
+    from watership.wiring.environment import Layout, LocalEnvironment, check_build
 
     config = read_config()
+    check_build(build.resolve())
 
     async def started() -> tuple[str, str]:
         local = LocalEnvironment(config)
         address = await local.up(listen or f"{config.http.host}:{config.http.port}")
         say(f"router at {address}; starting {build}")
-        deployment = await local.establish(build.resolve(), Slot(slot), Layout(workers=workers))
+        try:
+            deployment = await local.establish(build.resolve(), Slot(slot), Layout(workers=workers))
+        except BaseException:
+            await local.down()
+            raise
         return address, deployment.id
 
     address, deployment = asyncio.run(started())

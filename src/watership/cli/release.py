@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from watership.releases.order import Kind
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
-    from watership.releases.status import ReleaseStatus
+    from watership.releases.status import Planned, ReleaseStatus
     from watership.releases.warrant import Caller
     from watership.wiring.controller import Desk
 
@@ -33,9 +34,13 @@ def release() -> None:
     """Releases: a runbook and a build make a plan; people sign it; a controller runs it.
 
     \b
-    watership release plan ./my-app-2.1.0
-    watership release sign --role technical_lead --as bo
-    watership release start
+    watership release plan ./my-app-2.1.0 --as ada
+    watership release sign --role technical_lead --as bo     (one person for each role that the plan names)
+    watership release start --as ada
+    watership release watch                                  (in another terminal)
+    watership release rollback --now --as ada
+
+    Without --as you are $USER. By example: docs/releases.md
     """
 
 
@@ -59,7 +64,7 @@ def _caller(name: str | None, token: str | None) -> Caller:
     config = read_config()
     if config.open:
         if name is None:
-            raise BadInput("Who are you?", fix="Say it with --as NAME.")
+            raise BadInput("Who are you?", fix="Say it with --as NAME; USER is not set either.")
         return Caller(everybody(name, SystemClock()), open=True)
     if token is None:
         raise NotAllowed("A token is needed to act here.", fix="Set WATERSHIP_TOKEN, or pass --token.")
@@ -83,9 +88,9 @@ def _acting(command: click.decorators.FC) -> click.decorators.FC:
     command = click.option("--token", envvar="WATERSHIP_TOKEN", help="Who you are; or set WATERSHIP_TOKEN.")(
         command
     )
-    return click.option("--as", "name", envvar="USER", help="Who you are, where no tokens are asked for.")(
-        command
-    )
+    return click.option(
+        "--as", "name", envvar="USER", help="Who you are, where no tokens are asked for; $USER unless given."
+    )(command)
 
 
 def _one(command: click.decorators.FC) -> click.decorators.FC:
@@ -108,6 +113,11 @@ def _one(command: click.decorators.FC) -> click.decorators.FC:
 @click.option(
     "--min-samples", type=click.IntRange(min=1), help="Requests on next before it may be judged well."
 )
+@click.option(
+    "--waive-quarantine",
+    is_flag=True,
+    help="Plan a build that was rolled back automatically; say it at start too.",
+)
 @click.option("--serve", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @_acting
@@ -119,6 +129,7 @@ def plan(
     soak: float | None,
     watch: float | None,
     min_samples: int | None,
+    waive_quarantine: bool,
     serve: int,
     workers: int,
     name: str | None,
@@ -130,16 +141,16 @@ def plan(
     overrides = Overrides(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
     )
-    starter = _caller(name, token).person
 
     async def drawn(desk: Desk) -> Plan:
         draft = await desk.draw(
             build.resolve(),
             release=release,
-            starter=starter,
+            starter=_caller(name, token).person,
             overrides=overrides,
             size=Size(serve=serve, workers=workers, slots=16),
             book=runbook,
+            waived=waive_quarantine,
         )
         desk.folder(draft.plan.release).save_draft(draft)
         return draft.plan
@@ -170,6 +181,7 @@ def _show_plan(made: Plan) -> None:
         f"gate        {guarantee(made.gate)}",
         f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
+        f"            {_rules(made)}",
         "",
         table(phases, ["phase", "at", "budget", "items"]),
     ]
@@ -181,7 +193,20 @@ def _show_plan(made: Plan) -> None:
     }
     show(told, "\n".join(lines))
     say(
-        f"next: watership release sign {made.release} --role ROLE   then: watership release start {made.release}"
+        f"next: watership release sign {made.release} --role ROLE --as NAME   "
+        f"then: watership release start {made.release} --as {made.starter}"
+    )
+
+
+def _rules(made: Plan) -> str:
+    """By which rules a sign-off counts."""
+    from watership.releases.quantity import spoken
+
+    rules = made.signoffs
+    words = [] if rules.starter_may_sign else [f"{made.starter}, who starts it, cannot sign"]
+    words += ["one person signs in one role"] if rules.one_person_one_role else []
+    return "; ".join(
+        [*words, f"a sign-off expires after {spoken(rules.expires)}, and with any change of the plan"]
     )
 
 
@@ -194,25 +219,31 @@ def _side(side: Side) -> str:
 @click.option("--role", required=True, help="The role in which you sign.")
 @_acting
 def sign(release: str | None, role: str, name: str | None, token: str | None) -> None:
-    """Give your word for the plan as it stands, in one role. Any change of the plan voids it."""
+    """Give your word for the plan as it stands, in one role. Any change of the plan voids it.
+
+    `release plan` names the roles that are needed. Unless the runbook says otherwise whoever drew the plan cannot
+    sign it, nobody signs in two roles, and a sign-off expires.
+
+    \b
+    watership release sign --role technical_lead --as bo
+    """
     from watership.releases.plan import fingerprint
     from watership.releases.signoff import SignOff, missing
     from watership.releases.signoff import sign as added
 
-    caller = _caller(name, token)
-    person = caller.person
-
-    async def signed(desk: Desk) -> tuple[str, list[str]]:
+    async def signed(desk: Desk) -> tuple[str, str, list[str]]:
         folder = desk.folder(release) if release else desk.latest()
-        caller.require(desk.environment.audit, "sign", role, release=folder.name)
         made, now = folder.draft().plan, desk.environment.clock.now()
+        caller = _caller(name, token)
+        person = caller.person
+        caller.require(desk.environment.audit, "sign", role, release=folder.name)
         given = SignOff(fingerprint=fingerprint(made), role=role, person=person, at=now)
         signoffs = added(made, folder.signoffs(), given)
         folder.save_signoffs(signoffs)
         desk.environment.audit.append(person, "plan.signed", {"release": made.release, "role": role})
-        return made.release, [each.role for each in missing(made, signoffs, now)]
+        return person, made.release, [each.role for each in missing(made, signoffs, now)]
 
-    signed_release, lacking = _at_desk(signed)
+    person, signed_release, lacking = _at_desk(signed)
     words = f"still missing: {', '.join(lacking)}" if lacking else "every sign-off is given"
     show(
         {"release": signed_release, "missing": lacking},
@@ -233,16 +264,16 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
     """
     from watership.fleet.identity import ADMIN, OPERATOR
 
-    caller = _caller(name, token)
-    person = caller.person
-
     async def started(desk: Desk) -> int:
         folder = desk.folder(release) if release else desk.latest()
+        folder.draft()  # no plan is told before anything is asked of the person
+        caller = _caller(name, token)
+        person = caller.person
         caller.require(desk.environment.audit, "start", OPERATOR, release=folder.name)
         if waive_quarantine:
             caller.require(desk.environment.audit, "waive a quarantine", ADMIN, release=folder.name)
         brief = desk.brief(folder.name, starter=person, waived_by=person if waive_quarantine else None)
-        say(f"release {folder.name} begins; look with: watership release watch {folder.name}")
+        say(f"starting release {folder.name}; if it begins, look with: watership release watch {folder.name}")
         return await _ended(desk, desk.controller.start(brief))
 
     return _at_desk(started)
@@ -264,9 +295,8 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
     """Go on with the release that is under way, after its controller was killed."""
     from watership.fleet.identity import OPERATOR
 
-    caller = _caller(name, token)
-
     async def resumed(desk: Desk) -> int:
+        caller = _caller(name, token)
         caller.require(desk.environment.audit, "resume", OPERATOR)
         return await _ended(desk, desk.controller.resume(adopt=adopt))
 
@@ -342,7 +372,7 @@ def _order(command: str, kind: Kind, about: str) -> None:
 
 _order("hold", "hold", "Begin nothing more, until `go-on`.")
 _order("go-on", "resume", "End a hold, or go on after a failure that waits for a person.")
-_order("next", "next", "Do not wait for the calendar.")
+_order("next", "next", "Skip the calendar wait that stands now; the next one needs it again.")
 _order("accept", "accept", "Be content with a watch that came to no verdict.")
 _order("abort", "abort", "End the release, and take back what was done.")
 
@@ -350,12 +380,28 @@ _order("abort", "abort", "End the release, and take back what was done.")
 @release.command(name="status")
 @_one
 def release_status(release: str | None) -> int:
-    """Where a release stands now: phases, weights, the soak's numbers. Exit 7 while it waits for a person."""
+    """Where a release stands now: phases, weights, the soak's numbers; or the plan that is not started.
 
-    async def looked(desk: Desk) -> ReleaseStatus:
-        return await desk.status(await desk.find(release))
+    Exit 7 while it waits for a person, or while no controller is at work on it.
+    """
+
+    async def looked(desk: Desk) -> ReleaseStatus | Planned:
+        from msgspec.structs import replace
+
+        try:
+            known = await desk.find(release)
+        except NotFound:
+            if (drawn := await desk.planned(release)) is None:
+                raise
+            return drawn
+        drawn = None if release else await desk.planned()
+        newer = drawn if drawn and drawn.created_at > known.release.plan.created_at else None
+        return replace(await desk.status(known), planned=newer)
 
     found = _at_desk(looked)
+    if found.stage == "planned":
+        show(found, "\n".join(_drawn(found)))
+        return Exit.INCONCLUSIVE
     show(found, _page(found))
     return exit_for(found)
 
@@ -367,13 +413,16 @@ def watch(release: str | None, every: float) -> int:
     """Follow a release until it ends; leaving (Ctrl-C) does not touch it. Exit as `start` does."""
 
     async def followed(desk: Desk) -> ReleaseStatus:
+        from msgspec.structs import replace
+
         known, said = await desk.find(release), ""
         while True:
             found = await desk.status(known)
-            line = _line(found)
-            if line != said:
-                show(found, line)
-                said = line
+            # Without the seconds that are left, which change with every look.
+            news = _line(replace(found, waits_until=None))
+            if news != said:
+                show(found, _line(found))
+                said = news
             if found.over:
                 return found
             await asyncio.sleep(every)
@@ -394,8 +443,9 @@ def report(release: str | None) -> None:
 
 
 def exit_for(found: ReleaseStatus) -> Exit:
-    """0 while all is well, 7 while it waits for a person, else how it ended."""
-    return Exit.INCONCLUSIVE if found.asks else OUTCOMES.get(found.stage, Exit.OK)
+    """0 while all is well, 7 while it waits for a person or for a controller, else how it ended."""
+    waits = found.asks or found.unattended
+    return Exit.INCONCLUSIVE if waits else OUTCOMES.get(found.stage, Exit.OK)
 
 
 def _line(found: ReleaseStatus) -> str:
@@ -405,9 +455,26 @@ def _line(found: ReleaseStatus) -> str:
     now = next((each for each in found.items if each.state == "running"), None)
     phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
     doing = f" · {now.title}" if now else ""
+    if found.unattended:
+        return f"{found.release} {phase}{doing} · {_given(found)} · NO CONTROLLER is at work: watership release resume"
     soak = f" · {found.vigil.words}" if found.vigil and found.stage in ("running", "watching") else ""
     held = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else " · HELD" if found.held else ""
-    return f"{found.release} {phase}{doing} · next {found.weight} %{soak}{held}"
+    return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found)}{soak}{held}"
+
+
+def _given(found: ReleaseStatus) -> str:
+    """What next gets, as the planes themselves say now."""
+    router, intake = ("unknown" if share is None else f"{share} %" for share in (found.router, found.intake))
+    return f"now: router gives next {router}, intake {intake}"
+
+
+def _waiting(found: ReleaseStatus) -> str:
+    if not found.waits_for:
+        return ""
+    left = ""
+    if found.waits_until is not None:
+        left = f" (in {max(0.0, (found.waits_until - datetime.now(UTC)).total_seconds()):.0f} s)"
+    return f" · waits for {found.waits_for}{left}; hurry with: watership release next"
 
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "running": "▶", "waiting": "·"}
@@ -417,6 +484,18 @@ def _page(found: ReleaseStatus) -> str:
     """The whole checklist, with what was found."""
     lines = [_line(found), ""]
     lines += [f" {SIGNS[each.state]} {each.key:<34} {each.evidence or each.title}" for each in found.items]
-    if found.router is not None:
-        lines.append(f"\nrouter gives next {found.router} %, the intake {found.intake} %")
+    if found.planned is not None:
+        lines += ["", "A newer plan is drawn, and not started:", *_drawn(found.planned)]
     return "\n".join(lines)
+
+
+def _drawn(plan: Planned) -> list[str]:
+    """A plan that is not started, and the command that brings it on."""
+    role = next(iter(plan.missing), None)
+    onward = f"sign {plan.release} --role {role} --as NAME" if role else f"start {plan.release} --as NAME"
+    return [
+        f"{plan.release} planned: {plan.live} → {plan.next} ({plan.slot})",
+        f"signed   {', '.join(plan.signed) or 'nobody yet'}",
+        f"missing  {', '.join(plan.missing) or 'nothing'}",
+        f"next: watership release {onward}",
+    ]

@@ -88,7 +88,6 @@ def dev(where: str | None, port: int | None, reload: bool) -> int:
     config = _listening(read_config(), None, port)
     app, folder = chosen_app(where)
     place = roles.place_of(app, None, None, "green")
-    watched = _watch(folder) if reload and folder is not None else asyncio.sleep(float("inf"))
 
     def ready(url: str) -> None:
         names = ", ".join(card.name for card in app.directory.cards()) or "none yet"
@@ -96,7 +95,7 @@ def dev(where: str | None, port: int | None, reload: bool) -> int:
         say(f"  Agents  {names}\n  Store   {config.store.url}\n")
         say(f"Try:  watership run start {next(iter(app.programs), 'AGENT')} --input '...' --server {url}")
 
-    again = run(roles.develop(config, app, place, ready, watched))
+    again = run(roles.develop(config, app, place, ready, lambda: _watch(folder if reload else None)))
     if again:
         say("a source changed: starting anew; runs go on where they were")
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the very command that started us
@@ -114,11 +113,30 @@ def _listening(config: Config, host: str | None, port: int | None) -> Config:
     return checked(msgspec.structs.replace(config, http=http))
 
 
-async def _watch(folder: Path) -> None:
-    """Return when a Python file under `folder` was changed, added or removed."""
-    before = _stamps(folder)
-    while _stamps(folder) == before:
+async def _watch(folder: Path | None) -> None:
+    """Return when a Python file under `folder` was changed, and everything that changed can be read."""
+    if folder is None:
+        await asyncio.Event().wait()
+        return
+    started = seen = _stamps(folder)
+    while True:
         await asyncio.sleep(WATCH_SECONDS)
+        now = _stamps(folder)
+        if now != seen and not _broken(now, started):
+            return
+        seen = now
+
+
+def _broken(now: dict[Path, float], before: dict[Path, float]) -> bool:
+    """Whether a file that changed cannot be read as Python; what is wrong with it is told."""
+    for path, stamp in now.items():
+        if stamp != before.get(path):
+            try:
+                compile(path.read_bytes(), str(path), "exec")
+            except (SyntaxError, ValueError) as error:
+                say(f"{path.name} cannot be read, the old sources go on: {error}")
+                return True
+    return False
 
 
 def _stamps(folder: Path) -> dict[Path, float]:

@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 import watership
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
@@ -40,10 +42,12 @@ from watership.releases.account import Count, account, traffic
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment
 from watership.releases.order import Release
-from watership.releases.plan import Overrides, Side, Size, draw
+from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
 from watership.releases.program import PROGRAM
 from watership.releases.report import render
-from watership.releases.status import ReleaseStatus, fold, journal, status
+from watership.releases.signoff import missing
+from watership.releases.snapshots import Snapshots, quarantined
+from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "agent-orchestrator"
@@ -92,12 +96,15 @@ class Desk:
         overrides: Overrides,
         size: Size,
         book: Path | None,
+        waived: bool = False,
     ) -> Draft:
         """Resolve the runbook for the build in `source`, against what is live now. Raises Conflict for a name
-        under which a release was started."""
+        under which a release was started, and for a quarantined build unless that is `waived`."""
         if release is not None:
             await require_unstarted(self.store, release)
         live, build = await self.live(), read_build(source)
+        if not waived:
+            await require_unquarantined(self.environment.snapshots, build.version, build.digest)
         standing = await self.environment.deployments.all()
         lingering(standing, await self.environment.runs.census(), serving={live.deployment})
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
@@ -146,8 +153,50 @@ class Desk:
         return Known(id=row.id, release=decode(row.input, Release))
 
     async def status(self, known: Known) -> ReleaseStatus:
-        """Where the release stands."""
-        return await status(self.store, known.id, self.environment.snapshots)
+        """Where the release stands, with what router and intake say at this moment; None of what does not answer."""
+        found = await status(self.store, known.id, self.environment.snapshots)
+        nxt = known.release.plan.next
+        attended = found.over or await self.environment.lock.read() is not None
+        return replace(
+            found,
+            router=await self._router_gives(nxt.slot),
+            intake=await self._intake_gives(nxt.deployment),
+            unattended=not attended,
+        )
+
+    async def _router_gives(self, slot: Slot) -> int | None:
+        try:
+            return (await self.environment.router.read()).weights.get(slot, 0)
+        except Unavailable:
+            return None
+
+    async def _intake_gives(self, deployment: DeploymentId) -> int | None:
+        try:
+            return (await self.environment.intake.read()).weights.get(deployment, 0)
+        except Unavailable:
+            return None
+
+    async def planned(self, release: str | None = None) -> Planned | None:
+        """The plan of that name, or the last one drawn, if it is not started."""
+        names = (
+            [release] if release else [path.parent.name for path in self.places.releases.glob("*/plan.json")]
+        )
+        unstarted = [self.folder(name) for name in names if await self.store.get(RunId(name)) is None]
+        drafts = [(folder.draft().plan, folder) for folder in unstarted]
+        if not drafts:
+            return None
+        plan, folder = max(drafts, key=lambda draft: draft[0].created_at)
+        lacking = tuple(each.role for each in missing(plan, folder.signoffs(), self.environment.clock.now()))
+        return Planned(
+            release=plan.release,
+            live=plan.live.build.version,
+            next=plan.next.build.version,
+            slot=plan.next.slot.value,
+            fingerprint=fingerprint(plan),
+            signed=tuple(role for role in plan.signoffs.needed if role not in lacking),
+            missing=lacking,
+            created_at=plan.created_at,
+        )
 
     async def write_report(self, known: Known) -> Path:
         """Gather what the release did, and write its report."""
@@ -187,6 +236,15 @@ async def require_unstarted(runs: Runs, release: str) -> None:
         raise Conflict(
             f"Release {release} was started already; its plan cannot change.",
             fix="Name the new one: --name",
+        )
+
+
+async def require_unquarantined(snapshots: Snapshots, version: str, digest: str) -> None:
+    """Raises Conflict when the build was rolled back automatically: nobody signs what cannot start."""
+    if digest in await quarantined(snapshots):
+        raise Conflict(
+            f"Build {version} ({digest}) was rolled back automatically and is quarantined.",
+            fix="Release another build, or let this one in by name: --waive-quarantine, for plan and for start.",
         )
 
 

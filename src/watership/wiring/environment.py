@@ -7,7 +7,8 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from watership.adapters.files.builds import read_build, read_migrations
+from watership.adapters.files.lock import FileLock
 from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.proxy.router import ProxyRouter
 from watership.adapters.sqlite.migrator import SQLiteMigrator, create_database
@@ -23,6 +25,7 @@ from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, NotFound, Unavailable
+from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.ports import HostSpec, Instance, InstanceState
 from watership.wiring.embedded import store_path
@@ -97,6 +100,12 @@ def deployment_id(version: str, digest: str) -> DeploymentId:
     return DeploymentId(f"{version}-{digest.removeprefix('sha256:')[:8]}")
 
 
+def check_build(source: Path) -> None:
+    """Raises NotFound or BadInput for a folder that is no build, before anything is started for it."""
+    read_build(source)
+    read_migrations(source)
+
+
 class LocalEnvironment:
     """Starts and stops the processes of an environment. They live on when their starter ends."""
 
@@ -126,12 +135,16 @@ class LocalEnvironment:
         return _address(log)
 
     async def establish(self, source: Path, slot: Slot = Slot.GREEN, layout: Layout = Layout()) -> Deployment:
-        """Put the first build into `slot` and give it all traffic and all work."""
-        build = read_build(source)
+        """Put a build into `slot` and give it all traffic and all work. Raises Conflict during a release."""
+        async with self._authority("environment up") as epoch:
+            return await self._establish(read_build(source), slot, layout, epoch)
+
+    async def _establish(self, build: Build, slot: Slot, layout: Layout, epoch: int) -> Deployment:
+        source = Path(build.source)
         migrator = SQLiteMigrator(self.places.database)
         for migration in read_migrations(source):
             if migration.end <= build.schema.highest:
-                await migrator.apply(migration, forward=True, epoch=0)
+                await migrator.apply(migration, forward=True, epoch=epoch)
         deployment = Deployment(
             id=deployment_id(build.version, build.digest),
             build=build,
@@ -147,14 +160,14 @@ class LocalEnvironment:
             workers=layout.workers,
             slots=layout.slots,
         )
-        await self.hosts.ensure(spec, epoch=0)
+        await self.hosts.ensure(spec, epoch=epoch)
         addresses = await self.until_ready(spec)
-        await self.router.set_targets(slot, addresses, epoch=0)
+        await self.router.set_targets(slot, addresses, epoch=epoch)
         await self._until_healthy(slot)
         async with await SQLiteStore.open(self.places.store, clock=SystemClock()) as store:
             await store.put(deployment)
-            await store.set_weights({deployment.id: 100}, epoch=0)
-        await self.router.set_weights({slot: 100, slot.other: 0}, epoch=0)
+            await store.set_weights({deployment.id: 100}, epoch=epoch)
+        await self.router.set_weights({slot: 100, slot.other: 0}, epoch=epoch)
         return deployment
 
     async def until_ready(self, spec: HostSpec) -> Sequence[str]:
@@ -181,12 +194,22 @@ class LocalEnvironment:
         if not pids:
             raise NotFound(f"There is no environment in {self.places.folder}.")
         if _alive(pids.get("hosts", 0)):
-            # The highest epoch that can be: nobody else may start anything in what is being torn down.
-            for deployment in {each.deployment for each in await self.hosts.instances()}:
-                await self.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=TEARDOWN_EPOCH)
+            async with self._authority("environment down") as epoch:
+                for deployment in {each.deployment for each in await self.hosts.instances()}:
+                    await self.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
         for pid in pids.values():
             await _end(pid)
         self.places.processes.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def _authority(self, what: str) -> AsyncIterator[int]:
+        """The right to act on the environment, as a release's controller has it: its epoch is above all before."""
+        lock = FileLock(self.places.lock)
+        holder = await lock.acquire(who="watership environment", release=what)
+        try:
+            yield holder.epoch
+        finally:
+            await lock.release()
 
     def _pids(self) -> dict[str, int]:
         try:
@@ -228,8 +251,6 @@ async def _within(seconds: float, good: Callable[[], Awaitable[bool]]) -> bool:
         await asyncio.sleep(LOOK_SECONDS)
     return True
 
-
-TEARDOWN_EPOCH = 2**53
 
 APPLICATION_DATABASE = "APPLICATION_DATABASE"
 """The environment variable that tells a build's processes where the database is that releases migrate."""

@@ -99,7 +99,11 @@ async def work(config: Config, app: App, place: Place) -> None:
 
 
 async def develop(
-    config: Config, app: App, place: Place, ready: Callable[[str], None], changed: Awaitable[object]
+    config: Config,
+    app: App,
+    place: Place,
+    ready: Callable[[str], None],
+    changed: Callable[[], Awaitable[object]],
 ) -> bool:
     """Everything in one process, until a signal (False) or a changed source file (True) ends it."""
     async with AsyncExitStack() as stack:
@@ -109,7 +113,7 @@ async def develop(
         tasks = [asyncio.create_task(worker.run(), name=worker.id) for worker in workers]
         with stop_signals() as stop:
             ready(server.url)
-            change = asyncio.ensure_future(changed)
+            change = asyncio.ensure_future(changed())
             await _first(stop.asked.wait(), change, *tasks)
             again = change.done()
             change.cancel()
