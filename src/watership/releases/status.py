@@ -17,13 +17,14 @@ from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.errors import NotFound
 from watership.releases.audit import Plain
-from watership.releases.decide import Ask, decide
-from watership.releases.facts import Facts, Position, Record, informed, items_of, moved, opening
+from watership.releases.decide import Act, Ask, Wait, decide
+from watership.releases.facts import Facts, Position, Record, informed, item_at, items_of, moved, opening
 from watership.releases.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import FACTS, Outcome
+from watership.releases.quantity import spoken
 from watership.releases.runbook import Shift, Soak
 from watership.releases.snapshots import Snapshots, load
 from watership.releases.vigil import Vigil
@@ -92,6 +93,20 @@ class Figures(Struct, frozen=True, kw_only=True):
     requests_failed_before_rollback: int | None = None
 
 
+class Planned(Struct, frozen=True, kw_only=True):
+    """A plan that is drawn and not started: what it would do, and who has still to sign."""
+
+    release: str
+    live: str
+    next: str
+    slot: str
+    fingerprint: str
+    signed: tuple[str, ...]
+    missing: tuple[str, ...]
+    created_at: datetime
+    stage: Literal["planned"] = "planned"
+
+
 class ReleaseStatus(Struct, frozen=True, kw_only=True):
     release: str
     stage: Stage
@@ -102,16 +117,25 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True):
     weight: int
     """Next's weight in per cent, as last read back."""
     router: int | None
+    """What the router gives next's slot in per cent: now where somebody looked, else as the controller last read it."""
     intake: int | None
+    """The same of the intake."""
     held: bool
     asks: str
     """What it waits for a person about; empty while it does not."""
+    waits_for: str
+    """The moment of the calendar that it waits for ("T-4h"); empty while it does not."""
+    waits_until: datetime | None
     vigil: VigilStatus | None
     figures: Figures
     reason: str
     began: datetime | None
     ended: datetime | None
     outcome: Outcome | None = None
+    unattended: bool = False
+    """It has not ended, and no controller is at work on it."""
+    planned: Planned | None = None
+    """A newer plan, which is not started."""
 
     @property
     def over(self) -> bool:
@@ -181,6 +205,7 @@ def told(
     broken = BROKEN.get(run.state) if run is not None else None
     at_work = state.outcome is None and position.taken_back is None and not position.promoted
     phase = plan.phases[position.phase] if at_work and position.phase < len(plan.phases) else None
+    act = None if broken else _pending(state, release)
     return ReleaseStatus(
         release=plan.release,
         stage=broken or _stage(state),
@@ -192,7 +217,9 @@ def told(
         router=state.facts.router if state.facts else None,
         intake=state.facts.intake if state.facts else None,
         held=position.held,
-        asks="" if broken else _asks(state, release),
+        asks=act.about if isinstance(act, Ask) else "",
+        waits_for=_calendar(state, plan) if isinstance(act, Wait) else "",
+        waits_until=act.until if isinstance(act, Wait) else None,
         vigil=vigil,
         figures=figures(state, plan),
         reason=_reason(state, run),
@@ -202,12 +229,19 @@ def told(
     )
 
 
-def _asks(state: Fold, release: Release) -> str:
-    """What the program waits for a person about: what it decides by the same facts."""
+def _pending(state: Fold, release: Release) -> Act | None:
+    """What the program is about to do, or waits for: what it decides by the same facts."""
     if state.outcome is not None or state.facts is None or not state.decides:
-        return ""
-    act = decide(release.plan, state.position, state.facts, release.zero)
-    return act.about if isinstance(act, Ask) else ""
+        return None
+    return decide(release.plan, state.position, state.facts, release.zero)
+
+
+def _calendar(state: Fold, plan: Plan) -> str:
+    """The runbook's moment of the item that comes next, before a rehearsal's factor scaled it."""
+    item = item_at(plan, state.position)
+    assert item is not None, "only an item waits for the calendar"
+    at = round(item.at / plan.overrides.clock_factor)
+    return f"T{'-' if at < 0 else '+'}{spoken(abs(at))}"
 
 
 def _reason(state: Fold, run: Run | None) -> str:
