@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from watership.config import load
+from watership.durable.ids import DeploymentId
 from watership.errors import NotFound
 from watership.wiring.environment import Layout, LocalEnvironment, check_build
 
@@ -28,7 +29,7 @@ def build(tmp_path: Path) -> Path:
 
 
 def test_what_was_taken_down_comes_up_again_on_its_own_data(tmp_path: Path, build: Path) -> None:
-    async def twice() -> list[str]:
+    async def twice() -> list[DeploymentId]:
         stood = []
         for _ in range(2):
             local = LocalEnvironment(load(tmp_path, {}))
