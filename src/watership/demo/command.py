@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -34,7 +35,7 @@ OK, FAILED = 0, 1
 def demo(  # noqa: PLR0917 - click gives each option by its name
     ctx: click.Context, as_json: bool, seconds: float, chaos: bool, seed: int, keep: bool, plain: bool
 ) -> int:
-    """See the whole product work, in about two minutes, with nothing installed.
+    """See the whole product work, in about two minutes, with nothing else installed.
 
     A live system serves requests and agent runs. It is taken from 2.0.5 to 2.1.0 meanwhile, through every phase of
     a release. Then 2.2.0 comes, which fails under live traffic only, and is taken back. Ends with the figures, and
@@ -79,12 +80,14 @@ def summary(figures: Figures) -> str:
             "",
             f"found out in {_seconds(broken.detect_seconds)}, taken back in {_seconds(broken.rollback_seconds)}",
         ),
+        ("", "these failures are counted apart from the requests above: the release was made to fail"),
         (
             "kills",
             f"{figures.kills.workers} workers with a run in hand, {figures.kills.controller} controllers",
         ),
         ("audit log", "whole" if figures.audit_verified else "BROKEN"),
-        ("report", figures.report),
+        ("report of the good release", figures.report),
+        (f"report of {broken.version}", _beside(figures.report, f"{broken.version}.html")),
     ]
     lines = [f"  {name:<30}{value}" for name, value in rows]
     if figures.promises_broken:
@@ -92,6 +95,11 @@ def summary(figures: Figures) -> str:
     else:
         lines += ["", "  Every promise was kept."]
     return "\n".join(["", *lines])
+
+
+def _beside(report: str, name: str) -> str:
+    """The other release's report lies beside that of the good one, where there is one."""
+    return str(Path(report).with_name(name)) if report else ""
 
 
 def _percent(share: float | None) -> str:

@@ -148,7 +148,7 @@ class Desk:
         if row is None or row.program != PROGRAM:
             raise NotFound(
                 f"There is no release {release}." if release else "No release was started yet.",
-                fix="See what is planned under the releases folder, or: watership release start",
+                fix="Draw one: watership release plan BUILD; a plan that is drawn: watership release status",
             )
         return Known(id=row.id, release=decode(row.input, Release))
 
