@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -37,7 +39,7 @@ def start(
     if conversation is not None:
         body["conversation"] = conversation
     made = Client(server, token).post("/api/v1/messages", body, key=key)
-    show(made, f"{made['run_id']}\nnext: watership run watch {made['run_id']}")
+    show(made, f"{made['run_id']}\nnext: watership run watch {made['run_id']}{_at(server)}")
 
 
 @run.command(name="list")
@@ -64,12 +66,17 @@ def list_runs(
 def show_run(run_id: str, server: str | None, token: str | None) -> None:
     """One run: its state, what it waits for, its result."""
     found = Client(server, token).get(f"/api/v1/runs/{run_id}")
-    show(
-        found,
-        "\n".join(
-            f"{name:<12} {_short(value)}" for name, value in found.items() if value not in (None, [], "")
-        ),
-    )
+    lines = [
+        f"{name:<12} {_short(value)}"
+        for name, value in found.items()
+        if name != "waits" and value not in (None, [], "")
+    ]
+    lines += [f"waits for    {_waiting(wait)}" for wait in found["waits"]]
+    for wait in found["waits"]:
+        if words := _answers(wait):
+            which = f" --wait {shlex.quote(wait['key'])}" if len(found["waits"]) > 1 else ""
+            lines.append(f"next: watership run answer {run_id} {words}{which}{_at(server)}")
+    show(found, "\n".join(lines))
 
 
 @run.command()
@@ -140,6 +147,10 @@ def _answer(word: str, wait: str | None, value: str | None, note: str) -> dict[s
         case "approve" | "reject":
             return body | {"value": {"granted": word == "approve", "note": note}}
         case "done" | "retry" | "fail":
+            if word == "done" and value is None:
+                raise BadInput(
+                    "done needs the step's result.", fix="--value JSON (null if it returns nothing)"
+                )
             given = {} if value is None else {"value": _json(value)}
             return body | {"decision": word} | given
         case _:
@@ -156,8 +167,38 @@ def _json(text: str) -> object:
 def _json_or_text(text: str) -> object:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except msgspec.DecodeError as error:
+        if text.lstrip().startswith(("{", "[")):
+            raise BadInput(
+                f"{text!r} is broken JSON: {error}.",
+                fix="Text that begins so needs quotes: '\"[like] this\"'",
+            ) from None
         return text
+
+
+def _at(server: str | None) -> str:
+    """The words that name the same service again."""
+    return f" --server {shlex.quote(server)}" if server else ""
+
+
+def _answers(wait: Mapping[str, Any]) -> str:
+    """The words that answer a wait; empty for one that no person answers."""
+    match wait["kind"], wait["name"]:
+        case "answer", _:
+            return "done --value JSON|retry|fail"
+        case "signal", "approval":
+            return "approve|reject"
+        case "signal", _:
+            return "JSON"
+        case _:
+            return ""
+
+
+def _waiting(wait: Mapping[str, Any]) -> str:
+    """A wait in a line: what kind, which, until when, and what it is about."""
+    until = f", until {wait['due']}" if wait.get("due") else ""
+    about = f": {_short(wait['about'])}" if wait.get("about") not in (None, {}, "") else ""
+    return f"{wait['kind']} {wait['name'] or wait['key']}{until}{about}"
 
 
 def _short(value: Any) -> str:

@@ -13,7 +13,9 @@ import msgspec
 
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
+from watership.durable.states import RunState
 from watership.errors import WatershipError
+from watership.fleet.stranded import Census
 from watership.wiring.embedded import store_path
 
 FREE_BYTES = 500 * 1024 * 1024
@@ -21,6 +23,9 @@ FREE_BYTES = 500 * 1024 * 1024
 
 SQLITE_AT_LEAST = (3, 37, 0)
 """What the store's SQL needs (STRICT tables)."""
+
+STUCK = (RunState.IN_DOUBT, RunState.STOPPED)
+"""States that only a person leads a run out of."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,7 @@ async def examine(config: Config) -> list[Finding]:
         _folder,
         _disk,
         _store,
+        _stuck,
         _tokens,
         _port,
     ]
@@ -107,6 +113,33 @@ async def _store(config: Config) -> Finding:
     fix = "curl -X POST …/admin/readonly -d '{\"readonly\": false}'" if state.readonly else ""
     return Finding(
         what="Store", state="warning" if state.readonly else "ok", detail=f"{path}: {mode}", fix=fix
+    )
+
+
+async def _stuck(config: Config) -> Finding:
+    """Runs that go nowhere until a person decides."""
+    path = store_path(config.store.url)
+    try:
+        async with await SQLiteStore.open(path) as store:
+            census = await store.census()
+    except WatershipError as error:
+        return Finding(
+            what="Runs", state="problem", detail=error.message, fix=error.fix or f"Look at {path}."
+        )
+    return told(census)
+
+
+def told(census: Census) -> Finding:
+    """What a census says about runs that are stuck."""
+    numbers = {state: sum(number for (_, one), number in census.items() if one is state) for state in STUCK}
+    stuck = [state for state, number in numbers.items() if number]
+    if not stuck:
+        return Finding(what="Runs", state="ok", detail="none is in doubt or stopped")
+    return Finding(
+        what="Runs",
+        state="warning",
+        detail=", ".join(f"{numbers[state]} {state.replace('_', ' ')}" for state in stuck),
+        fix="; ".join(f"watership run list --state {state}" for state in stuck),
     )
 
 

@@ -1,0 +1,88 @@
+"""What the command line says to somebody who mistook a word, or who does not know what comes next."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from watership.cli.exits import Exit
+from watership.cli.main import run
+
+NOBODY = "http://127.0.0.1:9"
+"""Nobody listens here: what is refused before the service is asked does not notice."""
+
+WAITS = [
+    {"kind": "signal", "key": "approval", "name": "approval", "due": None, "about": {"question": "Pay?"}},
+    {"kind": "answer", "key": "charge", "name": "charge", "due": None, "about": [42]},
+]
+
+
+class _Service(BaseHTTPRequestHandler):
+    """Answers everything with one run that was just made, and that waits."""
+
+    def _run(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = json.dumps({"id": "r1", "run_id": "r1", "state": "waiting", "waits": WAITS}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _run  # noqa: N815 - the names that the standard library calls
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is told."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Service) as service:
+        thread = threading.Thread(target=service.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{service.server_port}"
+        service.shutdown()
+        thread.join()
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["relaese"]) == Exit.USAGE
+    assert "Did you mean: watership release" in capsys.readouterr().err
+
+
+def test_input_that_begins_as_json_and_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "start", "hello", "--input", '{"name": Ada}', "--server", NOBODY]) == Exit.USAGE
+    assert "broken JSON" in capsys.readouterr().err
+
+
+def test_done_needs_the_result_of_the_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "answer", "r1", "done", "--server", NOBODY]) == Exit.USAGE
+    assert "--value JSON" in capsys.readouterr().err
+
+
+def test_the_next_command_names_the_same_server(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "start", "hello", "--input", "Ada", "--server", server]) == Exit.OK
+    assert f"next: watership run watch r1 --server {server}" in capsys.readouterr().out
+
+
+def test_a_run_that_waits_says_how_it_is_answered(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "show", "r1", "--server", server]) == Exit.OK
+    said = capsys.readouterr().out
+    assert 'waits for    signal approval: {"question":"Pay?"}' in said
+    assert "next: watership run answer r1 approve|reject --wait approval" in said
+    assert "next: watership run answer r1 done --value JSON|retry|fail --wait charge" in said
+
+
+def test_a_log_without_entries_was_not_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "audit.jsonl"
+    assert run(["audit", "verify", str(log)]) == Exit.NOT_FOUND
+    log.touch()
+    assert run(["audit", "verify", str(log)]) == Exit.NOT_FOUND
+    assert "no entries" in capsys.readouterr().err
+    assert run(["audit", "verify", str(log), "--head", "f" * 64]) == Exit.NOT_OK
