@@ -59,6 +59,7 @@ def show_environment() -> None:
     from watership.wiring.environment import LocalEnvironment
 
     local = LocalEnvironment(read_config())
+    local.require_up()
 
     async def looked() -> tuple[RouterState, Sequence[Instance]]:
         return await local.router.read(), await local.hosts.instances()

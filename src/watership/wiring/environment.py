@@ -35,6 +35,9 @@ START_SECONDS = 60.0
 
 LOOK_SECONDS = 0.1
 
+BEGIN = "watership environment up BUILD"
+"""What mends that there is no environment."""
+
 STOP_SECONDS = 10.0
 """Grace of the environment's own processes."""
 
@@ -131,8 +134,13 @@ class LocalEnvironment:
         router = _start(_router_command(self.places, listen), log, variables)
         hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
         self.places.processes.write_bytes(msgspec.json.encode({"router": router, "hosts": hosts}))
-        await self._answering()
-        return _address(log)
+        try:
+            await self._answering()
+            return _address(log)
+        except BaseException:
+            # Nothing was put in yet, so there is nothing below these two to stop.
+            await self._end_all()
+            raise
 
     async def establish(self, source: Path, slot: Slot = Slot.GREEN, layout: Layout = Layout()) -> Deployment:
         """Put a build into `slot` and give it all traffic and all work. Raises Conflict during a release."""
@@ -142,8 +150,10 @@ class LocalEnvironment:
     async def _establish(self, build: Build, slot: Slot, layout: Layout, epoch: int) -> Deployment:
         source = Path(build.source)
         migrator = SQLiteMigrator(self.places.database)
+        version = await migrator.version()
         for migration in read_migrations(source):
-            if migration.end <= build.schema.highest:
+            # A database that was kept may stand beyond the first steps already.
+            if version < migration.end <= build.schema.highest:
                 await migrator.apply(migration, forward=True, epoch=epoch)
         deployment = Deployment(
             id=deployment_id(build.version, build.digest),
@@ -192,14 +202,33 @@ class LocalEnvironment:
         """Stop every deployment's processes, then the host agent and the router."""
         pids = self._pids()
         if not pids:
-            raise NotFound(f"There is no environment in {self.places.folder}.")
+            raise NotFound(f"There is no environment in {self.places.folder}.", fix=BEGIN)
         if _alive(pids.get("hosts", 0)):
             async with self._authority("environment down") as epoch:
                 for deployment in {each.deployment for each in await self.hosts.instances()}:
                     await self.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
-        for pid in pids.values():
+        await self._end_all()
+
+    def require_up(self) -> None:
+        """Raises NotFound when no process of the environment runs."""
+        if not any(_alive(pid) for pid in self._pids().values()):
+            raise NotFound(f"No environment is up in {self.places.folder}.", fix=BEGIN)
+
+    async def _end_all(self) -> None:
+        for pid in self._pids().values():
             await _end(pid)
         self.places.processes.unlink(missing_ok=True)
+
+    def _require_living(self) -> None:
+        """Raises Unavailable, with its last words, when a process that was started has ended."""
+        for name, pid in self._pids().items():
+            if not _alive(pid):
+                log = self.places.folder / f"{name}.log"
+                words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+                raise Unavailable(
+                    f"The {name} process ended at once: {''.join(words) or 'it said nothing'}",
+                    fix=f"Look at {log}; if the port is taken, name another one: --listen HOST:PORT",
+                )
 
     @asynccontextmanager
     async def _authority(self, what: str) -> AsyncIterator[int]:
@@ -222,6 +251,7 @@ class LocalEnvironment:
 
         async def answers() -> bool:
             nonlocal silence
+            self._require_living()
             try:
                 await self.router.read()
                 await self.hosts.instances()
