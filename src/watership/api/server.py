@@ -245,7 +245,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise Unavailable(
             f"{host} port {port} cannot be listened on: {reason.strerror}.",
-            fix="Another process may have it; choose another one with WATERSHIP_HTTP_PORT, or 0 for any.",
+            fix="Another process may have it; choose another one: --port PORT (0 for any), or WATERSHIP_HTTP_PORT.",
         ) from None
     listener.setblocking(False)
     return listener
