@@ -8,8 +8,9 @@ import pytest
 
 from tests.simulation.release_world import ReleaseWorld
 from watership.errors import Conflict
+from watership.releases.snapshots import quarantine
 from watership.testing import run_in_virtual_time
-from watership.wiring.controller import require_unstarted
+from watership.wiring.controller import require_unquarantined, require_unstarted
 
 
 def test_a_plan_is_not_drawn_anew_once_its_release_was_started() -> None:
@@ -26,3 +27,16 @@ def test_a_plan_is_not_drawn_anew_once_its_release_was_started() -> None:
         await starting
 
     run_in_virtual_time(main, limit_seconds=3600.0)
+
+
+def test_no_plan_is_drawn_for_a_quarantined_build_and_the_flag_that_waives_it_is_named() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await require_unquarantined(world.snapshots, "2.2.0", "sha256:bad")
+        await quarantine(world.snapshots, "sha256:bad")
+
+        with pytest.raises(Conflict, match="--waive-quarantine"):
+            await require_unquarantined(world.snapshots, "2.2.0", "sha256:bad")
+        await require_unquarantined(world.snapshots, "2.2.1", "sha256:good")
+
+    run_in_virtual_time(main, limit_seconds=60.0)
