@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from watership.durable.clock import Clock
+from watership.durable.outbox import Post
 from watership.durable.ports import Bell, Store, end_topic, inbox_topic, pool_topic, run_topic
 from watership.durable.writes import (
     Append,
@@ -62,9 +63,11 @@ def refusal(refused: Refused) -> WatershipError:
 class Committer:
     """Writes through one store, for all runs of a process. Use it as an async context manager."""
 
-    def __init__(self, store: Store, bell: Bell, clock: Clock) -> None:
+    def __init__(self, store: Store, bell: Bell, clock: Clock, post: Post | None = None) -> None:
+        """`post` sends what a store with an outbox has for the broker."""
         self._store = store
         self._bell = bell
+        self._post = post
         self._clock = clock
         self._queue: deque[tuple[Write, asyncio.Future[Outcome]]] = deque()
         self._kick = asyncio.Event()
@@ -145,6 +148,8 @@ class Committer:
             if not future.done():
                 future.set_result(outcome)
         self._bell.ring(_topics([write for write, _ in batch], written))
+        if self._post is not None and written.posted is not None:
+            self._post.send(written.posted)
 
     async def _try(self, writes: Sequence[Write]) -> Written:
         """Commit; where the outcome is unknown give the same writes again: what was committed says so."""

@@ -48,6 +48,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     parent: RunId | None = None
     parent_key: Key | None = None
     depth: int = 0
+    reply_to: str = ""
+    """Where the broker sends the result, in the broker's own words; empty where nobody asked for it."""
     epoch: int = 0
     seq: int = 0
     """The number of the last journal entry."""

@@ -16,6 +16,7 @@ from watership.durable.events import Failure
 from watership.durable.execution import Execution
 from watership.durable.ids import DeploymentId, EntryId, NewId, RunId, WorkerId
 from watership.durable.lease import LEASE_SECONDS, Lease
+from watership.durable.outbox import Wakeups
 from watership.durable.ports import Bell, Observer, Runs, Witness, inbox_topic, pool_topic
 from watership.durable.program import Programs
 from watership.durable.writes import Append, Bury, Claim, Claimed, ClaimedRun, Renew, Renewed, Stop
@@ -69,6 +70,7 @@ class Worker:
         new_id: NewId,
         observer: Observer,
         settings: WorkerSettings | None = None,
+        wakeups: Wakeups | None = None,
         execution: Callable[..., Execution] = Execution,
     ) -> None:
         self.id = id
@@ -83,6 +85,7 @@ class Worker:
         self._new_id = new_id
         self._observer = observer
         self._settings = settings or WorkerSettings()
+        self._wakeups = wakeups
         self._execution = execution
         self._held: dict[RunId, Held] = {}
         self._session = 0
@@ -90,7 +93,9 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._full = False
-        """Whether the last claim took all that there was room for: more may be due, once a run ends."""
+        """Whether the last look took all that there was room for: more may be due, once a run ends."""
+        self._look_at = 0.0
+        """When to look for what is due that no broker told of."""
         self._draining = asyncio.Event()
         self._renewing = asyncio.Lock()
 
@@ -148,10 +153,21 @@ class Worker:
             free = self._settings.slots - len(self._tasks)
             if not self._witness.held():
                 await self._renew()
-            claimed = await self._claim(free) if free > 0 and self._witness.held() else 0
-            self._full = claimed >= free
-            if claimed < free or free <= 0:
+            busy = free > 0 and self._witness.held() and await self._claim_some(free)
+            if not busy:
                 await self._wait_for_work()
+
+    async def _claim_some(self, free: int) -> bool:
+        """Claim what the broker told of, else what is due; whether there may be more."""
+        told = self._wakeups.take(free) if self._wakeups is not None else ()
+        if told:
+            await self._claim(free, told)
+            return True
+        if self._wakeups is not None and not self._full and self._clock.monotonic() < self._look_at:
+            return False
+        self._look_at = self._clock.monotonic() + self._settings.poll_seconds
+        self._full = await self._claim(free) >= free
+        return self._full
 
     async def _wait_for_work(self) -> None:
         """Until the bell rings for our pool, a run ends, or it is time to look again."""
@@ -159,7 +175,8 @@ class Worker:
             async with asyncio.timeout(self._settings.poll_seconds):
                 await self._room.wait()
 
-    async def _claim(self, limit: int) -> int:
+    async def _claim(self, limit: int, told: tuple[RunId, ...] | None = None) -> int:
+        """Claim up to `limit` runs: those that a broker told of, or whatever is due; how many were claimed."""
         asked_at, session = self._clock.monotonic(), self._session
         claim = Claim(
             worker=self.id,
@@ -168,12 +185,18 @@ class Worker:
             limit=limit,
             lease_seconds=self._settings.lease_seconds,
             poison_limit=self._settings.poison_limit,
+            runs=told,
         )
         try:
             outcome = await self._committer.write(claim)
         except Unavailable as error:
             self._observer.note("claim failed", worker=self.id, reason=str(error))
             return 0
+        finally:
+            if self._wakeups is not None and told is not None:
+                self._wakeups.settle(
+                    told
+                )  # after a failure too: they stand in the store, and the next look finds them
         assert isinstance(outcome, Claimed)
         for each in outcome.runs:
             lease = Lease(
@@ -197,7 +220,7 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._full:
+        if self._full or self._wakeups is not None:
             self._room.set()
         if not task.cancelled() and task.exception() is not None:
             self._observer.note("execution failed", worker=self.id, reason=repr(task.exception()))

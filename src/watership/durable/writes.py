@@ -13,6 +13,7 @@ import msgspec
 
 from watership.durable.events import AnyEvent, Decision, Failure
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId
+from watership.durable.outbox import Posted
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY, DEFAULT_TENANT, Run, Signal, Waiting
 from watership.durable.states import RunState
 
@@ -55,13 +56,15 @@ class Submit(_Value, frozen=True):
     parent: RunId | None = None
     parent_key: Key | None = None
     depth: int = 0
+    reply_to: str = ""
 
 
 class Claim(_Value, frozen=True):
     """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one.
 
     Due: READY; WAITING with `wake_at` passed; RUNNING with its lease expired. High priority first, then oldest.
-    A run claimed more than `poison_limit` times without progress becomes STOPPED instead.
+    A run claimed more than `poison_limit` times without progress becomes STOPPED instead. With `runs` only these are
+    looked at, in this order: a broker told of them.
     """
 
     worker: WorkerId
@@ -70,6 +73,7 @@ class Claim(_Value, frozen=True):
     limit: int
     lease_seconds: float
     poison_limit: int
+    runs: tuple[RunId, ...] | None = None
 
 
 class Park(_Value, frozen=True, tag="park"):
@@ -266,3 +270,5 @@ class Written(_Value, frozen=True):
     """(deployment, pool) pairs that have runs newly READY."""
     touched: frozenset[RunId] = frozenset()
     """RUNNING runs that have new signals or a cancellation: their owner should look."""
+    posted: Posted | None = None
+    """What a store with an outbox has for the broker."""

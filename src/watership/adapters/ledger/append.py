@@ -139,6 +139,7 @@ def _in_place_of(run: Run, successor: Submit) -> Submit:
         parent=run.parent,
         parent_key=run.parent_key,
         depth=run.depth,
+        reply_to=run.reply_to,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -23,7 +24,7 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
         return Claimed(runs=())
     taken: list[ClaimedRun] = []
     while len(taken) < write.limit:
-        due = tx.rows.due(write.deployment, write.pool, tx.now, write.limit - len(taken))
+        due = _due(tx, write, write.limit - len(taken))
         if not due:
             break
         for run in due:
@@ -40,6 +41,27 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
                 )
             )
     return Claimed(runs=tuple(taken))
+
+
+def _due(tx: Transaction, write: Claim, limit: int) -> Sequence[Run]:
+    if write.runs is None:
+        return tx.rows.due(write.deployment, write.pool, tx.now, limit)
+    wanted = (tx.rows.run(run_id) for run_id in write.runs)
+    return [run for run in wanted if run is not None and _is_due(tx, run, write)][:limit]
+
+
+def _is_due(tx: Transaction, run: Run, write: Claim) -> bool:
+    if run.deployment != write.deployment or run.pool != write.pool:
+        return False
+    match run.state:
+        case RunState.READY:
+            return True
+        case RunState.WAITING:
+            return run.wake_at is not None and run.wake_at <= tx.now
+        case RunState.RUNNING:
+            return run.lease_until is not None and run.lease_until <= tx.now
+        case _:
+            return False
 
 
 def _take(tx: Transaction, run: Run, write: Claim) -> Run:

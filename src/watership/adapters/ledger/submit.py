@@ -60,6 +60,7 @@ def start(tx: Transaction, write: Submit, deployment: DeploymentId, state: RunSt
         parent=write.parent,
         parent_key=write.parent_key,
         depth=write.depth,
+        reply_to=write.reply_to,
     )
     tx.rows.add(run)
     if state is RunState.READY:

@@ -14,7 +14,7 @@ from watership.adapters.sqlite.connection import BUSY_SECONDS, immediate
 from watership.errors import BadInput, Conflict, Unavailable
 from watership.fleet.build import SchemaRange
 
-SCHEMA = SchemaRange(1, 1)
+SCHEMA = SchemaRange(1, 2)
 """The schemas of the embedded store that this build reads and writes."""
 
 RETRY_SECONDS = 0.02
@@ -47,7 +47,7 @@ def prepare(connection: sqlite3.Connection, now: datetime) -> None:
 
 def migration(name: str) -> str:
     """The text of one of our migrations."""
-    return (resources.files("watership") / "migrations" / name).read_text(encoding="utf-8")
+    return (resources.files("watership") / "migrations" / "sqlite" / name).read_text(encoding="utf-8")
 
 
 def statements(script: str) -> Iterator[str]:
