@@ -13,13 +13,14 @@ import msgspec
 import watership
 from benchmarks.load import STEPS, StartAndWait
 from watership.adapters.sqlite.connection import connect
+from watership.config import Config, StoreSettings
 from watership.durable import Effect, Program, step
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.ports import end_topic
 from watership.durable.run import DEFAULT_POOL
 from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Submit
-from watership.wiring.embedded import Kernel, open_kernel
+from watership.wiring.kernel import Kernel, open_kernel
 
 FILE = "watership.db"
 DEPLOYMENT = DeploymentId("bench")
@@ -52,7 +53,7 @@ class Silent:
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[StartAndWait]:
     """A store in `folder` and one worker, as `watership dev` puts them together."""
-    async with open_kernel(f"sqlite:///{folder / FILE}", Silent()) as kernel:
+    async with open_kernel(Config(store=StoreSettings(url=f"sqlite:///{folder / FILE}")), Silent()) as kernel:
         worker = _worker(kernel)
         working = asyncio.create_task(worker.run())
 

@@ -49,6 +49,31 @@ class StoreSettings(_Section, frozen=True):
     url: str = "sqlite:///.watership/watership.db"
 
 
+class BrokerSettings(_Section, frozen=True):
+    """What carries wake-ups, messages and events; empty: the store alone, whose bell wakes the workers.
+
+    `tell`: which moves of a run go out on the events exchange.
+    """
+
+    url: str = ""
+    ca_file: str = ""
+    tell: Literal["none", "ends", "all"] = "ends"
+    tenant: str = "default"
+
+
+class CacheSettings(_Section, frozen=True):
+    """What holds nothing that matters: hot reads, shared counters, fan-out. Empty: each process for itself."""
+
+    url: str = ""
+
+
+class LimitsSettings(_Section, frozen=True):
+    """When new work is refused with 429; 0 switches a limit off."""
+
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    backlog_seconds: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 5.0
+
+
 class HttpSettings(_Section, frozen=True):
     """Where the service listens. Port 0 takes a free one."""
 
@@ -57,11 +82,16 @@ class HttpSettings(_Section, frozen=True):
 
 
 class WorkerSettings(_Section, frozen=True):
-    """`slots` runs advance at a time; a silent worker's leases pass on after `lease_seconds`."""
+    """`slots` runs advance at a time; a silent worker's leases pass on after `lease_seconds`.
+
+    `agents`: which ones it works for, with commas between; empty: all. `http`: HOST:PORT of its probes and metrics.
+    """
 
     slots: Count = 32
     lease_seconds: Seconds = 15.0
     drain_seconds: Seconds = 30.0
+    agents: str = ""
+    http: str = ""
 
 
 class LogSettings(_Section, frozen=True):
@@ -88,6 +118,9 @@ class Config(_Section, frozen=True):
     secret_file: str = ""
     readonly: bool = False
     store: StoreSettings = StoreSettings()
+    broker: BrokerSettings = BrokerSettings()
+    cache: CacheSettings = CacheSettings()
+    limits: LimitsSettings = LimitsSettings()
     http: HttpSettings = HttpSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()

@@ -82,6 +82,8 @@ class Service:
 
     `open`: nobody is asked for a token. Only ever set for a service on loopback; config.Config.open says when.
     `adapters`: what stands behind each probe, in words, so that an embedded part never poses as a server.
+    `vital`: the components without which nothing can be served; the others' failure is told, and only degrades.
+    `probes_only`: a worker answers its probes and metrics, and takes no messages.
     """
 
     messages: Messages
@@ -98,5 +100,7 @@ class Service:
     open: bool = False
     exposition: Exposition | None = None
     routes: Sequence[CustomRoute] = ()
+    vital: frozenset[str] = frozenset(COMPONENTS)
+    probes_only: bool = False
     limits: Limits = Limits()
     lifecycle: Lifecycle = field(default_factory=Lifecycle)

@@ -21,10 +21,12 @@ WORDS: Final = 200
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """`database`, `rabbitmq` and `redis` are "ok" just when a round trip succeeded; else why not.
 
+    `status` is "degraded" while only what is not vital fails: accepted runs are kept, and requests are served.
+
     `adapters` says what stands behind each name. `uptime` is in seconds.
     """
 
-    status: Literal["ok", "failed"]
+    status: Literal["ok", "degraded", "failed"]
     timestamp: datetime
     version: str
     uptime: int
@@ -52,7 +54,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Live(msgspec.Struct, frozen=True, kw_only=True):
-    status: Literal["ok", "starting", "draining", "failed"]
+    status: Literal["ok", "degraded", "starting", "draining", "failed"]
     components: dict[str, str] = {}
 
 
@@ -85,8 +87,22 @@ async def _ask(probe: Probe | None, seconds: float) -> str:
     return "ok"
 
 
-def _well(components: dict[str, str]) -> bool:
-    return all(answer == "ok" for answer in components.values())
+def judge(service: Service, components: dict[str, str]) -> Literal["ok", "degraded", "failed"]:
+    """What the components' answers mean together: a vital one that fails, fails the whole."""
+    failed = {name for name, answer in components.items() if answer != "ok"}
+    if failed & (service.vital | (service.probes.keys() - set(COMPONENTS))):
+        return "failed"
+    return "degraded" if failed else "ok"
+
+
+def probe_endpoints() -> list[Endpoint]:
+    """What an orchestrator of containers and Prometheus ask."""
+    return [
+        _probe("/livez", livez, "The process answers; nothing else is asked."),
+        _probe("/readyz", readyz, "The service can take requests now."),
+        _probe("/startupz", startupz, "The service has started."),
+        _probe("/metrics", metrics, "Metrics in Prometheus' text format.", gives=None),
+    ]
 
 
 def health_endpoints(started_at: float) -> list[Endpoint]:
@@ -94,10 +110,10 @@ def health_endpoints(started_at: float) -> list[Endpoint]:
 
     async def health(call: Call) -> Response:
         components = await probe_all(call.service)
-        well = _well(components)
+        state = judge(call.service, components)
         facts = call.service.facts
         told = Health(
-            status="ok" if well else "failed",
+            status=state,
             timestamp=call.service.clock.now(),
             version=facts.version,
             uptime=int(call.service.clock.monotonic() - started_at),
@@ -110,7 +126,7 @@ def health_endpoints(started_at: float) -> list[Endpoint]:
             adapters=dict(call.service.adapters),
         )
         extra = {name: answer for name, answer in components.items() if name not in COMPONENTS}
-        return reply({**msgspec.to_builtins(told), **extra}, 200 if well else 503)
+        return reply({**msgspec.to_builtins(told), **extra}, 503 if state == "failed" else 200)
 
     return [
         Endpoint(
@@ -142,10 +158,7 @@ def health_endpoints(started_at: float) -> list[Endpoint]:
             takes=SetReadonly,
             gives=Status,
         ),
-        _probe("/livez", livez, "The process answers; nothing else is asked."),
-        _probe("/readyz", readyz, "The service can take requests now."),
-        _probe("/startupz", startupz, "The service has started."),
-        _probe("/metrics", metrics, "Metrics in Prometheus' text format.", gives=None),
+        *probe_endpoints(),
     ]
 
 
@@ -207,8 +220,8 @@ async def readyz(call: Call) -> Response:
     if not lifecycle.started:
         return reply(Live(status="starting"), 503)
     components = await probe_all(call.service)
-    well = _well(components)
-    return reply(Live(status="ok" if well else "failed", components=components), 200 if well else 503)
+    state = judge(call.service, components)
+    return reply(Live(status=state, components=components), 503 if state == "failed" else 200)
 
 
 async def metrics(call: Call) -> Response:

@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 
 from watership.api.given import Service
-from watership.api.health import probe_all
+from watership.api.health import judge, probe_all
 from watership.api.service import build_app
 from watership.api.wire import WireProtocol
 from watership.errors import BadInput, Unavailable
@@ -113,9 +113,7 @@ class HttpServer:
         """End within `seconds`, in order; how many requests had to be cut off. Draining twice is draining once."""
         lifecycle, clock = self._service.lifecycle, self._service.clock
         until = clock.monotonic() + seconds
-        if not lifecycle.draining.is_set():
-            lifecycle.draining.set()
-            self._service.observer.note("http drains", requests=lifecycle.requests, streams=lifecycle.streams)
+        self.begin_draining()
         if self._task is None or self._task.done():
             return 0
         await _within(min(seconds, STREAMS_SECONDS), lifecycle.streams_closed())
@@ -130,6 +128,13 @@ class HttpServer:
         self._service.observer.note("http ended", requests_cut=cut)
         return cut
 
+    def begin_draining(self) -> None:
+        """Readiness goes first; requests are still answered."""
+        lifecycle = self._service.lifecycle
+        if not lifecycle.draining.is_set():
+            lifecycle.draining.set()
+            self._service.observer.note("http drains", requests=lifecycle.requests, streams=lifecycle.streams)
+
     def hurry(self) -> None:
         """Let a drain that goes on end now."""
         self._uvicorn.should_exit = self._uvicorn.force_exit = True
@@ -137,10 +142,9 @@ class HttpServer:
     async def _until_probed(self) -> None:
         patience = self._service.limits.start_seconds
         give_up = self._service.clock.monotonic() + patience
-        while failed := [
-            f"{name}: {answer}" for name, answer in (await probe_all(self._service)).items() if answer != "ok"
-        ]:
+        while judge(self._service, components := await probe_all(self._service)) == "failed":
             if self._service.clock.monotonic() >= give_up:
+                failed = [f"{name}: {answer}" for name, answer in components.items() if answer != "ok"]
                 raise Unavailable(f"After {patience:g} s not every component answers ({', '.join(failed)}).")
             await self._service.clock.sleep(PROBE_AGAIN_SECONDS)
 

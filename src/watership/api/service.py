@@ -16,7 +16,7 @@ from watership.api.agents import agent_endpoints
 from watership.api.endpoint import Call, Endpoint, admit, reply
 from watership.api.front import REQUEST_ID, ROUTE, FrontDoor
 from watership.api.given import PUBLIC, CustomRoute, Facts, Service
-from watership.api.health import health_endpoints
+from watership.api.health import health_endpoints, probe_endpoints
 from watership.api.openapi import document
 from watership.api.problems import problem
 from watership.errors import BadInput, WatershipError
@@ -28,6 +28,8 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 def endpoints(service: Service) -> list[Endpoint]:
     """Every endpoint of the service, its own ones first."""
+    if service.probes_only:
+        return probe_endpoints()
     ours = [*health_endpoints(service.clock.monotonic()), *agent_endpoints()]
     everything: list[Endpoint] = []
 

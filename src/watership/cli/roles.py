@@ -52,18 +52,29 @@ def serve(where: str | None, deployment: str | None, slot: str, host: str | None
 @click.command()
 @_placed
 @click.option("--slots", type=click.IntRange(1, 10_000), help="Runs executed at a time.")
-def worker(where: str | None, deployment: str | None, slot: str, slots: int | None) -> int:
+@click.option("--agents", help="Work for the pools of these agents alone: NAME,NAME. All, unless configured.")
+@click.option("--http", help="HOST:PORT for /livez, /readyz and /metrics. None, unless configured.")
+def worker(
+    where: str | None,
+    deployment: str | None,
+    slot: str,
+    slots: int | None,
+    agents: str | None,
+    http: str | None,
+) -> int:
     """Execute the runs of one deployment, until SIGTERM; then hand over what is left.
 
     \b
     watership worker --app my_agents.py:app --slots 32
+    watership worker --app my_agents.py:app --agents researcher,writer --http 127.0.0.1:9100
     """
     from watership.api.server import run
     from watership.wiring import roles
 
     config = read_config()
-    if slots is not None:
-        config = msgspec.structs.replace(config, worker=msgspec.structs.replace(config.worker, slots=slots))
+    given = {"slots": slots, "agents": agents, "http": http}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    config = msgspec.structs.replace(config, worker=msgspec.structs.replace(config.worker, **chosen))
     app, folder = chosen_app(where)
     run(roles.work(config, app, roles.place_of(app, folder, deployment, slot)))
     return Exit.OK

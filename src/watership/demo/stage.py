@@ -27,8 +27,8 @@ from watership.durable.ids import RunId
 from watership.durable.run import Run
 from watership.durable.states import TERMINAL
 from watership.errors import Unavailable, WatershipError
-from watership.wiring.embedded import Kernel, open_kernel
 from watership.wiring.environment import Layout, LocalEnvironment
+from watership.wiring.kernel import Kernel, open_kernel
 
 BUILDS = Path(__file__).parent / "builds"
 
@@ -102,9 +102,7 @@ class Stage:
         self.address = await self.local.up("127.0.0.1:0", environment=self._environment)
         deployment = await self.local.establish(BUILDS / "2.0.5", layout=LAYOUT)
         self.versions[deployment.id] = deployment.build.version
-        self.kernel: Kernel = await self._stack.enter_async_context(
-            open_kernel(self.config.store.url, Silent())
-        )
+        self.kernel: Kernel = await self._stack.enter_async_context(open_kernel(self.config, Silent()))
         watching = asyncio.create_task(keep_time(self.timeline, self.local.router, self.kernel.store))
         self._stack.push_async_callback(_cancelled, watching)
 

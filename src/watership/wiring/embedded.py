@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from watership.adapters.files.bell import FilesBell
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.sqlite.store import SQLiteStore
-from watership.durable.clock import Clock, SystemClock
+from watership.config import Config
+from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
-from watership.durable.ids import NewId, random_ids
-from watership.durable.ports import Bell, Observer, Witness
-from watership.errors import BadInput
+from watership.durable.ids import DeploymentId, NewId, random_ids
+from watership.durable.ports import Bell, Observer
+from watership.errors import BadInput, Unavailable
+from watership.wiring.kernel import Kernel, Probe
 
 SCHEME = "sqlite:///"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kernel:
-    """What a process needs to read and write runs. `store` is Store, Runs, Intake and Deployments in one."""
-
-    store: SQLiteStore
-    committer: Committer
-    bell: Bell
-    witnesses: Callable[[], Witness]
-    """Makes a witness: each worker holds a lock of its own."""
-    clock: Clock
-    new_id: NewId
-    observer: Observer
+BELL_SECONDS = 2.0
+"""How long the bell's own round trip may take before it counts as broken."""
 
 
 @asynccontextmanager
-async def open_kernel(url: str, observer: Observer) -> AsyncIterator[Kernel]:
-    """Open the store at `url` and what belongs to it, in this process; all is closed at the end of the block."""
-    path = store_path(url)
+async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Kernel]:
+    """Open the file and what belongs to it, in this process. A broker or a cache has no place beside it."""
+    _refuse_servers(config)
+    path = store_path(config.store.url)
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
+    clock, new_id = SystemClock(), random_ids()
     bell = FilesBell(folder / "bells")
     try:
         async with (
@@ -52,18 +43,53 @@ async def open_kernel(url: str, observer: Observer) -> AsyncIterator[Kernel]:
                 bell=bell,
                 witnesses=lambda: FileWitness(folder / "workers"),
                 clock=clock,
-                new_id=random_ids(),
+                new_id=new_id,
                 observer=observer,
+                probes={"database": store.ping, "rabbitmq": ring_once(bell, new_id), "redis": store.read},
+                adapters={
+                    "database": "sqlite",
+                    "rabbitmq": "embedded: Unix datagrams carry the wake-ups",
+                    "redis": "embedded: no cache, reads go to the store",
+                },
+                vital=frozenset({"database", "rabbitmq", "redis"}),
+                open_wakeups=no_wakeups,
             )
     finally:
         bell.close()
 
 
+@asynccontextmanager
+async def no_wakeups(deployment: DeploymentId, pool: str, slots: int) -> AsyncIterator[None]:
+    """Without a broker the bell wakes the workers, and the store says what is due."""
+    yield None
+
+
+def ring_once(bell: Bell, new_id: NewId) -> Probe:
+    """The bell's own round trip: what stands in for the broker rings, and hears it."""
+
+    async def probe() -> None:
+        topic = f"probe:{new_id()}"
+        bell.ring([topic])
+        if topic not in await bell.wait(frozenset({topic}), BELL_SECONDS):
+            raise Unavailable("The bell did not hear its own ring.")
+
+    return probe
+
+
 def store_path(url: str) -> Path:
-    """The file of a sqlite:/// URL; BadInput for a scheme that has no adapter here."""
+    """The file of a sqlite:/// URL; BadInput for another scheme, which the command at hand has no use for."""
     if not url.startswith(SCHEME):
         raise BadInput(
-            f"There is no store for {url.partition(':')[0]}:// in this version.",
-            fix=f"Use {SCHEME}.watership/watership.db",
+            f"This works on the embedded store alone, not on {url.partition(':')[0]}://.",
+            fix=f"Set store.url to {SCHEME}.watership/watership.db",
         )
     return Path(url.removeprefix(SCHEME))
+
+
+def _refuse_servers(config: Config) -> None:
+    for name, url in (("broker.url", config.broker.url), ("cache.url", config.cache.url)):
+        if url:
+            raise BadInput(
+                f"{name} is set beside a SQLite store, which one machine's processes share without it.",
+                fix=f"Remove {name}, or set store.url to postgresql://user:password@host/database.",
+            )

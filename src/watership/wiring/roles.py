@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watership.adapters.files.builds import FILE, read_build
@@ -21,16 +21,13 @@ from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
 from watership.durable.run import DEFAULT_POOL
 from watership.durable.worker import Worker, WorkerSettings
-from watership.errors import Unavailable
+from watership.errors import BadInput
 from watership.fleet.identity import Tokens
-from watership.wiring.embedded import Kernel, open_kernel
 from watership.wiring.engines import use_pydantic_ai
+from watership.wiring.kernel import Kernel, open_kernel
 
 STANDALONE = DeploymentId("local")
 """The deployment of processes that no release put anywhere."""
-
-BELL_SECONDS = 2.0
-"""How long the bell's own round trip may take before it counts as broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +84,18 @@ async def serve(config: Config, app: App, place: Place) -> None:
 async def work(config: Config, app: App, place: Place) -> None:
     """Execute runs until a signal says stop; then hand over what is left."""
     place.announce("starting")
-    async with _opened(config, place) as (kernel, _):
-        workers = make_workers(config, app, place, kernel)
+    async with (
+        _opened(config, place) as (kernel, metrics),
+        open_workers(config, app, place, kernel) as workers,
+        _probes(config, app, place, kernel, metrics) as server,
+    ):
         tasks = [asyncio.create_task(worker.run(), name=worker.id) for worker in workers]
         with stop_signals() as stop:
             place.announce("ready")
             await _first(stop.asked.wait(), *tasks)
             place.announce("draining")
+            if server is not None:
+                server.begin_draining()
             await asyncio.gather(*(worker.drain(config.worker.drain_seconds) for worker in workers))
         await asyncio.gather(*tasks)
 
@@ -106,10 +108,11 @@ async def develop(
     changed: Callable[[], Awaitable[object]],
 ) -> bool:
     """Everything in one process, until a signal (False) or a changed source file (True) ends it."""
-    async with AsyncExitStack() as stack:
-        kernel, metrics = await stack.enter_async_context(_opened(config, place))
-        server = await stack.enter_async_context(_server(config, app, place, kernel, metrics))
-        workers = make_workers(config, app, place, kernel)
+    async with (
+        _opened(config, place) as (kernel, metrics),
+        _server(config, app, place, kernel, metrics) as server,
+        open_workers(config, app, place, kernel) as workers,
+    ):
         tasks = [asyncio.create_task(worker.run(), name=worker.id) for worker in workers]
         with stop_signals() as stop:
             ready(server.url)
@@ -124,35 +127,70 @@ async def develop(
         return again
 
 
-def make_workers(config: Config, app: App, place: Place, kernel: Kernel) -> list[Worker]:
-    """One worker for each pool that the application's agents name, with everything ready that they will need."""
+@asynccontextmanager
+async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -> AsyncIterator[list[Worker]]:
+    """One worker for each pool that is worked for, with everything ready that its agents will need."""
     use_pydantic_ai()
     app.prepare()
-    pools = sorted({card.pool for card in app.directory.cards()} | {DEFAULT_POOL})
-    return [
-        Worker(
-            id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[-10:]}"),
-            deployment=place.deployment,
-            pool=pool,
-            programs=app.programs,
-            committer=kernel.committer,
-            runs=kernel.store,
-            bell=kernel.bell,
-            witness=kernel.witnesses(),
-            clock=kernel.clock,
-            new_id=kernel.new_id,
-            observer=kernel.observer,
-            settings=WorkerSettings(slots=config.worker.slots, lease_seconds=config.worker.lease_seconds),
+    async with AsyncExitStack() as stack:
+        yield [
+            Worker(
+                id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[-10:]}"),
+                deployment=place.deployment,
+                pool=pool,
+                programs=app.programs,
+                committer=kernel.committer,
+                runs=kernel.store,
+                bell=kernel.bell,
+                witness=kernel.witnesses(),
+                clock=kernel.clock,
+                new_id=kernel.new_id,
+                observer=kernel.observer,
+                settings=WorkerSettings(slots=config.worker.slots, lease_seconds=config.worker.lease_seconds),
+                wakeups=await stack.enter_async_context(
+                    kernel.open_wakeups(place.deployment, pool, config.worker.slots)
+                ),
+            )
+            for pool in pools_of(app, config.worker.agents)
+        ]
+
+
+def pools_of(app: App, agents: str) -> list[str]:
+    """The pools of the agents named (with commas between), or of all. Raises BadInput for an unknown one."""
+    cards = {card.name: card.pool for card in app.directory.cards()}
+    if not agents.strip():
+        return sorted({*cards.values(), DEFAULT_POOL})
+    named = [name.strip() for name in agents.split(",") if name.strip()]
+    unknown = [name for name in named if name not in cards]
+    if unknown:
+        raise BadInput(
+            f"This application has no agent {unknown[0]!r}.",
+            fix=f"Agents: {', '.join(sorted(cards)) or 'none'}.",
         )
-        for pool in pools
-    ]
+    return sorted({cards[name] for name in named})
+
+
+@asynccontextmanager
+async def _probes(
+    config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver
+) -> AsyncIterator[HttpServer | None]:
+    """A worker's probes and metrics, where the configuration gives them an address."""
+    if not config.worker.http:
+        yield None
+        return
+    host, _, port = config.worker.http.rpartition(":")
+    if not port.isdigit():
+        raise BadInput(f"worker.http is HOST:PORT, not {config.worker.http!r}.", fix="Say 127.0.0.1:9100.")
+    service = replace(_service(config, app, place, kernel, metrics), probes_only=True)
+    async with HttpServer(service, host=host or "127.0.0.1", port=int(port)) as server:
+        yield server
 
 
 @asynccontextmanager
 async def _opened(config: Config, place: Place) -> AsyncIterator[tuple[Kernel, PrometheusObserver]]:
     metrics = PrometheusObserver(version=place.version, deployment=place.deployment, slot=place.slot)
     logs = StructlogObserver(form=config.log.format, level=config.log.level)
-    async with open_kernel(config.store.url, Fanout(logs, metrics)) as kernel:
+    async with open_kernel(config, Fanout(logs, metrics)) as kernel:
         await _take_in(kernel, place)
         if config.readonly:
             await kernel.store.set_readonly(True)
@@ -170,7 +208,13 @@ async def _take_in(kernel: Kernel, place: Place) -> None:
 async def _server(
     config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver
 ) -> AsyncIterator[HttpServer]:
-    service = Service(
+    service = _service(config, app, place, kernel, metrics)
+    async with HttpServer(service, host=config.http.host, port=config.http.port) as server:
+        yield server
+
+
+def _service(config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver) -> Service:
+    return Service(
         messages=Messages(kernel.committer, kernel.store, app.directory, kernel.new_id),
         runs=kernel.store,
         bell=kernel.bell,
@@ -179,40 +223,14 @@ async def _server(
         new_id=kernel.new_id,
         observer=kernel.observer,
         facts=Facts(version=place.version, build=place.digest, deployment=place.deployment, slot=place.slot),
-        probes={"database": kernel.store.ping, "rabbitmq": _ring_once(kernel), "redis": _read_once(kernel)},
-        adapters={
-            "database": "sqlite",
-            "rabbitmq": "embedded: Unix datagrams carry the wake-ups",
-            "redis": "embedded: no cache, reads go to the store",
-        },
+        probes=kernel.probes,
+        adapters=kernel.adapters,
+        vital=kernel.vital,
         tokens=None if config.open else Tokens(config.secret, kernel.clock),
         open=config.open,
         exposition=metrics.exposition,
         routes=[CustomRoute(each.method, each.path, each.function) for each in app.routes],
     )
-    async with HttpServer(service, host=config.http.host, port=config.http.port) as server:
-        yield server
-
-
-def _ring_once(kernel: Kernel) -> Callable[[], Awaitable[object]]:
-    """The bell's own round trip: what stands in for the broker rings, and hears it."""
-
-    async def probe() -> None:
-        topic = f"probe:{kernel.new_id()}"
-        kernel.bell.ring([topic])
-        if topic not in await kernel.bell.wait(frozenset({topic}), BELL_SECONDS):
-            raise Unavailable("The bell did not hear its own ring.")
-
-    return probe
-
-
-def _read_once(kernel: Kernel) -> Callable[[], Awaitable[object]]:
-    """Without a cache reads go to the store: a read of its hot row is the round trip."""
-
-    async def probe() -> None:
-        await kernel.store.read()
-
-    return probe
 
 
 async def _first(*waits: Awaitable[object]) -> None:

@@ -1,0 +1,61 @@
+"""What a process reads and writes runs with; the URLs of the configuration choose what stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from watership.config import Config
+from watership.durable.clock import Clock
+from watership.durable.committer import Committer
+from watership.durable.ids import DeploymentId, NewId
+from watership.durable.outbox import Wakeups
+from watership.durable.ports import Bell, Observer, Runs, Store, Witness
+from watership.errors import BadInput
+from watership.fleet.deployment import Deployments
+from watership.fleet.intake import Intake
+
+Probe = Callable[[], Awaitable[object]]
+"""One real round trip; raises when there is no answer."""
+
+OpenWakeups = Callable[[DeploymentId, str, int], AbstractAsyncContextManager[Wakeups | None]]
+"""The wake-ups of one deployment's pool for a worker of so many slots; None where no broker carries them."""
+
+
+class RunStore(Store, Runs, Intake, Deployments, Protocol):
+    """Everything that the runs' database answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """Of one process. `probes` and `adapters` say what stands behind database, rabbitmq and redis."""
+
+    store: RunStore
+    committer: Committer
+    bell: Bell
+    witnesses: Callable[[], Witness]
+    """Makes a witness: each worker holds a lock of its own."""
+    clock: Clock
+    new_id: NewId
+    observer: Observer
+    probes: Mapping[str, Probe]
+    adapters: Mapping[str, str]
+    vital: frozenset[str]
+    """Components without which nothing can be served."""
+    open_wakeups: OpenWakeups
+
+
+def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManager[Kernel]:
+    """Open what the URLs of `config` name; all is closed at the end of the block."""
+    scheme = urlsplit(config.store.url).scheme
+    if scheme == "sqlite":
+        from watership.wiring.embedded import open_embedded
+
+        return open_embedded(config, observer)
+    raise BadInput(
+        f"There is no store for {scheme or config.store.url}://.",
+        fix="Set store.url to sqlite:///.watership/watership.db",
+    )
