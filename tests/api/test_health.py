@@ -195,3 +195,26 @@ async def test_runs_that_the_store_does_not_count_are_left_out_of_the_metrics() 
         assert answer.status_code == 200
         assert "http_requests_total" in answer.text
         assert "watership_runs{" not in answer.text
+
+
+async def test_what_is_not_vital_degrades_and_does_not_fail() -> None:
+    async with world() as w:
+        service = replace(w.service, vital=frozenset({"database"}))
+        async with client(service) as http:
+            w.broken.update({"redis", "rabbitmq"})
+            service.lifecycle.started = True
+            for path in ("/health", "/readyz"):
+                answer = await http.get(path)
+                assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+                assert "does not answer" in str(answer.json())
+            w.broken.add("database")
+            for path in ("/health", "/readyz"):
+                answer = await http.get(path)
+                assert (answer.status_code, answer.json()["status"]) == (503, "failed")
+
+
+async def test_a_worker_answers_its_probes_and_takes_no_messages() -> None:
+    async with world() as w, client(replace(w.service, probes_only=True)) as http:
+        assert (await http.get("/livez")).status_code == 200
+        assert (await http.get("/metrics")).status_code == 200
+        assert (await http.post("/api/v1/messages", headers=w.bearer("writer"))).status_code == 404

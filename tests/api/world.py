@@ -16,6 +16,7 @@ import msgspec
 from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.structlog import Fanout
+from watership.agents.dead_letters import DeadLetters
 from watership.agents.messages import Messages
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.api.server import HttpServer
@@ -175,8 +176,10 @@ async def world(
         return ask
 
     async with Committer(store, bell, clock) as committer:
+        messages = Messages(committer, store, Warren(), seeded_ids(1))
         service = Service(
-            messages=Messages(committer, store, Warren(), seeded_ids(1)),
+            messages=messages,
+            dead=DeadLetters(messages, committer, store, seeded_ids(2)),
             runs=store,
             bell=bell,
             intake=store,

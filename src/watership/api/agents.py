@@ -160,7 +160,7 @@ async def _page(call: Call) -> RunPage:
         raise BadInput(f"limit must be a whole number from 1 to {PAGE_MOST}.")
     deployment, parent = call.query.get("deployment"), call.query.get("parent")
     which = RunFilter(
-        states=_states(call.query.get("state")),
+        states=parse_states(call.query.get("state")),
         program=call.query.get("agent"),
         deployment=None if deployment is None else DeploymentId(deployment),
         conversation=call.query.get("conversation"),
@@ -169,7 +169,7 @@ async def _page(call: Call) -> RunPage:
     return await call.service.messages.list(which, call.identity, limit=limit, after=call.query.get("after"))
 
 
-def _states(text: str | None) -> frozenset[RunState] | None:
+def parse_states(text: str | None) -> frozenset[RunState] | None:
     if text is None:
         return None
     try:
@@ -178,16 +178,18 @@ def _states(text: str | None) -> frozenset[RunState] | None:
         raise BadInput("There is no such state.", fix=f"States: {', '.join(RunState)}.") from None
 
 
-def _action(verb: str, scope: str, act: Action, about: str, takes: type | None = None) -> Endpoint:
-    """POST …/runs/{id}:verb, and with a slash for clients that cannot send a colon."""
+def act(
+    collection: str, verb: str, scope: str, action: Action, about: str, *, takes: type | None = None
+) -> Endpoint:
+    """POST collection/{run_id}:verb, and with a slash for clients that cannot send a colon."""
 
     async def serve(call: Call) -> Response:
-        return reply(view(await act(call, _run_id(call))))
+        return reply(view(await action(call, _run_id(call))))
 
     return Endpoint(
         method="POST",
-        path=f"/api/v1/runs/{{run_id}}:{verb}",
-        also=(f"/api/v1/runs/{{run_id}}/{verb}",),
+        path=f"{collection}/{{run_id}}:{verb}",
+        also=(f"{collection}/{{run_id}}/{verb}",),
         scope=scope,
         serve=serve,
         about=about,
@@ -254,10 +256,19 @@ def agent_endpoints() -> list[Endpoint]:
             about="Follow a run's journal as server-sent events; `Last-Event-ID` or `after` resumes.",
             query=frozenset({"after"}),
         ),
-        _action("cancel", WRITER, cancel_run, "Ask a run to end.", CancelBody),
-        _action("answer", WRITER, answer_run, "Answer an approval, a question or a doubt.", AnswerBody),
-        _action("signal", WRITER, signal_run, "Put a signal into a run's inbox.", SignalBody),
-        _action("retry", OPERATOR, retry_run, "Let a stopped run go on."),
+        act("/api/v1/runs", "cancel", WRITER, cancel_run, "Ask a run to end.", takes=CancelBody),
+        act(
+            "/api/v1/runs",
+            "answer",
+            WRITER,
+            answer_run,
+            "Answer an approval, a question or a doubt.",
+            takes=AnswerBody,
+        ),
+        act(
+            "/api/v1/runs", "signal", WRITER, signal_run, "Put a signal into a run's inbox.", takes=SignalBody
+        ),
+        act("/api/v1/runs", "retry", OPERATOR, retry_run, "Let a stopped run go on."),
         Endpoint(
             method="GET",
             path="/api/v1/workers",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from watership.agents.dead_letters import DeadLetters
 from watership.agents.messages import Messages
 from watership.api.lifecycle import Lifecycle
 from watership.durable.clock import Clock
@@ -87,6 +88,7 @@ class Service:
     """
 
     messages: Messages
+    dead: DeadLetters
     runs: Runs
     bell: Bell
     intake: Intake

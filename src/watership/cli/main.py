@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("watership.cli.doctor:doctor", "What is wrong here, and the command that mends it."),
     "agent": ("watership.cli.agent:agent", "Agents: list."),
     "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer."),
+    "dead": ("watership.cli.dead:dead", "Dead letters: list, requeue, discard."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),
     "release": (
         "watership.cli.release:release",

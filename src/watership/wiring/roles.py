@@ -14,6 +14,7 @@ from watership.adapters.processes.presence import Presence, announce
 from watership.adapters.prometheus.observer import PrometheusObserver
 from watership.adapters.structlog.observer import Fanout, StructlogObserver
 from watership.agents.app import App
+from watership.agents.dead_letters import DeadLetters
 from watership.agents.messages import Messages
 from watership.api.given import CustomRoute, Facts, Service
 from watership.api.server import HttpServer, stop_signals
@@ -214,8 +215,10 @@ async def _server(
 
 
 def _service(config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver) -> Service:
+    messages = Messages(kernel.committer, kernel.store, app.directory, kernel.new_id)
     return Service(
-        messages=Messages(kernel.committer, kernel.store, app.directory, kernel.new_id),
+        messages=messages,
+        dead=DeadLetters(messages, kernel.committer, kernel.store, kernel.new_id),
         runs=kernel.store,
         bell=kernel.bell,
         intake=kernel.store,

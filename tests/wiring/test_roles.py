@@ -1,0 +1,38 @@
+"""A worker works for the pools of the agents that it was given."""
+
+from __future__ import annotations
+
+import pytest
+
+from watership import App
+from watership.errors import BadInput
+from watership.wiring.roles import pools_of
+
+
+def _app() -> App:
+    app = App("warren")
+
+    @app.agent(pool="gpu")
+    async def painter(text: str) -> str:
+        return text
+
+    @app.agent
+    async def writer(text: str) -> str:
+        return text
+
+    return app
+
+
+def test_without_names_a_worker_serves_every_pool() -> None:
+    assert pools_of(_app(), "") == ["default", "gpu"]
+
+
+def test_a_named_agent_brings_its_pool_alone() -> None:
+    assert pools_of(_app(), " painter ") == ["gpu"]
+
+
+def test_an_unknown_agent_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(BadInput) as refused:
+        pools_of(_app(), "painter,sculptor")
+    assert "sculptor" in refused.value.message
+    assert "painter, writer" in refused.value.fix
