@@ -57,6 +57,7 @@ class BrokerSettings(_Section, frozen=True):
 
     url: str = ""
     ca_file: str = ""
+    management: str = ""
     tell: Literal["none", "ends", "all"] = "ends"
     tenant: str = "default"
 

@@ -9,14 +9,13 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
 from watership.durable.states import RunState
 from watership.errors import WatershipError
+from watership.fleet.finding import Finding
 from watership.fleet.stranded import Census
-from watership.wiring.embedded import store_path
+from watership.wiring.embedded import SCHEME, store_path
 
 FREE_BYTES = 500 * 1024 * 1024
 """Less free space than this is a warning: the store refuses work once the disk is full."""
@@ -28,17 +27,8 @@ STUCK = (RunState.IN_DOUBT, RunState.STOPPED)
 """States that only a person leads a run out of."""
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look found. `state` is ok, warning or problem; `fix` mends what is not ok."""
-
-    what: str
-    state: str
-    detail: str
-    fix: str = ""
-
-
 async def examine(config: Config) -> list[Finding]:
-    """Every finding, in the order in which they should be mended."""
+    """Every finding about the embedded default, in the order in which they should be mended."""
     looks: list[Callable[[Config], Awaitable[Finding]]] = [
         _python,
         _sqlite,
@@ -50,6 +40,31 @@ async def examine(config: Config) -> list[Finding]:
         _port,
     ]
     return [await look(config) for look in looks]
+
+
+async def examine_servers(config: Config) -> list[Finding]:
+    """Every finding about the servers that the configuration names."""
+    from watership.adapters.postgres import examination as postgres
+
+    found = [await _python(config), await _tokens(config)]
+    if config.store.url.startswith(SCHEME):
+        return [*found, _missing("store.url", "postgresql://user:password@host/database")]
+    found += await postgres.examine(config.store.url)
+    if config.broker.url:
+        from watership.adapters.rabbitmq import examination as rabbitmq
+
+        found += await rabbitmq.examine(config.broker.url, config.broker.management)
+    else:
+        found.append(_missing("broker.url", "amqp://user:password@host/vhost"))
+    if config.cache.url:
+        from watership.adapters.redis import examination as redis
+
+        found += await redis.examine(config.cache.url)
+    return found
+
+
+def _missing(setting: str, example: str) -> Finding:
+    return Finding(what=setting, state="problem", detail="names no server", fix=f"Set {setting} to {example}")
 
 
 async def _python(_: Config) -> Finding:
