@@ -1,11 +1,18 @@
-"""What every test shares: how much is tried, by day and by night."""
+"""What every test shares: how much is tried, by day and by night, and the real servers."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+
+from watership.errors import Unavailable
+from watership.testing.servers import PostgresServer, RabbitServer, RedisServer, Server
+
+S = TypeVar("S", bound=Server)
 
 NIGHTLY = os.environ.get("WATERSHIP_NIGHTLY", "") not in {"", "0"}
 
@@ -19,3 +26,53 @@ settings.load_profile("night" if NIGHTLY else "day")
 def nightly() -> bool:
     """Whether the large numbers are wanted: more seeds, longer histories."""
     return NIGHTLY
+
+
+def started(make: Callable[[], S]) -> Iterator[S]:
+    """The server that `make` makes. Where the program is missing, a laptop skips the test and CI fails it."""
+    try:
+        server = make()
+    except Unavailable as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+    with server:
+        yield server
+
+
+# One of each for the whole session, begun by the first test that asks; each test gets a fresh corner of it.
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, shared: do not kill it, start your own."""
+    yield from started(PostgresServer)
+
+
+@pytest.fixture(scope="session")
+def rabbit_server() -> Iterator[RabbitServer]:
+    """A real RabbitMQ, shared: do not kill it, start your own."""
+    yield from started(RabbitServer)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A real Redis, shared: do not kill it, start your own."""
+    yield from started(RedisServer)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """An empty database."""
+    return postgres_server.new_database()
+
+
+@pytest.fixture
+def rabbit_url(rabbit_server: RabbitServer) -> str:
+    """An empty virtual host."""
+    return rabbit_server.new_vhost()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """A Redis without keys."""
+    redis_server.flush()
+    return redis_server.url

@@ -1,0 +1,16 @@
+"""Real servers for tests: private ones, on free loopback ports, with their data in a folder of their own.
+
+    with PostgresServer() as postgres:
+        database = postgres.new_database()
+
+What they need is installed by `scripts/servers`, or by the system's packages. The interface is synchronous, since
+starting a server is starting programs; in async code, call it through `asyncio.to_thread`.
+"""
+
+from watership.testing.servers.ports import free_port
+from watership.testing.servers.postgres import PostgresServer
+from watership.testing.servers.process import Server
+from watership.testing.servers.rabbitmq import RabbitServer
+from watership.testing.servers.redis import RedisServer
+
+__all__ = ["PostgresServer", "RabbitServer", "RedisServer", "Server", "free_port"]
