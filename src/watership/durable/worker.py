@@ -328,6 +328,8 @@ class Worker:
 
     def _learn(self, run_id: RunId, held: Held, renewed: Renewed, asked_at: float) -> None:
         if run_id in renewed.lost:
+            # A renewal is a write under our epoch too, and the store has refused it.
+            self._observer.note("run fenced", run_id=run_id, epoch=held.execution.run_row.epoch)
             held.execution.lose()
             return
         held.lease.renewed(asked_at)
