@@ -1,12 +1,15 @@
 # Every target sets up what it needs; setting up again costs nothing when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check bench nightly lock clean
+.PHONY: help setup servers demo dev test check bench nightly lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the hash-locked requirements (PYTHON=... chooses the interpreter)
 	@scripts/setup
+
+servers: ## install the servers that the tests start: PostgreSQL, RabbitMQ, Redis
+	@scripts/servers
 
 demo: setup ## take a live system from one version to the next, and a broken one back
 	@.venv/bin/watership demo
@@ -16,7 +19,7 @@ APP ?= examples/hello.py:app
 dev: setup ## run an app in one process on port 3000 (APP=FILE.py:NAME)
 	@.venv/bin/watership dev --app $(APP)
 
-test: setup ## run the tests
+test: setup servers ## run the tests
 	.venv/bin/pytest -q
 
 check: setup ## format, lint, types, and the arrows of the house
@@ -29,7 +32,7 @@ bench: ## measure, beside what others do (an environment of its own: .venv-bench
 	@scripts/setup .venv-bench requirements-bench.txt
 	.venv-bench/bin/python -m benchmarks
 
-nightly: setup ## run the tests with the large numbers: more seeds, longer histories
+nightly: setup servers ## run the tests with the large numbers: more seeds, longer histories
 	WATERSHIP_NIGHTLY=1 .venv/bin/pytest -q
 
 lock: ## resolve the requirements again

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from watership.errors import Unavailable
 from watership.testing.servers.ports import LOOPBACK, answer, free_port
 from watership.testing.servers.process import Server
 from watership.testing.servers.program import find
@@ -16,6 +17,7 @@ SETTINGS = {
     # No snapshots beside the file of commands: they would only make the end of a test slow.
     "save": "",
 }
+OK = b"+OK"
 PONG = b"+PONG"  # while it loads its data it answers -LOADING
 
 
@@ -36,7 +38,8 @@ class RedisServer(Server):
 
     def flush(self) -> None:
         """Forget every key."""
-        answer(self.port, b"FLUSHALL\r\n", len(b"+OK\r\n"))
+        if answer(self.port, b"FLUSHALL\r\n", len(OK)) != OK:
+            raise Unavailable("redis did not forget its keys.")
 
     def prepare(self) -> None:
         """Nothing: Redis makes its file itself, and its settings are arguments."""
