@@ -1,0 +1,163 @@
+"""The broker of one process: a connection that publishes, another that consumes, and a ping through both."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Final
+
+from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from pamqp import commands
+
+from watership.adapters.rabbitmq.calls import call
+from watership.adapters.rabbitmq.supervisor import Supervisor
+from watership.adapters.rabbitmq.topology import VERSION
+from watership.durable.ids import NewId
+from watership.durable.ports import Observer
+from watership.errors import Unavailable
+
+PING_SECONDS: Final = 3.0
+"""How long a ping may take before it counts as lost; it takes a few ms."""
+
+WATCH_SECONDS: Final = 10.0
+"""How often the watchdog pings."""
+
+MISSES: Final = 2
+"""Pings lost in a row until the connections are built anew: a busy moment is not a death."""
+
+
+class _Sender:
+    """The part of the publishing connection that sends pings."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self.channel: AbstractChannel | None = None
+
+    async def open(self, connection: AbstractConnection) -> None:
+        self.channel = await self._supervisor.open_channel(connection)
+
+    def lost(self) -> None:
+        self.channel = None
+
+
+class _Hearer:
+    """The part of the consuming connection that hears them, on a queue that nobody else sees."""
+
+    def __init__(self, supervisor: Supervisor, new_id: NewId) -> None:
+        self._supervisor = supervisor
+        self._new_id = new_id
+        self.queue = ""
+        self.awaited: dict[str, asyncio.Future[None]] = {}
+
+    async def open(self, connection: AbstractConnection) -> None:
+        channel = await self._supervisor.open_channel(connection)
+        # Another name each time: the broker may not have noticed yet that the connection before is dead.
+        self.queue = f"watership.{VERSION}.ping.{self._new_id()}"
+        declaring = channel.queue_declare(self.queue, exclusive=True, auto_delete=True)
+        await call(f"queue {self.queue}", declaring)
+        await call(f"consuming {self.queue}", channel.basic_consume(self.queue, self._hear, no_ack=True))
+
+    def lost(self) -> None:
+        """A ping that is on its way runs into its own end."""
+
+    async def _hear(self, message: DeliveredMessage) -> None:
+        awaited = self.awaited.get(message.body.decode(errors="replace"))
+        if awaited is not None and not awaited.done():
+            awaited.set_result(None)
+
+
+class Broker:
+    """Both connections, which come and go; use it as an async context manager.
+
+    They are two because the broker, when it is short of memory, stops reading from whoever publishes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        observer: Observer,
+        new_id: NewId,
+        ca_file: str = "",
+        watch_seconds: float = WATCH_SECONDS,
+    ) -> None:
+        self.publishing = Supervisor(url, name=f"{name} publishes", observer=observer, ca_file=ca_file)
+        self.consuming = Supervisor(url, name=f"{name} consumes", observer=observer, ca_file=ca_file)
+        self._observer = observer
+        self._new_id = new_id
+        self._watch_seconds = watch_seconds
+        self._sender = _Sender(self.publishing)
+        self._hearer = _Hearer(self.consuming, new_id)
+        self._stack = contextlib.AsyncExitStack()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Broker:
+        for supervisor, part in ((self.publishing, self._sender), (self.consuming, self._hearer)):
+            await self._stack.enter_async_context(supervisor)
+            await self._stack.enter_async_context(supervisor.carrying(part))
+        self._watch = asyncio.create_task(self._keep_watch(), name="rabbitmq watchdog")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        await self._stack.aclose()
+
+    async def wait(self, seconds: float) -> None:
+        """Until both connections stand. Raises Unavailable when they do not after `seconds`."""
+        await self.publishing.wait(seconds)
+        await self.consuming.wait(seconds)
+
+    async def ping(self) -> float:
+        """Seconds that a message took from us to the broker and back. Raises Unavailable, with the reason."""
+        for supervisor in (self.publishing, self.consuming):
+            if not supervisor.connected:
+                raise Unavailable(
+                    f"No connection to RabbitMQ: {supervisor.reason}.", fix="watership doctor --prod"
+                )
+        if self.publishing.blocked:
+            raise Unavailable(
+                "RabbitMQ takes nothing: it is short of memory or disk.", fix="rabbitmqctl status"
+            )
+        loop, word = asyncio.get_running_loop(), self._new_id()
+        began, heard = loop.time(), loop.create_future()
+        self._hearer.awaited[word] = heard
+        try:
+            await self._say(word)
+            await call("waiting for our own ping", heard, PING_SECONDS)
+        finally:
+            del self._hearer.awaited[word]
+        return loop.time() - began
+
+    async def _say(self, word: str) -> None:
+        if self._sender.channel is None:
+            raise Unavailable("No connection to RabbitMQ.")
+        properties = commands.Basic.Properties(message_id=word, expiration=str(int(PING_SECONDS * 1000)))
+        publishing = self._sender.channel.basic_publish(
+            word.encode(), routing_key=self._hearer.queue, properties=properties, mandatory=True
+        )
+        await call("sending a ping", publishing, PING_SECONDS)
+
+    async def _keep_watch(self) -> None:
+        """Build both connections anew when they seem to stand and carry nothing."""
+        misses = 0
+        while True:
+            await asyncio.sleep(self._watch_seconds)
+            both = self.publishing.connected and self.consuming.connected
+            if not both or self.publishing.blocked:
+                misses = 0  # known, and told
+                continue
+            try:
+                await self.ping()
+                misses = 0
+            except Unavailable as error:
+                misses += 1
+                self._observer.note("ping lost", reason=str(error), misses=misses)
+            if misses >= MISSES:
+                misses = 0
+                for supervisor in (self.publishing, self.consuming):
+                    supervisor.rebuild("our own pings do not arrive")

@@ -1,0 +1,133 @@
+"""Letters become messages: wake-ups for workers, events for whoever listens, replies for whoever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from watership.adapters.rabbitmq.topology import EVENTS, NAME_BYTES, WAKEUPS, wakeup_queue
+from watership.durable.events import Failure
+from watership.durable.ids import RunId
+from watership.durable.outbox import Moved, Posted, Wakeup
+from watership.durable.states import RunState
+from watership.errors import BadInput
+
+RUNS_PER_MESSAGE: Final = 16
+"""Of one transaction and queue. More would share a message's cost better, fewer among more workers."""
+
+DEFAULT_EXCHANGE: Final = ""
+JSON: Final = "application/json"
+
+
+class Kind(StrEnum):
+    """What a message is; it stands in its property `type`."""
+
+    WAKEUP = "watership.wakeup"
+    EVENT = "watership.event"
+    REPLY = "watership.reply"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A message to be published; `id` is the same whenever it is sent again."""
+
+    kind: Kind
+    exchange: str
+    key: str
+    body: bytes
+    id: str
+    correlation_id: str | None = None
+
+    @property
+    def mandatory(self) -> bool:
+        """Whether somebody is to get it: an event may go to nobody."""
+        return self.kind is not Kind.EVENT
+
+
+class WakeupBody(msgspec.Struct, frozen=True):
+    """Runs of the queue's deployment, pool and priority that became ready."""
+
+    runs: tuple[RunId, ...]
+
+
+class ReplyTo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an answer is to go; a run keeps it as `reply_to`."""
+
+    queue: str
+    correlation_id: str | None = None
+
+    def written(self) -> str:
+        """As a run keeps it."""
+        return msgspec.json.encode(self).decode()
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The end of a run, for whoever asked for it: its result, or its failure."""
+
+    run_id: RunId
+    state: RunState
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    failure: Failure | msgspec.UnsetType = msgspec.UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+_reply_to = msgspec.json.Decoder(ReplyTo)
+_wakeup = msgspec.json.Decoder(WakeupBody)
+
+
+def read_wakeup(body: bytes) -> tuple[RunId, ...]:
+    """The runs that a wake-up names. Raises BadInput."""
+    try:
+        return _wakeup.decode(body).runs
+    except msgspec.DecodeError as error:
+        raise BadInput(f"This is no wake-up: {error}.") from None
+
+
+def messages(posted: Posted) -> list[Message]:
+    """Everything that a letter has to say; wake-ups first, for somebody waits for them."""
+    letter = posted.letter
+    return [
+        *(one for wakeup in letter.wakeups for one in _wakeups(posted.number, wakeup)),
+        *(_reply(moved) for moved in letter.moved if moved.reply_to),
+        *(_event(moved) for moved in letter.moved),
+    ]
+
+
+def _wakeups(number: int, wakeup: Wakeup) -> Iterator[Message]:
+    queue = wakeup_queue(wakeup.deployment, wakeup.pool, wakeup.priority)
+    for start in range(0, len(wakeup.runs), RUNS_PER_MESSAGE):
+        yield Message(
+            kind=Kind.WAKEUP,
+            exchange=WAKEUPS,
+            key=queue,
+            body=_encode(WakeupBody(wakeup.runs[start : start + RUNS_PER_MESSAGE])),
+            id=f"{number}/{wakeup.pool}/{wakeup.priority}/{start}",
+        )
+
+
+def _event(moved: Moved) -> Message:
+    key = f"run.{moved.state}.{moved.program}".encode()[:NAME_BYTES].decode(errors="ignore")
+    body = _encode(msgspec.structs.replace(moved, reply_to=""))
+    return Message(
+        kind=Kind.EVENT, exchange=EVENTS, key=key, body=body, id=f"{moved.run_id}/{moved.seq}/{moved.state}"
+    )
+
+
+def _reply(moved: Moved) -> Message:
+    to = _reply_to.decode(moved.reply_to)
+    reply = Reply(
+        run_id=moved.run_id,
+        state=moved.state,
+        result=moved.result if moved.failure is None else msgspec.UNSET,
+        failure=msgspec.UNSET if moved.failure is None else moved.failure,
+    )
+    return Message(
+        kind=Kind.REPLY,
+        exchange=DEFAULT_EXCHANGE,
+        key=to.queue,
+        body=_encode(reply),
+        id=f"{moved.run_id}/reply",
+        correlation_id=to.correlation_id,
+    )
