@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass, field
 from random import Random
 
 import msgspec
 
-from tests.journeys.engine.crew import Crew, Death, Role, environment
-from tests.journeys.engine.entries import read_entries, DOUBLED
-from tests.journeys.engine.faults import Strike, kinds, strikes
-from tests.journeys.engine.history import Finding, History, judge
+from tests.journeys.engine.crew import Crew, Role, environment
+from tests.journeys.engine.entries import read_entries
+from tests.journeys.engine.faults import kinds, strikes
+from tests.journeys.engine.history import History, judge
 from tests.journeys.engine.load import Load, Message, messages
 from tests.journeys.engine.nemesis import Nemesis, Servers
-from tests.journeys.engine.stage import Stage, config_of, read_all
-from watership.adapters.structlog.observer import StructlogObserver
+from tests.journeys.engine.stage import Stage, read_all, watching
+from tests.journeys.engine.summary import Records, Summary, summed_up
 from watership.durable.states import TERMINAL, RunState
 from watership.errors import Unavailable
-from watership.wiring.kernel import RunStore, open_kernel
+from watership.wiring.kernel import RunStore
 
 LEASE_SECONDS = 3.0
 """Short, so that zombies are made within seconds."""
@@ -32,148 +31,168 @@ QUIET_SECONDS = 120.0
 
 NEWS_SECONDS = 5.0
 
-DRIFT_SECONDS = 0.05
-"""The wall clock and the clock since boot must agree so well from begin to end, or no times can be compared."""
+WIDE_AFTER = 1.0
+"""Seconds into the campaign the one wide family begins: it lives through most of the faults."""
 
-WIDE = 1_000
-"""Children of the one wide family."""
+Tell = Callable[[str], None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """`runs` are sent, about `rate` a second; `bound` seconds, if any, end the sending before."""
+    """At least `runs` messages are sent, about `rate` a second, and until every kind of fault was seen.
+
+    `bound`: seconds after which nothing more is sent, whatever is missing.
+    """
 
     seed: int
     runs: int
     rate: float
-    bound: float | None = None
+    bound: float = 24 * 3600.0
     poison: int = 2
-    wide: int = WIDE
+    wide: int = 1_000
     workers: int = 3
     services: int = 2
 
-
-class Summary(msgspec.Struct, kw_only=True):
-    """What came of it. `ok` is whether every promise was kept, every kind of fault seen, and enough done."""
-
-    ok: bool
-    seed: int
-    seconds: float
-    accepted: int
-    unclear: int
-    in_store: int
-    steps_entered: int
-    lost: int
-    re_entered: int
-    stale_writes: int
-    findings: list[Finding]
-    residue: int
-    bound_95: float | None
-    faults: dict[str, int]
-    faults_unseen: list[str]
-    kills: int
-    freezes: int
-    fenced: int
-    unasked_deaths: list[Death]
-    answers: dict[str, int]
-    refused: list[str]
-    doubled_effects_refused: int
-    quiet_seconds: float
-    folder: str
-
-
-def roles_of(plan: Plan) -> list[str]:
-    return [
-        *(f"serve-{number}" for number in range(plan.services)),
-        *(f"worker-{number}" for number in range(plan.workers)),
-    ]
+    def roles(self) -> list[str]:
+        """The names of the processes."""
+        services = [f"serve-{number}" for number in range(self.services)]
+        return services + [f"worker-{number}" for number in range(self.workers)]
 
 
 def crew_of(stage: Stage, plan: Plan, ports: Sequence[int], *, lease: float = LEASE_SECONDS) -> Crew:
     """The processes of a campaign; each answers its probes on a port of its own."""
     roles = []
-    for name, port in zip(roles_of(plan), ports, strict=True):
-        if name.startswith("serve"):
-            words = ["serve", "--port", str(port)]
-        else:
-            words = ["worker", "--slots", "32", "--http", f"127.0.0.1:{port}"]
+    for name, port in zip(plan.roles(), ports, strict=True):
+        worker = ["worker", "--slots", "32", "--http", f"127.0.0.1:{port}"]
+        words = worker if name.startswith("worker") else ["serve", "--port", str(port)]
         settings = {**stage.settings(name), "WATERSHIP_WORKER_LEASE_SECONDS": str(lease)}
         roles.append(Role(name, words, port, environment(stage.folder, settings)))
     return Crew(roles, stage.folder)
 
 
-async def run_campaign(
-    plan: Plan, stage: Stage, servers: Servers | None, ports: Sequence[int], tell: Callable[[str], None]
-) -> Summary:
-    """Load, faults, quiet, judgement."""
-    began, drift = time.monotonic(), _offset()
-    random = Random(plan.seed)
-    of = kinds(stage.has_servers)
-    async with crew_of(stage, plan, ports) as crew:
-        await crew.ready()
-        load = Load([each.port for each in crew.services], random, stage.folder, rate=plan.rate)
-        nemesis = Nemesis(crew, stage, servers, stage.folder)
-        news = asyncio.create_task(_tell(tell, load, nemesis, crew, began))
-        striking = asyncio.create_task(nemesis.strike_all(strikes(Random(plan.seed + 1), of, LEASE_SECONDS)))
-        _send_specials(load, plan, random)
-        await load.send_all(_until(messages(random, plan.runs), plan.bound, lambda: nemesis, len(of)))
-        while sum(nemesis.struck.values()) < len(of) or _unseen(nemesis, of):
-            # The load is through before every kind of fault was seen: it goes on, the round is not cut short.
-            if striking.done():
-                break
-            await load.send_all(messages(random, int(plan.rate)))
-        nemesis.stop()
-        await striking
-        quiet = await _quieten(stage, tell)
-        fenced = await _fenced(crew)
-        news.cancel()
-    await asyncio.gather(news, return_exceptions=True)
-    load.close()
-    nemesis.close()
-    tell("checking the history")
-    async with open_kernel(config_of(stage), StructlogObserver(form="json", level="error")) as kernel:
-        runs, journals = await read_all(kernel.store)
-    entries = list(read_entries(stage.folder))
-    judgement = judge(
-        History(
-            accepted=load.record.accepted,
+@dataclass(slots=True, kw_only=True)
+class Campaign:
+    """Use `run()` once."""
+
+    plan: Plan
+    stage: Stage
+    servers: Servers | None
+    ports: Sequence[int]
+    tell: Tell
+    began: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> Summary:
+        """Load, faults, quiet, judgement."""
+        offset = clock_offset()
+        random = Random(self.plan.seed)
+        of = kinds(self.stage.has_servers)
+        async with crew_of(self.stage, self.plan, self.ports) as crew:
+            await crew.ready()
+            self.tell(f"{len(crew.roles)} processes are ready after {self._passed():.0f} s")
+            load = Load([each.port for each in crew.services], random, self.stage.folder, rate=self.plan.rate)
+            nemesis = Nemesis(crew, self.stage, self.servers, self.stage.folder)
+            news = asyncio.create_task(self._news(load, nemesis, crew))
+            schedule = strikes(Random(self.plan.seed + 1), of, LEASE_SECONDS)
+            striking = asyncio.create_task(nemesis.strike_all(schedule))
+            specials = asyncio.create_task(self._specials(load))
+            await load.send_all(self._messages(random, load, nemesis, [_name(each) for each in of], striking))
+            nemesis.stop()
+            await striking
+            await specials
+            news.cancel()
+            quiet = await self._quiet()
+        await asyncio.gather(news, return_exceptions=True)
+        load.close()
+        nemesis.close()
+        records = Records(
+            seed=self.plan.seed,
+            wanted=self.plan.runs if self._passed() < self.plan.bound else 0,
+            load=load.record,
+            crew=crew,
+            struck=nemesis.struck,
+            unseen=[name for name in map(_name, of) if not nemesis.struck[name]],
+            quiet=quiet,
+            drift=abs(clock_offset() - offset),
+            folder=self.stage.folder,
+        )
+        return await self._judged(records)
+
+    async def _judged(self, records: Records) -> Summary:
+        self.tell("reading the whole history")
+        async with watching(self.stage) as kernel:
+            runs, journals = await read_all(kernel.store)
+        entries = list(read_entries(self.stage.folder))
+        history = History(
+            accepted=records.load.accepted,
             runs=runs,
             journals=journals,
             entered=entries,
-            frozen=crew.frozen,
-            left=await servers.left() if servers is not None else {},
+            frozen=records.crew.frozen,
+            left={} if self.servers is None else await self.servers.left(),
         )
-    )
-    findings = list(judgement.findings)
-    if abs(_offset() - drift) > DRIFT_SECONDS:
-        findings.append(Finding("unexplained", "", "the wall clock was set meanwhile: times cannot be compared"))
-    if quiet is None:
-        findings.append(Finding("unended", "", f"not everything had ended after {QUIET_SECONDS:.0f} s of quiet"))
-    unseen = _unseen(nemesis, of)
-    doubled = stage.folder / DOUBLED
-    return Summary(
-        ok=not (findings or unseen or crew.deaths or load.record.refused)
-        and len(load.record.accepted) >= (plan.runs if plan.bound is None else 1),
-        seed=plan.seed,
-        seconds=round(time.monotonic() - began, 1),
-        accepted=len(load.record.accepted),
-        unclear=sum(each.unclear for each in load.record.accepted),
-        in_store=len(runs),
-        steps_entered=len(entries),
-        lost=sum(each.kind == "lost" for each in findings),
-        re_entered=sum(each.kind == "re-entered" for each in findings),
-        stale_writes=sum(each.kind == "stale write" for each in findings),
-        findings=findings,
-        residue=len(judgement.residue),
-        bound_95=judgement.bound,
-        faults=dict(sorted(nemesis.struck.items())),
-        faults_unseen=unseen,
-        kills=crew.kills,
-        freezes=len(crew.frozen),
-        fenced=fenced,
-        unasked_deaths=crew.deaths,
-        answers=dict(load.record.answers),
-        refused=load.record.refused,
-        doubled_effects_refused=len(doubled.read_text().splitlines()) if doubled.exists() else 0,
-        quiet_seconds=-1.0 if quiet is None else round(quiet, 1),
-        folder=str(stage.folder),
-    )
+        self.tell(f"checking {len(runs):,} runs and {len(entries):,} entries into steps")
+        return summed_up(records, history, judge(history), self._passed())
+
+    def _messages(
+        self, random: Random, load: Load, nemesis: Nemesis, of: Sequence[str], striking: asyncio.Task[None]
+    ) -> Iterator[Sequence[Message]]:
+        """As many as the plan says, and on until every kind of fault was seen; never beyond its bound."""
+        for turn in messages(random):
+            enough = load.record.sent >= self.plan.runs and all(nemesis.struck[name] for name in of)
+            if enough or self._passed() > self.plan.bound or striking.done():
+                return
+            yield turn
+
+    async def _specials(self, load: Load) -> None:
+        """The wide family at once; the poison one by one, each when the one before can be through."""
+        await asyncio.sleep(WIDE_AFTER)
+        load.start([Message(agent="family", input={"number": 1, "children": self.plan.wide})])
+        for number in range(self.plan.poison):
+            load.start([Message(agent="poison", input={"number": number})])
+            await asyncio.sleep(WIDE_AFTER)
+
+    async def _quiet(self) -> float | None:
+        """No faults, no new messages: how long until everything had ended; None if it had not."""
+        began = time.monotonic()
+        async with watching(self.stage) as kernel:
+            while (passed := time.monotonic() - began) < QUIET_SECONDS:
+                left = await _unended(kernel.store)
+                if left == 0:
+                    return passed
+                self.tell(f"quiet for {passed:.0f} s: {left} runs have not ended")
+                await asyncio.sleep(0.5 if passed < 5 else 2.0)
+        return None
+
+    async def _news(self, load: Load, nemesis: Nemesis, crew: Crew) -> None:
+        while True:
+            await asyncio.sleep(NEWS_SECONDS)
+            self.tell(
+                f"{self._passed():.0f} s: {len(load.record.accepted):,} accepted, {load.waiting} under way, "
+                f"{nemesis.struck.total()} faults of {len(nemesis.struck)} kinds, {len(crew.deaths)} deaths unasked for"
+            )
+
+    def _passed(self) -> float:
+        return time.monotonic() - self.began
+
+
+async def _unended(store: RunStore) -> int | None:
+    with suppress(Unavailable):
+        census = await store.census()
+        return sum(
+            count
+            for (_, state), count in census.items()
+            if state not in TERMINAL and state is not RunState.STOPPED
+        )
+    return None
+
+
+def clock_offset() -> float:
+    """Between the wall clock and the clock since boot."""
+    return time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def _name(kind: tuple[str, str | None]) -> str:
+    fault, server = kind
+    return str(fault) if server is None else f"{server} {fault}"
+
+
+__all__ = ["Campaign", "Plan", "Role", "crew_of"]

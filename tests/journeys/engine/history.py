@@ -4,9 +4,9 @@ Pure. How each thing is told apart, where clocks come into it:
 
 - An entry under a *later* epoch than the one that wrote the step's result is a violation whatever the time: a claim is
   committed after every accepted write of the epoch before it, and hands out the journal.
-- Within one epoch an entry after the result, and any entry of an *earlier* epoch after it, is told by time. Entries and
-  journal carry times of the same machine's clock. A journal's time is taken before its commit, so an older owner's entry
-  in between is counted although the commit had not quite happened: too strict by milliseconds, never too lenient.
+- Within one epoch an entry after the result, and any entry of an *earlier* epoch after it, is told by time. Entries
+  and journal carry times of the same machine's clock. A journal's time is taken before its commit, so an older owner's
+  entry in between is counted although the commit had not quite happened: too strict by milliseconds, never too lenient.
 - The residue of P2 is such an entry of an earlier epoch whose worker looked at its lease after its last own commit, and
   was frozen by us after that look and before the entry. It is reported, apart.
 - A write accepted under a stale epoch shows as epochs that go back, or as a journal entry of an epoch whose time lies
@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -100,7 +101,9 @@ def judge(history: History) -> Judgement:
     """Hold the history against the promises."""
     findings = [*_lost(history), *_runs(history), *_conversations(history)]
     findings += [
-        Finding("left over", "", f"{name} still holds {count}") for name, count in history.left.items() if count
+        Finding("left over", "", f"{name} still holds {count}")
+        for name, count in history.left.items()
+        if count
     ]
     by_run: defaultdict[str, list[Entered]] = defaultdict(list)
     for entry in history.entered:
@@ -193,7 +196,10 @@ def _reentered(entries: Sequence[Entered], journal: Sequence[Entry]) -> Iterator
             yield entry, f"was entered under epoch {entry.epoch}, its result is of epoch {result.epoch}"
         elif entry.at > result.at.timestamp():
             late = entry.at - result.at.timestamp()
-            yield entry, f"was entered {late:.6f} s after its result, under epoch {entry.epoch} of {result.epoch}"
+            yield (
+                entry,
+                f"was entered {late:.6f} s after its result, under epoch {entry.epoch} of {result.epoch}",
+            )
 
 
 def _is_residue(entry: Entered, journal: Sequence[Entry], frozen: Iterable[Frozen]) -> bool:
@@ -204,7 +210,8 @@ def _is_residue(entry: Entered, journal: Sequence[Entry], frozen: Iterable[Froze
         entry.epoch < latest
         and looked_for_this
         and any(
-            each.pid == entry.pid and entry.looked_at <= each.since and each.until <= entry.at for each in frozen
+            each.pid == entry.pid and entry.looked_at <= each.since and each.until <= entry.at
+            for each in frozen
         )
     )
 
@@ -235,7 +242,7 @@ def _conversations(history: History) -> Iterator[Finding]:
         if accepted.conversation is not None and accepted.run in spans:
             turns[accepted.conversation].append(accepted.run)
     for runs in turns.values():
-        for before, after in zip(runs, runs[1:], strict=False):
+        for before, after in pairwise(runs):
             if spans[after][0] < spans[before][0]:
                 yield Finding("disordered", after, f"it began before {before}, which was accepted first")
             elif spans[after][0] < spans[before][1]:

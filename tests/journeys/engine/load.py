@@ -153,7 +153,10 @@ class Load:
                     if 200 <= answer.status < 300:
                         return answer, unclear
                     if answer.status == 409 and unclear and path.endswith(":signal"):
-                        return answer, unclear  # the try that was unclear had reached it, and it has ended since
+                        return (
+                            answer,
+                            unclear,
+                        )  # the try that was unclear had reached it, and it has ended since
                     if answer.status not in {429, 500, 503, 504}:
                         raise AssertionError(f"{path} was answered {answer.status}: {answer.body[:300]!r}")
                     unclear += answer.status in {500, 504}
@@ -171,21 +174,18 @@ class Load:
         self._log.close()
 
 
-def messages(random: Random, runs: int) -> Iterator[Sequence[Message]]:
-    """`runs` messages, about as MIX says; those of a conversation together."""
+def messages(random: Random) -> Iterator[Sequence[Message]]:
+    """Messages without end, about as MIX says; those of a conversation together."""
     agents, weights = list(MIX), list(MIX.values())
-    given = 0
-    while given < runs:
+    while True:
         agent = random.choices(agents, weights)[0]
         number = random.randrange(1_000_000)
         if agent == "talk":
             name = f"talk-{random.getrandbits(48):012x}"
-            turns = [
+            yield [
                 Message(agent=agent, input={"number": number + each}, conversation=name)
-                for each in range(min(CONVERSATION, runs - given))
+                for each in range(CONVERSATION)
             ]
         else:
             children = {"children": CHILDREN} if agent == "family" else {}
-            turns = [Message(agent=agent, input={"number": number, **children})]
-        given += len(turns)
-        yield turns
+            yield [Message(agent=agent, input={"number": number, **children})]

@@ -30,6 +30,8 @@ class Servers(Protocol):
 
     async def strike(self, strike: Strike) -> None: ...
 
+    async def left(self) -> dict[str, int]: ...
+
 
 class Nemesis:
     """`struck` counts the faults that took effect, by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,11 +13,11 @@ from urllib.parse import urlsplit, urlunsplit
 from tests.journeys.engine.faults import SERVERS, Server
 from watership.adapters.structlog.observer import StructlogObserver
 from watership.config import Config, load
+from watership.durable.events import Entry
 from watership.durable.ports import RunFilter
 from watership.durable.run import Run
-from watership.durable.events import Entry
 from watership.testing.link import Link
-from watership.wiring.kernel import RunStore, open_kernel
+from watership.wiring.kernel import Kernel, RunStore, open_kernel
 
 PAGE = 500
 """Runs that are read at a time, with their journals."""
@@ -87,7 +87,9 @@ class LinkedStage:
         self._open.close()
 
     def settings(self, role: str) -> dict[str, str]:
-        return _variables({server: _by_way_of(self._urls[server], self._links[role, server]) for server in SERVERS})
+        return _variables(
+            {server: _by_way_of(self._urls[server], self._links[role, server]) for server in SERVERS}
+        )
 
     def direct(self) -> dict[str, str]:
         return _variables(self._urls)
@@ -116,7 +118,8 @@ def config_of(stage: Stage) -> Config:
     return load(stage.folder, {"WATERSHIP_STORE_URL": stage.direct()["WATERSHIP_STORE_URL"]})
 
 
-def watching(stage: Stage) -> object:
+def watching(stage: Stage) -> AbstractAsyncContextManager[Kernel]:
+    """The store, past all links."""
     return open_kernel(config_of(stage), StructlogObserver(form="json", level="error"))
 
 
