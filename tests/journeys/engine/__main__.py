@@ -52,9 +52,8 @@ def main() -> int:
         seed=SystemRandom().randrange(10**9) if given.seed is None else given.seed,
         runs=runs,
         rate=given.rate,
+        bound=given.bound,
     )
-    if given.bound is not None:
-        plan = msgspec.structs.replace(plan, bound=given.bound)
     folder = given.folder or Path(tempfile.mkdtemp(prefix="watership-campaign-"))
     say(f"seed {plan.seed}, history in {folder}")
     with ExitStack() as stack:

@@ -26,6 +26,17 @@ READY_SECONDS = 60.0
 """Within which a service is ready at the campaign's start, on a machine busy with other things."""
 
 
+STOOD = (b"Application ready to accept connections", b"worker started")
+"""What a process logs once it stands."""
+
+DEPENDENCY_DOWN = 10
+"""The exit status of a process that could not begin because what it needs does not answer: to be started again."""
+
+
+LAST_WORDS = 3_000
+"""Bytes of a log that are shown with a death."""
+
+
 @dataclass(frozen=True, slots=True)
 class Death:
     """A process that ended without having been asked: `code` is its exit status, negative for a signal."""
@@ -55,11 +66,16 @@ class Role:
     def is_worker(self) -> bool:
         return self.name.startswith("worker")
 
-    async def live(self, folder: Path) -> tuple[int, str]:
-        """One life; how it ended, and its last words."""
+    async def live(self, folder: Path) -> tuple[int, bytes]:
+        """One life: how it ended, and what it logged."""
+        log = folder / f"{self.name}.log"
+        before = log.stat().st_size if log.exists() else 0
         self._member = await Member.start(self.name, self._command, folder, self._environment)
         self.starts += 1
-        return await self._member.ended(), self._member.tail(20)
+        code = await self._member.ended()
+        with log.open("rb") as lines:
+            lines.seek(before)
+            return code, lines.read()
 
     def send(self, number: signal.Signals) -> int | None:
         """Signal it; whom that reached."""
@@ -87,6 +103,8 @@ class Crew:
         self.deaths: list[Death] = []
         self.frozen: list[Frozen] = []
         self.kills = 0
+        self.starts_refused = 0
+        """Lives that ended before they stood, because a dependency was down just then."""
         self._folder = folder
         self._ending = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -151,9 +169,11 @@ class Crew:
     async def _keep(self, role: Role) -> None:
         while not self._ending:
             code, words = await role.live(self._folder)
+            if code == DEPENDENCY_DOWN and not any(stood in words for stood in STOOD):
+                self.starts_refused += 1
             # A killed process was killed by us, or by a run that is poison.
-            if code not in {-signal.SIGKILL, 0} or (code == 0 and not self._ending):
-                self.deaths.append(Death(role.name, code, words))
+            elif code not in {-signal.SIGKILL, 0} or (code == 0 and not self._ending):
+                self.deaths.append(Death(role.name, code, words[-LAST_WORDS:].decode(errors="replace")))
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _is_ready(self, role: Role) -> bool:

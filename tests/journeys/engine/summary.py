@@ -58,6 +58,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     kills: int
     freezes: int
     processes_started: int
+    starts_refused: int
     quiet_seconds: float | None
     answers: dict[str, int]
     folder: str
@@ -88,6 +89,7 @@ def summed_up(records: Records, history: History, judgement: Judgement, seconds:
         kills=records.crew.kills,
         freezes=len(records.crew.frozen),
         processes_started=sum(role.starts for role in records.crew.roles),
+        starts_refused=records.crew.starts_refused,
         quiet_seconds=None if records.quiet is None else round(records.quiet, 1),
         answers=dict(records.load.answers),
         folder=str(records.folder),
