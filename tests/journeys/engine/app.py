@@ -53,6 +53,12 @@ async def ponder(number: int) -> int:
     return number + 1
 
 
+@tool(effect="pure")
+async def toil(number: int, seconds: int) -> int:
+    await _work(seconds)
+    return number
+
+
 async def _was_charged() -> Checked:
     return Done(CHARGE) if acted(idempotency_key()) else "retry"
 
@@ -101,6 +107,12 @@ async def plain(number: int) -> int:
 async def long(number: int) -> int:
     """Two steps of some length."""
     return await step(ponder, await step(ponder, number))
+
+
+@app.agent
+async def labour(number: int, seconds: int) -> int:
+    """One step that takes its time."""
+    return await step(toil, number, seconds)
 
 
 @app.agent

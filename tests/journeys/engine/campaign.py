@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from tests.journeys.engine.crew import Crew, Role, environment
 from tests.journeys.engine.entries import read_entries
 from tests.journeys.engine.faults import kinds, strikes
+from tests.journeys.engine.front_door import FrontDoor, matched, misplaced
 from tests.journeys.engine.history import History, judge
 from tests.journeys.engine.load import Load, Message, messages
 from tests.journeys.engine.nemesis import Nemesis, Servers
@@ -26,10 +27,15 @@ from watership.wiring.kernel import RunStore
 LEASE_SECONDS = 3.0
 """Short, so that zombies are made within seconds."""
 
+SLOTS = 32
+
 QUIET_SECONDS = 120.0
 """After the last fault everything must have ended by then: far longer than any timer, lease or retry here."""
 
 NEWS_SECONDS = 5.0
+
+AMQP_PART = 0.1
+"""So much of the load's rate comes over the broker besides."""
 
 WIDE_AFTER = 1.0
 """Seconds into the campaign the one wide family begins: it lives through most of the faults."""
@@ -58,11 +64,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return services + [f"worker-{number}" for number in range(self.workers)]
 
 
-def crew_of(stage: Stage, plan: Plan, ports: Sequence[int], *, lease: float = LEASE_SECONDS) -> Crew:
+def crew_of(
+    stage: Stage, plan: Plan, ports: Sequence[int], *, lease: float = LEASE_SECONDS, slots: int = SLOTS
+) -> Crew:
     """The processes of a campaign; each answers its probes on a port of its own."""
     roles = []
     for name, port in zip(plan.roles(), ports, strict=True):
-        worker = ["worker", "--slots", "32", "--http", f"127.0.0.1:{port}"]
+        worker = ["worker", "--slots", str(slots), "--http", f"127.0.0.1:{port}"]
         words = worker if name.startswith("worker") else ["serve", "--port", str(port)]
         settings = {**stage.settings(name), "WATERSHIP_WORKER_LEASE_SECONDS": str(lease)}
         roles.append(Role(name, words, port, environment(stage.folder, settings)))
@@ -94,9 +102,16 @@ class Campaign:
             schedule = strikes(Random(self.plan.seed + 1), of, LEASE_SECONDS)
             striking = asyncio.create_task(nemesis.strike_all(schedule))
             specials = asyncio.create_task(self._specials(load))
+            door = (
+                None if self.servers is None else self.servers.front_door(random, self.plan.rate * AMQP_PART)
+            )
+            knocking = asyncio.create_task(asyncio.sleep(0) if door is None else door.send_all())
             await load.send_all(self._messages(random, load, nemesis, [_name(each) for each in of], striking))
             nemesis.stop()
             await striking
+            if door is not None:
+                door.stopping = True
+            await knocking
             await specials
             news.cancel()
             quiet = await self._quiet()
@@ -114,15 +129,18 @@ class Campaign:
             drift=abs(clock_offset() - offset),
             folder=self.stage.folder,
         )
-        return await self._judged(records)
+        return await self._judged(records, door)
 
-    async def _judged(self, records: Records) -> Summary:
+    async def _judged(self, records: Records, door: FrontDoor | None) -> Summary:
         self.tell("reading the whole history")
         async with watching(self.stage) as kernel:
             runs, journals = await read_all(kernel.store)
         entries = list(read_entries(self.stage.folder))
         history = History(
-            accepted=records.load.accepted,
+            accepted=[
+                *records.load.accepted,
+                *(matched(door.sent, runs.values()) if door is not None else ()),
+            ],
             runs=runs,
             journals=journals,
             entered=entries,
@@ -130,7 +148,11 @@ class Campaign:
             left={} if self.servers is None else await self.servers.left(),
         )
         self.tell(f"checking {len(runs):,} runs and {len(entries):,} entries into steps")
-        return summed_up(records, history, judge(history), self._passed())
+        judgement = judge(history)
+        if door is not None:
+            dead = misplaced(door.malformed, await door.dead())
+            judgement = replace(judgement, findings=[*judgement.findings, *dead])
+        return summed_up(records, history, judgement, self._passed())
 
     def _messages(
         self, random: Random, load: Load, nemesis: Nemesis, of: Sequence[str], striking: asyncio.Task[None]

@@ -36,6 +36,7 @@ def _family(given: Given) -> Expected:
 AGENTS: Mapping[str, Callable[[Given], Expected]] = {
     "plain": _gives(lambda number: (number + 1) * 2),
     "long": _gives(lambda number: number + 2),
+    "labour": _gives(lambda number: number),
     "napping": _gives(lambda number: (number + 2) * 2),
     "answered": _gives(lambda number: number + 1 + WORD * number),
     "leaf": _gives(lambda number: number * 2),

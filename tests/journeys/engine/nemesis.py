@@ -7,12 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Protocol, TypeVar
 
 import msgspec
 
 from tests.journeys.engine.crew import Crew, Role
 from tests.journeys.engine.faults import Fault, Server, Strike
+from tests.journeys.engine.front_door import FrontDoor
 from tests.journeys.engine.stage import Stage
 from watership.testing.link import Link
 
@@ -31,6 +33,8 @@ class Servers(Protocol):
     async def strike(self, strike: Strike) -> None: ...
 
     async def left(self) -> dict[str, int]: ...
+
+    def front_door(self, random: Random, rate: float) -> FrontDoor: ...
 
 
 class Nemesis:

@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 import socket
+import struct
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from random import Random
 
 from tests.journeys.engine.faults import Fault, Server, Strike
+from tests.journeys.engine.front_door import DEAD, FrontDoor
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.process import Server as Process
 from watership.testing.servers.rabbitmq import RabbitServer
@@ -19,8 +21,11 @@ from watership.testing.servers.redis import RedisServer
 STORM = 300
 """Connections at once: more than PostgreSQL takes."""
 
-STARTUP = bytes.fromhex("0000004b00030000") + b"user\0watership\0database\0watership\0application_name\0storm"
-"""The first words of a client of PostgreSQL's protocol 3.0, padded to the length that they name."""
+WHO = b"user\0watership\0database\0watership\0\0"
+STARTUP = struct.pack("!ii", 8 + len(WHO), 3 << 16) + WHO
+"""The first words of a client of PostgreSQL's protocol 3.0; with trust that is all that it has to say."""
+
+KEPT = frozenset({"watership.v1.inbox", "watership.v1.dead"})
 
 NO_MEMORY, MEMORY = "0.00001", "0.4"
 """Parts of the machine's memory above which RabbitMQ blocks publishers: at once, and its default."""
@@ -37,6 +42,10 @@ class RealServers:
         self._redis = redis
         self._urls = urls
         self._vhost = urls["rabbitmq"].rpartition("/")[2] or "/"
+
+    def front_door(self, random: Random, rate: float) -> FrontDoor:
+        """A client of the broker, past all links."""
+        return FrontDoor(self._urls["rabbitmq"], random, rate)
 
     def by_name(self, server: Server) -> Process:
         return {"postgres": self._postgres, "rabbitmq": self._rabbit, "redis": self._redis}[server]
@@ -62,7 +71,8 @@ class RealServers:
     async def left(self) -> dict[str, int]:
         """What stands in the outbox and in the queues, by name: all of it should be nought."""
         waiting = int(await asyncio.to_thread(self._count, "outbox"))
-        return {"outbox": waiting, **await asyncio.to_thread(self.queues)}
+        queues = await asyncio.to_thread(self.queues)
+        return {"outbox": waiting, **{name: each for name, each in queues.items() if name != DEAD}}
 
     def queues(self) -> dict[str, int]:
         """Messages in each queue, delivered ones too."""
@@ -84,10 +94,8 @@ class RealServers:
 
     def _delete_queues(self) -> None:
         # Those that carry wake-ups; the dead letters' and the front door's hold what stands nowhere else.
-        for name in self.queues():
-            if ".run" in name or ".wake" in name:
-                with suppress(Exception):
-                    self._rabbit.ctl("delete_queue", name, "--vhost", self._vhost)
+        for name in set(self.queues()) - KEPT:
+            self._rabbit.ctl("delete_queue", name, "--vhost", self._vhost)
 
     async def _alarm(self, seconds: float) -> None:
         await asyncio.to_thread(self._rabbit.ctl, "set_vm_memory_high_watermark", NO_MEMORY)
@@ -108,7 +116,7 @@ class RealServers:
         storm = []
         for _ in range(many):
             one = socket.create_connection(("127.0.0.1", self._postgres.port), 5.0)
-            one.sendall(STARTUP.ljust(0x4B, b"\0"))
+            one.sendall(STARTUP)
             storm.append(one)
         return storm
 
