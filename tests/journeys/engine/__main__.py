@@ -55,6 +55,8 @@ def main() -> int:
         bound=given.bound,
     )
     folder = given.folder or Path(tempfile.mkdtemp(prefix="watership-campaign-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)  # PostgreSQL's user has to get through
     say(f"seed {plan.seed}, history in {folder}")
     with ExitStack() as stack:
         stage, servers, ports = (embedded if given.embedded else with_servers)(stack, folder, plan)

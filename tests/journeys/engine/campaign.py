@@ -91,45 +91,52 @@ class Campaign:
     async def run(self) -> Summary:
         """Load, faults, quiet, judgement."""
         offset = clock_offset()
-        random = Random(self.plan.seed)
-        of = kinds(self.stage.has_servers)
         async with crew_of(self.stage, self.plan, self.ports) as crew:
             await crew.ready()
             self.tell(f"{len(crew.roles)} processes are ready after {self._passed():.0f} s")
-            load = Load([each.port for each in crew.services], random, self.stage.folder, rate=self.plan.rate)
-            nemesis = Nemesis(crew, self.stage, self.servers, self.stage.folder)
-            news = asyncio.create_task(self._news(load, nemesis, crew))
-            schedule = strikes(Random(self.plan.seed + 1), of, LEASE_SECONDS)
-            striking = asyncio.create_task(nemesis.strike_all(schedule))
-            specials = asyncio.create_task(self._specials(load))
-            door = (
-                None if self.servers is None else self.servers.front_door(random, self.plan.rate * AMQP_PART)
-            )
-            knocking = asyncio.create_task(asyncio.sleep(0) if door is None else door.send_all())
-            await load.send_all(self._messages(random, load, nemesis, [_name(each) for each in of], striking))
-            nemesis.stop()
-            await striking
-            if door is not None:
-                door.stopping = True
-            await knocking
-            await specials
-            news.cancel()
+            load, nemesis, door = await self._hurt(crew)
             quiet = await self._quiet()
-        await asyncio.gather(news, return_exceptions=True)
-        load.close()
-        nemesis.close()
         records = Records(
             seed=self.plan.seed,
             wanted=self.plan.runs,
             load=load.record,
             crew=crew,
             struck=nemesis.struck,
-            unseen=[name for name in map(_name, of) if not nemesis.struck[name]],
+            unseen=[name for name in self._kinds() if not nemesis.struck[name]],
             quiet=quiet,
             drift=abs(clock_offset() - offset),
             folder=self.stage.folder,
         )
         return await self._judged(records, door)
+
+    async def _hurt(self, crew: Crew) -> tuple[Load, Nemesis, FrontDoor | None]:
+        """Load and faults together, until enough was sent and every kind of fault seen. What took part."""
+        random = Random(self.plan.seed)
+        load = Load([each.port for each in crew.services], random, self.stage.folder, rate=self.plan.rate)
+        nemesis = Nemesis(crew, self.stage, self.servers, self.stage.folder)
+        door = None if self.servers is None else self.servers.front_door(random, self.plan.rate * AMQP_PART)
+        schedule = strikes(Random(self.plan.seed + 1), kinds(self.stage.has_servers), LEASE_SECONDS)
+        news = asyncio.create_task(self._news(load, nemesis, crew))
+        async with asyncio.TaskGroup() as group:
+            striking = group.create_task(nemesis.strike_all(schedule))
+            group.create_task(self._specials(load))
+            if door is not None:
+                group.create_task(door.send_all())
+            await load.send_all(self._messages(random, load, nemesis))
+            nemesis.stop()
+            await striking
+            if door is not None:
+                door.stopping = True
+        await load.send_all(iter(()))  # what the specials began
+        news.cancel()
+        await asyncio.gather(news, return_exceptions=True)
+        load.close()
+        nemesis.close()
+        return load, nemesis, door
+
+    def _kinds(self) -> list[str]:
+        """The names of the faults that have to be seen."""
+        return [_name(each) for each in kinds(self.stage.has_servers)]
 
     async def _judged(self, records: Records, door: FrontDoor | None) -> Summary:
         self.tell("reading the whole history")
@@ -154,16 +161,16 @@ class Campaign:
             judgement = replace(judgement, findings=[*judgement.findings, *dead])
         return summed_up(records, history, judgement, self._passed())
 
-    def _messages(
-        self, random: Random, load: Load, nemesis: Nemesis, of: Sequence[str], striking: asyncio.Task[None]
-    ) -> Iterator[Sequence[Message]]:
+    def _messages(self, random: Random, load: Load, nemesis: Nemesis) -> Iterator[Sequence[Message]]:
         """As many as the plan says, and on until every kind of fault was seen."""
         for turn in messages(random):
             if self.plan.bound is None:
-                enough = load.record.sent >= self.plan.runs and all(nemesis.struck[name] for name in of)
+                enough = load.record.sent >= self.plan.runs and all(
+                    nemesis.struck[name] for name in self._kinds()
+                )
             else:
                 enough = self._passed() > self.plan.bound
-            if enough or striking.done():  # faults that end by themselves have gone wrong: see what
+            if enough:
                 return
             yield turn
 

@@ -169,12 +169,19 @@ class Crew:
     async def _keep(self, role: Role) -> None:
         while not self._ending:
             code, words = await role.live(self._folder)
-            if code == DEPENDENCY_DOWN and not any(stood in words for stood in STOOD):
+            stood = any(word in words for word in STOOD)
+            if code == DEPENDENCY_DOWN and not stood:
                 self.starts_refused += 1
-            # A killed process was killed by us, or by a run that is poison.
-            elif code not in {-signal.SIGKILL, 0} or (code == 0 and not self._ending):
+            elif not self._was_asked(code, stood):
                 self.deaths.append(Death(role.name, code, words[-LAST_WORDS:].decode(errors="replace")))
             await asyncio.sleep(AGAIN_SECONDS)
+
+    def _was_asked(self, code: int, stood: bool) -> bool:
+        """Whether an end was wished for: by us, or by a run that is poison."""
+        if code == -signal.SIGKILL:
+            return True
+        # Before it stands it has no ears for a SIGTERM, and just dies of it.
+        return self._ending and (code == 0 or (code == -signal.SIGTERM and not stood))
 
     async def _is_ready(self, role: Role) -> bool:
         with suppress(NoAnswer):
