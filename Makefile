@@ -32,8 +32,11 @@ bench: ## measure, beside what others do (an environment of its own: .venv-bench
 	@scripts/setup .venv-bench requirements-bench.txt
 	.venv-bench/bin/python -m benchmarks
 
-nightly: setup servers ## run the tests with the large numbers: more seeds, longer histories
+nightly: setup servers ## the large numbers: all tests, then the engine's campaign (CAMPAIGN=engine: that alone; BOUND=1h)
+ifndef CAMPAIGN
 	WATERSHIP_NIGHTLY=1 .venv/bin/pytest -q
+endif
+	.venv/bin/python -m tests.journeys.$(or $(CAMPAIGN),engine) $(if $(BOUND),--bound $(BOUND))
 
 lock: ## resolve the requirements again
 	scripts/lock

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tests.contracts.world import BLUE, GREEN, LEASE, OTHER, POOL, WORKER, World, done, submission
 from watership.durable.ids import EntryId, RunId
+from watership.durable.run import SUSPECT_CLAIMS
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Bury,
@@ -124,6 +125,17 @@ class ClaimSuite:
         world.clock.go_on(LEASE)
         await world.submit("good")
         assert [it.run.id for it in await world.claim(limit=1, poison_limit=1)] == ["good"]
+
+    async def test_a_suspect_is_claimed_alone_and_its_neighbours_after_it(self, world: World) -> None:
+        await world.submit("first")
+        await world.submit("bad")
+        await world.submit("last")
+        for _ in range(SUSPECT_CLAIMS):
+            assert len(await world.claim(runs=(RunId("bad"),))) == 1
+            world.clock.go_on(LEASE)
+        claims = [sorted(it.run.id for it in await world.claim()) for _ in range(3)]
+        assert ["bad"] in claims
+        assert sorted(run for claim in claims for run in claim) == ["bad", "first", "last"]
 
     async def test_progress_starts_the_poison_counter_anew(self, world: World) -> None:
         run = await world.running("a")

@@ -27,12 +27,15 @@ class Lease:
         self._seconds = seconds
         self._until = asked_at + seconds
         self._session = session
+        self.looked_at: float | None = None
+        """When somebody last asked whether it holds. An entry that comes long after it tells of a freeze between."""
 
     def holds(self) -> bool:
         """Whether the run is ours, with the margin to spare."""
+        self.looked_at = self._clock.monotonic()
         if self._session is not None and not self._session():
             return False
-        return self._clock.monotonic() < self._until - self._seconds * MARGIN
+        return self.looked_at < self._until - self._seconds * MARGIN
 
     def end(self) -> None:
         """It cannot be told any more; not before the store confirms it again."""

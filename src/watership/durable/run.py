@@ -16,6 +16,12 @@ DEFAULT_TENANT = "default"
 DEFAULT_PRIORITY = 1
 """Priorities are 0 (low), 1 (normal) and 2 (high)."""
 
+SUSPECT_CLAIMS = 3
+"""Claims without progress after which a run is tried alone. What kills its worker kills whatever is claimed beside it:
+
+those then get a claim without progress too, and would in the end be stopped as poison in its place.
+"""
+
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that a parked run waits for, for people to see: a timer, a signal, a child, an answer.
@@ -70,6 +76,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def suspect(self) -> bool:
+        """Whether it was claimed so often without progress that nothing else is to be claimed beside it."""
+        return self.claims > SUSPECT_CLAIMS
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):

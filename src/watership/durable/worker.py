@@ -31,6 +31,9 @@ SWEEP_SECONDS = 1.0
 POISON_LIMIT = 10
 """Claims of a run in a row that end without any progress before it is stopped for a person to look."""
 
+TRIAL_SECONDS = 1.0
+"""Nothing is claimed beside a suspect run for so long, or until it ends: what kills its worker mostly kills at once."""
+
 RENEWALS_PER_LEASE = 3
 
 
@@ -96,6 +99,8 @@ class Worker:
         """Whether the last look took all that there was room for: more may be due, once a run ends."""
         self._look_at = 0.0
         """When to look for what is due that no broker told of."""
+        self._trial: asyncio.Task[None] | None = None
+        self._trial_until = 0.0
         self._draining = asyncio.Event()
         self._renewing = asyncio.Lock()
 
@@ -153,7 +158,8 @@ class Worker:
             free = self._settings.slots - len(self._tasks)
             if not self._witness.held():
                 await self._renew()
-            busy = free > 0 and self._witness.held() and await self._claim_some(free)
+            may = free > 0 and self._witness.held() and not self._on_trial()
+            busy = may and await self._claim_some(free)
             if not busy:
                 await self._wait_for_work()
 
@@ -166,8 +172,14 @@ class Worker:
         if self._wakeups is not None and not self._full and self._clock.monotonic() < self._look_at:
             return False
         self._look_at = self._clock.monotonic() + self._settings.poll_seconds
-        self._full = await self._claim(free) >= free
+        # A suspect comes alone, whatever else is due.
+        self._full = await self._claim(free) >= free or self._on_trial()
         return self._full
+
+    def _on_trial(self) -> bool:
+        """Whether a suspect run has only just begun here."""
+        trial = self._trial
+        return trial is not None and not trial.done() and self._clock.monotonic() < self._trial_until
 
     async def _wait_for_work(self) -> None:
         """Until the bell rings for our pool, a run ends, or it is time to look again."""
@@ -217,10 +229,12 @@ class Worker:
         task = asyncio.create_task(self._execute(claimed, lease), name=f"execution {claimed.run.id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        if claimed.run.suspect:
+            self._trial, self._trial_until = task, self._clock.monotonic() + TRIAL_SECONDS
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if self._full or self._wakeups is not None:
+        if self._full or self._wakeups is not None or task is self._trial:
             self._room.set()
         if not task.cancelled() and task.exception() is not None:
             self._observer.note("execution failed", worker=self.id, reason=repr(task.exception()))

@@ -63,8 +63,8 @@ class Claim(_Value, frozen=True):
     """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one.
 
     Due: READY; WAITING with `wake_at` passed; RUNNING with its lease expired. High priority first, then oldest.
-    A run claimed more than `poison_limit` times without progress becomes STOPPED instead. With `runs` only these are
-    looked at, in this order: a broker told of them.
+    A run claimed more than `poison_limit` times without progress becomes STOPPED instead; before that, a suspect is
+    given alone. With `runs` only these are looked at, in this order: a broker told of them.
     """
 
     worker: WorkerId

@@ -19,7 +19,7 @@ POISON = "Poison"
 
 
 def claim(tx: Transaction, write: Claim) -> Claimed:
-    """Up to `limit` runs; poisoned ones are stopped on the way and do not count. Nothing while read-only."""
+    """Up to `limit` runs, or one suspect. Poisoned ones are stopped on the way. Nothing while read-only."""
     if intake.current(tx.rows, tx.now).readonly:
         return Claimed(runs=())
     taken: list[ClaimedRun] = []
@@ -32,6 +32,8 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
             if claimed.claims > write.poison_limit:
                 tx.rows.put(_stopped(claimed))
                 continue
+            if claimed.suspect and taken:
+                return Claimed(runs=tuple(taken))
             tx.rows.put(claimed)
             taken.append(
                 ClaimedRun(
@@ -40,6 +42,8 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
                     inbox=tx.rows.signals(run.id) if run.inbox else (),
                 )
             )
+            if claimed.suspect:
+                return Claimed(runs=tuple(taken))
     return Claimed(runs=tuple(taken))
 
 

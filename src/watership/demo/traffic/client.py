@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import cast
 
 import httptools
 
 PATIENCE_SECONDS = 10.0
 """After this a request counts as failed, as it would for a person."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class NoAnswer(Exception):
@@ -95,12 +99,14 @@ class Client:
         self._wire: _Wire | None = None
         self._loop = asyncio.get_running_loop()
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> Answer:
+    async def request(
+        self, method: str, path: str, body: bytes = b"", *, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Answer:
         """The answer, whatever its status. Raises NoAnswer when there is none."""
         started = self._loop.time()
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                answer = await self._exchange(method, path, body)
+                answer = await self._exchange(method, path, body, headers)
         except TimeoutError:
             self.close()
             raise NoAnswer(f"no answer within {PATIENCE_SECONDS:.0f} s") from None
@@ -110,7 +116,7 @@ class Client:
         answer.seconds = self._loop.time() - started
         return answer
 
-    async def _exchange(self, method: str, path: str, body: bytes) -> Answer:
+    async def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         wire = self._wire
         if wire is None or wire.transport is None:
             _, wire = await self._loop.create_connection(_Wire, self._host, self._port)
@@ -118,6 +124,7 @@ class Client:
         assert wire.transport is not None
         wire.reading = _Reading(self._loop.create_future())
         head = f"{method} {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if body:
             head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
         elif method == "POST":

@@ -1,0 +1,108 @@
+"""Each fault does to a real server what it says, and undoes it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from random import Random
+
+import aio_pika
+import pytest
+
+from tests.journeys.engine.faults import LINKS, PROCESSES, Fault, Server, Strike
+from tests.journeys.engine.front_door import DEAD, EXCHANGE, FrontDoor, misplaced
+from tests.journeys.engine.servers import RealServers
+from watership.errors import Unavailable
+from watership.testing.servers.postgres import PostgresServer
+from watership.testing.servers.rabbitmq import RabbitServer
+from watership.testing.servers.redis import RedisServer
+
+INBOX = "watership.v1.inbox"
+WAKEUPS = "watership.v1.wakeups.some"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
+    """Servers of our own: those of the session must not be hurt."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(PostgresServer())
+        rabbit = stack.enter_context(RabbitServer())
+        redis = stack.enter_context(RedisServer())
+        urls: dict[Server, str] = {
+            "postgres": postgres.url,
+            "rabbitmq": rabbit.new_vhost(),
+            "redis": redis.url,
+        }
+        postgres.sql("CREATE TABLE outbox (number bigint)", url=postgres.url)
+        yield RealServers(postgres, rabbit, redis, urls)
+
+
+@pytest.fixture
+async def door(servers: RealServers) -> AsyncIterator[FrontDoor]:
+    """A front door whose exchange and queues stand, as the product declares them."""
+    door = servers.front_door(Random(1), rate=40.0)
+    async with await aio_pika.connect(door.url) as connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange(EXCHANGE, "topic", durable=True)
+        for name in (INBOX, DEAD, WAKEUPS):
+            queue = await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
+            await queue.purge()
+        await (await channel.get_queue(INBOX)).bind(exchange, "#")
+    yield door
+
+
+def strike(fault: Fault) -> Strike:
+    return Strike(fault=fault, pause=0.0, seconds=0.1, pick=0.0, everywhere=False)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault not in (*LINKS, *PROCESSES)])
+async def test_after_a_fault_every_server_answers_again(
+    servers: RealServers, fault: Fault, door: FrontDoor
+) -> None:
+    await servers.strike(strike(fault))
+    for name in ("postgres", "rabbitmq", "redis"):
+        assert await asyncio.to_thread(servers.by_name(name).answers), name
+    assert await servers.left() == {"outbox": 0, INBOX: 0} | (
+        {} if fault is Fault.QUEUES_DELETED else {WAKEUPS: 0}
+    )
+
+
+async def test_while_a_storm_lasts_postgres_takes_nobody_else(servers: RealServers) -> None:
+    storm = asyncio.create_task(servers.strike(replace(strike(Fault.STORM), seconds=3.0)))
+    await asyncio.sleep(1.5)
+    with pytest.raises(Unavailable, match="too many clients"):
+        await servers.left()
+    await storm
+    assert (await servers.left())["outbox"] == 0
+
+
+async def test_what_the_front_door_sent_is_in_the_queue_although_the_broker_died(
+    servers: RealServers, door: FrontDoor
+) -> None:
+    sending = asyncio.create_task(door.send_all())
+    await asyncio.sleep(0.5)
+    await servers.strike(strike(Fault.BROKER_KILLED))
+    while len(door.sent) < 60:
+        await asyncio.sleep(0.05)
+    door.stopping = True
+    await sending
+
+    async with await aio_pika.connect(door.url) as connection:
+        queue = await (await connection.channel()).get_queue(INBOX)
+        found = set()
+        while (message := await queue.get(no_ack=True, fail=False)) is not None:
+            found.add(message.message_id)
+    assert found >= door.sent.keys() | door.malformed
+    assert door.malformed
+
+
+async def test_dead_letters_are_read_and_stay(door: FrontDoor) -> None:
+    async with await aio_pika.connect(door.url) as connection:
+        channel = await connection.channel()
+        for key in ("bad-1", "bad-2"):
+            await channel.default_exchange.publish(aio_pika.Message(b"{", message_id=key), DEAD)
+
+    assert await door.dead() == await door.dead() == {"bad-1", "bad-2"}
+    assert [each.kind for each in misplaced({"bad-1", "bad-3"}, await door.dead())] == ["lost", "left over"]
