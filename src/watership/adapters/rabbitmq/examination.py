@@ -79,7 +79,9 @@ async def _managed(url: str, management: str) -> list[Finding]:
         async with httpx2.AsyncClient(base_url=management, auth=auth, timeout=SECONDS) as http:
             return [await _alarms(http), await _rights(http, user, vhost)]
     except (httpx2.HTTPError, KeyError, ValueError) as error:
-        detail = f"{management} does not answer as the management API does: {str(error) or type(error).__name__}"
+        detail = (
+            f"{management} does not answer as the management API does: {str(error) or type(error).__name__}"
+        )
         return [
             Finding(
                 what="Management",
