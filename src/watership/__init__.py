@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from watership.agents.approval import Approval as Approval
     from watership.agents.approval import approval_tool as approval_tool
     from watership.agents.approval import approve as approve
+    from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
     from watership.agents.tool import Tool as Tool
     from watership.agents.tool import tool as tool
@@ -39,6 +40,7 @@ _HOMES = {
     "watership.agents.agent": ("AgentCard",),
     "watership.agents.app": ("App",),
     "watership.agents.approval": ("Approval", "approval_tool", "approve"),
+    "watership.agents.flags": ("flag",),
     "watership.agents.llm": ("Agent",),
     "watership.agents.tool": ("Tool", "tool"),
     "watership.durable": (

@@ -183,6 +183,7 @@ async def world(
             runs=store,
             bell=bell,
             intake=store,
+            flags=store,
             clock=clock,
             new_id=seeded_ids(2),
             observer=Fanout(notes, metrics),

@@ -28,6 +28,7 @@ from watership.durable.writes import (
     Written,
 )
 from watership.fleet.deployment import Deployment
+from watership.fleet.flags import Flags
 from watership.fleet.intake import Intake
 
 GREEN = DeploymentId("green-1")
@@ -58,7 +59,7 @@ class ManualClock:
         self._now += timedelta(seconds=seconds)
 
 
-class AnyStore(Store, Runs, Intake, Protocol):
+class AnyStore(Store, Runs, Intake, Flags, Protocol):
     """What every store offers; `Deployments` is left to the store's own words `put` and `all`."""
 
     async def put(self, deployment: Deployment) -> None: ...

@@ -13,6 +13,7 @@ from watership.durable.clock import Clock
 from watership.durable.ids import DeploymentId, NewId
 from watership.durable.ports import Bell, Observer, Runs
 from watership.durable.states import RunState
+from watership.fleet.flags import Flags
 from watership.fleet.identity import READER, WRITER, Tokens
 from watership.fleet.intake import Intake
 
@@ -92,6 +93,7 @@ class Service:
     runs: Runs
     bell: Bell
     intake: Intake
+    flags: Flags
     clock: Clock
     new_id: NewId
     observer: Observer

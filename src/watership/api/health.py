@@ -195,7 +195,7 @@ async def _status(service: Service) -> Status:
 async def set_readonly(call: Call) -> Response:
     """No body turns it on: the switch of an emergency needs no quoting. A body is read, whatever type it claims."""
     wanted = call.read(SetReadonly).readonly if call.body else True
-    await call.service.intake.set_readonly(wanted)
+    await call.service.intake.set_readonly(wanted, by=call.identity.person)
     told = await _status(call.service)
     if told.readonly is not wanted:
         raise Unavailable("Read-only was set and reads back differently.", fix="Ask /status, and try again.")

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from watership.api.agents import agent_endpoints
 from watership.api.dead import dead_endpoints
 from watership.api.endpoint import Call, Endpoint, admit, reply
+from watership.api.flags import flag_endpoints
 from watership.api.front import REQUEST_ID, ROUTE, FrontDoor
 from watership.api.given import PUBLIC, CustomRoute, Facts, Service
 from watership.api.health import health_endpoints, probe_endpoints
@@ -31,7 +32,12 @@ def endpoints(service: Service) -> list[Endpoint]:
     """Every endpoint of the service, its own ones first."""
     if service.probes_only:
         return probe_endpoints()
-    ours = [*health_endpoints(service.clock.monotonic()), *agent_endpoints(), *dead_endpoints()]
+    ours = [
+        *health_endpoints(service.clock.monotonic()),
+        *agent_endpoints(),
+        *dead_endpoints(),
+        *flag_endpoints(),
+    ]
     everything: list[Endpoint] = []
 
     async def openapi(call: Call) -> Response:

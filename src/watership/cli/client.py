@@ -41,6 +41,9 @@ class Client:
         headers = {"idempotency-key": key} if key else {}
         return self._ask("POST", path, json=dict(body), headers=headers)
 
+    def put(self, path: str, body: Mapping[str, object]) -> Any:
+        return self._ask("PUT", path, json=dict(body))
+
     def events(self, path: str, after: int) -> Iterator[tuple[str, str, str]]:
         """Server-sent events as (id, event, data), until the stream ends."""
         headers = self._headers | ({"last-event-id": str(after)} if after else {})

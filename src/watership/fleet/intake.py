@@ -52,8 +52,11 @@ class Intake(Protocol):
         Raises Fenced when `epoch` is lower than the row's; an equal or higher one is stored with the weights.
         """
 
-    async def set_readonly(self, readonly: bool) -> None:
-        """While it is on, submissions are refused (ReadOnly) and workers claim nothing; accepted runs are kept."""
+    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+        """While it is on, submissions are refused (ReadOnly) and workers claim nothing; accepted runs are kept.
+
+        What changes it stands in the record of the flag ENABLE_READ_ONLY, as done by `by`.
+        """
 
 
 def check_weights(weights: Weights) -> Weights:

@@ -14,11 +14,11 @@ async def pause(env: Environment, release: str) -> None:
     if (await env.intake.read()).readonly:
         return
     await save(env.snapshots, PAUSE, release)
-    await env.intake.set_readonly(True)
+    await env.intake.set_readonly(True, by=f"release {release}")
 
 
 async def resume(env: Environment, release: str) -> None:
     """Read-only off, if this release turned it on."""
     if await load(env.snapshots, PAUSE, str) == release:
-        await env.intake.set_readonly(False)
+        await env.intake.set_readonly(False, by=f"release {release}")
         await save(env.snapshots, PAUSE, "")

@@ -16,6 +16,7 @@ from watership.durable.outbox import Wakeups
 from watership.durable.ports import Bell, Observer, Runs, Store, Witness
 from watership.errors import BadInput
 from watership.fleet.deployment import Deployments
+from watership.fleet.flags import Flags
 from watership.fleet.intake import Intake
 
 Probe = Callable[[], Awaitable[object]]
@@ -25,7 +26,7 @@ OpenWakeups = Callable[[DeploymentId, str, int], AbstractAsyncContextManager[Wak
 """The wake-ups of one deployment's pool for a worker of so many slots; None where no broker carries them."""
 
 
-class RunStore(Store, Runs, Intake, Deployments, Protocol):
+class RunStore(Store, Runs, Intake, Flags, Deployments, Protocol):
     """Everything that the runs' database answers."""
 
 

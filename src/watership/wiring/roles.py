@@ -194,7 +194,7 @@ async def _opened(config: Config, place: Place) -> AsyncIterator[tuple[Kernel, P
     async with open_kernel(config, Fanout(logs, metrics)) as kernel:
         await _take_in(kernel, place)
         if config.readonly:
-            await kernel.store.set_readonly(True)
+            await kernel.store.set_readonly(True, by="the configuration")
         yield kernel, metrics
 
 
@@ -222,6 +222,7 @@ def _service(config: Config, app: App, place: Place, kernel: Kernel, metrics: Pr
         runs=kernel.store,
         bell=kernel.bell,
         intake=kernel.store,
+        flags=kernel.store,
         clock=kernel.clock,
         new_id=kernel.new_id,
         observer=kernel.observer,

@@ -14,6 +14,7 @@ from watership.adapters.sqlite import SQLiteStore, runs, schema
 from watership.adapters.sqlite.connection import immediate
 from watership.durable.ids import RunId
 from watership.errors import BadInput, Conflict, ProgramError, Unavailable
+from watership.fleet.flags import Flag
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -189,3 +190,11 @@ async def test_no_search_of_a_write_reads_the_whole_table(tmp_path: Path, name: 
         plan = await store._writer.run(lambda db: db.execute(f"EXPLAIN QUERY PLAN {query}", facts).fetchall())
     steps = [row[3] for row in plan]
     assert [step for step in steps if step.startswith("SCAN runs")] == []
+
+
+async def test_the_record_of_flags_only_grows(tmp_path: Path) -> None:
+    async with await SQLiteStore.open(tmp_path / "runs.db") as store:
+        await store.set_flag(Flag(name="f", by="hazel"))
+        for statement in ("UPDATE flag_changes SET by = 'nobody'", "DELETE FROM flag_changes"):
+            with pytest.raises(ProgramError, match="record of changes"):
+                await store._writer.run(lambda db, statement=statement: db.execute(statement))  # type: ignore[misc]

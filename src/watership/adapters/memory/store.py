@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from watership.adapters.ledger import commit, intake
+from watership.adapters.ledger import commit, flags, intake
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
+from watership.adapters.memory.flags import MemoryFlags
 from watership.adapters.memory.rows import MemoryRows
 from watership.durable.clock import Clock, SystemClock
 from watership.durable.events import Entry
@@ -18,15 +19,17 @@ from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
 from watership.errors import Fenced
 from watership.fleet.deployment import Deployment, DeploymentState
+from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 from watership.fleet.intake import IntakeState, Weights
 
 
 class MemoryStore:
-    """Store, Runs, Intake and Deployments. Nothing awaits inside, so that a write is one step of the loop."""
+    """Store, Runs, Intake, Flags and Deployments. Nothing awaits inside, so that a write is one step of the loop."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._rows = MemoryRows()
+        self._flags = MemoryFlags()
         self._deployments: dict[DeploymentId, Deployment] = {}
 
     async def write(self, writes: Sequence[Write]) -> Written:
@@ -118,9 +121,24 @@ class MemoryStore:
             raise outcome
         return outcome
 
-    async def set_readonly(self, readonly: bool) -> None:
-        intake.set_readonly(self._rows, self._clock.now(), readonly)
+    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+        flags.set_readonly(self._flags, self._rows, self._clock.now(), readonly, by)
         self._rows.keep()
+
+    # --- flags ------------------------------------------------------------------------------------
+
+    async def flags(self) -> Sequence[Flag]:
+        readonly = flags.current(self._flags, self._rows, READ_ONLY)
+        assert readonly is not None, "the intake is always there"
+        return sorted([readonly, *self._flags.by_name.values()], key=lambda flag: flag.name)
+
+    async def set_flag(self, flag: Flag, *, expected: int | None = None) -> Flag:
+        done = flags.set_flag(self._flags, self._rows, self._clock.now(), flag, expected)
+        self._rows.keep()
+        return done
+
+    async def flag_changes(self, name: str | None = None, *, limit: int = 50) -> Sequence[FlagChange]:
+        return self._flags.changes(name, limit)
 
     # --- deployments ------------------------------------------------------------------------------
 

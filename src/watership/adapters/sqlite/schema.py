@@ -14,7 +14,7 @@ from watership.adapters.sqlite.connection import BUSY_SECONDS, immediate
 from watership.errors import BadInput, Conflict, Unavailable
 from watership.fleet.build import SchemaRange
 
-SCHEMA = SchemaRange(1, 2)
+SCHEMA = SchemaRange(1, 3)
 """The schemas of the embedded store that this build reads and writes."""
 
 RETRY_SECONDS = 0.02

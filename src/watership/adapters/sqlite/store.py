@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
-from watership.adapters.ledger import commit, intake
+from watership.adapters.ledger import commit, flags, intake
 from watership.adapters.sqlite import books, journal, queries
 from watership.adapters.sqlite.books import BookTable
 from watership.adapters.sqlite.connection import ConnectionThread, connect, immediate, translated
+from watership.adapters.sqlite.flags import FlagTable, read_flags
 from watership.adapters.sqlite.journal import JournalTable
 from watership.adapters.sqlite.runs import RunTable
 from watership.adapters.sqlite.schema import prepare, refuse_network
@@ -26,6 +27,7 @@ from watership.durable.states import RunState
 from watership.durable.writes import Append, Submit, Write, Written
 from watership.errors import Fenced, Unavailable
 from watership.fleet.deployment import Deployment
+from watership.fleet.flags import Flag, FlagChange
 from watership.fleet.intake import IntakeState, Weights
 
 MANY = 4
@@ -56,7 +58,7 @@ class SQLiteRows(RunTable, JournalTable, BookTable):
 
 
 class SQLiteStore:
-    """Store, Runs, Intake and Deployments in one file. Open it with `open`, and close it."""
+    """Store, Runs, Intake, Flags and Deployments in one file. Open it with `open`, and close it."""
 
     def __init__(self, writer: ConnectionThread, reader: ConnectionThread, clock: Clock) -> None:
         self._writer = writer
@@ -160,16 +162,31 @@ class SQLiteStore:
             raise outcome
         return outcome
 
-    async def set_readonly(self, readonly: bool) -> None:
+    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
         def change(db: sqlite3.Connection) -> None:
             with immediate(db):
-                intake.set_readonly(BookTable(db), self._clock.now(), readonly)
+                flags.set_readonly(FlagTable(db), BookTable(db), self._clock.now(), readonly, by)
 
         await self._writer.run(change)
 
     def _current_intake(self, db: sqlite3.Connection) -> IntakeState:
         with immediate(db):
             return intake.current(BookTable(db), self._clock.now())
+
+    # --- flags -------------------------------------------------------------------------------
+
+    async def flags(self) -> Sequence[Flag]:
+        return await self._reader.run(read_flags)
+
+    async def set_flag(self, flag: Flag, *, expected: int | None = None) -> Flag:
+        def change(db: sqlite3.Connection) -> Flag:
+            with immediate(db):
+                return flags.set_flag(FlagTable(db), BookTable(db), self._clock.now(), flag, expected)
+
+        return await self._writer.run(change)
+
+    async def flag_changes(self, name: str | None = None, *, limit: int = 50) -> Sequence[FlagChange]:
+        return await self._reader.run(lambda db: FlagTable(db).changes(name, limit))
 
     # --- deployments -------------------------------------------------------------------------
 

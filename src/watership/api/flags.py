@@ -1,0 +1,121 @@
+"""Flags over HTTP: everybody may read them, operators set them, and the record says who did."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from starlette.responses import Response
+
+from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.shapes import Page, Reason
+from watership.errors import BadInput, NotFound
+from watership.fleet.flags import FLAGS_TOPIC, READ_ONLY, Flag, FlagChange
+from watership.fleet.identity import ADMIN, OPERATOR, READER, Identity
+
+PAGE = 50
+PAGE_MOST = 200
+"""Changes of one answer: the newest; nobody reads more."""
+
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+
+
+class FlagList(Page[Flag], frozen=True):
+    pass
+
+
+class ChangeList(Page[FlagChange], frozen=True):
+    pass
+
+
+class SetFlag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The flag as it shall be; what is left out stays as it is. `version`: only if it still has this one."""
+
+    on: bool | msgspec.UnsetType = msgspec.UNSET
+    percent: Percent | msgspec.UnsetType = msgspec.UNSET
+    tenants: dict[str, bool] | msgspec.UnsetType = msgspec.UNSET
+    disabled: bool | msgspec.UnsetType = msgspec.UNSET
+    version: int | None = None
+    reason: Reason = ""
+
+
+async def list_flags(call: Call) -> Response:
+    flags = tuple(_shown(flag, call.identity) for flag in await call.service.flags.flags())
+    return reply(FlagList(data=flags, next=None, total_count=len(flags)))
+
+
+async def put_flag(call: Call) -> Response:
+    """Changes one flag as the body says, from the version that was read here or that the body names."""
+    name, body = call.path["name"], call.read(SetFlag)
+    if name == READ_ONLY:
+        # As at /admin/readonly: it stops all new work.
+        call.identity.require(ADMIN)
+    there = await _find(call, name)
+    present = there or Flag(name=name)
+    given = {
+        field: value
+        for field in ("on", "percent", "tenants", "disabled")
+        if (value := getattr(body, field)) is not msgspec.UNSET
+    }
+    wanted = msgspec.structs.replace(present, **given, by=call.identity.person, reason=body.reason)
+    expected = present.version if body.version is None else body.version
+    stands = await call.service.flags.set_flag(wanted, expected=expected)
+    call.service.bell.ring([FLAGS_TOPIC])
+    call.service.observer.note("flag set", flag=name, by=stands.by, reason=stands.reason)
+    return reply(stands, 200 if there else 201)
+
+
+async def list_changes(call: Call) -> Response:
+    limit = call.number("limit", PAGE, most=PAGE_MOST)
+    if not limit:
+        raise BadInput(f"limit must be a whole number from 1 to {PAGE_MOST}.")
+    name = call.path["name"]
+    if await _find(call, name) is None:
+        raise NotFound(f"There is no flag {name!r}.", fix="List them with `watership flag list`.")
+    changes = await call.service.flags.flag_changes(name, limit=limit)
+    data = tuple(changes)
+    return reply(ChangeList(data=data, next=None, total_count=len(data)))
+
+
+def flag_endpoints() -> list[Endpoint]:
+    """Everything under /api/v1/flags."""
+    return [
+        Endpoint(
+            method="GET",
+            path="/api/v1/flags",
+            scope=READER,
+            serve=list_flags,
+            about="List the feature flags.",
+            gives=FlagList,
+        ),
+        Endpoint(
+            method="PUT",
+            path="/api/v1/flags/{name}",
+            scope=OPERATOR,
+            serve=put_flag,
+            about="Set a feature flag; it reaches every process within five seconds.",
+            takes=SetFlag,
+            gives=Flag,
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/flags/{name}/changes",
+            scope=OPERATOR,
+            serve=list_changes,
+            about="List the changes of a flag, newest first: who, when, why, what was and what is.",
+            gives=ChangeList,
+            query=frozenset({"limit"}),
+        ),
+    ]
+
+
+async def _find(call: Call, name: str) -> Flag | None:
+    return next((flag for flag in await call.service.flags.flags() if flag.name == name), None)
+
+
+def _shown(flag: Flag, identity: Identity) -> Flag:
+    """The flag without the names of tenants that are none of the reader's business."""
+    if identity.acts_as(OPERATOR):
+        return flag
+    own = {name: on for name, on in flag.tenants.items() if name == identity.tenant}
+    return msgspec.structs.replace(flag, tenants=own)
