@@ -23,9 +23,12 @@ class Transaction:
     now: datetime
     woken: set[tuple[DeploymentId, str]] = field(default_factory=set)
     touched: set[RunId] = field(default_factory=set)
+    roused: dict[RunId, None] = field(default_factory=dict)
+    """The runs that made the pools of `woken` worth waking, in that order."""
 
     def wake(self, run: Run) -> None:
         self.woken.add((run.deployment, run.pool))
+        self.roused[run.id] = None
 
 
 def journal(tx: Transaction, run: Run, *events: AnyEvent) -> Run:

@@ -50,8 +50,7 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
 def _due(tx: Transaction, write: Claim, limit: int) -> Sequence[Run]:
     if write.runs is None:
         return tx.rows.due(write.deployment, write.pool, tx.now, limit)
-    wanted = (tx.rows.run(run_id) for run_id in write.runs)
-    return [run for run in wanted if run is not None and _is_due(tx, run, write)][:limit]
+    return [run for run in tx.rows.free(write.runs) if _is_due(tx, run, write)][:limit]
 
 
 def _is_due(tx: Transaction, run: Run, write: Claim) -> bool:

@@ -42,6 +42,9 @@ class RunRows(Protocol):
     def due(self, deployment: DeploymentId, pool: str, now: datetime, limit: int) -> Sequence[Run]:
         """What may be claimed: high priority first, then oldest."""
 
+    def free(self, wanted: Sequence[RunId]) -> Sequence[Run]:
+        """Those of `wanted` that exist, in this order; without those that another transaction is writing now."""
+
     def leased(self, worker: WorkerId) -> Sequence[Run]: ...
 
     def unclaimed(self, deployment: DeploymentId) -> Sequence[Run]:

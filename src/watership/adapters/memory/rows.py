@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -95,6 +95,9 @@ class MemoryRows:
         due += self._first(waiting, lambda run: run.wake_at)
         due += self._first(running, lambda run: run.lease_until)
         return sorted(due, key=lambda run: (-run.priority, self.serials[run.id]))[:limit]
+
+    def free(self, wanted: Sequence[RunId]) -> list[Run]:
+        return [run for run_id in wanted if (run := self.run(run_id)) is not None]
 
     def leased(self, worker: WorkerId) -> list[Run]:
         running = (run for run in self.live.values() if run.state is RunState.RUNNING)

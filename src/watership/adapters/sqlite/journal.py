@@ -6,7 +6,7 @@ import sqlite3
 
 import msgspec
 
-from watership.adapters.sqlite.columns import Row, entry_of, micros, signal_of
+from watership.adapters.ledger.columns import Row, entry_of, micros, signal_of
 from watership.durable.events import AnyEvent, Entry, dump, load
 from watership.durable.ids import EntryId, RunId, SignalId
 from watership.durable.run import Signal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Raw
@@ -10,7 +11,7 @@ from msgspec.json import encode
 from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import DUE_WINDOW
-from watership.adapters.sqlite.columns import (
+from watership.adapters.ledger.columns import (
     BIRTH,
     PLACE,
     PROGRESS,
@@ -110,6 +111,9 @@ class RunTable:
             "window": DUE_WINDOW,
         }
         return self._select(_DUE, facts)
+
+    def free(self, wanted: Sequence[RunId]) -> list[Run]:
+        return [run for run_id in wanted if (run := self.run(run_id)) is not None]
 
     def leased(self, worker: WorkerId) -> list[Run]:
         return self._select(_LEASED, (worker,))

@@ -9,7 +9,7 @@ from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
-from watership.adapters.sqlite.columns import micros
+from watership.adapters.ledger.columns import micros
 from watership.adapters.sqlite.connection import BUSY_SECONDS, immediate
 from watership.errors import BadInput, Conflict, Unavailable
 from watership.fleet.build import SchemaRange

@@ -104,7 +104,7 @@ def place_of(run: Run) -> Row:
         run.lease_owner,
         micros_or_null(run.lease_until),
         run.epoch,
-        int(run.cancel_requested),
+        run.cancel_requested,
         _encode(run.waits) if run.waits else None,
         None if run.result == _NULL else bytes(run.result),
         None if run.failure is None else _encode(run.failure),
@@ -184,5 +184,5 @@ def intake_row(state: IntakeState) -> Row:
         state.epoch,
         micros_or_null(state.until),
         None if state.last_safe is None else _encode(state.last_safe),
-        int(state.readonly),
+        state.readonly,
     )

@@ -1,0 +1,68 @@
+"""What is remembered beside the runs, inside one transaction: requests, injected messages, workers, the intake."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from watership.adapters.ledger.rows import Request
+from watership.adapters.postgres.needs import InjectionNeed, IntakeNeed, NotLoaded, RequestNeed
+from watership.adapters.postgres.undo import Undo
+from watership.durable.ids import RunId, WorkerId
+from watership.durable.writes import Renew
+from watership.fleet.intake import IntakeState
+
+
+class BookSheet:
+    """BookRows over what was loaded."""
+
+    def __init__(self, undo: Undo) -> None:
+        self._undo = undo
+        self.requests: dict[tuple[str, str], Request | None] = {}
+        self.new_requests: dict[tuple[str, str], Request] = {}
+        self.injections: dict[RunId, RunId | None] = {}
+        self.new_injections: dict[RunId, RunId] = {}
+        self.workers: dict[WorkerId, tuple[Renew, datetime] | None] = {}
+        """Who was heard of, and None for who was buried."""
+        self.workers_before: datetime | None = None
+        self.requests_before: tuple[datetime, int] | None = None
+        """Until when, and how many at a time, old rows may be removed: at any commit, or at a later one."""
+        self.intakes: list[IntakeState] = []
+        """The row as it was read, and then every state it was given."""
+
+    def request(self, scope: str, key: str) -> Request | None:
+        if (scope, key) not in self.requests:
+            raise NotLoaded(RequestNeed(scope, key))
+        return self.requests[scope, key]
+
+    def put_request(self, request: Request) -> None:
+        self._undo.set(self.requests, (request.scope, request.key), request)
+        self._undo.set(self.new_requests, (request.scope, request.key), request)
+
+    def forget_requests(self, before: datetime, limit: int) -> None:
+        self.requests_before = (before, limit)
+
+    def injected(self, submission: RunId) -> RunId | None:
+        if submission not in self.injections:
+            raise NotLoaded(InjectionNeed(submission))
+        return self.injections[submission]
+
+    def put_injected(self, submission: RunId, into: RunId) -> None:
+        self._undo.set(self.injections, submission, into)
+        self._undo.set(self.new_injections, submission, into)
+
+    def put_worker(self, renewal: Renew, seen_at: datetime) -> None:
+        self._undo.set(self.workers, renewal.worker, (renewal, seen_at))
+
+    def drop_worker(self, worker: WorkerId) -> None:
+        self._undo.set(self.workers, worker, None)
+
+    def forget_workers(self, before: datetime) -> None:
+        self.workers_before = before
+
+    def intake(self) -> IntakeState:
+        if not self.intakes:
+            raise NotLoaded(IntakeNeed())
+        return self.intakes[-1]
+
+    def put_intake(self, state: IntakeState) -> None:
+        self._undo.append(self.intakes, state)

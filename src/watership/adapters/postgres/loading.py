@@ -1,0 +1,293 @@
+"""What the ledger needs is read into the sheet, each kind in one statement, rows under their locks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from watership.adapters.ledger.bounds import DUE_WINDOW
+from watership.adapters.ledger.columns import RUN, Row, intake_of, micros, moment, run_of, signal_of
+from watership.adapters.ledger.rows import Request
+from watership.adapters.postgres.locks import (
+    INTAKE_KEY,
+    conversation_key,
+    lock_exclusively,
+    lock_shared,
+    request_key,
+)
+from watership.adapters.postgres.needs import (
+    ChildrenNeed,
+    ConversationNeed,
+    DueNeed,
+    EntryNeed,
+    FreeNeed,
+    HistoryNeed,
+    InjectionNeed,
+    IntakeNeed,
+    LeasedNeed,
+    Need,
+    OpenChildrenNeed,
+    RequestNeed,
+    RunNeed,
+    SignalNeed,
+    UnclaimedNeed,
+)
+from watership.adapters.postgres.runs import Scan, Turns
+from watership.adapters.postgres.sheet import Sheet
+from watership.durable.clock import Clock
+from watership.durable.events import load
+from watership.durable.ids import DeploymentId, RunId
+
+HEADS = 2
+"""Queued runs of a conversation that are loaded at first: the next one, and one more for a batch that ends two."""
+
+NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+_OPEN = "state NOT IN ('succeeded', 'failed', 'cancelled')"
+# The time is read outside of the locking, so that it is the time at which the last lock was got.
+_LOCK = f"""
+SELECT locked.*, {NOW} FROM (VALUES (1)) AS once LEFT JOIN LATERAL (
+  SELECT {RUN}, serial FROM runs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
+_FREE = f"SELECT {RUN}, serial, input FROM runs WHERE id = ANY($1::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
+_DUE = f"""
+WITH ready AS MATERIALIZED (
+  SELECT {RUN}, serial, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready'
+  ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
+), waiting AS MATERIALIZED (
+  SELECT {RUN}, serial, input FROM runs WHERE state = 'waiting' AND wake_at <= $4 AND id IN (
+    SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'waiting' AND wake_at IS NOT NULL
+      AND wake_at <= $4 ORDER BY wake_at, serial LIMIT $5)
+  ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
+), running AS MATERIALIZED (
+  SELECT {RUN}, serial, input FROM runs WHERE state = 'running' AND lease_until <= $4 AND id IN (
+    SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running' AND lease_until <= $4
+    ORDER BY lease_until, serial LIMIT $5)
+  ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
+) SELECT * FROM ready UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM running"""  # noqa: S608
+_LEASED = f"""
+SELECT {RUN}, serial FROM runs WHERE lease_owner = $1 AND state = 'running' ORDER BY id FOR UPDATE"""  # noqa: S608
+_UNCLAIMED = f"""
+SELECT {RUN}, serial FROM runs WHERE deployment = $1 AND epoch = 0 AND state IN ('ready', 'queued')
+ORDER BY id FOR UPDATE"""  # noqa: S608
+_OPEN_CHILDREN = f"""
+SELECT {RUN}, serial FROM runs WHERE parent = $1 AND {_OPEN} ORDER BY id FOR UPDATE"""  # noqa: S608
+_CHILDREN = "SELECT count(DISTINCT coalesce(parent_key, '')) FROM runs WHERE parent = $1"
+_JOURNALS = """
+SELECT run_id, version, event FROM journal WHERE run_id = ANY($1::text[]) ORDER BY run_id, seq"""
+_INBOXES = """
+SELECT run_id, number, id, name, value, at FROM signals WHERE run_id = ANY($1::text[]) ORDER BY run_id, number"""
+_INPUT = "SELECT input FROM runs WHERE id = $1"
+_ENTRY = "SELECT EXISTS (SELECT 1 FROM appends WHERE run_id = $1 AND entry_id = $2)"
+_SIGNAL = "SELECT EXISTS (SELECT 1 FROM signals WHERE run_id = $1 AND id = $2)"
+# Everything that advisory locks keep still, with the time: small, and asked for in one go.
+_FACTS = f"""
+SELECT {NOW}, weights, epoch, until, last_safe, readonly,
+  ARRAY(SELECT ARRAY[submission, run_id] FROM injections WHERE submission = ANY($1::text[])),
+  ARRAY(SELECT ARRAY[scope, key, hash, run_id, at::text]
+    FROM unnest($2::text[], $3::text[]) AS wanted(scope, key) JOIN requests USING (scope, key)),
+  ARRAY(SELECT ARRAY[wanted.number::text, turn.kind, turn.value]
+    FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS wanted(tenant, conversation, number)
+    CROSS JOIN LATERAL (
+      SELECT 'open' AS kind, id AS value FROM runs WHERE tenant = wanted.tenant
+        AND conversation = wanted.conversation AND {_OPEN} AND state <> 'queued'
+      UNION ALL SELECT 'head', head.id FROM (
+        SELECT id FROM runs WHERE tenant = wanted.tenant AND conversation = wanted.conversation
+          AND {_OPEN} AND state = 'queued' ORDER BY serial LIMIT $6) AS head
+      UNION ALL SELECT 'queued', count(*)::text FROM runs WHERE tenant = wanted.tenant
+        AND conversation = wanted.conversation AND {_OPEN} AND state = 'queued'
+    ) AS turn)
+FROM intake"""  # noqa: S608
+
+
+class Connection(Protocol):
+    """What a transaction needs of the driver's connection."""
+
+    async def fetch(self, query: str, *args: Any) -> Sequence[Row]: ...
+
+    async def execute(self, query: str) -> str: ...
+
+
+class Loader:
+    """Fills one sheet through one connection, inside one transaction."""
+
+    def __init__(self, db: Connection, sheet: Sheet, clock: Clock | None) -> None:
+        self._db = db
+        self._sheet = sheet
+        self._clock = clock
+        self._now = 0
+
+    def now(self) -> datetime:
+        """The time by the database's clock when the last row was locked, or by the clock that was given instead."""
+        return self._clock.now() if self._clock is not None else moment(self._now)
+
+    # --- many at once -----------------------------------------------------------------------------------------
+
+    async def lock_runs(self, wanted: Sequence[RunId]) -> None:
+        """Lock and read these runs, in the order of their ids as every transaction does; and look at the clock."""
+        rows = await self._db.fetch(_LOCK, wanted)
+        self._sheet.absent.update(run_id for run_id in wanted if run_id not in self._sheet.now)
+        self._now = rows[-1][28]
+        if rows[0][0] is not None:
+            self._know(rows)
+
+    async def read_facts(
+        self,
+        injections: Sequence[RunId],
+        requests: Sequence[tuple[str, str]],
+        conversations: Sequence[tuple[str, str]],
+        *,
+        heads: int = HEADS,
+        intake: bool = False,
+    ) -> list[RunId]:
+        """Read what advisory locks keep still; the runs of the conversations that are to be locked next.
+
+        `intake`: the lock of the intake is held, so that its row may be relied on.
+        """
+        sheet = self._sheet
+        scopes, keys = [scope for scope, _ in requests], [key for _, key in requests]
+        tenants, names = [tenant for tenant, _ in conversations], [name for _, name in conversations]
+        (facts,) = await self._db.fetch(_FACTS, injections, scopes, keys, tenants, names, heads)
+        self._now = facts[0]
+        if intake and not sheet.intakes:
+            sheet.intakes.append(intake_of(facts[1:6]))
+        sheet.injections.update(dict.fromkeys(injections) | dict(facts[6]))
+        sheet.requests.update(dict.fromkeys(requests))
+        for scope, key, request, run_id, at in facts[7]:
+            sheet.requests[scope, key] = Request(
+                scope=scope, key=key, hash=request, run_id=run_id, at=moment(int(at))
+            )
+        return self._note_turns(conversations, facts[8])
+
+    async def lock_free(self, wanted: Sequence[RunId]) -> None:
+        """Lock and read, with their histories, those that nobody else is writing."""
+        rows = await self._db.fetch(_FREE, wanted)
+        await self._know_whole(rows)
+        self._sheet.busy.update(run_id for run_id in wanted if run_id not in self._sheet.now)
+
+    async def scan(self, deployment: DeploymentId, pool: str, limit: int) -> None:
+        """Lock and read, with their histories, up to `limit` runs of each kind that may be claimed."""
+        rows = await self._db.fetch(_DUE, deployment, pool, limit, micros(self.now()), DUE_WINDOW)
+        await self._know_whole(rows)
+        self._sheet.scans[deployment, pool] = Scan(limit, [RunId(row[0]) for row in rows])
+
+    # --- what was not foreseen --------------------------------------------------------------------------------
+
+    async def load(self, need: Need) -> None:
+        """Read one thing that a write turned out to need."""
+        match need:
+            case RunNeed(run_id):
+                await self.lock_runs([run_id])
+            case FreeNeed(runs):
+                await self.lock_free(runs)
+            case DueNeed(deployment, pool, limit):
+                await self.scan(deployment, pool, limit)
+            case HistoryNeed(run_id):
+                await self._read_history(run_id)
+            case ConversationNeed(tenant, conversation):
+                await self._read_conversation(tenant, conversation)
+            case RequestNeed(scope, key):
+                await self._db.execute(lock_exclusively([request_key(scope, key)]))
+                await self.read_facts((), [(scope, key)], ())
+            case InjectionNeed(submission):
+                await self.read_facts([submission], (), ())
+            case IntakeNeed():
+                await self._db.execute(lock_shared(INTAKE_KEY))
+                await self.read_facts((), (), (), intake=True)
+            case EntryNeed() | SignalNeed() | ChildrenNeed():
+                await self._look(need)
+            case OpenChildrenNeed() | LeasedNeed() | UnclaimedNeed():
+                await self._search(need)
+            case _:
+                assert_never(need)
+
+    async def _look(self, need: EntryNeed | SignalNeed | ChildrenNeed) -> None:
+        sheet = self._sheet
+        match need:
+            case EntryNeed(run_id, entry_id):
+                sheet.appends[run_id, entry_id] = await self._value(_ENTRY, run_id, entry_id)
+            case SignalNeed(run_id, signal_id):
+                sheet.signal_ids[run_id, signal_id] = await self._value(_SIGNAL, run_id, signal_id)
+            case ChildrenNeed(parent):
+                sheet.counts[parent] = await self._value(_CHILDREN, parent)
+            case _:
+                assert_never(need)
+
+    async def _search(self, need: OpenChildrenNeed | LeasedNeed | UnclaimedNeed) -> None:
+        match need:
+            case OpenChildrenNeed(parent):
+                self._know(await self._db.fetch(_OPEN_CHILDREN, parent))
+            case LeasedNeed(worker):
+                self._know(await self._db.fetch(_LEASED, worker))
+            case UnclaimedNeed(deployment):
+                self._know(await self._db.fetch(_UNCLAIMED, deployment))
+            case _:
+                assert_never(need)
+        self._sheet.loaded.add(need)
+
+    async def _read_history(self, run_id: RunId) -> None:
+        sheet = self._sheet
+        written = msgspec.Raw(await self._value(_INPUT, run_id))
+        sheet.now[run_id] = replace(sheet.now[run_id], input=written)
+        await self._read_journals([run_id])
+        sheet.complete.add(run_id)
+
+    async def _read_conversation(self, tenant: str, conversation: str) -> None:
+        """At once what was not foreseen; again, when more turns pass than were loaded."""
+        known = self._sheet.turns.get((tenant, conversation))
+        await self._db.execute(lock_exclusively([conversation_key(tenant, conversation)]))
+        heads = HEADS if known is None else len(known.heads) + HEADS
+        await self.lock_runs(await self.read_facts((), (), [(tenant, conversation)], heads=heads))
+
+    # --- into the sheet ---------------------------------------------------------------------------------------
+
+    async def _value(self, query: str, *args: object) -> Any:
+        (row,) = await self._db.fetch(query, *args)
+        return row[0]
+
+    def _know(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            run = run_of(row)
+            self._sheet.absent.discard(run.id)
+            self._sheet.know(run, row[27])
+
+    async def _know_whole(self, rows: Sequence[Row]) -> None:
+        """Rows with their inputs. Their histories are read only now: a row that was just locked may have grown."""
+        sheet = self._sheet
+        new = [row for row in rows if row[0] not in sheet.now]
+        for row in new:
+            sheet.absent.discard(row[0])
+            sheet.know(run_of(row, row[28]), row[27])
+        with_history = [row[0] for row in new if row[23] or row[24]]
+        if with_history:
+            await self._read_journals(with_history)
+        sheet.complete.update(row[0] for row in new)
+
+    async def _read_journals(self, runs: Sequence[RunId]) -> None:
+        sheet = self._sheet
+        journals: dict[RunId, list[Any]] = {run_id: [] for run_id in runs}
+        inboxes: dict[RunId, list[Any]] = {run_id: [] for run_id in runs}
+        for run_id, version, event in await self._db.fetch(_JOURNALS, runs):
+            journals[run_id].append(load(version, event))
+        for row in await self._db.fetch(_INBOXES, runs):
+            inboxes[row[0]].append(signal_of(row[0], row[1:]))
+        sheet.journals.update((run_id, tuple(events)) for run_id, events in journals.items())
+        sheet.inboxes.update((run_id, tuple(signals)) for run_id, signals in inboxes.items())
+
+    def _note_turns(
+        self, conversations: Sequence[tuple[str, str]], told: Sequence[Sequence[str]]
+    ) -> list[RunId]:
+        members: list[RunId] = []
+        turns = [Turns([], 0) for _ in conversations]
+        for number, kind, value in told:
+            turn = turns[int(number) - 1]
+            if kind == "queued":
+                turn.queued = int(value)
+                continue
+            members.append(RunId(value))
+            if kind == "head":
+                turn.heads.append(RunId(value))
+        self._sheet.turns.update(zip(conversations, turns, strict=True))
+        return members

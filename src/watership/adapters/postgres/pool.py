@@ -1,0 +1,172 @@
+"""A few connections to one PostgreSQL, made when they are first needed; who finds none free waits, but not long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+
+from watership.adapters.postgres.translation import lost, translation
+from watership.errors import Unavailable
+
+Session = asyncpg.Connection
+"""The driver's connection."""
+
+WAIT_SECONDS = 5.0
+"""How long a caller waits for a free connection before its work is refused: longer than any burst lasts."""
+
+CONNECT_SECONDS = 5.0
+"""How long the making of one connection may take, TLS included."""
+
+CLOSE_SECONDS = 2.0
+"""How long a connection may take to say good-bye before it is cut."""
+
+SETTINGS = {
+    # Every statement of ours is meant to go by an index; on a table that was just filled the planner cannot know.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    # A process that is frozen inside of a transaction must not keep its rows locked: it may never wake up.
+    "idle_in_transaction_session_timeout": "5s",
+    "lock_timeout": "5s",
+    "statement_timeout": "30s",
+}
+"""Of sessions that run our own statements."""
+
+
+class Pool:
+    """At most `size` connections to `url`. `settings` are set in every session."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int,
+        name: str,
+        settings: dict[str, str] | None = None,
+        statement_cache_size: int = 200,
+        forget: Callable[[], None] | None = None,
+    ) -> None:
+        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions.
+
+        `forget` is called when a connection was lost: what was known of the database may be so no more.
+        """
+        self._url = url
+        self._name = name
+        self._settings = SETTINGS if settings is None else settings
+        self._statements = statement_cache_size
+        self._forget = forget
+        self._room = asyncio.Semaphore(size)
+        self._idle: list[Session] = []
+        self._busy: set[Session] = set()
+        self._closed = False
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """A connection of one's own for the block. One on which anything went wrong is not used again.
+
+        Raises Unavailable when none becomes free in time, none can be made, or it is lost on the way.
+        """
+        await self._enter()
+        try:
+            session = await self._take()
+            try:
+                yield session
+            except asyncpg.PostgresError as reason:
+                self._give_back(session)
+                raise translation(reason) from reason
+            except (asyncpg.InterfaceError, OSError) as reason:
+                self._drop(session)
+                raise lost(reason) from reason
+            except Exception:
+                self._give_back(session)
+                raise
+            except BaseException:  # left in the middle of a word
+                self._drop(session)
+                raise
+            else:
+                self._give_back(session)
+        finally:
+            self._room.release()
+
+    async def close(self) -> None:
+        """Close what is idle, and cut what is not. Closing twice is closing once."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for session in idle:
+            with suppress(Exception):  # whatever it says, it is gone afterwards
+                await session.close(timeout=CLOSE_SECONDS)
+        for session in tuple(self._busy):
+            session.terminate()
+
+    async def _enter(self) -> None:
+        if self._closed:
+            raise Unavailable("The store is closed.")
+        if not self._room.locked():
+            await self._room.acquire()
+            return
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._room.acquire()
+        except TimeoutError:
+            raise Unavailable(
+                f"All connections of this process to the database were busy for {WAIT_SECONDS:g} s ({self._name}).",
+                fix="Look at what the database is waiting for: SELECT * FROM pg_stat_activity.",
+            ) from None
+
+    async def _take(self) -> Session:
+        while self._idle:
+            session = self._idle.pop()
+            if not session.is_closed():
+                self._busy.add(session)
+                return session
+        session = await connect(
+            self._url, name=self._name, settings=self._settings, statement_cache_size=self._statements
+        )
+        self._busy.add(session)
+        return session
+
+    def _give_back(self, session: Session) -> None:
+        """Keep it for the next one, if it is of use: inside of a transaction it is not."""
+        self._busy.discard(session)
+        if self._closed or session.is_closed() or session.is_in_transaction():
+            self._drop(session)
+            return
+        self._idle.append(session)
+
+    def _drop(self, session: Session) -> None:
+        self._busy.discard(session)
+        session.terminate()
+        if self._forget is not None:
+            self._forget()
+
+
+async def connect(
+    url: str, *, name: str, settings: dict[str, str] | None = None, statement_cache_size: int = 200, **more: Any
+) -> Session:
+    """One session. Raises Unavailable when there is none to be had, NotAllowed when we are refused."""
+    try:
+        session = await asyncpg.connect(
+            url,
+            timeout=CONNECT_SECONDS,
+            statement_cache_size=statement_cache_size,
+            server_settings={"application_name": name},
+            **more,
+        )
+        if settings:
+            changes = "; ".join(f"SET {key} = '{value}'" for key, value in settings.items())
+            await session.execute(changes)
+    except asyncpg.PostgresError as reason:
+        raise translation(reason) from reason
+    except (asyncpg.InterfaceError, OSError, TimeoutError) as reason:
+        raise Unavailable(
+            f"The database does not answer: {reason or type(reason).__name__}.",
+            fix="Check that PostgreSQL runs, and host and port in store.url.",
+        ) from reason
+    else:
+        return session

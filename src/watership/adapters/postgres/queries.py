@@ -1,0 +1,109 @@
+"""What is asked of the runs, on connections that never write."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from watership.adapters.ledger.columns import RUN, entry_of, moment, moment_or_none, run_of, signal_of
+from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
+from watership.adapters.postgres.loading import Connection
+from watership.durable.events import Entry
+from watership.durable.ids import DeploymentId, RunId, WorkerId
+from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.run import Run, Signal
+from watership.durable.states import RunState
+
+_GET = f"SELECT {RUN}, input FROM runs WHERE id = $1"  # noqa: S608
+_JOURNAL = """
+SELECT seq, epoch, at, version, event FROM journal WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"""
+_INBOX = """
+SELECT number, id, name, value, at FROM signals WHERE run_id = $1 AND number > $2 ORDER BY number"""
+_CENSUS = "SELECT deployment, state, count(*) FROM runs GROUP BY deployment, state"
+_NEXT_WAKE = """
+SELECT least(
+  (SELECT min(wake_at) FROM runs
+    WHERE deployment = $1 AND pool = $2 AND state = 'waiting' AND wake_at IS NOT NULL),
+  (SELECT min(lease_until) FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running'))"""
+_WORKERS = """
+SELECT id, deployment, pool, slots, seen_at, coalesce(leased, 0) FROM workers LEFT JOIN (
+  SELECT lease_owner, count(*) AS leased FROM runs WHERE state = 'running' GROUP BY lease_owner
+) AS leases ON lease_owner = id ORDER BY id"""
+# A standby answers too, but nothing can be written there.
+_PING = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+
+
+async def get(db: Connection, run_id: RunId) -> Run | None:
+    rows = await db.fetch(_GET, run_id)
+    return run_of(rows[0], rows[0][27]) if rows else None
+
+
+async def page(db: Connection, which: RunFilter, limit: int, after: str | None) -> RunPage:
+    """Newest first. The count and the page are of one moment: they are one statement."""
+    clauses, facts = _narrowed(which)
+    before = parse_cursor(after) if after is not None else None
+    where = f" WHERE {' AND '.join(clauses)}" if clauses else ""
+    older = f"{where or ' WHERE TRUE'} AND serial < ${len(facts) + 2}" if before is not None else where
+    query = f"""
+    SELECT counted.total, shown.* FROM (SELECT count(*) AS total FROM runs{where}) AS counted
+    LEFT JOIN LATERAL (
+      SELECT {RUN}, input, serial FROM runs{older} ORDER BY serial DESC LIMIT ${len(facts) + 1}
+    ) AS shown ON TRUE ORDER BY shown.serial DESC"""  # noqa: S608  # clauses are ours, values are parameters
+    bounds = [limit + 1] if before is None else [limit + 1, before]
+    rows = await db.fetch(query, *facts, *bounds)
+    found = [row[1:] for row in map(tuple, rows) if row[1] is not None]
+    runs = tuple(run_of(row, row[27]) for row in found[:limit])
+    following = spell_cursor(found[limit - 1][28]) if len(found) > limit and runs else None
+    return RunPage(runs=runs, total_count=rows[0][0], next=following)
+
+
+async def journal(db: Connection, run_id: RunId, after: int, limit: int) -> list[Entry]:
+    return [entry_of(run_id, row) for row in await db.fetch(_JOURNAL, run_id, after, limit)]
+
+
+async def inbox(db: Connection, run_id: RunId, after: int) -> list[Signal]:
+    return [signal_of(run_id, row) for row in await db.fetch(_INBOX, run_id, after)]
+
+
+async def census(db: Connection) -> dict[tuple[DeploymentId, RunState], int]:
+    rows = await db.fetch(_CENSUS)
+    return {(DeploymentId(deployment), RunState(state)): count for deployment, state, count in rows}
+
+
+async def workers(db: Connection) -> list[WorkerPresence]:
+    return [
+        WorkerPresence(
+            id=WorkerId(row[0]),
+            deployment=DeploymentId(row[1]),
+            pool=row[2],
+            slots=row[3],
+            seen_at=moment(row[4]),
+            leased=row[5],
+        )
+        for row in await db.fetch(_WORKERS)
+    ]
+
+
+async def next_wake(db: Connection, deployment: DeploymentId, pool: str) -> datetime | None:
+    (row,) = await db.fetch(_NEXT_WAKE, deployment, pool)
+    return moment_or_none(row[0])
+
+
+async def only_reads(db: Connection) -> bool:
+    """Whether this server takes no writes."""
+    (row,) = await db.fetch(_PING)
+    return bool(row[0])
+
+
+def _narrowed(which: RunFilter) -> tuple[list[str], list[object]]:
+    """The clauses of a filter, and the values of their parameters."""
+    clauses: list[str] = []
+    facts: list[object] = []
+    for column in ("tenant", "program", "deployment", "conversation", "parent"):
+        value = getattr(which, column)
+        if value is not None:
+            facts.append(value)
+            clauses.append(f"{column} = ${len(facts)}")
+    if which.states is not None:
+        facts.append([state.value for state in sorted(which.states)])
+        clauses.append(f"state = ANY(${len(facts)}::text[])")
+    return clauses, facts

@@ -1,0 +1,259 @@
+"""The runs of one transaction: read under their locks, changed in memory, and every search answered from here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from watership.adapters.ledger.columns import PLACE
+from watership.adapters.postgres.needs import (
+    ChildrenNeed,
+    ConversationNeed,
+    DueNeed,
+    FreeNeed,
+    HistoryNeed,
+    LeasedNeed,
+    NotLoaded,
+    OpenChildrenNeed,
+    RunNeed,
+    UnclaimedNeed,
+)
+from watership.adapters.postgres.undo import Undo
+from watership.durable.ids import DeploymentId, RunId, WorkerId
+from watership.durable.run import Run
+from watership.durable.states import RunState
+
+NEW = 1 << 62
+"""Serials of runs that have none yet: they come after all that have."""
+
+
+@dataclass(slots=True)
+class Scan:
+    """A search for what is due: how many were asked for, and which came that nobody else is writing."""
+
+    asked: int
+    found: list[RunId]
+
+
+@dataclass(slots=True)
+class Turns:
+    """A conversation under its lock: its oldest queued runs, and how many are queued in the database."""
+
+    heads: list[RunId]
+    queued: int
+
+
+class RunSheet:
+    """RunRows over what was loaded; what was not raises NotLoaded."""
+
+    def __init__(self, undo: Undo) -> None:
+        self._undo = undo
+        self.now: dict[RunId, Run] = {}
+        self.stored: dict[RunId, Run] = {}
+        """What the database holds of the runs in `now`; a run that is not here is new."""
+        self.absent: set[RunId] = set()
+        self.busy: set[RunId] = set()
+        """Runs that another transaction was writing when they were looked for."""
+        self.complete: set[RunId] = set()
+        """Loaded with their input, journal and inbox."""
+        self.scans: dict[tuple[DeploymentId, str], Scan] = {}
+        self.turns: dict[tuple[str, str], Turns] = {}
+        self.loaded: set[OpenChildrenNeed | LeasedNeed | UnclaimedNeed] = set()
+        self.counts: dict[RunId, int] = {}
+        """How many children a run has, until one is added."""
+        self.changed: dict[RunId, None] = {}
+        self.before: dict[RunId, RunState | None] = {}
+        """The states in which the transaction found what it has flushed so far; None for what was new."""
+        self._serials: dict[RunId, int] = {}
+        self._members: defaultdict[tuple[str, str], set[RunId]] = defaultdict(set)
+
+    def know(self, run: Run, serial: int) -> None:
+        """A row as it was read under its lock. What stands here already is newer."""
+        if run.id in self.now:
+            return
+        self.now[run.id] = self.stored[run.id] = run
+        self._serials[run.id] = serial
+        if run.conversation is not None:
+            self._members[run.tenant, run.conversation].add(run.id)
+
+    # --- one run ----------------------------------------------------------------------------------------------
+
+    def run(self, run_id: RunId) -> Run | None:
+        known = self.now.get(run_id)
+        if known is not None:
+            return known
+        if run_id in self.absent:
+            return None
+        raise NotLoaded(RunNeed(run_id))
+
+    def whole(self, run: Run) -> Run:
+        if run.id in self.stored and run.id not in self.complete:
+            raise NotLoaded(HistoryNeed(run.id))
+        return replace(run, input=self.now[run.id].input)
+
+    def add(self, run: Run) -> None:
+        self._undo.set(self.now, run.id, run)
+        self.changed[run.id] = None
+        self._serials[run.id] = NEW + len(self._serials)
+        if run.parent is not None:
+            self.counts.pop(run.parent, None)
+        if run.conversation is not None:
+            self._members[run.tenant, run.conversation].add(run.id)
+
+    def put(self, run: Run) -> None:
+        self._undo.set(self.now, run.id, run)
+        self.changed[run.id] = None
+
+    # --- what may be claimed ----------------------------------------------------------------------------------
+
+    def free(self, wanted: Sequence[RunId]) -> list[Run]:
+        unknown = [it for it in wanted if not (it in self.now or it in self.absent or it in self.busy)]
+        if unknown:
+            raise NotLoaded(FreeNeed(tuple(unknown)))
+        return [self.now[run_id] for run_id in wanted if run_id in self.now]
+
+    def due(self, deployment: DeploymentId, pool: str, now: datetime, limit: int) -> list[Run]:
+        scan = self.scans.get((deployment, pool))
+        if scan is None:
+            raise NotLoaded(DueNeed(deployment, pool, limit))
+        due = [
+            run
+            for run_id in dict.fromkeys((*scan.found, *self.changed))
+            if (run := self.now.get(run_id)) is not None
+            and run.deployment == deployment
+            and run.pool == pool
+            and is_due(run, now)
+        ]
+        if len(due) < limit and len(scan.found) >= scan.asked:
+            raise NotLoaded(DueNeed(deployment, pool, scan.asked + limit))
+        due.sort(key=lambda run: (-run.priority, self._serials[run.id]))
+        return due[:limit]
+
+    # --- searches ---------------------------------------------------------------------------------------------
+
+    def leased(self, worker: WorkerId) -> list[Run]:
+        self._need(LeasedNeed(worker))
+        return self._oldest_first(run for run in self.now.values() if run.lease_owner == worker)
+
+    def unclaimed(self, deployment: DeploymentId) -> list[Run]:
+        self._need(UnclaimedNeed(deployment))
+        waiting = {RunState.READY, RunState.QUEUED}
+        return self._oldest_first(
+            run
+            for run in self.now.values()
+            if run.deployment == deployment and run.epoch == 0 and run.state in waiting
+        )
+
+    def children(self, parent: RunId) -> int:
+        count = self.counts.get(parent)
+        if count is None:
+            raise NotLoaded(ChildrenNeed(parent))
+        return count
+
+    def open_children(self, parent: RunId) -> list[Run]:
+        self._need(OpenChildrenNeed(parent))
+        return self._oldest_first(
+            run for run in self.now.values() if run.parent == parent and not run.ended
+        )
+
+    def active(self, tenant: str, conversation: str) -> Run | None:
+        self._turns(tenant, conversation)
+        standing = self._oldest_first(
+            run
+            for run in self._conversation(tenant, conversation)
+            if not run.ended and run.state is not RunState.QUEUED
+        )
+        return standing[0] if standing else None
+
+    def queued(self, tenant: str, conversation: str) -> int:
+        return self._turns(tenant, conversation).queued + self._queued_here(tenant, conversation)
+
+    def next_queued(self, tenant: str, conversation: str) -> Run | None:
+        turns = self._turns(tenant, conversation)
+        for run_id in turns.heads:
+            if self.now[run_id].state is RunState.QUEUED:
+                return self.now[run_id]
+        if turns.queued > len(turns.heads):
+            raise NotLoaded(ConversationNeed(tenant, conversation))
+        queued = self._oldest_first(
+            run for run in self._conversation(tenant, conversation) if run.state is RunState.QUEUED
+        )
+        return queued[0] if queued else None
+
+    # --- for the flush ----------------------------------------------------------------------------------------
+
+    def take_changes(self) -> tuple[list[Run], list[Run], list[Run]]:
+        """New runs, those that moved, and those that only made progress; from now on they count as stored."""
+        for (tenant, conversation), turns in self.turns.items():
+            turns.queued += self._queued_here(tenant, conversation)
+        new: list[Run] = []
+        moved: list[Run] = []
+        stayed: list[Run] = []
+        for run_id in self.changed:
+            run = self.now.get(run_id)
+            if run is None:  # it was added by a write that was taken back
+                continue
+            before = self.stored.get(run_id)
+            self.before.setdefault(run_id, None if before is None else before.state)
+            if before is None:
+                new.append(run)
+                self.complete.add(run_id)
+            else:
+                (moved if has_moved(before, run) else stayed).append(run)
+            self.stored[run_id] = run
+        self.changed.clear()
+        return new, moved, stayed
+
+    def came_into(self, run_id: RunId) -> Run | None:
+        """The run, if this transaction brought it into another state than it was in, or made it."""
+        run, stored = self.now.get(run_id), self.stored.get(run_id)
+        before = self.before.get(run_id, None if stored is None else stored.state)
+        return run if run is not None and run.state is not before else None
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    def _need(self, need: OpenChildrenNeed | LeasedNeed | UnclaimedNeed) -> None:
+        if need not in self.loaded:
+            raise NotLoaded(need)
+
+    def _turns(self, tenant: str, conversation: str) -> Turns:
+        turns = self.turns.get((tenant, conversation))
+        if turns is None:
+            raise NotLoaded(ConversationNeed(tenant, conversation))
+        return turns
+
+    def _conversation(self, tenant: str, conversation: str) -> Iterable[Run]:
+        members = self._members.get((tenant, conversation), ())
+        return [self.now[run_id] for run_id in members if run_id in self.now]
+
+    def _queued_here(self, tenant: str, conversation: str) -> int:
+        """By how much this transaction has changed the number of the queued, so far as it is not flushed."""
+        change = 0
+        for run in self._conversation(tenant, conversation):
+            before = self.stored.get(run.id)
+            change += run.state is RunState.QUEUED
+            change -= before is not None and before.state is RunState.QUEUED
+        return change
+
+    def _oldest_first(self, runs: Iterable[Run]) -> list[Run]:
+        return sorted(runs, key=lambda run: self._serials[run.id])
+
+
+def has_moved(before: Run, after: Run) -> bool:
+    return any(getattr(before, column) is not getattr(after, column) for column in PLACE)
+
+
+def is_due(run: Run, now: datetime) -> bool:
+    match run.state:
+        case RunState.READY:
+            return True
+        case RunState.WAITING:
+            return run.wake_at is not None and run.wake_at <= now
+        case RunState.RUNNING:
+            return run.lease_until is not None and run.lease_until <= now
+        case _:
+            return False

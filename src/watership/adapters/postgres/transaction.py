@@ -1,0 +1,105 @@
+"""One transaction: lock and read what its writes name, let the ledger decide, flush; and again where that may help."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from watership.adapters.ledger import Transaction
+from watership.adapters.ledger.transaction import apply
+from watership.adapters.postgres.flush import flush
+from watership.adapters.postgres.letters import letter_of, letter_row
+from watership.adapters.postgres.loading import Connection, Loader
+from watership.adapters.postgres.locks import (
+    INTAKE_KEY,
+    conversation_key,
+    lock_exclusively,
+    lock_shared,
+    request_key,
+)
+from watership.adapters.postgres.naming import Births, Names, names
+from watership.adapters.postgres.needs import ChildrenNeed, NotLoaded
+from watership.adapters.postgres.sheet import Sheet
+from watership.durable.clock import Clock
+from watership.durable.outbox import Posted
+from watership.durable.states import RunState
+from watership.durable.writes import Outcome, Refused, Write, WriteFenced, Written
+
+
+async def write(
+    db: Connection,
+    writes: Sequence[Write],
+    births: Births,
+    clock: Clock | None,
+    tell: frozenset[RunState] | None,
+    *,
+    sure: bool,
+) -> Written:
+    """Everything from BEGIN up to COMMIT, which the caller sends. `tell`: for an outbox, the states to be told of."""
+    sheet = Sheet(sure=sure)
+    loader = Loader(db, sheet, clock)
+    await _read_ahead(db, loader, names(writes, births))
+    tx = Transaction(sheet, loader.now())
+    outcomes = [await _apply(db, loader, sheet, tx, write, sure=sure) for write in writes]
+    letter = letter_of(sheet, tx, tell) if tell is not None else None
+    number = await flush(db, sheet, None if letter is None else letter_row(letter, tx.now))
+    _note_births(births, sheet)
+    return Written(
+        outcomes=tuple(outcomes),
+        woken=frozenset(tx.woken),
+        touched=frozenset(tx.touched),
+        posted=None if letter is None or number is None else Posted(number=number, letter=letter),
+    )
+
+
+async def _read_ahead(db: Connection, loader: Loader, named: Names) -> None:
+    """Begin. Locks that wait come first, in one order; rows that are taken only if they are free come last."""
+    steps = ["BEGIN"]
+    if named.intake:
+        steps.append(lock_shared(INTAKE_KEY))
+    keys = [conversation_key(*it) for it in named.conversations] + [request_key(*it) for it in named.requests]
+    if keys:
+        steps.append(lock_exclusively(keys))
+    await db.execute("; ".join(steps))
+    members = []
+    if named.intake or keys:
+        members = await loader.read_facts(
+            named.submissions, list(named.requests), list(named.conversations), intake=named.intake
+        )
+    wanted = list(named.runs | dict.fromkeys(members))
+    if wanted or not named.intake:
+        await loader.lock_runs(wanted)
+    if named.told:
+        await loader.lock_free(list(named.told))
+    for (deployment, pool), limit in named.scans.items():
+        await loader.scan(deployment, pool, limit)
+
+
+async def _apply(
+    db: Connection, loader: Loader, sheet: Sheet, tx: Transaction, write: Write, *, sure: bool
+) -> Outcome:
+    """What the ledger says to one write, once everything that it asks for is loaded."""
+    try:
+        while True:
+            sheet.guessed = False
+            try:
+                outcome = apply(tx, write)
+            except NotLoaded as missing:
+                sheet.undo.take_back()
+                if isinstance(missing.need, ChildrenNeed) and sheet.dirty:
+                    await flush(db, sheet)  # they are counted in the database
+                await loader.load(missing.need)
+                continue
+            if sheet.guessed and isinstance(outcome, Refused | WriteFenced):
+                # A write that is known already is a duplicate before it is anything else: now look.
+                sheet.undo.take_back()
+                sheet.sure = True
+                continue
+            return outcome
+    finally:
+        sheet.sure = sure
+        sheet.undo.keep()
+
+
+def _note_births(births: Births, sheet: Sheet) -> None:
+    for run_id in sheet.complete:  # submitted or claimed here: by us they will be ended
+        births.note(sheet.now[run_id])
