@@ -43,7 +43,11 @@ def _wakeups(sheet: Sheet, tx: Transaction) -> tuple[Wakeup, ...]:
 def _moved(sheet: Sheet, tell: frozenset[RunState]) -> tuple[Moved, ...]:
     changed = dict.fromkeys((*sheet.before, *sheet.changed))
     moved = (run for run_id in changed if (run := sheet.came_into(run_id)) is not None)
-    return tuple(_told(run) for run in moved if run.state in tell or (run.ended and run.reply_to and run.successor is None))
+    return tuple(
+        _told(run)
+        for run in moved
+        if run.state in tell or (run.ended and run.reply_to and run.successor is None)
+    )
 
 
 def _told(run: Run) -> Moved:

@@ -147,7 +147,12 @@ class Pool:
 
 
 async def connect(
-    url: str, *, name: str, settings: dict[str, str] | None = None, statement_cache_size: int = 200, **more: Any
+    url: str,
+    *,
+    name: str,
+    settings: dict[str, str] | None = None,
+    statement_cache_size: int = 200,
+    **more: Any,
 ) -> Session:
     """One session. Raises Unavailable when there is none to be had, NotAllowed when we are refused."""
     try:

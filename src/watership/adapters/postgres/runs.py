@@ -156,9 +156,7 @@ class RunSheet:
 
     def open_children(self, parent: RunId) -> list[Run]:
         self._need(OpenChildrenNeed(parent))
-        return self._oldest_first(
-            run for run in self.now.values() if run.parent == parent and not run.ended
-        )
+        return self._oldest_first(run for run in self.now.values() if run.parent == parent and not run.ended)
 
     def active(self, tenant: str, conversation: str) -> Run | None:
         self._turns(tenant, conversation)

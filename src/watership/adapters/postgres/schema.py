@@ -12,7 +12,7 @@ from watership.adapters.postgres.translation import translated
 from watership.errors import BadInput, Conflict
 from watership.fleet.build import SchemaRange
 
-SCHEMA = SchemaRange(1, 1)
+SCHEMA = SchemaRange(2, 2)
 """The schemas on PostgreSQL that this build reads and writes."""
 
 _PRESENT = "SELECT to_regclass('schema_versions') IS NOT NULL"
@@ -55,7 +55,9 @@ class PostgresSchema:
     async def downgrade(self, version: int) -> SchemaStatus:
         """Go back to an older schema; what only the newer one can hold is lost."""
         if not 0 <= version <= SCHEMA.highest:
-            raise BadInput(f"There is no schema {version}; this build knows {SCHEMA.lowest} to {SCHEMA.highest}.")
+            raise BadInput(
+                f"There is no schema {version}; this build knows {SCHEMA.lowest} to {SCHEMA.highest}."
+            )
         return await self._move(version)
 
     async def _move(self, target: int) -> SchemaStatus:

@@ -11,9 +11,11 @@ from typing import Self, TypeVar
 import asyncpg
 import msgspec
 
+from watership.adapters.ledger import flags as ledger_flags
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.columns import intake_of, micros, moment
 from watership.adapters.postgres import queries
+from watership.adapters.postgres.flags import FlagSheet, read_changes
 from watership.adapters.postgres.flush import flush
 from watership.adapters.postgres.loading import NOW, Loader
 from watership.adapters.postgres.locks import INTAKE_KEY, lock_exclusively
@@ -32,6 +34,7 @@ from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
 from watership.errors import Fenced, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
+from watership.fleet.flags import Flag, FlagChange
 from watership.fleet.intake import IntakeState, Weights
 
 WRITERS = 2
@@ -62,7 +65,7 @@ _deployment = msgspec.json.Decoder(Deployment)
 
 
 class PostgresStore:
-    """Store, Runs, Intake and Deployments in one database. Open it with `open`, and close it."""
+    """Store, Runs, Intake, Flags and Deployments in one database. Open it with `open`, and close it."""
 
     def __init__(
         self, writers: Pool, readers: Pool, clock: Clock | None, tell: frozenset[RunState] | None
@@ -228,19 +231,47 @@ class PostgresStore:
             raise outcome
         return outcome
 
-    async def set_readonly(self, readonly: bool) -> None:
-        await self._change_intake(lambda sheet, now: intake.set_readonly(sheet, now, readonly))
+    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+        def change(sheet: Sheet, now: datetime, flags: FlagSheet) -> None:
+            ledger_flags.set_readonly(flags, sheet, now, readonly, by)
+
+        await self._change_flags(change)
 
     async def _change_intake(self, change: Callable[[Sheet, datetime], T]) -> T:
-        """Read the row while nobody pins by it, and write what became of it."""
+        return await self._change_flags(lambda sheet, now, _: change(sheet, now), loads=False)
+
+    # --- flags -------------------------------------------------------------------------------
+
+    async def flags(self) -> Sequence[Flag]:
+        async with self._readers.session() as db, db.transaction(isolation="repeatable_read", readonly=True):
+            sheet = Sheet(sure=True)
+            await Loader(db, sheet, self._clock).read_facts((), (), (), intake=True)
+            return (await FlagSheet.load(db)).all(sheet)
+
+    async def set_flag(self, flag: Flag, *, expected: int | None = None) -> Flag:
+        def change(sheet: Sheet, now: datetime, flags: FlagSheet) -> Flag:
+            return ledger_flags.set_flag(flags, sheet, now, flag, expected)
+
+        return await self._change_flags(change)
+
+    async def flag_changes(self, name: str | None = None, *, limit: int = 50) -> Sequence[FlagChange]:
+        async with self._readers.session() as db:
+            return await read_changes(db, name, limit)
+
+    async def _change_flags(
+        self, change: Callable[[Sheet, datetime, FlagSheet], T], *, loads: bool = True
+    ) -> T:
+        """Read the intake's row while nobody pins by it, and the flags; write what became of them."""
         async with self._writers.session() as db:
             try:
                 await db.execute(f"BEGIN; {lock_exclusively([INTAKE_KEY])}")
                 sheet = Sheet(sure=True)
                 loader = Loader(db, sheet, self._clock)
                 await loader.read_facts((), (), (), intake=True)
-                outcome = change(sheet, loader.now())
+                flags = await FlagSheet.load(db) if loads else FlagSheet((), (), ())
+                outcome = change(sheet, loader.now(), flags)
                 await flush(db, sheet)
+                await flags.flush(db)
                 await _commit(db)
             except Exception:
                 await _roll_back(db)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from watership.adapters.ledger import flags as ledger
+from watership.adapters.ledger.columns import Row, micros, moment
 from watership.adapters.sqlite.books import BookTable
-from watership.adapters.sqlite.columns import Row, micros, moment
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 
 _flag = msgspec.json.Decoder(Flag)

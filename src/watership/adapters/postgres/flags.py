@@ -1,0 +1,93 @@
+"""Flags and the record of their changes, in two tables, changed under the intake's lock: one flag is the intake's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from watership.adapters.ledger import flags as ledger
+from watership.adapters.ledger.columns import micros, moment
+from watership.adapters.ledger.rows import BookRows
+from watership.adapters.postgres.loading import Connection
+from watership.fleet.flags import READ_ONLY, Flag, FlagChange
+
+_flag = msgspec.json.Decoder(Flag)
+_encode = msgspec.json.Encoder().encode
+
+_CHANGES = "SELECT number, name, at, by, reason, before, after FROM flag_changes"
+_PUT = "INSERT INTO flags (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body"
+_ADD = "INSERT INTO flag_changes VALUES ($1, $2, $3, $4, $5, $6, $7)"
+
+
+class FlagSheet:
+    """FlagRows over what was loaded: all flags, and the newest changes. There are few, and they change rarely."""
+
+    def __init__(
+        self, flags: Sequence[Flag], newest: Sequence[FlagChange], read_only: Sequence[FlagChange]
+    ) -> None:
+        self._flags = {flag.name: flag for flag in flags}
+        self._newest = list(newest)
+        self._read_only = list(read_only)
+        self._put: list[Flag] = []
+        self._added: list[FlagChange] = []
+
+    @classmethod
+    async def load(cls, db: Connection) -> FlagSheet:
+        flags = [_flag.decode(row[0]) for row in await db.fetch("SELECT body FROM flags")]
+        return cls(flags, await read_changes(db, None, 1), await read_changes(db, READ_ONLY, 1))
+
+    def all(self, books: BookRows) -> list[Flag]:
+        """Every flag by name, the intake's switch among them."""
+        readonly = ledger.current(self, books, READ_ONLY)
+        assert readonly is not None, "the intake is always there"
+        return sorted([readonly, *self._flags.values()], key=lambda flag: flag.name)
+
+    def flag(self, name: str) -> Flag | None:
+        return self._flags.get(name)
+
+    def put_flag(self, flag: Flag) -> None:
+        self._flags[flag.name] = flag
+        self._put.append(flag)
+
+    def flag_count(self) -> int:
+        return len(self._flags)
+
+    def add_change(self, change: FlagChange) -> None:
+        self._added.append(change)
+
+    def changes(self, name: str | None, limit: int) -> Sequence[FlagChange]:
+        """Of the newest one, and of the newest of ENABLE_READ_ONLY: what a change has to know."""
+        assert name in {None, READ_ONLY} and limit == 1, "a change looks at no others"
+        return self._newest if name is None else self._read_only
+
+    async def flush(self, db: Connection) -> None:
+        for flag in self._put:
+            await db.execute(_PUT, flag.name, _encode(flag))
+        for change in self._added:
+            before = None if change.before is None else _encode(change.before)
+            row = (change.number, change.name, micros(change.at), change.by, change.reason, before)
+            await db.execute(_ADD, *row, _encode(change.after))
+
+
+async def read_changes(db: Connection, name: str | None, limit: int) -> Sequence[FlagChange]:
+    """The record, newest first; of one flag, or of all."""
+    if name is None:
+        rows = await db.fetch(f"{_CHANGES} ORDER BY number DESC LIMIT $1", limit)
+    else:
+        rows = await db.fetch(f"{_CHANGES} WHERE name = $1 ORDER BY number DESC LIMIT $2", name, limit)
+    return [_change(row) for row in rows]
+
+
+def _change(row: Any) -> FlagChange:
+    number, name, at, by, reason, before, after = row
+    return FlagChange(
+        number=number,
+        name=name,
+        at=moment(at),
+        by=by,
+        reason=reason,
+        before=None if before is None else _flag.decode(before),
+        after=_flag.decode(after),
+    )

@@ -1,0 +1,3 @@
+DROP TABLE flag_changes;
+DROP FUNCTION flag_changes_stay;
+DROP TABLE flags;
