@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.api.world import world
+from tests.api.world import Warren, client, world
 from watership.agents.approval import Approval
+from watership.agents.messages import Messages
 from watership.durable.events import Failure, StepStarted
-from watership.durable.ids import Key
+from watership.durable.ids import Key, seeded_ids
+from watership.durable.ports import RunFilter
 from watership.durable.run import Waiting
 from watership.durable.states import RunState
 from watership.durable.writes import Finish, Park, Stop
+from watership.fleet.admission import Overdue
 
 APPROVAL = Waiting(kind="signal", key=Key("approve/0"), name="approval", about=msgspec.Raw(b'"Dig here?"'))
 SECOND = Waiting(kind="signal", key=Key("approve/1"), name="second approval")
@@ -366,3 +370,23 @@ async def test_workers_are_listed() -> None:
         assert answer["total_count"] == 1
         assert (answer["data"][0]["id"], answer["data"][0]["leased"]) == ("worker-1", 1)
         assert datetime.fromisoformat(answer["data"][0]["seen_at"]).tzinfo == UTC
+
+
+class Full:
+    """A gate behind which too much waits."""
+
+    def admit(self) -> None:
+        raise Overdue("9,000 runs wait for a worker.", fix="Send it again later.", retry_after=3.2)
+
+
+async def test_a_message_while_too_much_waits_is_told_429_and_when_to_come_again() -> None:
+    async with world() as w:
+        messages = Messages(w.committer, w.store, Warren(), seeded_ids(3), Full())
+        async with client(replace(w.service, messages=messages), "http://127.0.0.1:3000") as http:
+            body = {"agent": "digger", "input": "dig"}
+            answer = await http.post("/api/v1/messages", json=body, headers=w.bearer("writer"))
+        assert answer.status_code == 429
+        assert answer.headers["retry-after"] == "4"
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.json()["code"], answer.json()["status"]) == ("backlog", 429)
+        assert (await w.store.list(RunFilter())).total_count == 0

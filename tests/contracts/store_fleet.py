@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from tests.contracts.world import BLUE, GREEN, World, submission
+from tests.contracts.world import BLUE, GREEN, LEASE, POOL, WORKER, World, submission
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import RunFilter
+from watership.durable.ports import HEARD_SECONDS, RunFilter
 from watership.durable.states import RunState
-from watership.durable.writes import Submitted
+from watership.durable.writes import Renew, Submitted
 from watership.errors import BadInput, Fenced
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
@@ -23,6 +23,29 @@ SPLIT = {GREEN: 0, BLUE: 100}
 
 class FleetSuite:
     # --- queries -----------------------------------------------------------------------------
+
+    async def test_a_backlog_counts_what_is_ready_and_who_works_for_the_deployments_asked_for(
+        self, world: World
+    ) -> None:
+        await world.running("held")
+        began = await world.store.now()
+        await world.write(*(submission(f"r{number}", deployment=GREEN) for number in range(3)))
+        await world.submit("elsewhere", deployment=BLUE)
+        renew = Renew(worker=WORKER, deployment=GREEN, pool=POOL, slots=8, runs={}, lease_seconds=LEASE)
+        await world.write(renew)
+        world.clock.go_on(4)
+        there = await world.store.backlog([GREEN], limit=100)
+        assert (there.ready, there.workers) == (3, 1)
+        assert there.oldest == began
+        assert (there.at - began).total_seconds() == 4
+        assert (await world.store.backlog([GREEN, BLUE], limit=100)).ready == 4
+        assert (await world.store.backlog([GREEN, BLUE], limit=2)).ready == 2
+        nowhere = await world.store.backlog([], limit=100)
+        assert (nowhere.ready, nowhere.oldest, nowhere.workers) == (0, None, 0)
+        await world.submit("later", deployment=GREEN)
+        assert (await world.store.backlog([], limit=1)).made == nowhere.made + 1
+        world.clock.go_on(HEARD_SECONDS + 1)
+        assert (await world.store.backlog([GREEN], limit=100)).workers == 0
 
     async def test_an_unknown_run_is_none_and_its_journal_and_inbox_are_empty(self, world: World) -> None:
         nobody = RunId("nobody")

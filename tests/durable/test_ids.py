@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from itertools import pairwise
 
@@ -33,3 +34,17 @@ def test_an_id_has_26_letters_that_cannot_be_mistaken_for_one_another() -> None:
         len(word) == 26 and not set(word) & set("iloUABC")
         for word in (random_ids()(), seeded_ids(1)(), child_id(RunId("a"), Key("b")))
     )
+
+
+def test_the_child_of_a_fork_makes_other_ids_than_its_parent() -> None:
+    new_id = random_ids()
+    new_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, new_id()[-16:].encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with open(reading, encoding="ascii") as words:
+        assert words.read() != new_id()[-16:]

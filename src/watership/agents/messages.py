@@ -80,6 +80,19 @@ class Writer(Protocol):
     async def write(self, write: Write) -> Outcome: ...
 
 
+class Gate(Protocol):
+    """What lets a message in; the gatekeeper is one."""
+
+    def admit(self) -> None:
+        """Raises Unavailable when it is not let in."""
+
+
+class Open:
+    """A gate that lets everything in."""
+
+    def admit(self) -> None: ...
+
+
 class NotWaiting(Conflict):
     """An answer came for a run that waits for none, or for another one."""
 
@@ -95,11 +108,15 @@ class AlreadyAnswered(Conflict):
 class Messages:
     """Every call is made by somebody: the runs of another tenant do not exist for them."""
 
-    def __init__(self, committer: Writer, runs: Runs, directory: Directory, new_id: NewId) -> None:
+    def __init__(
+        self, committer: Writer, runs: Runs, directory: Directory, new_id: NewId, gate: Gate | None = None
+    ) -> None:
+        """`gate` refuses new messages when too much waits; without one all are let in."""
         self._committer = committer
         self._runs = runs
         self._directory = directory
         self._new_id = new_id
+        self._gate = gate or Open()
 
     async def send(
         self,
@@ -110,9 +127,13 @@ class Messages:
         conversation: str | None = None,
         key: str | None = None,
     ) -> Submitted:
-        """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run."""
+        """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run.
+
+        Raises Overdue, with when to come again, while too much waits: before anything is written.
+        """
         card = self._card(agent)
         given = self._directory.validate(agent, message)
+        self._gate.admit()
         submit = Submit(
             run_id=RunId(self._new_id()),
             program=card.name,

@@ -27,6 +27,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 BY_CODE: Final[Mapping[str, int]] = {
     "key_reused": 422,
     "not_found": 404,
+    "backlog": 429,
     "limit": 429,
     "read_only": 503,
     "no_deployment": 503,

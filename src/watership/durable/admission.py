@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+import msgspec
+
 from watership.durable.branch import Branch, current_step, here
 from watership.durable.ids import Key, RunId
 from watership.durable.journal import Journal
@@ -20,8 +22,7 @@ ConfirmLease = Callable[[RunId], Awaitable[bool]]
 """Asks the store whether a run is still ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, eq=False):
     """A kernel call that was let in: where it is, and whether its branch's own task makes it."""
 
     branch: Branch

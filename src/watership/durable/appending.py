@@ -74,10 +74,12 @@ class Appender:
             return None
         try:
             written = self.committer.enqueue(append)
-            written.add_done_callback(partial(self._written, append))
+            # A future of its own: whoever stops waiting for the write does not stop the write.
+            waiter: asyncio.Future[Outcome] = written.get_loop().create_future()
+            written.add_done_callback(partial(self._written, append, waiter))
             if append.then is None:  # a move is not active: it is made because nothing is
                 self.waits.count(+1)
-            outcome = await asyncio.shield(written)
+            outcome = await waiter
         except Unavailable as error:
             self.observer.note("run lost: the store does not answer", run_id=self.row.id, reason=str(error))
             self.course.lose()
@@ -92,13 +94,19 @@ class Appender:
             case _:
                 raise AssertionError(f"an append cannot come out as {outcome!r}")
 
-    def _written(self, append: Append, written: asyncio.Future[Outcome]) -> None:
-        """The outcome of an append is there; called before whoever waits for it, in the order of commits."""
+    def _written(
+        self, append: Append, waiter: asyncio.Future[Outcome], written: asyncio.Future[Outcome]
+    ) -> None:
+        """The outcome of an append is there; in the order of commits. It is taken in, then whoever waits is told."""
         if append.then is None:
             self.waits.count(-1)
-        if written.cancelled() or written.exception() is not None:
+        error = written.exception()
+        if error is not None:
+            if not waiter.done():
+                waiter.set_exception(error)
             return
-        match written.result():
+        outcome = written.result()
+        match outcome:
             case Done() | Duplicate():
                 for event in append.events:
                     self.journal.apply(event)
@@ -107,6 +115,8 @@ class Appender:
                 self.course.lose()
             case _:
                 pass
+        if not waiter.done():
+            waiter.set_result(outcome)
 
 
 def failed(refused: Refused) -> Failure:

@@ -260,6 +260,14 @@ async def hosting() -> AsyncIterator[None]:
 
 def result_type(body: Callable[..., object]) -> Any:
     """What `body` is annotated to return, as far as it can be told; else anything."""
+    try:
+        known = _results.get(
+            body, _UNKNOWN
+        )  # most bodies are plain functions, and known since their first step
+    except TypeError:
+        known = _UNKNOWN
+    if known is not _UNKNOWN:
+        return known
     target = inspect.unwrap(body)
     while isinstance(target, functools.partial):
         target = target.func

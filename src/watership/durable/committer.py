@@ -101,6 +101,11 @@ class Committer:
         self._kick.set()
         return future
 
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the transaction after this one."""
+        return len(self._queue)
+
     async def submit(self, submit: Submit) -> Submitted:
         """Start a run; returns after COMMIT. Raises what `refusal` gives when the store refuses it."""
         outcome = await self.write(submit)

@@ -56,6 +56,24 @@ class WorkerPresence(msgspec.Struct, frozen=True, kw_only=True):
     leased: int
 
 
+HEARD_SECONDS = 60.0
+"""How long ago a worker may have been heard of to count as there: four leases."""
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What waited at `at`, by the store's clock."""
+
+    ready: int
+    """READY runs, counted no further than was asked for."""
+    oldest: datetime | None
+    """Since when the one that has waited longest (of those counted) has been READY."""
+    made: int
+    """A number that rises by one with each run made, by whichever process; after a crash it may skip some."""
+    workers: int
+    """Workers that were heard of within HEARD_SECONDS."""
+    at: datetime
+
+
 class Runs(Protocol):
     """Queries. They see everything that was committed before they were asked."""
 
@@ -77,6 +95,9 @@ class Runs(Protocol):
 
         Until then only a READY run, for which the bell rings, gives a worker something to claim.
         """
+
+    async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+        """What waits for a worker of `deployments`, counted up to `limit`: cheap enough for four times a second."""
 
     async def ping(self) -> None:
         """One real round trip. Raises Unavailable when the store does not answer."""

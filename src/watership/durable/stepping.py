@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn, assert_never
@@ -37,8 +36,7 @@ from watership.errors import ProgramError, Unencodable
 DRIFT_HASH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class StepCall:
+class StepCall(msgspec.Struct, frozen=True, eq=False):
     """A step as the program asks for it."""
 
     name: str
@@ -90,8 +88,7 @@ async def take_step(execution: Execution, call: Call, asked: StepCall) -> Any:
         return outcome.value
 
 
-@dataclass(frozen=True, slots=True)
-class _Again:
+class _Again(msgspec.Struct, frozen=True):
     """The step must be entered, for the `attempt`-th time."""
 
     attempt: int
@@ -168,8 +165,7 @@ async def _check(execution: Execution, key: Key, check: Check) -> Checked | None
         current_step.reset(token)
 
 
-@dataclass(frozen=True, slots=True)
-class _Attempt:
+class _Attempt(msgspec.Struct, frozen=True, eq=False):
     """One entry into a step's body."""
 
     execution: Execution

@@ -118,11 +118,15 @@ class Waits:
 
     def fire(self, now: datetime) -> None:
         """Wake what was waiting for a time that has come."""
+        if not self._waits:
+            return
         for wait in self.pending():
             if wait.info.due is not None and wait.info.due <= now:
                 self.wake(wait, None)
 
     def next_due(self) -> datetime | None:
+        if not self._waits:
+            return None
         return min((w.info.due for w in self._waits.values() if w.info.due is not None), default=None)
 
 

@@ -12,7 +12,7 @@ from random import Random
 from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import RunFilter, RunPage, Store, WorkerPresence
+from watership.durable.ports import Backlog, RunFilter, RunPage, Store, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
@@ -132,6 +132,9 @@ class FaultyStore:
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._queries.next_wake(deployment, pool)
+
+    async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+        return await self._queries.backlog(deployments, limit=limit)
 
     async def ping(self) -> None:
         await self._queries.ping()

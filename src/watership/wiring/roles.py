@@ -15,7 +15,8 @@ from watership.adapters.prometheus.observer import PrometheusObserver
 from watership.adapters.structlog.observer import Fanout, StructlogObserver
 from watership.agents.app import App
 from watership.agents.dead_letters import DeadLetters
-from watership.agents.messages import Messages
+from watership.agents.gatekeeper import Gatekeeper, looking
+from watership.agents.messages import Gate, Messages
 from watership.api.given import CustomRoute, Facts, Service
 from watership.api.server import HttpServer, stop_signals
 from watership.config import Config
@@ -209,13 +210,32 @@ async def _take_in(kernel: Kernel, place: Place) -> None:
 async def _server(
     config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver
 ) -> AsyncIterator[HttpServer]:
-    service = _service(config, app, place, kernel, metrics)
-    async with HttpServer(service, host=config.http.host, port=config.http.port) as server:
+    gatekeeper = Gatekeeper(
+        kernel.store,
+        kernel.store,
+        kernel.clock,
+        kernel.observer,
+        seconds=config.limits.backlog_seconds,
+        writes=lambda: kernel.committer.waiting,
+    )
+    service = _service(config, app, place, kernel, metrics, gate=gatekeeper)
+    async with (
+        looking(gatekeeper),
+        HttpServer(service, host=config.http.host, port=config.http.port) as server,
+    ):
         yield server
 
 
-def _service(config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver) -> Service:
-    messages = Messages(kernel.committer, kernel.store, app.directory, kernel.new_id)
+def _service(
+    config: Config,
+    app: App,
+    place: Place,
+    kernel: Kernel,
+    metrics: PrometheusObserver,
+    *,
+    gate: Gate | None = None,
+) -> Service:
+    messages = Messages(kernel.committer, kernel.store, app.directory, kernel.new_id, gate)
     return Service(
         messages=messages,
         dead=DeadLetters(messages, kernel.committer, kernel.store, kernel.new_id),

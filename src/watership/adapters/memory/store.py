@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 from watership.adapters.ledger import commit, flags, intake
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
@@ -13,7 +14,7 @@ from watership.adapters.memory.rows import MemoryRows
 from watership.durable.clock import Clock, SystemClock
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
@@ -86,6 +87,22 @@ class MemoryStore:
         timers = [run.wake_at for run in here if run.state is RunState.WAITING and run.wake_at is not None]
         leases = [run.lease_until for run in here if run.lease_until is not None]
         return min(timers + leases, default=None)
+
+    async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+        now = self._clock.now()
+        there = (run for run in self._rows.live.values() if run.deployment in deployments)
+        ready = list(islice((run.updated_at for run in there if run.state is RunState.READY), limit))
+        heard = now - timedelta(seconds=HEARD_SECONDS)
+        workers = [
+            last for last, at in self._rows.workers.values() if last.deployment in deployments and at >= heard
+        ]
+        return Backlog(
+            ready=len(ready),
+            oldest=min(ready, default=None),
+            made=len(self._rows.serials),
+            workers=len(workers),
+            at=now,
+        )
 
     async def ping(self) -> None:
         """It always answers."""

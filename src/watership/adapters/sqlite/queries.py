@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from watership.adapters.ledger.columns import RUN, moment, moment_or_none, run_of
+from msgspec.json import encode
+
+from watership.adapters.ledger.columns import RUN, micros, moment, moment_or_none, run_of
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.durable.ids import DeploymentId, RunId, WorkerId
-from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run
 from watership.durable.states import RunState
 
@@ -22,6 +25,13 @@ SELECT min(due) FROM (
 _WORKERS = """
 SELECT id, deployment, pool, slots, seen_at,
   (SELECT count(*) FROM runs WHERE lease_owner = workers.id AND state = 'running') FROM workers ORDER BY id"""
+
+_BACKLOG = """
+SELECT count(*), min(updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
+  (SELECT count(*) FROM workers
+   WHERE deployment IN (SELECT value FROM json_each(:deployments)) AND seen_at >= :heard)
+FROM (SELECT updated_at FROM runs
+      WHERE state = 'ready' AND deployment IN (SELECT value FROM json_each(:deployments)) LIMIT :limit)"""
 
 
 def get(db: sqlite3.Connection, run_id: RunId) -> Run | None:
@@ -67,6 +77,19 @@ def workers(db: sqlite3.Connection) -> list[WorkerPresence]:
 
 def next_wake(db: sqlite3.Connection, deployment: DeploymentId, pool: str) -> datetime | None:
     return moment_or_none(db.execute(_NEXT_WAKE, {"deployment": deployment, "pool": pool}).fetchone()[0])
+
+
+def backlog(
+    db: sqlite3.Connection, deployments: Sequence[DeploymentId], limit: int, now: datetime
+) -> Backlog:
+    """Through the index of READY runs alone, and never more than `limit` of them."""
+    facts = {
+        "deployments": encode(list(deployments)),
+        "limit": limit,
+        "heard": micros(now - timedelta(seconds=HEARD_SECONDS)),
+    }
+    ready, oldest, made, there = db.execute(_BACKLOG, facts).fetchone()
+    return Backlog(ready=ready, oldest=moment_or_none(oldest), made=made, workers=there, at=now)
 
 
 def _narrowed(which: RunFilter) -> tuple[list[str], dict[str, object]]:

@@ -21,7 +21,7 @@ from watership.adapters.sqlite.schema import prepare, refuse_network
 from watership.durable.clock import Clock, SystemClock
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Append, Submit, Write, Written
@@ -122,6 +122,10 @@ class SQLiteStore:
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._reader.run(lambda db: queries.next_wake(db, deployment, pool))
+
+    async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+        now = self._clock.now()
+        return await self._reader.run(lambda db: queries.backlog(db, deployments, limit, now))
 
     async def ping(self) -> None:
         """Takes and releases the write lock: a store that cannot be written to does not answer."""
