@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -93,6 +94,16 @@ async def connect(url: str, *, name: str, ca_file: str = "") -> AbstractConnecti
     context = trust(ca_file) if given.scheme == "amqps" else None
     connecting = aiormq.connect(urlunsplit(given._replace(query=urlencode(query))), context=context)
     return await call("connecting", connecting, CONNECT_SECONDS)
+
+
+@asynccontextmanager
+async def connected(url: str, *, name: str, ca_file: str = "") -> AsyncIterator[AbstractConnection]:
+    """A connection for one errand."""
+    connection = await connect(url, name=name, ca_file=ca_file)
+    try:
+        yield connection
+    finally:
+        await call("closing the connection", connection.close())
 
 
 async def open_channel(connection: AbstractConnection) -> AbstractChannel:
