@@ -126,10 +126,12 @@ class Messages:
         *,
         conversation: str | None = None,
         key: str | None = None,
+        reply_to: str = "",
     ) -> Submitted:
         """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run.
 
         Raises Overdue, with when to come again, while too much waits: before anything is written.
+        `reply_to` is where a broker sends the result, in that broker's own words.
         """
         card = self._card(agent)
         given = self._directory.validate(agent, message)
@@ -145,6 +147,7 @@ class Messages:
             conversation=None if conversation is None else _name(conversation, "conversation"),
             when_busy=card.conversation,
             dedup=None if key is None else _dedup(key, identity, (card.name, given, conversation)),
+            reply_to=reply_to,
         )
         return await self._committer.submit(submit)
 

@@ -56,7 +56,11 @@ def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManag
         from watership.wiring.embedded import open_embedded
 
         return open_embedded(config, observer)
+    if scheme in {"postgresql", "postgres"}:
+        from watership.wiring.production import open_production
+
+        return open_production(config, observer)
     raise BadInput(
         f"There is no store for {scheme or config.store.url}://.",
-        fix="Set store.url to sqlite:///.watership/watership.db",
+        fix="Set store.url to sqlite:///.watership/watership.db or postgresql://user:password@host/database.",
     )

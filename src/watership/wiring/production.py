@@ -7,10 +7,9 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from pathlib import Path
-from watership.adapters.files.bell import FilesBell
-from watership.adapters.files.witness import FileWitness
+from watership.adapters.postgres.bell import PostgresBell
 from watership.adapters.postgres.store import PostgresStore
+from watership.adapters.postgres.witness import PostgresWitness
 from watership.adapters.rabbitmq.broker import Broker
 from watership.adapters.rabbitmq.relay import Relay
 from watership.adapters.rabbitmq.wakeups import RabbitWakeups
@@ -39,7 +38,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
                 config.store.url, outbox=bool(config.broker.url), tell=TELL[config.broker.tell], name=name
             )
         )
-        Path("/tmp/wsbell").mkdir(exist_ok=True); bell = FilesBell(Path("/tmp/wsbell/bells")); stack.callback(bell.close)
+        bell = await stack.enter_async_context(PostgresBell(config.store.url, observer=observer))
         relay, open_wakeups = None, no_wakeups
         probes = {"database": store.ping, "rabbitmq": ring_once(bell, new_id), "redis": store.read}
         adapters = {
@@ -62,7 +61,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
             store=store,
             committer=committer,
             bell=bell,
-            witnesses=lambda: FileWitness(Path("/tmp/wsbell/workers")),
+            witnesses=lambda: PostgresWitness(config.store.url),
             clock=clock,
             new_id=new_id,
             observer=observer,

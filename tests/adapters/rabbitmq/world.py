@@ -137,7 +137,7 @@ async def world(
     notes, outbox = Notes(), MemoryOutbox()
     async with (
         Broker(url, name="test", observer=notes, new_id=random_ids(), watch_seconds=watch_seconds) as broker,
-        Relay(outbox, broker.publishing, notes, overdue_seconds=overdue_seconds) as relay,
+        Relay(outbox, broker, notes, overdue_seconds=overdue_seconds) as relay,
     ):
         await broker.wait(SECONDS)
         yield World(url, broker, relay, outbox, notes, MemoryBell())

@@ -41,7 +41,7 @@ class Acks:
         self._channel = channel
         self._observer = observer
         self._outstanding: dict[int, bool] = {}
-        self._rejected: list[int] = []
+        self._refused: list[tuple[int, bool]] = []
         self._flush: asyncio.Task[None] | None = None
 
     def expect(self, tag: int) -> None:
@@ -56,9 +56,11 @@ class Acks:
 
     def reject(self, tag: int) -> None:
         """The delivery cannot be used, by anybody: to the dead letters with it."""
-        del self._outstanding[tag]
-        self._rejected.append(tag)
-        self._soon()
+        self._refuse(tag, again=False)
+
+    def give_back(self, tag: int) -> None:
+        """The delivery is to come again, to whoever is able."""
+        self._refuse(tag, again=True)
 
     async def close(self) -> None:
         """Say what is still to be said, and give the rest back."""
@@ -69,6 +71,11 @@ class Acks:
         except Lost as error:
             self._observer.note("acknowledgement lost", reason=str(error))
 
+    def _refuse(self, tag: int, *, again: bool) -> None:
+        if self._outstanding.pop(tag, None) is not None:
+            self._refused.append((tag, again))
+            self._soon()
+
     def _soon(self) -> None:
         if self._flush is None or self._flush.done():
             self._flush = asyncio.create_task(self._say(), name="acknowledgements")
@@ -76,11 +83,11 @@ class Acks:
     async def _say(self) -> None:
         """Runs in the next turn of the loop, when what belongs together has been settled."""
         try:
-            while self._rejected or any(self._outstanding.values()):
+            while self._refused or any(self._outstanding.values()):
                 # First, or "everything up to" would take them along.
-                rejected, self._rejected = self._rejected, []
-                for tag in rejected:
-                    await call("rejecting", self._channel.basic_reject(tag, requeue=False, wait=False))
+                refused, self._refused = self._refused, []
+                for tag, again in refused:
+                    await call("refusing", self._channel.basic_nack(tag, requeue=again, wait=False))
                 said = frames(self._outstanding)
                 self._outstanding = {tag: False for tag, settled in self._outstanding.items() if not settled}
                 for frame in said:

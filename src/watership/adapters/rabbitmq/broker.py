@@ -7,10 +7,11 @@ import contextlib
 from types import TracebackType
 from typing import Final
 
-from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
-from pamqp import commands
+from aiormq.abc import AbstractConnection, DeliveredMessage
+from pamqp.commands import Basic
 
 from watership.adapters.rabbitmq.calls import call
+from watership.adapters.rabbitmq.publisher import Publisher
 from watership.adapters.rabbitmq.supervisor import Supervisor
 from watership.adapters.rabbitmq.topology import VERSION
 from watership.durable.ids import NewId
@@ -25,20 +26,6 @@ WATCH_SECONDS: Final = 10.0
 
 MISSES: Final = 2
 """Pings lost in a row until the connections are built anew: a busy moment is not a death."""
-
-
-class _Sender:
-    """The part of the publishing connection that sends pings."""
-
-    def __init__(self, supervisor: Supervisor) -> None:
-        self._supervisor = supervisor
-        self.channel: AbstractChannel | None = None
-
-    async def open(self, connection: AbstractConnection) -> None:
-        self.channel = await self._supervisor.open_channel(connection)
-
-    def lost(self) -> None:
-        self.channel = None
 
 
 class _Hearer:
@@ -88,13 +75,13 @@ class Broker:
         self._observer = observer
         self._new_id = new_id
         self._watch_seconds = watch_seconds
-        self._sender = _Sender(self.publishing)
+        self.publisher = Publisher(self.publishing)
         self._hearer = _Hearer(self.consuming, new_id)
         self._stack = contextlib.AsyncExitStack()
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Broker:
-        for supervisor, part in ((self.publishing, self._sender), (self.consuming, self._hearer)):
+        for supervisor, part in ((self.publishing, self.publisher), (self.consuming, self._hearer)):
             await self._stack.enter_async_context(supervisor)
             await self._stack.enter_async_context(supervisor.carrying(part))
         self._watch = asyncio.create_task(self._keep_watch(), name="rabbitmq watchdog")
@@ -134,13 +121,10 @@ class Broker:
         return loop.time() - began
 
     async def _say(self, word: str) -> None:
-        if self._sender.channel is None:
-            raise Unavailable("No connection to RabbitMQ.")
-        properties = commands.Basic.Properties(message_id=word, expiration=str(int(PING_SECONDS * 1000)))
-        publishing = self._sender.channel.basic_publish(
-            word.encode(), routing_key=self._hearer.queue, properties=properties, mandatory=True
+        properties = Basic.Properties(message_id=word, expiration=str(int(PING_SECONDS * 1000)))
+        await self.publisher.publish(
+            word.encode(), exchange="", key=self._hearer.queue, properties=properties, seconds=PING_SECONDS
         )
-        await call("sending a ping", publishing, PING_SECONDS)
 
     async def _keep_watch(self) -> None:
         """Build both connections anew when they seem to stand and carry nothing."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
-from pamqp import commands
+from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
-from yarl import URL
 
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable, WatershipError
 
@@ -29,6 +31,10 @@ DRIVER: Final = (aiormq.exceptions.AMQPError, PAMQPException, OSError, RuntimeEr
 """What the driver raises; RuntimeError for a channel or a connection that is closed already."""
 
 SCHEMES: Final = ("amqp", "amqps")
+
+for driver in ("aiormq", "aiormq.connection", "aiormq.channel"):
+    # It logs what it raises as well; we tell that once, through the observer.
+    logging.getLogger(driver).setLevel(logging.CRITICAL)
 
 
 class Lost(Unavailable):
@@ -64,7 +70,7 @@ def translated(what: str, error: BaseException) -> WatershipError:
     """The driver's error in our words."""
     match error:
         case aiormq.exceptions.DeliveryError():
-            if isinstance(error.frame, commands.Basic.Nack):
+            if isinstance(error.frame, Basic.Nack):
                 return Nacked(f"RabbitMQ refused a message: {what}.")
             return Unroutable(f"RabbitMQ has no queue for a message: {what}.")
         case aiormq.exceptions.ChannelNotFoundEntity():
@@ -81,13 +87,23 @@ def translated(what: str, error: BaseException) -> WatershipError:
 
 async def connect(url: str, *, name: str, ca_file: str = "") -> AbstractConnection:
     """A plain connection; with `amqps://` the server's certificate is verified, against `ca_file` if given."""
-    given = URL(url)
+    given = urlsplit(url)
     if given.scheme not in SCHEMES:
         raise BadInput(f"broker.url begins with {given.scheme}://.", fix="Say amqp:// or amqps://.")
-    query = {"heartbeat": str(HEARTBEAT_SECONDS), "name": name} | dict(given.query)
+    query = {"heartbeat": str(HEARTBEAT_SECONDS), "name": name} | dict(parse_qsl(given.query))
     context = trust(ca_file) if given.scheme == "amqps" else None
-    connecting = aiormq.connect(given.with_query(query), context=context)
+    connecting = aiormq.connect(urlunsplit(given._replace(query=urlencode(query))), context=context)
     return await call("connecting", connecting, CONNECT_SECONDS)
+
+
+@asynccontextmanager
+async def connected(url: str, *, name: str, ca_file: str = "") -> AsyncIterator[AbstractConnection]:
+    """A connection for one errand."""
+    connection = await connect(url, name=name, ca_file=ca_file)
+    try:
+        yield connection
+    finally:
+        await call("closing the connection", connection.close())
 
 
 async def open_channel(connection: AbstractConnection) -> AbstractChannel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -64,10 +64,10 @@ class ReplyTo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The end of a run, for whoever asked for it: its result, or its failure."""
+    """The end of a run, for whoever asked for it: its result, or its failure. A refused message has no run."""
 
-    run_id: RunId
-    state: RunState
+    run_id: RunId | msgspec.UnsetType = msgspec.UNSET
+    state: RunState | Literal["refused"]
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     failure: Failure | msgspec.UnsetType = msgspec.UNSET
 
@@ -95,6 +95,13 @@ def messages(posted: Posted) -> list[Message]:
     ]
 
 
+def answer(run_id: RunId, state: RunState, result: msgspec.Raw, failure: Failure | None) -> Reply:
+    """What a run that ended has to say."""
+    if failure is not None:
+        return Reply(run_id=run_id, state=state, failure=failure)
+    return Reply(run_id=run_id, state=state, result=result)
+
+
 def _wakeups(number: int, wakeup: Wakeup) -> Iterator[Message]:
     queue = wakeup_queue(wakeup.deployment, wakeup.pool, wakeup.priority)
     for start in range(0, len(wakeup.runs), RUNS_PER_MESSAGE):
@@ -117,12 +124,7 @@ def _event(moved: Moved) -> Message:
 
 def _reply(moved: Moved) -> Message:
     to = _reply_to.decode(moved.reply_to)
-    reply = Reply(
-        run_id=moved.run_id,
-        state=moved.state,
-        result=moved.result if moved.failure is None else msgspec.UNSET,
-        failure=msgspec.UNSET if moved.failure is None else moved.failure,
-    )
+    reply = answer(moved.run_id, moved.state, moved.result, moved.failure)
     return Message(
         kind=Kind.REPLY,
         exchange=DEFAULT_EXCHANGE,

@@ -12,14 +12,14 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Final
 
-from aiormq.abc import AbstractChannel, AbstractConnection
-from pamqp import commands
+from aiormq.abc import AbstractConnection
+from pamqp.commands import Basic
 
-from watership.adapters.rabbitmq.calls import Lost, Nacked, Unroutable, call
-from watership.adapters.rabbitmq.declaration import apply
+from watership.adapters.rabbitmq.broker import Broker
+from watership.adapters.rabbitmq.calls import Nacked, Unroutable
 from watership.adapters.rabbitmq.letters import JSON, Kind, Message, messages
-from watership.adapters.rabbitmq.supervisor import Supervisor
-from watership.adapters.rabbitmq.topology import base, wakeup_declarations
+from watership.adapters.rabbitmq.publisher import PERSISTENT
+from watership.adapters.rabbitmq.topology import wakeup_declarations
 from watership.durable.outbox import Outbox, Posted
 from watership.durable.ports import Observer
 from watership.errors import Unavailable, WatershipError
@@ -48,8 +48,6 @@ GATHER_SECONDS: Final = 0.01
 BACKLOG_LETTERS: Final = 20_000
 """Letters in the outbox beyond which new work is to be refused: at 500 a second, 40 s of work for the broker."""
 
-PERSISTENT: Final = 2
-
 
 class Relay:
     """A Post, and a Part of the publishing connection. Use it as an async context manager."""
@@ -57,17 +55,16 @@ class Relay:
     def __init__(
         self,
         outbox: Outbox,
-        supervisor: Supervisor,
+        broker: Broker,
         observer: Observer,
         *,
         overdue_seconds: float = OVERDUE_SECONDS,
     ) -> None:
         self._outbox = outbox
         self._overdue_seconds = overdue_seconds
-        self._supervisor = supervisor
+        self._supervisor = broker.publishing
+        self._publisher = broker.publisher
         self._observer = observer
-        self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
         self._queue: deque[Posted] = deque()
         self._on_their_way: set[int] = set()
         self._confirmed: list[int] = []
@@ -106,14 +103,10 @@ class Relay:
 
     async def open(self, connection: AbstractConnection) -> None:
         """Begin on a new connection; what was left in the outbox meanwhile is swept up."""
-        await apply(connection, base())
-        self._channel = await self._supervisor.open_channel(connection)
-        self._connection = connection
         self._sweep_now.set()
 
     def lost(self) -> None:
         """The letters in memory stand in the outbox as well."""
-        self._connection, self._channel = None, None
         for posted in self._queue:
             self._leave(posted.number)
         self._queue.clear()
@@ -122,7 +115,7 @@ class Relay:
 
     def send(self, posted: Posted) -> None:
         """Take a letter that was just committed."""
-        if self._able() and len(self._queue) < QUEUE:
+        if self._publisher.able and len(self._queue) < QUEUE:
             self._take(posted)
         else:
             self._leave(posted.number)
@@ -135,9 +128,6 @@ class Relay:
     def full(self) -> bool:
         """Whether so many letters wait that no new work should be accepted."""
         return self.backlog >= BACKLOG_LETTERS
-
-    def _able(self) -> bool:
-        return self._channel is not None and not self._supervisor.blocked
 
     def _take(self, posted: Posted) -> None:
         if posted.number not in self._on_their_way:
@@ -200,30 +190,25 @@ class Relay:
             return True
         self._observer.note("wake-up unroutable", queue=message.key)
         async with self._declaring:
-            if self._connection is None:
-                raise Lost("The connection to RabbitMQ was lost.")
-            await apply(self._connection, wakeup_declarations(message.key))
+            await self._publisher.declare(list(wakeup_declarations(message.key)))
         await self._publish(message)
         return True
 
     async def _publish(self, message: Message) -> None:
-        if self._channel is None:
-            raise Lost("There is no connection to RabbitMQ.")
-        properties = commands.Basic.Properties(
+        properties = Basic.Properties(
             content_type=JSON,
             delivery_mode=PERSISTENT,
             message_id=message.id,
             correlation_id=message.correlation_id,
             message_type=message.kind.value,
         )
-        publishing = self._channel.basic_publish(
+        await self._publisher.publish(
             message.body,
             exchange=message.exchange,
-            routing_key=message.key,
+            key=message.key,
             properties=properties,
             mandatory=message.mandatory,
         )
-        await call(f"publishing to {message.exchange or message.key}", publishing)
 
     # --- the outbox -------------------------------------------------------------------------------------------
 
@@ -259,13 +244,13 @@ class Relay:
 
     async def _sweep(self) -> None:
         """Send what is overdue, while there is room for it."""
-        if not self._able() or len(self._queue) + SWEEP_LETTERS > QUEUE:
+        if not self._publisher.able or len(self._queue) + SWEEP_LETTERS > QUEUE:
             return
         began, left_at = asyncio.get_running_loop().time(), self._left_at
         age = self._overdue_seconds if left_at is None else RECOVERY_SECONDS
         found = await self._outbox.overdue(age, SWEEP_LETTERS)
         for posted in found:
-            if self._able():
+            if self._publisher.able:
                 self._take(posted)
         if found:
             self._observer.note("letters sent again", count=len(found))

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Final, Protocol
 
 from aiormq.abc import AbstractChannel, AbstractConnection
-from pamqp import commands
+from pamqp.commands import Basic
 
 from watership.adapters.rabbitmq.calls import DRIVER, Lost, call, connect, open_channel
 from watership.durable.ports import Observer
@@ -206,6 +206,6 @@ def _on_end(closing: asyncio.Future[object], broken: asyncio.Future[str], what: 
     closing.add_done_callback(ended)
 
 
-def _cancelled(broken: asyncio.Future[str], frame: commands.Basic.Cancel) -> None:
+def _cancelled(broken: asyncio.Future[str], frame: Basic.Cancel) -> None:
     if not broken.done():
         broken.set_result(f"the broker cancelled a consumer ({frame.consumer_tag}): its queue is gone")

@@ -1,0 +1,64 @@
+"""A publisher sends messages over the publishing connection; each is confirmed, or its sender hears why not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiormq.abc import AbstractChannel, AbstractConnection
+from pamqp.commands import Basic
+
+from watership.adapters.rabbitmq.calls import CALL_SECONDS, Lost, call
+from watership.adapters.rabbitmq.declaration import apply
+from watership.adapters.rabbitmq.supervisor import Supervisor
+from watership.adapters.rabbitmq.topology import Declaration, base
+
+PERSISTENT: Final = 2
+"""The delivery mode of what is to outlive the broker's process; quorum queues make it of everything."""
+
+
+class Publisher:
+    """A Part of the publishing connection; all senders of a process share it."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+
+    @property
+    def able(self) -> bool:
+        """Whether a message could go out now."""
+        return self._channel is not None and not self._supervisor.blocked
+
+    async def open(self, connection: AbstractConnection) -> None:
+        """Begin on a new connection; whatever is published to exists from then on."""
+        await apply(connection, base())
+        self._channel = await self._supervisor.open_channel(connection)
+        self._connection = connection
+
+    def lost(self) -> None:
+        """What waits for its confirm hears of it by itself."""
+        self._connection, self._channel = None, None
+
+    async def publish(
+        self,
+        body: bytes,
+        *,
+        exchange: str,
+        key: str,
+        properties: Basic.Properties,
+        mandatory: bool = True,
+        seconds: float = CALL_SECONDS,
+    ) -> None:
+        """Returns once confirmed. Raises Lost (it may have arrived), Nacked, or Unroutable if it is mandatory."""
+        if self._channel is None:
+            raise Lost("There is no connection to RabbitMQ.")
+        publishing = self._channel.basic_publish(
+            body, exchange=exchange, routing_key=key, properties=properties, mandatory=mandatory
+        )
+        await call(f"publishing to {exchange or key}", publishing, seconds)
+
+    async def declare(self, declarations: list[Declaration]) -> None:
+        """Make what a message needs and does not find. Raises Lost."""
+        if self._connection is None:
+            raise Lost("There is no connection to RabbitMQ.")
+        await apply(self._connection, declarations)
