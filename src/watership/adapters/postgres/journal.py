@@ -1,4 +1,4 @@
-"""The journals and inboxes of one transaction. Whether a write is known is guessed first, and the keys hold the guess."""
+"""The journals and inboxes of one transaction. Whether a write is known is guessed; the keys hold the guess."""
 
 from __future__ import annotations
 

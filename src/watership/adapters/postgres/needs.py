@@ -127,7 +127,7 @@ Need = (
 )
 
 
-class NotLoaded(Exception):  # noqa: N818  # it never leaves the transaction, which loads `need` and goes on
+class NotLoaded(Exception):  # it never leaves the transaction, which loads `need` and goes on
     """The write that was being applied is undone, `need` is loaded, and the write applied again."""
 
     def __init__(self, need: Need) -> None:

@@ -55,7 +55,9 @@ class PostgresSchema:
     async def downgrade(self, version: int) -> SchemaStatus:
         """Go back to an older schema; what only the newer one can hold is lost."""
         if not 0 <= version <= SCHEMA.highest:
-            raise BadInput(f"There is no schema {version}; this build knows {SCHEMA.lowest} to {SCHEMA.highest}.")
+            raise BadInput(
+                f"There is no schema {version}; this build knows {SCHEMA.lowest} to {SCHEMA.highest}."
+            )
         return await self._move(version)
 
     async def _move(self, target: int) -> SchemaStatus:

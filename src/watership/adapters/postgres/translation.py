@@ -35,7 +35,7 @@ _ACCESS = "28"
 _DATA = "22"
 
 
-class Again(Exception):  # noqa: N818  # it never leaves the store, which does the transaction again
+class Again(Exception):  # it never leaves the store, which does the transaction again
     """The transaction was undone; the same may succeed. `known`: because a row was there already."""
 
     def __init__(self, reason: asyncpg.PostgresError, *, known: bool) -> None:
@@ -67,7 +67,9 @@ def translation(reason: asyncpg.PostgresError) -> WatershipError:
     if state in FIXES or state in AGAIN or state.startswith(_WAIT):
         return Unavailable(f"The database did not do as asked: {reason}.", fix=FIXES.get(state, ""))
     if state.startswith(_ACCESS) or state in {UNPRIVILEGED, UNKNOWN_DATABASE}:
-        return NotAllowed(f"The database refused us: {reason}.", fix="Check user, password and name in store.url.")
+        return NotAllowed(
+            f"The database refused us: {reason}.", fix="Check user, password and name in store.url."
+        )
     if state.startswith(_DATA):
         return BadInput(f"The database cannot hold a value: {reason}.")
     return ProgramError(f"The database refused a statement: {reason}.")
@@ -75,4 +77,6 @@ def translation(reason: asyncpg.PostgresError) -> WatershipError:
 
 def lost(reason: BaseException) -> Unavailable:
     words = str(reason) or type(reason).__name__
-    return Unavailable(f"The connection to the database was lost: {words}.", fix="It is made again by itself.")
+    return Unavailable(
+        f"The connection to the database was lost: {words}.", fix="It is made again by itself."
+    )

@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from watership.adapters.ledger.rows import Request
 from watership.adapters.ledger.columns import intake_of, intake_row, micros, moment
+from watership.adapters.ledger.rows import Request
 from watership.durable.ids import RunId, WorkerId
 from watership.durable.writes import Renew
 from watership.fleet.deployment import Deployment, DeploymentState

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
-from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.adapters.ledger.columns import RUN, moment, moment_or_none, run_of
+from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.ports import RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run
