@@ -11,6 +11,7 @@ from watership.durable.ids import RunId
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.durable.writes import INJECTED, Cancel, Dedup, Refused, Stop, Submitted
+from watership.errors import BadInput
 from watership.fleet.intake import place
 
 KEY = Dedup(scope="t/p/submit", key="k", request="h1")
@@ -198,8 +199,16 @@ class SubmissionSuite:
         assert isinstance(outcome, Refused)
         assert outcome.code == "limit"
 
-    @pytest.mark.parametrize("text", ["", "§ ü 漢", "a'b\"c", "\x00"])
+    @pytest.mark.parametrize("text", ["", "§ ü 漢", "a'b\"c", "\x01"])
     async def test_any_text_comes_back_as_it_was(self, world: World, text: str) -> None:
         await world.submit("a", tenant=text, principal=text, conversation=text)
         run = await world.run("a")
         assert (run.tenant, run.principal, run.conversation) == (text, text, text)
+
+    async def test_a_text_that_a_store_cannot_hold_is_refused_and_changes_nothing(self, world: World) -> None:
+        try:
+            await world.submit("a", tenant="\x00")
+        except BadInput:
+            assert await world.store.get(RunId("a")) is None
+        else:
+            assert (await world.run("a")).tenant == "\x00"

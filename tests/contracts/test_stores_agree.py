@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import NIGHTLY
+from tests.contracts.postgres import emptied
 from tests.contracts.world import BLUE, GREEN, POOL, AnyStore, ManualClock, World, done, raw, submission
 from watership.adapters.memory import MemoryStore
+from watership.adapters.postgres import PostgresStore
 from watership.adapters.sqlite import SQLiteStore
 from watership.durable.events import AnyEvent, Failure, Finished, StepStarted
 from watership.durable.ids import EntryId, Key, RunId, SignalId, WorkerId
@@ -41,6 +45,7 @@ from watership.durable.writes import (
     Yield,
 )
 from watership.errors import Fenced
+from watership.testing.servers import PostgresServer
 
 RUNS = 12
 STEPS = 40
@@ -210,12 +215,13 @@ def one_turn_at_a_time(runs: dict[RunId, Run]) -> None:
     assert max(turns.values(), default=1) == 1
 
 
-async def history(seed: int, folder: Path) -> None:
+async def history(seed: int, open_other: Callable[[ManualClock], Awaitable[AnyStore]]) -> None:
     clock = ManualClock()
     author = Author(seed)
-    async with await SQLiteStore.open(folder / f"{seed}.db", clock=clock) as sqlite:
+    other = await open_other(clock)
+    try:
         memory = World(MemoryStore(clock=clock), clock)
-        stores = (memory.store, sqlite)
+        stores = (memory.store, other)
         for _ in range(STEPS):
             clock.go_on(author.random.choice((0, 0, 1, 4, 12)))
             if author.random.random() < 0.15:
@@ -230,9 +236,24 @@ async def history(seed: int, folder: Path) -> None:
         for run in runs.values():
             sound(run, runs, await memory.events(run.id))
         one_turn_at_a_time(runs)
+    finally:
+        await other.close()
 
 
 @given(st.integers(0, 2**32))
 def test_any_history_means_the_same_in_memory_and_in_sqlite(seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(history(seed, Path(folder)))
+        asyncio.run(history(seed, lambda clock: SQLiteStore.open(Path(folder) / "runs.db", clock=clock)))
+
+
+async def open_postgres(url: str, clock: ManualClock) -> AnyStore:
+    return await PostgresStore.open(await emptied(url), clock=clock)
+
+
+# A round trip for each thing that is asked: fewer than in a file, and each of them longer.
+@settings(max_examples=400 if NIGHTLY else 12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32))
+def test_any_history_means_the_same_in_memory_and_in_postgresql(
+    postgres_server: PostgresServer, seed: int
+) -> None:
+    asyncio.run(history(seed, partial(open_postgres, postgres_server.url)))

@@ -17,6 +17,9 @@ from watership.fleet.intake import Intake, effective
 LOOK_SECONDS: Final = 0.25
 """Between two looks. What this process lets in meanwhile is added to what was counted."""
 
+FULL_RETRY_SECONDS: Final = 5.0
+"""When to come again while the broker takes nothing: it seldom is back sooner."""
+
 STALE_SECONDS: Final = 5.0
 """How old a count may be. With an older one nobody knows what waits, and unknown is not empty."""
 
@@ -33,14 +36,16 @@ class Gatekeeper:
         *,
         seconds: float,
         writes: Callable[[], int] = lambda: 0,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`writes` tells how many writes of this process wait for the store."""
+        """`writes`: how many of this process wait for the store. `full`: whether the outbox holds all it may hold."""
         self._runs = runs
         self._intake = intake
         self._clock = clock
         self._observer = observer
         self._seconds = seconds
         self._writes = writes
+        self._full = full
         self._seen: deque[Backlog] = deque(maxlen=round(WINDOW_SECONDS / LOOK_SECONDS) + 1)
         self._looked_at = clock.monotonic()
         self._let_in = 0
@@ -48,6 +53,12 @@ class Gatekeeper:
 
     def admit(self) -> None:
         """Let one message in. Raises Overdue when too much waits, or when it has long not been known how much."""
+        if self._full():
+            raise Unavailable(
+                "The broker takes nothing, and as much waits for it as may.",
+                fix="Look at the broker: watership doctor --prod",
+                retry_after=FULL_RETRY_SECONDS,
+            )
         if not self._seconds:
             return
         if self._clock.monotonic() - self._looked_at > STALE_SECONDS:

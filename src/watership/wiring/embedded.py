@@ -9,6 +9,7 @@ from pathlib import Path
 from watership.adapters.files.bell import FilesBell
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.sqlite.store import SQLiteStore
+from watership.agents.messages import Messages
 from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
@@ -53,6 +54,8 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
                 },
                 vital=frozenset({"database", "rabbitmq", "redis"}),
                 open_wakeups=no_wakeups,
+                open_inbox=no_inbox,
+                full=lambda: False,
             )
     finally:
         bell.close()
@@ -61,6 +64,12 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
 @asynccontextmanager
 async def no_wakeups(deployment: DeploymentId, pool: str, slots: int) -> AsyncIterator[None]:
     """Without a broker the bell wakes the workers, and the store says what is due."""
+    yield None
+
+
+@asynccontextmanager
+async def no_inbox(messages: Messages) -> AsyncIterator[None]:
+    """Without a broker HTTP is the only door."""
     yield None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from watership.agents.messages import Messages
 from watership.config import Config
 from watership.durable.clock import Clock
 from watership.durable.committer import Committer
@@ -24,6 +25,10 @@ Probe = Callable[[], Awaitable[object]]
 
 OpenWakeups = Callable[[DeploymentId, str, int], AbstractAsyncContextManager[Wakeups | None]]
 """The wake-ups of one deployment's pool for a worker of so many slots; None where no broker carries them."""
+
+
+OpenInbox = Callable[[Messages], AbstractAsyncContextManager[object]]
+"""The broker's front door: while it is open, messages of any of its clients start runs."""
 
 
 class RunStore(Store, Runs, Intake, Flags, Deployments, Protocol):
@@ -47,6 +52,9 @@ class Kernel:
     vital: frozenset[str]
     """Components without which nothing can be served."""
     open_wakeups: OpenWakeups
+    open_inbox: OpenInbox
+    full: Callable[[], bool]
+    """Whether so much waits for the broker that no new work is to be accepted."""
 
 
 def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManager[Kernel]:
@@ -56,10 +64,6 @@ def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManag
         from watership.wiring.embedded import open_embedded
 
         return open_embedded(config, observer)
-    if scheme in {"postgresql", "postgres"}:
-        from watership.wiring.production import open_production
-
-        return open_production(config, observer)
     raise BadInput(
         f"There is no store for {scheme or config.store.url}://.",
         fix="Set store.url to sqlite:///.watership/watership.db or postgresql://user:password@host/database.",

@@ -217,10 +217,12 @@ async def _server(
         kernel.observer,
         seconds=config.limits.backlog_seconds,
         writes=lambda: kernel.committer.waiting,
+        full=kernel.full,
     )
     service = _service(config, app, place, kernel, metrics, gate=gatekeeper)
     async with (
         looking(gatekeeper),
+        kernel.open_inbox(service.messages),
         HttpServer(service, host=config.http.host, port=config.http.port) as server,
     ):
         yield server

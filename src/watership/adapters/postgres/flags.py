@@ -10,7 +10,7 @@ import msgspec
 from watership.adapters.ledger import flags as ledger
 from watership.adapters.ledger.columns import micros, moment
 from watership.adapters.ledger.rows import BookRows
-from watership.adapters.postgres.loading import Connection
+from watership.adapters.postgres.pool import Session
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 
 _flag = msgspec.json.Decoder(Flag)
@@ -34,7 +34,7 @@ class FlagSheet:
         self._added: list[FlagChange] = []
 
     @classmethod
-    async def load(cls, db: Connection) -> FlagSheet:
+    async def load(cls, db: Session) -> FlagSheet:
         flags = [_flag.decode(row[0]) for row in await db.fetch("SELECT body FROM flags")]
         return cls(flags, await read_changes(db, None, 1), await read_changes(db, READ_ONLY, 1))
 
@@ -62,7 +62,7 @@ class FlagSheet:
         assert name in {None, READ_ONLY} and limit == 1, "a change looks at no others"
         return self._newest if name is None else self._read_only
 
-    async def flush(self, db: Connection) -> None:
+    async def flush(self, db: Session) -> None:
         for flag in self._put:
             await db.execute(_PUT, flag.name, _encode(flag))
         for change in self._added:
@@ -71,7 +71,7 @@ class FlagSheet:
             await db.execute(_ADD, *row, _encode(change.after))
 
 
-async def read_changes(db: Connection, name: str | None, limit: int) -> Sequence[FlagChange]:
+async def read_changes(db: Session, name: str | None, limit: int) -> Sequence[FlagChange]:
     """The record, newest first; of one flag, or of all."""
     if name is None:
         rows = await db.fetch(f"{_CHANGES} ORDER BY number DESC LIMIT $1", limit)

@@ -1,4 +1,4 @@
-"""Journals and inboxes of one transaction. Whether a write is known is guessed first; the keys hold the guess."""
+"""The journals and inboxes of one transaction. Whether a write is known is guessed; the keys hold the guess."""
 
 from __future__ import annotations
 

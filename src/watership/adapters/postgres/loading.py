@@ -36,7 +36,7 @@ from watership.adapters.postgres.needs import (
     SignalNeed,
     UnclaimedNeed,
 )
-from watership.adapters.postgres.runs import Scan, Turns
+from watership.adapters.postgres.runs import Turns
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
 from watership.durable.events import load
@@ -171,7 +171,7 @@ class Loader:
         """Lock and read, with their histories, up to `limit` runs of each kind that may be claimed."""
         rows = await self._db.fetch(_DUE, deployment, pool, limit, micros(self.now()), DUE_WINDOW)
         await self._know_whole(rows)
-        self._sheet.scans[deployment, pool] = Scan(limit, [RunId(row[0]) for row in rows])
+        self._sheet.note_scan(deployment, pool, limit, [RunId(row[0]) for row in rows])
 
     # --- what was not foreseen --------------------------------------------------------------------------------
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 
 from watership.adapters.postgres.translation import lost, translation
 from watership.errors import Unavailable
 
-Session = asyncpg.Connection
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """The driver's connection."""
 
 WAIT_SECONDS = 5.0

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from watership.adapters.ledger.columns import RUN, entry_of, moment, moment_or_none, run_of, signal_of
+from watership.adapters.ledger.columns import (
+    RUN,
+    entry_of,
+    micros_or_null,
+    moment,
+    moment_or_none,
+    run_of,
+    signal_of,
+)
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
-from watership.adapters.postgres.loading import Connection
+from watership.adapters.postgres.loading import NOW
+from watership.adapters.postgres.pool import Session
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId, WorkerId
-from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 
@@ -19,6 +29,12 @@ SELECT seq, epoch, at, version, event FROM journal WHERE run_id = $1 AND seq > $
 _INBOX = """
 SELECT number, id, name, value, at FROM signals WHERE run_id = $1 AND number > $2 ORDER BY number"""
 _CENSUS = "SELECT deployment, state, count(*) FROM runs GROUP BY deployment, state"
+_BACKLOG = f"""
+SELECT count(waiting.updated_at), min(waiting.updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
+  (SELECT count(*) FROM workers WHERE deployment = ANY($1::text[]) AND seen_at >= clock.now - $3), clock.now
+FROM (SELECT coalesce($4, {NOW}) AS now) AS clock LEFT JOIN (
+  SELECT updated_at FROM runs WHERE state = 'ready' AND deployment = ANY($1::text[]) LIMIT $2) AS waiting ON TRUE
+GROUP BY clock.now"""  # noqa: S608
 _NEXT_WAKE = """
 SELECT least(
   (SELECT min(wake_at) FROM runs
@@ -32,12 +48,12 @@ SELECT id, deployment, pool, slots, seen_at, coalesce(leased, 0) FROM workers LE
 _PING = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 
 
-async def get(db: Connection, run_id: RunId) -> Run | None:
+async def get(db: Session, run_id: RunId) -> Run | None:
     rows = await db.fetch(_GET, run_id)
     return run_of(rows[0], rows[0][27]) if rows else None
 
 
-async def page(db: Connection, which: RunFilter, limit: int, after: str | None) -> RunPage:
+async def page(db: Session, which: RunFilter, limit: int, after: str | None) -> RunPage:
     """Newest first. The count and the page are of one moment: they are one statement."""
     clauses, facts = _narrowed(which)
     before = parse_cursor(after) if after is not None else None
@@ -56,20 +72,20 @@ async def page(db: Connection, which: RunFilter, limit: int, after: str | None) 
     return RunPage(runs=runs, total_count=rows[0][0], next=following)
 
 
-async def journal(db: Connection, run_id: RunId, after: int, limit: int) -> list[Entry]:
+async def journal(db: Session, run_id: RunId, after: int, limit: int) -> list[Entry]:
     return [entry_of(run_id, row) for row in await db.fetch(_JOURNAL, run_id, after, limit)]
 
 
-async def inbox(db: Connection, run_id: RunId, after: int) -> list[Signal]:
+async def inbox(db: Session, run_id: RunId, after: int) -> list[Signal]:
     return [signal_of(run_id, row) for row in await db.fetch(_INBOX, run_id, after)]
 
 
-async def census(db: Connection) -> dict[tuple[DeploymentId, RunState], int]:
+async def census(db: Session) -> dict[tuple[DeploymentId, RunState], int]:
     rows = await db.fetch(_CENSUS)
     return {(DeploymentId(deployment), RunState(state)): count for deployment, state, count in rows}
 
 
-async def workers(db: Connection) -> list[WorkerPresence]:
+async def workers(db: Session) -> list[WorkerPresence]:
     return [
         WorkerPresence(
             id=WorkerId(row[0]),
@@ -83,12 +99,24 @@ async def workers(db: Connection) -> list[WorkerPresence]:
     ]
 
 
-async def next_wake(db: Connection, deployment: DeploymentId, pool: str) -> datetime | None:
+async def backlog(
+    db: Session, deployments: Sequence[DeploymentId], limit: int, now: datetime | None
+) -> Backlog:
+    """Through the index of READY runs alone, and never more than `limit` of them."""
+    heard = HEARD_SECONDS * 1_000_000
+    row = await db.fetchrow(_BACKLOG, list(deployments), limit, int(heard), micros_or_null(now))
+    ready, oldest, made, workers_there, at = row
+    return Backlog(
+        ready=ready, oldest=moment_or_none(oldest), made=made, workers=workers_there, at=moment(at)
+    )
+
+
+async def next_wake(db: Session, deployment: DeploymentId, pool: str) -> datetime | None:
     (row,) = await db.fetch(_NEXT_WAKE, deployment, pool)
     return moment_or_none(row[0])
 
 
-async def only_reads(db: Connection) -> bool:
+async def only_reads(db: Session) -> bool:
     """Whether this server takes no writes."""
     (row,) = await db.fetch(_PING)
     return bool(row[0])

@@ -33,10 +33,12 @@ NEW = 1 << 62
 
 @dataclass(slots=True)
 class Scan:
-    """A search for what is due: how many were asked for, and which came that nobody else is writing."""
+    """A search for what is due: how many of each kind were asked for, and which came that nobody else is writing."""
 
     asked: int
     found: list[RunId]
+    horizon: tuple[int, int] | None
+    """The place in line up to which everything was seen; None: all of it was."""
 
 
 @dataclass(slots=True)
@@ -120,18 +122,29 @@ class RunSheet:
         scan = self.scans.get((deployment, pool))
         if scan is None:
             raise NotLoaded(DueNeed(deployment, pool, limit))
-        due = [
-            run
-            for run_id in dict.fromkeys((*scan.found, *self.changed))
+        due = sorted(
+            (self._place_in_line(run), run_id)
+            for run_id in dict.fromkeys((*scan.found, *self.before, *self.changed))
             if (run := self.now.get(run_id)) is not None
             and run.deployment == deployment
             and run.pool == pool
             and is_due(run, now)
-        ]
-        if len(due) < limit and len(scan.found) >= scan.asked:
-            raise NotLoaded(DueNeed(deployment, pool, scan.asked + limit))
-        due.sort(key=lambda run: (-run.priority, self._serials[run.id]))
-        return due[:limit]
+        )
+        seen = [run_id for place, run_id in due if scan.horizon is None or place <= scan.horizon]
+        if len(seen) < limit and scan.horizon is not None:
+            raise NotLoaded(DueNeed(deployment, pool, 2 * scan.asked + limit))
+        return [self.now[run_id] for run_id in seen[:limit]]
+
+    def note_scan(self, deployment: DeploymentId, pool: str, asked: int, found: Sequence[RunId]) -> None:
+        """What the database gave, of each of the three kinds the first `asked` in line."""
+        kinds: defaultdict[RunState, list[tuple[int, int]]] = defaultdict(list)
+        for run_id in found:
+            kinds[self.stored[run_id].state].append(self._place_in_line(self.stored[run_id]))
+        cut = [max(places) for places in kinds.values() if len(places) >= asked]
+        self.scans[deployment, pool] = Scan(asked, list(found), min(cut, default=None))
+
+    def _place_in_line(self, run: Run) -> tuple[int, int]:
+        return -run.priority, self._serials[run.id]
 
     # --- searches ---------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import msgspec
 from watership.adapters.ledger import flags as ledger_flags
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.columns import intake_of, micros, moment
+from watership.adapters.postgres import outbox as letters
 from watership.adapters.postgres import queries
 from watership.adapters.postgres.flags import FlagSheet, read_changes
 from watership.adapters.postgres.flush import flush
@@ -28,7 +29,8 @@ from watership.adapters.postgres.translation import Again, again, translation
 from watership.durable.clock import Clock
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import RunFilter, RunPage, WorkerPresence
+from watership.durable.outbox import Posted
+from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
@@ -65,7 +67,7 @@ _deployment = msgspec.json.Decoder(Deployment)
 
 
 class PostgresStore:
-    """Store, Runs, Intake, Flags and Deployments in one database. Open it with `open`, and close it."""
+    """Store, Runs, Intake, Flags, Deployments and Outbox in one database. Open it with `open`, and close it."""
 
     def __init__(
         self, writers: Pool, readers: Pool, clock: Clock | None, tell: frozenset[RunState] | None
@@ -192,6 +194,11 @@ class PostgresStore:
         async with self._readers.session() as db:
             return await queries.next_wake(db, deployment, pool)
 
+    async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+        async with self._readers.session() as db:
+            now = None if self._clock is None else self._clock.now()
+            return await queries.backlog(db, deployments, limit, now)
+
     async def ping(self) -> None:
         """One round trip on a connection that writes: a store that cannot be written to does not answer."""
         async with self._writers.session() as db:
@@ -277,6 +284,20 @@ class PostgresStore:
                 await _roll_back(db)
                 raise
         return outcome
+
+    # --- the outbox ----------------------------------------------------------------------------
+
+    async def overdue(self, seconds: float, limit: int) -> Sequence[Posted]:
+        async with self._readers.session() as db:
+            return await letters.overdue(db, seconds, limit)
+
+    async def discard(self, numbers: Sequence[int]) -> None:
+        async with self._readers.session() as db:
+            await letters.discard(db, numbers)
+
+    async def waiting(self) -> int:
+        async with self._readers.session() as db:
+            return await letters.waiting(db)
 
     # --- deployments -------------------------------------------------------------------------
 
