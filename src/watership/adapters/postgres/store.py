@@ -18,6 +18,7 @@ from watership.adapters.postgres.flush import flush
 from watership.adapters.postgres.loading import NOW, Loader
 from watership.adapters.postgres.locks import INTAKE_KEY, lock_exclusively
 from watership.adapters.postgres.naming import Births
+from watership.adapters.postgres.outbox import PostgresOutbox
 from watership.adapters.postgres.pool import Pool, Session
 from watership.adapters.postgres.schema import check, read_status
 from watership.adapters.postgres.sheet import Sheet
@@ -65,13 +66,21 @@ class PostgresStore:
     """Store, Runs, Intake and Deployments in one database. Open it with `open`, and close it."""
 
     def __init__(
-        self, writers: Pool, readers: Pool, clock: Clock | None, tell: frozenset[RunState] | None
+        self,
+        writers: Pool,
+        readers: Pool,
+        outbox: Pool,
+        clock: Clock | None,
+        tell: frozenset[RunState] | None,
     ) -> None:
         self._writers = writers
+        self._letters = outbox
         self._readers = readers
         self._clock = clock
         self._tell = tell
         self._births = Births()
+        self.outbox = PostgresOutbox(outbox)
+        """The letters that the transactions left; empty in a store without an outbox."""
 
     @classmethod
     async def open(
@@ -92,9 +101,14 @@ class PostgresStore:
         that has a `reply_to`, or brought one into a state of `tell`, leaves a letter for the broker.
         Raises Conflict when the schema does not fit this build, Unavailable when the database does not answer.
         """
+
+        def pool(size: int, role: str) -> Pool:
+            return Pool(url, size=size, name=f"{name} {role}", statement_cache_size=statement_cache_size)
+
         store = cls(
-            Pool(url, size=writers, name=f"{name} writer", statement_cache_size=statement_cache_size),
-            Pool(url, size=readers, name=f"{name} reader", statement_cache_size=statement_cache_size),
+            pool(writers, "writer"),
+            pool(readers, "reader"),
+            pool(1, "outbox"),
             clock,
             tell if outbox else None,
         )
@@ -108,6 +122,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Close all connections. Closing twice is closing once."""
         await self._readers.close()
+        await self._letters.close()
         await self._writers.close()
 
     async def __aenter__(self) -> Self:
