@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -136,14 +136,17 @@ def inbox_topic(run_id: RunId) -> str:
 class Witness(Protocol):
     """Knows whether a worker's process lives, by a lock that its death frees."""
 
-    def hold(self, worker: WorkerId) -> None:
+    async def hold(self, worker: WorkerId) -> None:
         """Take the worker's session lock. Raises Conflict when another process holds it."""
 
     def held(self) -> bool:
         """Whether the lock taken is still ours."""
 
-    def is_dead(self, worker: WorkerId) -> bool:
-        """Whether the worker's lock is free. False when that cannot be known."""
+    async def dead(self, workers: Collection[WorkerId]) -> frozenset[WorkerId]:
+        """Those whose lock is free; without those of whom that cannot be known.
+
+        Raises Unavailable where the locks cannot be looked at.
+        """
 
     def release(self) -> None: ...
 

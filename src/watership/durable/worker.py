@@ -26,7 +26,10 @@ POLL_SECONDS = 0.25
 """How often a worker looks for work that no bell announced. The bell is a hint, this is the truth."""
 
 SWEEP_SECONDS = 1.0
-"""How often a worker looks for dead ones, whose runs it then frees."""
+"""How often a worker looks for dead ones, whose runs it then frees, unless its settings say otherwise."""
+
+PRESENCE_SECONDS = 1.0
+"""How often a worker asks the store which others there are."""
 
 POISON_LIMIT = 10
 """Claims of a run in a row that end without any progress before it is stopped for a person to look."""
@@ -44,6 +47,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease_seconds: float = LEASE_SECONDS
     poll_seconds: float = POLL_SECONDS
     poison_limit: int = POISON_LIMIT
+    sweep_seconds: float = SWEEP_SECONDS
 
 
 @dataclass(eq=False, slots=True)
@@ -113,7 +117,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `drain()` was called and every run is handed over or lost."""
-        self._witness.hold(self.id)
+        await self._witness.hold(self.id)
         self._observer.note("worker started", worker=self.id, deployment=self.deployment, pool=self.pool)
         try:
             async with asyncio.TaskGroup() as group:
@@ -298,7 +302,7 @@ class Worker:
     async def _renew(self) -> bool:
         """Prolong every lease held; False when the store did not answer, or the session lock is not ours."""
         async with self._renewing:
-            if not self._in_session():
+            if not await self._in_session():
                 return False
             held = dict(self._held)
             asked_at = self._clock.monotonic()
@@ -322,7 +326,7 @@ class Worker:
                 self._learn(run_id, each, outcome, asked_at)
             return True
 
-    def _in_session(self) -> bool:
+    async def _in_session(self) -> bool:
         """Whether we hold our session lock; one that was lost is taken again, and every lease then is in doubt.
 
         Where that fails nothing is claimed or entered, and each renewal and each claim tries again.
@@ -332,7 +336,7 @@ class Worker:
         for held in self._held.values():
             held.lease.end()
         try:
-            self._witness.hold(self.id)
+            await self._witness.hold(self.id)
         except (Conflict, Unavailable) as error:
             self._observer.note("session lost", worker=self.id, reason=str(error))
             return False
@@ -366,10 +370,15 @@ class Worker:
 
     async def _keep_sweeping(self) -> None:
         """Free the runs of workers whose session lock tells that they are dead."""
+        others: tuple[WorkerId, ...] = ()
+        ask_at = 0.0
         while True:
-            await self._clock.sleep(SWEEP_SECONDS)
+            await self._clock.sleep(self._settings.sweep_seconds)
             with suppress(Unavailable):
-                for other in await self._runs.workers():
-                    if other.id != self.id and self._witness.is_dead(other.id):
-                        await self._committer.write(Bury(worker=other.id))
-                        self._observer.note("dead worker buried", worker=other.id, by=self.id)
+                if self._clock.monotonic() >= ask_at:
+                    others = tuple(it.id for it in await self._runs.workers() if it.id != self.id)
+                    ask_at = self._clock.monotonic() + PRESENCE_SECONDS
+                for dead in sorted(await self._witness.dead(others)):
+                    await self._committer.write(Bury(worker=dead))
+                    self._observer.note("dead worker buried", worker=dead, by=self.id)
+                    others = tuple(it for it in others if it != dead)

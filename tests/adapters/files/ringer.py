@@ -18,7 +18,7 @@ async def ring(folder: Path, topic: str) -> None:
 
 
 def hold(folder: Path, worker: str) -> None:
-    FileWitness(folder).hold(WorkerId(worker))
+    asyncio.run(FileWitness(folder).hold(WorkerId(worker)))
     sys.stdout.write("held\n")
     sys.stdout.flush()
     sys.stdin.read()

@@ -19,67 +19,69 @@ ANN = WorkerId("ann/1 ü")
 LONG_AGO = 1_000_000_000
 
 
-def test_a_worker_lives_while_its_process_does_and_is_dead_when_it_was_killed(tmp_path: Path) -> None:
+async def test_a_worker_lives_while_its_process_does_and_is_dead_when_it_was_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.adapters.files.ringer", "hold", str(tmp_path), ANN]
     witness = FileWitness(tmp_path)
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220  # nothing else runs in this loop
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
-        assert not witness.is_dead(ANN)
+        assert not await witness.dead([ANN])
         with pytest.raises(Conflict):
-            witness.hold(ANN)
+            await witness.hold(ANN)
         process.kill()
-    assert witness.is_dead(ANN)
+    assert await witness.dead([ANN])
 
 
-def test_of_a_worker_that_was_never_seen_nothing_is_known(tmp_path: Path) -> None:
-    assert not FileWitness(tmp_path / "nowhere").is_dead(ANN)
+async def test_of_a_worker_that_was_never_seen_nothing_is_known(tmp_path: Path) -> None:
+    assert not await FileWitness(tmp_path / "nowhere").dead([ANN])
 
 
-def test_a_released_lock_is_free_and_can_be_taken(tmp_path: Path) -> None:
+async def test_a_released_lock_is_free_and_can_be_taken(tmp_path: Path) -> None:
     mine, other = FileWitness(tmp_path), FileWitness(tmp_path)
-    mine.hold(ANN)
-    mine.hold(ANN)
-    assert (mine.held(), other.held(), other.is_dead(ANN), mine.is_dead(ANN)) == (True, False, False, False)
+    await mine.hold(ANN)
+    await mine.hold(ANN)
+    assert (mine.held(), other.held()) == (True, False)
+    assert not await other.dead([ANN]) | await mine.dead([ANN])
     mine.release()
     mine.release()
-    assert (mine.held(), other.is_dead(ANN)) == (False, True)
-    other.hold(ANN)
+    assert not mine.held()
+    assert await other.dead([ANN]) == {ANN}
+    await other.hold(ANN)
     assert other.held()
-    assert not mine.is_dead(ANN)
+    assert not await mine.dead([ANN])
     other.release()
 
 
-def test_a_lock_whose_file_was_replaced_is_not_held(tmp_path: Path) -> None:
+async def test_a_lock_whose_file_was_replaced_is_not_held(tmp_path: Path) -> None:
     mine, other = FileWitness(tmp_path), FileWitness(tmp_path)
-    mine.hold(ANN)
+    await mine.hold(ANN)
     (path,) = tmp_path.iterdir()
     path.unlink()
     assert not mine.held()
-    other.hold(ANN)
+    await other.hold(ANN)
     assert (mine.held(), other.held()) == (False, True)
     mine.release()
     other.release()
 
 
-def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Unavailable):
-        FileWitness(tmp_path / "file" / "sessions").hold(ANN)
+        await FileWitness(tmp_path / "file" / "sessions").hold(ANN)
 
 
-def test_the_file_of_an_ended_session_goes_a_day_after_it_was_first_found_free(tmp_path: Path) -> None:
+async def test_the_file_of_an_ended_session_goes_a_day_after_it_was_first_found_free(tmp_path: Path) -> None:
     ended, newcomer, living = FileWitness(tmp_path), FileWitness(tmp_path), FileWitness(tmp_path)
-    living.hold(WorkerId("living"))
-    ended.hold(ANN)
+    await living.hold(WorkerId("living"))
+    await ended.hold(ANN)
     ended.release()
     age(tmp_path)
-    newcomer.hold(WorkerId("first"))
-    assert newcomer.is_dead(ANN), "its worker is not buried yet"
+    await newcomer.hold(WorkerId("first"))
+    assert await newcomer.dead([ANN]), "its worker is not buried yet"
     age(tmp_path)
-    newcomer.hold(WorkerId("second"))
+    await newcomer.hold(WorkerId("second"))
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {f"{name}{sessions.SUFFIX}" for name in ("living", "first", "second")}
     assert living.held()

@@ -93,25 +93,25 @@ async def test_a_bell_forgets_the_oldest_topics() -> None:
     assert await bell.wait(A, 0) == frozenset()
 
 
-def test_a_worker_is_dead_when_its_lock_is_free_and_only_then() -> None:
+async def test_a_worker_is_dead_when_its_lock_is_free_and_only_then() -> None:
     sessions = Sessions()
     mine, other = MemoryWitness(sessions), MemoryWitness(sessions)
-    assert not other.is_dead(ANN)
-    mine.hold(ANN)
+    assert not await other.dead([ANN])
+    await mine.hold(ANN)
     assert mine.held()
-    assert not other.is_dead(ANN)
+    assert not await other.dead([ANN])
     with pytest.raises(Conflict):
-        other.hold(ANN)
+        await other.hold(ANN)
     sessions.kill(ANN)
     assert not mine.held()
-    assert other.is_dead(ANN)
+    assert await other.dead([ANN])
 
 
-def test_a_lock_that_was_lost_to_another_is_not_released() -> None:
+async def test_a_lock_that_was_lost_to_another_is_not_released() -> None:
     sessions = Sessions()
     mine, other = MemoryWitness(sessions), MemoryWitness(sessions)
-    mine.hold(ANN)
+    await mine.hold(ANN)
     sessions.kill(ANN)
-    other.hold(ANN)
+    await other.hold(ANN)
     mine.release()
     assert other.held()

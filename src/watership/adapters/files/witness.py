@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
@@ -35,7 +36,7 @@ class FileWitness:
         # Asked before every step: as text, because building a Path costs five times the look itself.
         self._place = ""
 
-    def hold(self, worker: WorkerId) -> None:
+    async def hold(self, worker: WorkerId) -> None:
         """Take the lock. Holding the same worker's again is nothing; another's gives up the one before."""
         if self._worker == worker and self.held():
             return
@@ -52,7 +53,10 @@ class FileWitness:
         """Whether the file that we have locked is still the one that others would look at."""
         return self._file is not None and _is_at(self._file, self._place)
 
-    def is_dead(self, worker: WorkerId) -> bool:
+    async def dead(self, workers: Collection[WorkerId]) -> frozenset[WorkerId]:
+        return frozenset(worker for worker in workers if self._is_free(worker))
+
+    def _is_free(self, worker: WorkerId) -> bool:
         """Without a file there is nothing to know: the worker may live on another machine."""
         try:
             file = os.open(self._path(worker), os.O_RDWR)

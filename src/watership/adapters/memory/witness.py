@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from watership.durable.ids import WorkerId
 from watership.errors import Conflict, Unavailable
 
@@ -27,7 +29,7 @@ class MemoryWitness:
         self._sessions = sessions or Sessions()
         self._mine: WorkerId | None = None
 
-    def hold(self, worker: WorkerId) -> None:
+    async def hold(self, worker: WorkerId) -> None:
         if self._sessions.full:
             raise Unavailable(f"The session lock of worker {worker} cannot be taken: the disk is full.")
         if self._sessions.holders.get(worker, self) is not self:
@@ -40,8 +42,8 @@ class MemoryWitness:
     def held(self) -> bool:
         return self._mine is not None and self._sessions.holders.get(self._mine) is self
 
-    def is_dead(self, worker: WorkerId) -> bool:
-        return worker in self._sessions.known and worker not in self._sessions.holders
+    async def dead(self, workers: Collection[WorkerId]) -> frozenset[WorkerId]:
+        return frozenset(workers) & (self._sessions.known - self._sessions.holders.keys())
 
     def release(self) -> None:
         if self.held() and self._mine is not None:

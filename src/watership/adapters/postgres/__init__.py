@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from watership.adapters.postgres.bell import PostgresBell
+from watership.adapters.postgres.outbox import PostgresOutbox
+from watership.adapters.postgres.schema import PostgresSchema, SchemaStatus
 from watership.adapters.postgres.store import PostgresStore
+from watership.adapters.postgres.witness import PostgresWitness
 
-__all__ = ["PostgresStore"]
+__all__ = [
+    "PostgresBell",
+    "PostgresOutbox",
+    "PostgresSchema",
+    "PostgresStore",
+    "PostgresWitness",
+    "SchemaStatus",
+]

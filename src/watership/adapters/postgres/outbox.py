@@ -1,4 +1,4 @@
-"""The outbox as relays use it: take what is overdue, one relay at a time; take out what is confirmed."""
+"""The outbox on PostgreSQL: letters that were committed with the runs, until the broker has confirmed them."""
 
 from __future__ import annotations
 
@@ -6,34 +6,43 @@ from collections.abc import Sequence
 
 import msgspec
 
-from watership.adapters.postgres.loading import NOW
-from watership.adapters.postgres.pool import Session
+from watership.adapters.postgres.pool import Pool
 from watership.durable.outbox import Letter, Posted
 
-TAKEN_SECONDS = 30.0
-"""How long a letter that was handed out is left to whoever took it: longer than any confirm is waited for."""
+TAKEN_SECONDS = 10.0
+"""How long a letter that was handed to a relay is given to no other: longer than a broker takes to confirm."""
 
-_OVERDUE = f"""
-UPDATE outbox SET taken_until = {NOW} + $3 WHERE number IN (
-  SELECT number FROM outbox WHERE written_at <= {NOW} - $1 AND taken_until <= {NOW}
-  ORDER BY number LIMIT $2 FOR UPDATE SKIP LOCKED)
-RETURNING number, letter"""  # noqa: S608
+_MICROS = 1_000_000
+_letter = msgspec.json.Decoder(Letter)
+_OVERDUE = """
+WITH clock AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now)
+UPDATE outbox SET taken_until = clock.now + $3 FROM clock WHERE number = ANY(ARRAY(
+  SELECT number FROM outbox, clock WHERE written_at <= clock.now - $1 AND taken_until <= clock.now
+  ORDER BY number LIMIT $2 FOR UPDATE OF outbox SKIP LOCKED))
+RETURNING number, letter"""
 _DISCARD = "DELETE FROM outbox WHERE number = ANY($1::bigint[])"
-_MICROSECONDS = 1_000_000
-
-_letters = msgspec.json.Decoder(Letter)
+_WAITING = "SELECT count(*) FROM outbox"
 
 
-async def overdue(db: Session, seconds: float, limit: int) -> Sequence[Posted]:
-    """Letters of more than `seconds` ago, oldest first; they are the caller's for TAKEN_SECONDS."""
-    rows = await db.fetch(_OVERDUE, int(seconds * _MICROSECONDS), limit, int(TAKEN_SECONDS * _MICROSECONDS))
-    letters = [Posted(number=number, letter=_letters.decode(letter)) for number, letter in rows]
-    return sorted(letters, key=lambda posted: posted.number)
+class PostgresOutbox:
+    """An Outbox beside the runs. The age of a letter is told by the database's clock."""
 
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
-async def discard(db: Session, numbers: Sequence[int]) -> None:
-    await db.execute(_DISCARD, list(numbers))
+    async def overdue(self, seconds: float, limit: int) -> Sequence[Posted]:
+        ages = int(seconds * _MICROS), limit, int(TAKEN_SECONDS * _MICROS)
+        async with self._pool.session() as db:
+            rows = await db.fetch(_OVERDUE, *ages)
+        return [
+            Posted(number=number, letter=_letter.decode(body)) for number, body in sorted(map(tuple, rows))
+        ]
 
+    async def discard(self, numbers: Sequence[int]) -> None:
+        if numbers:
+            async with self._pool.session() as db:
+                await db.execute(_DISCARD, numbers)
 
-async def waiting(db: Session) -> int:
-    return int(await db.fetchval("SELECT count(*) FROM outbox"))
+    async def waiting(self) -> int:
+        async with self._pool.session() as db:
+            return int(await db.fetchval(_WAITING))

@@ -14,13 +14,13 @@ import msgspec
 from watership.adapters.ledger import flags as ledger_flags
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.columns import intake_of, micros, moment
-from watership.adapters.postgres import outbox as letters
 from watership.adapters.postgres import queries
 from watership.adapters.postgres.flags import FlagSheet, read_changes
 from watership.adapters.postgres.flush import flush
 from watership.adapters.postgres.loading import NOW, Loader
 from watership.adapters.postgres.locks import INTAKE_KEY, lock_exclusively
 from watership.adapters.postgres.naming import Births
+from watership.adapters.postgres.outbox import PostgresOutbox
 from watership.adapters.postgres.pool import Pool, Session
 from watership.adapters.postgres.schema import check, read_status
 from watership.adapters.postgres.sheet import Sheet
@@ -29,7 +29,6 @@ from watership.adapters.postgres.translation import Again, again, translation
 from watership.durable.clock import Clock
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.outbox import Posted
 from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
@@ -67,16 +66,24 @@ _deployment = msgspec.json.Decoder(Deployment)
 
 
 class PostgresStore:
-    """Store, Runs, Intake, Flags, Deployments and Outbox in one database. Open it with `open`, and close it."""
+    """Store, Runs, Intake, Flags and Deployments in one database. Open it with `open`, and close it."""
 
     def __init__(
-        self, writers: Pool, readers: Pool, clock: Clock | None, tell: frozenset[RunState] | None
+        self,
+        writers: Pool,
+        readers: Pool,
+        outbox: Pool,
+        clock: Clock | None,
+        tell: frozenset[RunState] | None,
     ) -> None:
         self._writers = writers
+        self._letters = outbox
         self._readers = readers
         self._clock = clock
         self._tell = tell
         self._births = Births()
+        self.outbox = PostgresOutbox(outbox)
+        """The letters that the transactions left; empty in a store without an outbox."""
 
     @classmethod
     async def open(
@@ -97,9 +104,14 @@ class PostgresStore:
         that has a `reply_to`, or brought one into a state of `tell`, leaves a letter for the broker.
         Raises Conflict when the schema does not fit this build, Unavailable when the database does not answer.
         """
+
+        def pool(size: int, role: str) -> Pool:
+            return Pool(url, size=size, name=f"{name} {role}", statement_cache_size=statement_cache_size)
+
         store = cls(
-            Pool(url, size=writers, name=f"{name} writer", statement_cache_size=statement_cache_size),
-            Pool(url, size=readers, name=f"{name} reader", statement_cache_size=statement_cache_size),
+            pool(writers, "writer"),
+            pool(readers, "reader"),
+            pool(1, "outbox"),
             clock,
             tell if outbox else None,
         )
@@ -113,6 +125,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Close all connections. Closing twice is closing once."""
         await self._readers.close()
+        await self._letters.close()
         await self._writers.close()
 
     async def __aenter__(self) -> Self:
@@ -284,20 +297,6 @@ class PostgresStore:
                 await _roll_back(db)
                 raise
         return outcome
-
-    # --- the outbox ----------------------------------------------------------------------------
-
-    async def overdue(self, seconds: float, limit: int) -> Sequence[Posted]:
-        async with self._readers.session() as db:
-            return await letters.overdue(db, seconds, limit)
-
-    async def discard(self, numbers: Sequence[int]) -> None:
-        async with self._readers.session() as db:
-            await letters.discard(db, numbers)
-
-    async def waiting(self) -> int:
-        async with self._readers.session() as db:
-            return await letters.waiting(db)
 
     # --- deployments -------------------------------------------------------------------------
 
