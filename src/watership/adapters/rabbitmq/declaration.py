@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from enum import StrEnum
 from typing import assert_never
 
@@ -50,16 +50,31 @@ async def apply(connection: AbstractConnection, declarations: Sequence[Declarati
         await call("closing a channel", channel.close())
 
 
-async def verify(connection: AbstractConnection, declarations: Sequence[Declaration]) -> list[Found]:
-    """Compare, and change nothing. What AMQP cannot tell is said to be unseen, not right."""
-    return [await _compare(connection, each) for each in declarations]
+async def verify(
+    connection: AbstractConnection,
+    declarations: Sequence[Declaration],
+    *,
+    bindings: Set[Binding] | None = None,
+) -> list[Found]:
+    """Compare, and change nothing. What cannot be told is said to be unseen, not right.
+
+    `bindings` are all that there are, for AMQP does not list them; None where nobody knows.
+    """
+    return [
+        _among(bindings, each) if isinstance(each, Binding) else await _compare(connection, each)
+        for each in declarations
+    ]
 
 
-async def _compare(connection: AbstractConnection, one: Declaration) -> Found:
+def _among(bindings: Set[Binding] | None, one: Binding) -> Found:
+    if bindings is None:
+        return Found(kind="binding", name=one.name, standing=Standing.UNSEEN, detail="AMQP lists no bindings")
+    standing = Standing.SAME if one in bindings else Standing.MISSING
+    return Found(kind="binding", name=one.name, standing=standing)
+
+
+async def _compare(connection: AbstractConnection, one: Exchange | Queue) -> Found:
     kind = type(one).__name__.lower()
-    if isinstance(one, Binding):
-        detail = "AMQP lists no bindings: rabbitmqctl list_bindings"
-        return Found(kind=kind, name=one.name, standing=Standing.UNSEEN, detail=detail)
     try:
         await _attempt(connection, one, passive=True)
     except NotFound:

@@ -18,7 +18,7 @@ from watership.adapters.rabbitmq.broker import Broker
 from watership.adapters.rabbitmq.calls import Nacked, Unroutable, call
 from watership.adapters.rabbitmq.dead import burial
 from watership.adapters.rabbitmq.declaration import apply
-from watership.adapters.rabbitmq.letters import DEFAULT_EXCHANGE, JSON, Kind, Reply, ReplyTo, answer
+from watership.adapters.rabbitmq.letters import DEFAULT_EXCHANGE, JSON, Kind, Refusal, Reply, ReplyTo, answer
 from watership.adapters.rabbitmq.request import BadReplyTo, Request, read_reply_to, read_request
 from watership.adapters.rabbitmq.topology import DEAD, INBOX_QUEUE, base
 from watership.agents.messages import Messages
@@ -171,9 +171,9 @@ class RabbitInbox:
         self._observer.note("message refused at the door", code=code, reason=why)
         with contextlib.suppress(BadReplyTo):  # then that is the reason, or another one came first
             if (to := read_reply_to(message.header.properties)) is not None:
-                await self._reply(to, Reply(state="refused", failure=Failure(kind=code, message=why)))
+                await self._reply(to, Refusal(failure=Failure(kind=code, message=why)))
 
-    async def _reply(self, to: ReplyTo, reply: Reply) -> None:
+    async def _reply(self, to: ReplyTo, reply: Reply | Refusal) -> None:
         properties = Basic.Properties(
             content_type=JSON, correlation_id=to.correlation_id, message_type=Kind.REPLY.value
         )

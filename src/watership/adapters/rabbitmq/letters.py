@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -10,7 +11,7 @@ import msgspec
 
 from watership.adapters.rabbitmq.topology import EVENTS, NAME_BYTES, WAKEUPS, wakeup_queue
 from watership.durable.events import Failure
-from watership.durable.ids import RunId
+from watership.durable.ids import DeploymentId, RunId
 from watership.durable.outbox import Moved, Posted, Wakeup
 from watership.durable.states import RunState
 from watership.errors import BadInput
@@ -64,12 +65,35 @@ class ReplyTo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The end of a run, for whoever asked for it: its result, or its failure. A refused message has no run."""
+    """The end of a run, for whoever asked for it: its result, or its failure."""
 
-    run_id: RunId | msgspec.UnsetType = msgspec.UNSET
-    state: RunState | Literal["refused"]
+    run_id: RunId
+    state: RunState
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     failure: Failure | msgspec.UnsetType = msgspec.UNSET
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A run came to this state, by the `seq`-th entry of its journal. Only one that succeeded has a result."""
+
+    run_id: RunId
+    program: str
+    tenant: str
+    deployment: DeploymentId
+    state: RunState
+    at: datetime
+    seq: int
+    conversation: str | None = None
+    parent: RunId | None = None
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    failure: Failure | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a message that started no run; it stands among the dead letters."""
+
+    failure: Failure
+    state: Literal["refused"] = "refused"
 
 
 _encode = msgspec.json.Encoder().encode
@@ -116,9 +140,25 @@ def _wakeups(number: int, wakeup: Wakeup) -> Iterator[Message]:
 
 def _event(moved: Moved) -> Message:
     key = f"run.{moved.state}.{moved.program}".encode()[:NAME_BYTES].decode(errors="ignore")
-    body = _encode(msgspec.structs.replace(moved, reply_to=""))
+    event = Event(
+        run_id=moved.run_id,
+        program=moved.program,
+        tenant=moved.tenant,
+        deployment=moved.deployment,
+        state=moved.state,
+        at=moved.at,
+        seq=moved.seq,
+        conversation=moved.conversation,
+        parent=moved.parent,
+        result=moved.result if moved.state is RunState.SUCCEEDED else msgspec.UNSET,
+        failure=moved.failure,
+    )
     return Message(
-        kind=Kind.EVENT, exchange=EVENTS, key=key, body=body, id=f"{moved.run_id}/{moved.seq}/{moved.state}"
+        kind=Kind.EVENT,
+        exchange=EVENTS,
+        key=key,
+        body=_encode(event),
+        id=f"{moved.run_id}/{moved.seq}/{moved.state}",
     )
 
 
