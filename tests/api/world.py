@@ -158,6 +158,7 @@ async def world(
     open: bool = False,
     base_url: str = "http://127.0.0.1:3000",
     limits: Limits | None = None,
+    root_path: str = "",
 ) -> AsyncIterator[World]:
     """Everything, closed at the end."""
     clock, bell, notes = SystemClock(), MemoryBell(), Notes()
@@ -196,16 +197,16 @@ async def world(
             routes=routes,
             limits=limits or Limits(),
         )
-        async with client(service, base_url) as http:
+        async with client(service, base_url, root_path) as http:
             yield World(store, committer, bell, service, notes, http, broken)
 
 
 @asynccontextmanager
 async def client(
-    service: Service, base_url: str = "http://127.0.0.1:3000"
+    service: Service, base_url: str = "http://127.0.0.1:3000", root_path: str = ""
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service, without a socket between them."""
-    transport = httpx2.ASGITransport(build_app(service))
+    transport = httpx2.ASGITransport(build_app(service), root_path=root_path)
     async with httpx2.AsyncClient(transport=transport, base_url=base_url) as http:
         yield http
 

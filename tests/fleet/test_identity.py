@@ -14,6 +14,7 @@ from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import (
     ADMIN,
     OPERATOR,
+    PROVED,
     READER,
     ROLES,
     WRITER,
@@ -250,3 +251,21 @@ def test_loopback_is_known(host: str) -> None:
 @pytest.mark.parametrize("host", ["::", "10.0.0.1", "localhost.example", "", "127.0.0.1.example"])
 def test_everything_else_is_not_loopback(host: str) -> None:
     assert not is_loopback(host)
+
+
+def test_a_token_that_was_proved_before_is_refused_once_it_has_expired_all_the_same() -> None:
+    clock = StillClock()
+    tokens = Tokens(SECRET, clock)
+    token = tokens.issue("hazel", roles=[WRITER], lifetime=timedelta(hours=1))
+    assert tokens.verify(token) == tokens.verify(token)
+    clock.at += timedelta(hours=1)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated, match="expired"):
+            tokens.verify(token)
+
+
+def test_only_so_many_proved_tokens_are_remembered() -> None:
+    tokens = Tokens(SECRET, StillClock())
+    for number in range(PROVED + 20):
+        tokens.verify(tokens.issue(f"rabbit{number}", roles=[WRITER]))
+    assert tokens.remembered == PROVED

@@ -156,12 +156,12 @@ class Messages:
         return self._directory.cards()
 
     def _card(self, agent: str) -> Card:
-        cards = {card.name: card for card in self._directory.cards()}
-        if agent not in cards:
-            raise NotFound(
-                f"There is no agent {agent!r}.", fix=f"Agents: {', '.join(sorted(cards)) or 'none'}."
-            )
-        return cards[agent]
+        cards = self._directory.cards()
+        for card in cards:
+            if card.name == agent:
+                return card
+        known = ", ".join(sorted(card.name for card in cards)) or "none"
+        raise NotFound(f"There is no agent {agent!r}.", fix=f"Agents: {known}.")
 
     async def get(self, run_id: RunId, identity: Identity) -> Run:
         """The run. Raises NotFound when there is none, or when it is another tenant's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +22,9 @@ T = TypeVar("T")
 
 KEY_CHARACTERS: Final = 255
 """Of an idempotency key; longer ones are data."""
+
+HOSTS_KEPT: Final = 256
+"""Addresses whose judgement is remembered; there are a handful, and whoever sends more pays for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +128,17 @@ def identify(service: Service, request: Request) -> Identity:
 
 def _only_this_machine(request: Request) -> None:
     """Where nobody is asked for a token, a page of the web must not act through somebody's browser."""
-    host = _host_of(f"//{request.headers.get('host', '')}")
     origin = request.headers.get("origin")
-    if not is_loopback(host) or (origin is not None and not is_loopback(_host_of(origin))):
+    if not _is_here(f"//{request.headers.get('host', '')}") or (origin is not None and not _is_here(origin)):
         raise NotAllowed(
             "Without tokens only callers on this machine are served, by the name localhost.",
             fix="Use http://127.0.0.1, or set WATERSHIP_SECRET and send a token.",
         )
+
+
+@lru_cache(maxsize=HOSTS_KEPT)
+def _is_here(address: str) -> bool:
+    return is_loopback(_host_of(address))
 
 
 def _host_of(address: str) -> str:

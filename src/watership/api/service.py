@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,6 +21,7 @@ from watership.api.given import PUBLIC, CustomRoute, Facts, Service
 from watership.api.health import health_endpoints, probe_endpoints
 from watership.api.openapi import document
 from watership.api.problems import problem
+from watership.api.shortcut import Shortcut
 from watership.errors import BadInput, WatershipError
 
 __all__ = ["CustomRoute", "Facts", "Service", "build_app", "endpoints"]
@@ -65,17 +66,29 @@ def build_app(service: Service) -> Starlette:
     for endpoint in endpoints(service):
         for path in endpoint.paths:
             by_path.setdefault(path, {})[endpoint.method] = endpoint
-    routes = [
-        Route(path, _serve(service, methods), methods=list(methods)) for path, methods in by_path.items()
-    ]
+    served = {path: _serve(service, methods) for path, methods in by_path.items()}
+    routes = [Route(path, served[path], methods=list(methods)) for path, methods in by_path.items()]
+    direct = {
+        path: dict.fromkeys(_with_head(methods), served[path])
+        for path, methods in by_path.items()
+        if "{" not in path
+    }
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(FrontDoor, service=service)],
+        middleware=[
+            Middleware(FrontDoor, service=service),
+            Middleware(Shortcut, table=direct, refuse=_refuse),
+        ],
         exception_handlers={HTTPException: _refuse, WatershipError: _refuse},
     )
     # A path is spelt in one way; a redirect would answer a POST with something that is no problem document.
     app.router.redirect_slashes = False
     return app
+
+
+def _with_head(methods: Collection[str]) -> set[str]:
+    """What can be read can be asked for its head."""
+    return {*methods, "HEAD"} if "GET" in methods else {*methods}
 
 
 def _serve(service: Service, methods: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -87,3 +89,27 @@ def test_several_observers_are_told() -> None:
     observers = (StructlogObserver(form="json", stream=out) for out in (one, two))
     Fanout(*observers).note("run parked")
     assert lines(one)[0]["event"] == lines(two)[0]["event"] == "run parked"
+
+
+def test_what_json_cannot_hold_does_not_cost_the_line() -> None:
+    out = io.StringIO()
+    StructlogObserver(form="json", stream=out).note("called", much=2**80, broken="\ud800", what={1: object()})
+    (line,) = lines(out)
+    assert (line["much"], line["broken"]) == (str(2**80), "\\ud800")
+    assert line["what"].startswith("{1: <object")
+
+
+def test_what_is_said_of_every_run_is_left_out_unless_somebody_looks_for_it() -> None:
+    out = io.StringIO()
+    StructlogObserver(form="json", stream=out).note("run claimed", run_id="r")
+    assert out.getvalue() == ""
+    StructlogObserver(form="json", level="debug", stream=out).note("run claimed", run_id="r")
+    assert lines(out)[0]["level"] == "debug"
+
+
+def test_a_worker_loads_neither_the_columns_of_the_console_nor_the_reader_of_runbooks() -> None:
+    told = (
+        "import sys, watership.wiring.roles; print(sorted({'rich', 'structlog', 'yaml'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"

@@ -6,14 +6,17 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from watership.errors import BadInput, NotFound
 from watership.fleet.build import Build, SchemaRange
-from watership.releases.document import load
-from watership.releases.ports import Migration
-from watership.releases.smoke import Smoke
+
+if TYPE_CHECKING:
+    # Only a release reads these: a worker that asks for its build's digest does without the YAML reader.
+    from watership.releases.ports import Migration
+    from watership.releases.smoke import Smoke
 
 FILE = "build.toml"
 SMOKE = "smoke.yaml"
@@ -84,6 +87,8 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
 
     Raises BadInput when one has no way back, or when a number is missing.
     """
+    from watership.releases.ports import Migration
+
     forwards = {_number(path): path for path in sorted((folder / "migrations").glob("forward_*.sql"))}
     found = []
     for position, number in enumerate(sorted(forwards)):
@@ -127,4 +132,7 @@ def read_smoke(folder: Path) -> Smoke:
         raise NotFound(
             f"There is no {SMOKE} in {folder}.", fix="Write one: what must the build answer, and to what?"
         )
+    from watership.releases.document import load
+    from watership.releases.smoke import Smoke
+
     return load(path, Smoke)

@@ -61,19 +61,27 @@ class PrometheusObserver:
         )
         build.labels(version, deployment, slot).set(1)
         self._names: set[str] = set()
+        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
+        """Looked up once per combination; there are as many as the two metrics have series."""
         self._runs = _Runs()
         self._registry.register(self._runs)
 
     def note(self, event: str, **facts: object) -> None:
         if event == "http request":
-            route, method = str(facts["route"]), str(facts["method"])
-            self._requests.labels(route, method, str(facts["code"])).inc()
-            self._seconds.labels(route, method).observe(float(str(facts["seconds"])))
+            self._request(str(facts["route"]), str(facts["method"]), str(facts["code"]), facts["seconds"])
             return
         if event not in self._names and len(self._names) >= EVENTS:
             event = "(other)"
         self._names.add(event)
         self._events.labels(event).inc()
+
+    def _request(self, route: str, method: str, code: str, seconds: object) -> None:
+        known = self._children.get((route, method, code))
+        if known is None:
+            known = self._requests.labels(route, method, code), self._seconds.labels(route, method)
+            self._children[route, method, code] = known
+        known[0].inc()
+        known[1].observe(float(str(seconds)))
 
     def exposition(self, census: Census | None = None) -> tuple[str, bytes]:
         """Content type and text. Without a census the runs are left out: unknown is not zero."""
