@@ -351,6 +351,21 @@ async def test_a_signal_arrives_once_per_key() -> None:
         assert kernel.status_code == 400
 
 
+async def test_a_signal_that_arrived_is_known_again_after_the_run_has_ended() -> None:
+    async with world() as w:
+        run_id = await w.send()
+        url = f"/api/v1/runs/{run_id}:signal"
+        headers = {**w.bearer("writer"), "Idempotency-Key": "k"}
+        await w.http.post(url, json={"name": "rain", "value": 3}, headers=headers)
+        await w.claim()
+        await w.append(run_id, then=Finish(state=RunState.SUCCEEDED))
+        again = await w.http.post(url, json={"name": "rain", "value": 3}, headers=headers)
+        assert (again.status_code, again.json()["state"]) == (200, "succeeded")
+        other = {**headers, "Idempotency-Key": "l"}
+        late = await w.http.post(url, json={"name": "rain", "value": 3}, headers=other)
+        assert (late.status_code, late.json()["code"]) == (409, "not_waiting")
+
+
 async def test_a_stopped_run_is_retried_by_an_operator() -> None:
     async with world() as w:
         run_id = await w.send()

@@ -228,13 +228,14 @@ class Messages:
         Raises WriteRefused (`key_reused`) when the key stands for another name or value.
         """
         run = await self.get(run_id, identity)
-        if run.ended:
-            raise NotWaiting(f"Run {run_id} has ended ({run.state}); nobody would read the signal.")
         if _name(name, "signal").startswith(RESERVED):
             raise BadInput(f"Signals named {'… or '.join(RESERVED)}… are reserved; choose another name.")
         signal_id = self._new_id() if key is None else _hash(run_id, identity.person, "signal", key)
         deliver = Deliver(signal_id=SignalId(signal_id), run_id=run_id, name=name, value=value)
-        if not await self._delivered(deliver):
+        # A repetition whose first try was committed and not answered must be told so, however long ago the run ended.
+        if run.ended and not await self._stands(deliver):
+            raise NotWaiting(f"Run {run_id} has ended ({run.state}); nobody would read the signal.")
+        if not run.ended and not await self._delivered(deliver):
             raise refusal(
                 Refused(code="key_reused", reason="This idempotency key stands for another signal.")
             )
@@ -251,8 +252,17 @@ class Messages:
         """Whether the inbox holds this very signal, now or since an earlier try; False: another under its id."""
         if not isinstance(await self._write(deliver), Duplicate):
             return True
-        first = next(one for one in await self._runs.inbox(deliver.run_id) if one.id == deliver.signal_id)
-        return first.name == deliver.name and _canonical(first.value) == _canonical(deliver.value)
+        return await self._stands(deliver)
+
+    async def _stands(self, deliver: Deliver) -> bool:
+        """Whether this very signal stands in the inbox."""
+        inbox = await self._runs.inbox(deliver.run_id)
+        first = next((one for one in inbox if one.id == deliver.signal_id), None)
+        return (
+            first is not None
+            and first.name == deliver.name
+            and _canonical(first.value) == _canonical(deliver.value)
+        )
 
     async def _write(self, write: Cancel | Retry | Answer | Deliver) -> Outcome:
         outcome = await self._committer.write(write)

@@ -159,7 +159,8 @@ class Load:
                         )  # the try that was unclear had reached it, and it has ended since
                     if answer.status not in {429, 500, 503, 504}:
                         raise AssertionError(f"{path} was answered {answer.status}: {answer.body[:300]!r}")
-                    unclear += answer.status in {500, 504}
+                    # A 503 may be that of a COMMIT whose answer was lost; a 429 is said before anything is tried.
+                    unclear += answer.status != 429
                 await asyncio.sleep(self._random.uniform(*AGAIN_SECONDS))
 
     def _client(self) -> Client:

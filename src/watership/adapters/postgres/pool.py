@@ -21,6 +21,12 @@ WAIT_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 """How long the making of one connection may take, TLS included."""
 
+SESSION_SECONDS = 20.0
+"""How long a block may have its connection. A link can die without a word: then no answer and no error ever comes.
+
+Whoever waits would wait for ever, in a place of the pool.
+"""
+
 CLOSE_SECONDS = 2.0
 """How long a connection may take to say good-bye before it is cut."""
 
@@ -51,6 +57,7 @@ class Pool:
         settings: dict[str, str] | None = None,
         statement_cache_size: int = 200,
         forget: Callable[[], None] | None = None,
+        session_seconds: float = SESSION_SECONDS,
     ) -> None:
         """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions.
 
@@ -61,6 +68,7 @@ class Pool:
         self._settings = SETTINGS if settings is None else settings
         self._statements = statement_cache_size
         self._forget = forget
+        self._seconds = session_seconds
         self._room = asyncio.Semaphore(size)
         self._idle: list[Session] = []
         self._busy: set[Session] = set()
@@ -76,11 +84,12 @@ class Pool:
         try:
             session = await self._take()
             try:
-                yield session
+                async with asyncio.timeout(self._seconds):
+                    yield session
             except asyncpg.PostgresError as reason:
                 self._give_back(session)
                 raise translation(reason) from reason
-            except (asyncpg.InterfaceError, OSError) as reason:
+            except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
                 self._drop(session)
                 raise lost(reason) from reason
             except Exception:
@@ -156,19 +165,19 @@ async def connect(
 ) -> Session:
     """One session. Raises Unavailable when there is none to be had, NotAllowed when we are refused."""
     try:
-        session = await asyncpg.connect(
-            url,
-            timeout=CONNECT_SECONDS,
-            statement_cache_size=statement_cache_size,
-            server_settings={"application_name": name},
-            **more,
-        )
-        if settings:
-            changes = "; ".join(f"SET {key} = '{value}'" for key, value in settings.items())
-            await session.execute(changes)
+        async with asyncio.timeout(CONNECT_SECONDS):
+            session = await asyncpg.connect(
+                url,
+                statement_cache_size=statement_cache_size,
+                server_settings={"application_name": name},
+                **more,
+            )
+            if settings:
+                changes = "; ".join(f"SET {key} = '{value}'" for key, value in settings.items())
+                await session.execute(changes)
     except asyncpg.PostgresError as reason:
         raise translation(reason) from reason
-    except (asyncpg.InterfaceError, OSError, TimeoutError) as reason:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
         raise Unavailable(
             f"The database does not answer: {reason or type(reason).__name__}.",
             fix="Check that PostgreSQL runs, and host and port in store.url.",

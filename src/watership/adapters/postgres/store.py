@@ -323,5 +323,5 @@ async def _roll_back(db: Session) -> None:
         return
     try:
         await db.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         db.terminate()

@@ -51,7 +51,7 @@ def translated() -> Iterator[None]:
         yield
     except asyncpg.PostgresError as reason:
         raise translation(reason) from reason
-    except (asyncpg.InterfaceError, OSError) as reason:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
         raise lost(reason) from reason
 
 
