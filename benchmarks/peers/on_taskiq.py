@@ -28,8 +28,8 @@ def made(place: Place) -> AioPikaBroker:
 
 
 broker = made(here())
-add_one = broker.task(work.add_one_async, task_name="add_one", queue_name="peers")
-nap = broker.task(work.nap_async, task_name="nap", queue_name="peers")
+add_one = broker.register_task(work.add_one_async, task_name="add_one", queue_name="peers")
+nap = broker.register_task(work.nap_async, task_name="nap", queue_name="peers")
 
 
 class TaskiqClient:
