@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -50,26 +51,62 @@ class Silent:
     def note(self, event: str, **facts: object) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A kernel with one worker, and what a client in the same process does with it."""
+
+    kernel: Kernel
+
+    async def submit(self, number: int) -> RunId:
+        """Returns after COMMIT."""
+        run_id = RunId(self.kernel.new_id())
+        await self.kernel.committer.submit(
+            Submit(
+                run_id=run_id,
+                program="three_steps",
+                input=msgspec.Raw(str(number).encode()),
+                deployment=DEPLOYMENT,
+            )
+        )
+        return run_id
+
+    async def ended(self, run_id: RunId) -> None:
+        """Returns when the bell rang for the run's end, or the store says that it has ended."""
+        topics = frozenset({end_topic(run_id)})
+        while not await self.kernel.bell.wait(topics, POLL_SECONDS):
+            run = await self.kernel.store.get(run_id)
+            if run is not None and run.ended:
+                return
+
+    async def result(self, run_id: RunId) -> int:
+        topics = frozenset({end_topic(run_id)})
+        while True:
+            # What rang before the first wait is heard by it; the store is asked whatever rang.
+            await self.kernel.bell.wait(topics, POLL_SECONDS)
+            run = await self.kernel.store.get(run_id)
+            if run is not None and run.ended:
+                assert run.failure is None, run.failure
+                return msgspec.json.decode(run.result, type=int)
+
+
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[StartAndWait]:
     """A store in `folder` and one worker, as `watership dev` puts them together."""
-    async with open_kernel(Config(store=StoreSettings(url=f"sqlite:///{folder / FILE}")), Silent()) as kernel:
-        worker = _worker(kernel)
-        working = asyncio.create_task(worker.run())
+    async with opened_at(f"sqlite:///{folder / FILE}") as engine:
 
         async def start_and_wait(number: int) -> int:
-            run_id = RunId(kernel.new_id())
-            await kernel.committer.submit(
-                Submit(
-                    run_id=run_id,
-                    program="three_steps",
-                    input=msgspec.Raw(str(number).encode()),
-                    deployment=DEPLOYMENT,
-                )
-            )
-            return await _result(kernel, run_id)
+            return await engine.result(await engine.submit(number))
 
         yield start_and_wait
+
+
+@asynccontextmanager
+async def opened_at(url: str) -> AsyncIterator[Engine]:
+    """The store at `url` and one worker, without HTTP and without a broker."""
+    async with open_kernel(Config(store=StoreSettings(url=url)), Silent()) as kernel:
+        worker = _worker(kernel)
+        working = asyncio.create_task(worker.run())
+        yield Engine(kernel)
         await worker.drain(seconds=5.0)
         await working
 
@@ -89,17 +126,6 @@ def _worker(kernel: Kernel) -> Worker:
         observer=kernel.observer,
         settings=WorkerSettings(slots=SLOTS),
     )
-
-
-async def _result(kernel: Kernel, run_id: RunId) -> int:
-    topics = frozenset({end_topic(run_id)})
-    while True:
-        # What rang before the first wait is heard by it; the store is asked whatever rang.
-        await kernel.bell.wait(topics, POLL_SECONDS)
-        run = await kernel.store.get(run_id)
-        if run is not None and run.ended:
-            assert run.failure is None, run.failure
-            return msgspec.json.decode(run.result, type=int)
 
 
 def durability(folder: Path) -> str:

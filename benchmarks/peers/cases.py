@@ -1,0 +1,58 @@
+"""Cases: how much each peer is asked to do, in full and quickly; bounded, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What one repetition of one peer consists of, of whatever kind."""
+
+    warm_up: int = 20
+    jobs: int = 1000
+    per_second: float = 50.0
+    latency_seconds: float = 4.0
+    connections: tuple[int, ...] = (64, 256, 1000)
+    """The connections of the whole path; the last of them must live without an error."""
+    clients: tuple[int, ...] = (64, 256)
+    """The concurrent runs of the engine alone."""
+    seconds: float = 5.0
+    """How long each of these is kept under load; the time until the last run is done comes on top."""
+    kills: int = 5
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """`seconds` bounds all of it: what is not reached by then is reported as such."""
+
+    repetitions: int
+    seconds: float
+    jobs: Mapping[str, int]
+    case: Case
+    recovering: tuple[str, ...]
+
+
+JOBS = {
+    "watership": 6000,
+    "celery-redis": 1500,
+    "celery-postgres": 1000,
+    "dramatiq": 2000,
+    "dbos": 600,
+    "procrastinate": 700,
+    "taskiq": 2000,
+}
+"""Each about four seconds of work on two idle cores."""
+
+FULL = Plan(repetitions=3, seconds=585.0, jobs=JOBS, case=Case(), recovering=tuple(JOBS))
+
+QUICK = Plan(
+    repetitions=1,
+    seconds=115.0,
+    jobs={peer: max(150, jobs // 6) for peer, jobs in JOBS.items()},
+    case=Case(warm_up=10, latency_seconds=1.5, seconds=2.0, kills=2),
+    recovering=("watership", "dbos"),
+)
+
+MEASUREMENT_SECONDS = 120.0
+"""How long one repetition of one measurement may take: several times what it needs."""
