@@ -76,7 +76,7 @@ class CeleryClient:
         return result
 
     async def _read(self, task: str) -> bytes | None:
-        """The stored result itself: Celery's own client connects to PostgreSQL anew for each look, which takes longer."""
+        """The stored result itself: Celery's client connects to PostgreSQL anew for each look, which takes longer."""
         if self._place.peer == POSTGRES:
             found: bytes | None = await self._pool.fetchval(READ, task)
             return found

@@ -15,6 +15,7 @@ from watership.durable.committer import Committer
 from watership.durable.ids import DeploymentId, NewId
 from watership.durable.outbox import Wakeups
 from watership.durable.ports import Bell, Observer, Runs, Store, Witness
+from watership.durable.worker import SWEEP_SECONDS
 from watership.errors import BadInput
 from watership.fleet.deployment import Deployments
 from watership.fleet.flags import Flags
@@ -55,6 +56,8 @@ class Kernel:
     open_inbox: OpenInbox
     full: Callable[[], bool]
     """Whether so much waits for the broker that no new work is to be accepted."""
+    sweep_seconds: float = SWEEP_SECONDS
+    """How often a worker looks for dead ones."""
 
 
 def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManager[Kernel]:
@@ -64,6 +67,10 @@ def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManag
         from watership.wiring.embedded import open_embedded
 
         return open_embedded(config, observer)
+    if scheme in {"postgresql", "postgres"}:
+        from watership.wiring.production import open_production
+
+        return open_production(config, observer)
     raise BadInput(
         f"There is no store for {scheme or config.store.url}://.",
         fix="Set store.url to sqlite:///.watership/watership.db or postgresql://user:password@host/database.",

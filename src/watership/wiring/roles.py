@@ -148,7 +148,11 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
                 clock=kernel.clock,
                 new_id=kernel.new_id,
                 observer=kernel.observer,
-                settings=WorkerSettings(slots=config.worker.slots, lease_seconds=config.worker.lease_seconds),
+                settings=WorkerSettings(
+                    slots=config.worker.slots,
+                    lease_seconds=config.worker.lease_seconds,
+                    sweep_seconds=kernel.sweep_seconds,
+                ),
                 wakeups=await stack.enter_async_context(
                     kernel.open_wakeups(place.deployment, pool, config.worker.slots)
                 ),
