@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dead": ("watership.cli.dead:dead", "Dead letters: list, requeue, discard."),
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),
     "topology": ("watership.cli.topology:topology", "The broker's queues: plan, apply, verify, export."),
+    "db": ("watership.cli.db:db", "The store's tables: status, upgrade, downgrade."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),
     "release": (
         "watership.cli.release:release",

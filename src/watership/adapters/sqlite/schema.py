@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
 from watership.adapters.ledger.columns import micros
-from watership.adapters.sqlite.connection import BUSY_SECONDS, immediate
-from watership.errors import BadInput, Conflict, Unavailable
-from watership.fleet.build import SchemaRange
+from watership.adapters.sqlite.connection import BUSY_SECONDS, connect, immediate, translated
+from watership.errors import BadInput, Conflict, NotFound, Unavailable
+from watership.fleet.build import SchemaRange, SchemaStatus
 
 SCHEMA = SchemaRange(1, 3)
 """The schemas of the embedded store that this build reads and writes."""
@@ -43,6 +45,56 @@ def prepare(connection: sqlite3.Connection, now: datetime) -> None:
             for statement in statements(migration(f"forward_{version}.sql")):
                 connection.execute(statement)
             connection.execute("INSERT INTO schema_versions VALUES (?, ?)", (version, micros(now)))
+
+
+class SQLiteSchema:
+    """The schema of the file at `path`, which must be there. A store that is opened upgrades it by itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def status(self) -> SchemaStatus:
+        return await asyncio.to_thread(self._with, lambda db: None)
+
+    async def upgrade(self) -> SchemaStatus:
+        """Bring the file to this build's newest schema."""
+        return await asyncio.to_thread(self._with, lambda db: prepare(db, datetime.now(UTC)))
+
+    async def downgrade(self, version: int) -> SchemaStatus:
+        """Go back to an older schema; what only the newer one can hold is lost."""
+        if not 0 <= version <= SCHEMA.highest:
+            raise BadInput(f"There is no schema {version}; this build knows up to {SCHEMA.highest}.")
+        return await asyncio.to_thread(self._with, lambda db: go_back(db, version))
+
+    def _with(self, change: Callable[[sqlite3.Connection], None]) -> SchemaStatus:
+        if not self._path.is_file():
+            raise NotFound(f"There is no store at {self._path}.", fix="watership dev makes it")
+        with translated(), closing(connect(self._path)) as db:
+            change(db)
+            return SchemaStatus(present=present_version(db), known=SCHEMA)
+
+
+def present_version(connection: sqlite3.Connection) -> int:
+    """The newest schema that was applied; 0 for a file without ours."""
+    there = connection.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name = 'schema_versions'"
+    ).fetchone()[0]
+    if not there:
+        return 0
+    version: int = connection.execute("SELECT coalesce(max(version), 0) FROM schema_versions").fetchone()[0]
+    return version
+
+
+def go_back(connection: sqlite3.Connection, version: int) -> None:
+    """Undo the migrations beyond `version`, newest first."""
+    with immediate(connection):
+        present = present_version(connection)
+        if present > SCHEMA.highest:
+            raise Conflict(f"The store has schema {present}; this build knows up to {SCHEMA.highest}.")
+        for each in range(present, version, -1):
+            for statement in statements(migration(f"backward_{each}.sql")):
+                connection.execute(statement)
+            connection.execute("DELETE FROM schema_versions WHERE version = ?", (each,))
 
 
 def migration(name: str) -> str:
