@@ -7,6 +7,7 @@ streams, then the listening socket, then the requests in flight.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -42,6 +43,10 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than proxies keep an idle connection, so that it is they who close it and no request meets a closed one."""
 
 BACKLOG: Final = 2048
+
+GARBAGE: Final = 20_000
+"""Objects made and not freed before cycles among them are looked for. A run in flight is some hundred of them: with
+Python's 700 every few runs pay for a look that finds them alive. It costs about 4 MB under load."""
 
 
 class HttpServer:
@@ -199,7 +204,9 @@ async def serve(
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """`main` on the loop that serves fastest."""
+    """`main` on the loop that serves fastest, in a process whose garbage is looked for less often."""
+    gc.freeze()  # what is there by now stays to the end: it need not be looked through again and again
+    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
