@@ -49,7 +49,7 @@ class PostgresBell:
     def __init__(self, url: str) -> None:
         self._url = url
         self._local = MemoryBell()
-        self._pending: dict[str, None] = {}
+        self.pending: dict[str, None] = {}
         self._kick = asyncio.Event()
         self._wanted: OrderedDict[str, float] = OrderedDict()
         """Topics of runs to which another process listens, and until when."""
@@ -85,8 +85,8 @@ class PostgresBell:
         return await self._local.wait(topics, timeout)
 
     def _put(self, word: str) -> None:
-        if len(self._pending) < PENDING:
-            self._pending[word] = None
+        if len(self.pending) < PENDING:
+            self.pending[word] = None
             self._kick.set()
 
     async def _keep_sending(self) -> None:
@@ -97,8 +97,8 @@ class PostgresBell:
                 while not session.is_closed():
                     await self._kick.wait()
                     self._kick.clear()
-                    words, self._pending = self._pending, {}
-                    for payload in _payloads(words):
+                    words, self.pending = self.pending, {}
+                    for payload in payloads(words):
                         await session.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
                     await asyncio.sleep(GATHER_SECONDS)
             except (Unavailable, NotAllowed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
@@ -135,7 +135,7 @@ def _note(table: OrderedDict[str, float], topic: str, until: float) -> None:
         table.popitem(last=False)
 
 
-def _payloads(words: Iterable[str]) -> Iterator[str]:
+def payloads(words: Iterable[str]) -> Iterator[str]:
     """As few notifications as hold all the words. A word that none can hold is not sent."""
     gathered: list[str] = []
     size = 0

@@ -31,6 +31,9 @@ SETTINGS = {
     "statement_timeout": "2s",
 }
 
+NAME_BYTES = 63
+"""PostgreSQL cuts the names of applications there."""
+
 _TAKE = "SELECT pg_try_advisory_lock($1)"
 _FREE = "SELECT pg_advisory_unlock($1)"
 # A session of ours that the server has not given up yet, though it is lost to us.
@@ -66,7 +69,7 @@ class PostgresWitness:
         """Take the lock. Holding the same worker's again is nothing; another's gives up the one before."""
         if self._worker == worker and self.held():
             return
-        name = f"watership {worker}"[-63:]
+        name = f"watership {worker}".encode("ascii", "replace").decode()[-NAME_BYTES:]
         self.release()
         session = await connect(self._url, name=name, settings=SETTINGS, statement_cache_size=0)
         try:
