@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pika
 import pytest
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
 from tests.adapters.rabbitmq.world import GREEN, SECONDS, World, client, depth, ended, until, world
@@ -309,3 +309,19 @@ async def test_the_client_of_the_examples_gets_its_answer(rabbit_url: str) -> No
         inn.here.post(Letter(moved=(moved,)))
         out, _ = await asyncio.wait_for(client.communicate(), SECONDS)
         assert json.loads(out) == {"run_id": run.id, "state": "succeeded", "result": "hello"}
+
+
+async def test_an_answer_finds_a_client_without_a_queue(rabbit_url: str) -> None:
+    async with door(rabbit_url) as inn:
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def hear(message: DeliveredMessage) -> None:
+            heard.put_nowait(message.body)
+
+        await inn.channel.basic_consume("amq.rabbitmq.reply-to", hear, no_ack=True)
+        await inn.send(b'"Ada"', reply_to="amq.rabbitmq.reply-to", correlation_id="c")
+        (run,) = await inn.some_runs()
+        moved = msgspec.structs.replace(ended(run.id), reply_to=run.reply_to)
+        inn.here.post(Letter(moved=(moved,)))
+        answer = await asyncio.wait_for(heard.get(), SECONDS)
+        assert json.loads(answer)["result"] == "hello"
