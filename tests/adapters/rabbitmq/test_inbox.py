@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pika
 import pytest
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
-from tests.adapters.rabbitmq.world import GREEN, SECONDS, World, client, depth, until, world
+from tests.adapters.rabbitmq.world import GREEN, SECONDS, World, client, depth, ended, until, world
 from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.memory.store import MemoryStore
 from watership.adapters.rabbitmq.calls import connected
@@ -26,6 +28,7 @@ from watership.agents.messages import Messages
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
 from watership.durable.ids import EntryId, WorkerId, random_ids
+from watership.durable.outbox import Letter
 from watership.durable.ports import RunFilter
 from watership.durable.run import Run
 from watership.durable.states import RunState
@@ -290,3 +293,35 @@ async def test_a_run_knows_where_its_answer_goes(rabbit_url: str) -> None:
         await inn.send(b'"Ada"', reply_to="mine", correlation_id="c")
         (run,) = await inn.some_runs()
         assert json.loads(run.reply_to) == {"queue": "mine", "correlation_id": "c"}
+
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "amqp_client.py"
+
+
+async def test_the_client_of_the_examples_gets_its_answer(rabbit_url: str) -> None:
+    async with door(rabbit_url) as inn:
+        client = await asyncio.create_subprocess_exec(
+            sys.executable, EXAMPLE, rabbit_url, "greeter", '"Ada"', stdout=asyncio.subprocess.PIPE
+        )
+        (run,) = await inn.some_runs()
+        await inn.finish()
+        moved = msgspec.structs.replace(ended(run.id), reply_to=run.reply_to)
+        inn.here.post(Letter(moved=(moved,)))
+        out, _ = await asyncio.wait_for(client.communicate(), SECONDS)
+        assert json.loads(out) == {"run_id": run.id, "state": "succeeded", "result": "hello"}
+
+
+async def test_an_answer_finds_a_client_without_a_queue(rabbit_url: str) -> None:
+    async with door(rabbit_url) as inn:
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def hear(message: DeliveredMessage) -> None:
+            heard.put_nowait(message.body)
+
+        await inn.channel.basic_consume("amq.rabbitmq.reply-to", hear, no_ack=True)
+        await inn.send(b'"Ada"', reply_to="amq.rabbitmq.reply-to", correlation_id="c")
+        (run,) = await inn.some_runs()
+        moved = msgspec.structs.replace(ended(run.id), reply_to=run.reply_to)
+        inn.here.post(Letter(moved=(moved,)))
+        answer = await asyncio.wait_for(heard.get(), SECONDS)
+        assert json.loads(answer)["result"] == "hello"

@@ -139,3 +139,31 @@ async def test_a_connection_that_carries_nothing_is_built_anew(own_server: Rabbi
         here.post(wakeup("r"))
         await drained(here, wakeups, {"r"})
         assert any("pings" in str(facts.get("reason")) for _, facts in here.notes.all)
+
+
+@pytest.fixture
+def hasty_server() -> Iterator[RabbitServer]:
+    """One that takes a delivery back after half a second, instead of half an hour."""
+
+    def hasty() -> RabbitServer:
+        server = RabbitServer(conf={"consumer_timeout": "500"})
+        (server.folder / "advanced.config").write_text("[{rabbit, [{channel_tick_interval, 200}]}].\n")
+        return server
+
+    yield from started(hasty)
+
+
+async def test_a_delivery_that_is_held_too_long_comes_again_and_one_that_is_dropped_in_time_does_no_harm(
+    hasty_server: RabbitServer,
+) -> None:
+    async with world(hasty_server.url) as here:
+        async with here.wakeups() as wakeups:
+            here.post(wakeup("r"))
+            await until(lambda: here.notes.count("broker lost"), 60.0)
+            await drained(here, wakeups, {"r"})
+        lost = here.notes.count("broker lost")
+        async with here.wakeups(stale_seconds=0.1):
+            here.post(wakeup("s"))
+            await until(lambda: here.notes.count("wake-ups dropped"))
+            await asyncio.sleep(1.5)  # three times the broker's patience
+        assert here.notes.count("broker lost") == lost

@@ -54,6 +54,7 @@ async def test_what_was_not_settled_goes_to_another_worker(rabbit_url: str) -> N
             wakeups.settle([RunId("r1")])
         async with here.wakeups() as another:
             assert await taken(another) == ("r1", "r2")
+        assert here.notes.count("broker lost") == 0  # nobody else on the connection noticed
 
 
 async def test_high_priority_is_taken_first(rabbit_url: str) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from aiormq.abc import AbstractChannel
 
 from watership.adapters.rabbitmq.calls import Lost, call
+from watership.adapters.rabbitmq.supervisor import Supervisor
 from watership.durable.ports import Observer
 
 
@@ -37,8 +38,9 @@ def frames(outstanding: dict[int, bool]) -> Sequence[Frame]:
 class Acks:
     """Of one channel; it ends with it."""
 
-    def __init__(self, channel: AbstractChannel, observer: Observer) -> None:
+    def __init__(self, channel: AbstractChannel, supervisor: Supervisor, observer: Observer) -> None:
         self._channel = channel
+        self._supervisor = supervisor
         self._observer = observer
         self._outstanding: dict[int, bool] = {}
         self._refused: list[tuple[int, bool]] = []
@@ -67,7 +69,7 @@ class Acks:
         while self._flush is not None and not self._flush.done():
             await self._flush
         try:
-            await call("closing a channel", self._channel.close())
+            await self._supervisor.close_channel(self._channel)
         except Lost as error:
             self._observer.note("acknowledgement lost", reason=str(error))
 

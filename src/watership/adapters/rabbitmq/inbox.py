@@ -84,7 +84,7 @@ class RabbitInbox:
         """Consume the inbox."""
         await apply(connection, base())
         channel = await self._broker.consuming.open_channel(connection)
-        self._acks = acks = Acks(channel, self._observer)
+        self._acks = acks = Acks(channel, self._broker.consuming, self._observer)
         await call("setting the prefetch", channel.basic_qos(prefetch_count=PREFETCH))
         consuming = channel.basic_consume(INBOX_QUEUE, partial(self._arrive, acks))
         await call(f"consuming {INBOX_QUEUE}", consuming)

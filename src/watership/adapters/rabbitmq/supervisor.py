@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 from aiormq.abc import AbstractChannel, AbstractConnection
 from pamqp.commands import Basic
@@ -62,6 +63,7 @@ class Supervisor:
         self._connection: AbstractConnection | None = None
         self._up = asyncio.Event()
         self._broken: asyncio.Future[str] | None = None
+        self._forget: WeakKeyDictionary[AbstractChannel, Callable[[], object]] = WeakKeyDictionary()
         self._opening = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.blocked = False
@@ -118,9 +120,15 @@ class Supervisor:
         broken = self._broken
         if broken is None:
             raise Lost("The connection to RabbitMQ was lost: opening a channel.")
-        _on_end(channel.closing, broken, "a channel was closed")
+        self._forget[channel] = _on_end(channel.closing, broken, "a channel was closed")
         channel.on_consumer_cancel_callbacks.add(partial(_cancelled, broken))
         return channel
+
+    async def close_channel(self, channel: AbstractChannel) -> None:
+        """Close a channel without disturbing the others. Raises Lost."""
+        if (forget := self._forget.pop(channel, None)) is not None:
+            forget()
+        await call("closing a channel", channel.close())
 
     async def _begin_late(self, part: Part, connection: AbstractConnection) -> None:
         try:
@@ -195,8 +203,8 @@ async def _ready(connection: AbstractConnection) -> bool:
     return True
 
 
-def _on_end(closing: asyncio.Future[object], broken: asyncio.Future[str], what: str) -> None:
-    """Let the end of something break the connection that it was on, and no later one."""
+def _on_end(closing: asyncio.Future[object], broken: asyncio.Future[str], what: str) -> Callable[[], object]:
+    """Let the end of something break the connection that it was on, and no later one; returns what undoes that."""
 
     def ended(over: asyncio.Future[object]) -> None:
         error = None if over.cancelled() else over.exception()
@@ -204,6 +212,7 @@ def _on_end(closing: asyncio.Future[object], broken: asyncio.Future[str], what: 
             broken.set_result(f"{what}: {error or 'without a reason'}")
 
     closing.add_done_callback(ended)
+    return partial(closing.remove_done_callback, ended)
 
 
 def _cancelled(broken: asyncio.Future[str], frame: Basic.Cancel) -> None:

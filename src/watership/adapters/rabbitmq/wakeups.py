@@ -97,7 +97,7 @@ class RabbitWakeups:
         """Consume the pool's queues, which are made if they are not there."""
         await apply(connection, [*base(), *wakeups(self._deployment, self._pool)])
         channel = await self._supervisor.open_channel(connection)
-        self._channel, self._acks = channel, Acks(channel, self._observer)
+        self._channel, self._acks = channel, Acks(channel, self._supervisor, self._observer)
         await call("setting the prefetch", channel.basic_qos(prefetch_count=self._prefetch))
         for priority, _ in PRIORITIES:
             queue = wakeup_queue(self._deployment, self._pool, priority)

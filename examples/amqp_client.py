@@ -1,0 +1,18 @@
+"""Start a run over AMQP and wait for its result: `python examples/amqp_client.py amqp://… hello '"Ada"'`."""
+
+import sys
+import uuid
+
+import pika
+
+url, agent, message = sys.argv[1:4]
+with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+    channel = connection.channel()
+    channel.confirm_delivery()
+    answers = channel.queue_declare("", exclusive=True).method.queue
+    # Publish it again after a doubt, with the same message_id: it stays one run.
+    asked = pika.BasicProperties(message_id=str(uuid.uuid4()), reply_to=answers, correlation_id="1")
+    channel.basic_publish("watership.inbox", agent, message.encode(), asked, mandatory=True)
+    for _, _, answer in channel.consume(answers, auto_ack=True, inactivity_timeout=60):
+        print("no answer within a minute" if answer is None else answer.decode())
+        break

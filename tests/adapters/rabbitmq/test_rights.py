@@ -1,0 +1,60 @@
+"""The rights that the documentation asks for are enough, and no more are used."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.adapters.rabbitmq.world import GREEN, POOL, Notes, until, wakeup, world
+from watership.adapters.rabbitmq.broker import Broker
+from watership.adapters.rabbitmq.calls import connected
+from watership.adapters.rabbitmq.declaration import apply
+from watership.adapters.rabbitmq.topology import plan
+from watership.durable.ids import random_ids
+from watership.errors import NotFound, Unavailable
+from watership.testing.servers import RabbitServer
+
+
+async def as_user(server: RabbitServer, url: str, name: str, configure: str) -> str:
+    """The address for a user who may configure only that much."""
+    vhost = urlsplit(url).path.removeprefix("/")
+
+    def make() -> None:
+        server.ctl("add_user", f"{name}-{vhost}", "secret")
+        server.ctl("set_permissions", "-p", vhost, f"{name}-{vhost}", configure, ".*", r"^watership\..*")
+
+    await asyncio.to_thread(make)
+    return url.replace("guest:guest", f"{name}-{vhost}:secret")
+
+
+async def carries(url: str) -> None:
+    async with world(url) as here, here.wakeups() as wakeups:
+        here.post(wakeup("r"))
+        await until(lambda: wakeups.take(1) == ("r",))
+        await here.broker.ping()
+        assert here.notes.count("broker lost") == 0
+
+
+async def test_the_documented_rights_are_enough(rabbit_server: RabbitServer, rabbit_url: str) -> None:
+    await carries(await as_user(rabbit_server, rabbit_url, "service", r"^watership\..*"))
+
+
+async def test_who_may_configure_pings_alone_works_on_what_was_applied_before(
+    rabbit_server: RabbitServer, rabbit_url: str
+) -> None:
+    async with connected(rabbit_url, name="test") as connection:
+        await apply(connection, plan([GREEN], [POOL]))
+    await carries(await as_user(rabbit_server, rabbit_url, "guarded", r"^watership\.v1\.ping\..*"))
+
+
+async def test_who_may_configure_nothing_is_told(rabbit_server: RabbitServer, rabbit_url: str) -> None:
+    url = await as_user(rabbit_server, rabbit_url, "nobody", "^$")
+    async with connected(url, name="test") as connection:
+        with pytest.raises(NotFound):
+            await apply(connection, plan([], []))
+    async with Broker(url, name="test", observer=Notes(), new_id=random_ids()) as broker:
+        await until(lambda: "not connected yet" not in broker.publishing.reason)
+        with pytest.raises(Unavailable):
+            await broker.ping()
