@@ -32,7 +32,13 @@ CONVERSATION = 4
 """Messages of one conversation, sent one after the other."""
 
 AGAIN_SECONDS = (0.1, 0.6)
-"""Between two tries of a message: the system is being hurt, and we are not to hurt it more."""
+"""Between two tries of a message that got no answer."""
+
+REFUSED_SECONDS = (0.8, 1.6)
+"""Before a message that was refused is sent again: Retry-After says a second, and more."""
+
+UNDER_WAY = 100
+"""Messages that may be under way; beyond it we send no more. The faults are to hurt the system, not a herd of ours."""
 
 GIVE_UP_SECONDS = 240.0
 """A message that was not accepted for so long is a failure of the system: nothing here lasts longer than seconds."""
@@ -82,6 +88,8 @@ class Load:
         for one_after_the_other in messages:
             due = max(due + len(one_after_the_other) / self._rate, loop.time() - 1.0)
             await asyncio.sleep(max(0.0, due - loop.time()))
+            while len(self._waiting) >= UNDER_WAY:
+                await asyncio.wait(tuple(self._waiting), return_when=asyncio.FIRST_COMPLETED)
             self.start(one_after_the_other)
         while self._waiting:
             await asyncio.wait(tuple(self._waiting))
@@ -139,6 +147,7 @@ class Load:
         headers = {"Idempotency-Key": key}
         async with asyncio.timeout(GIVE_UP_SECONDS):
             while True:
+                pause = AGAIN_SECONDS
                 client = self._client()
                 try:
                     answer = await client.request("POST", path, body, headers=headers)
@@ -161,7 +170,8 @@ class Load:
                         raise AssertionError(f"{path} was answered {answer.status}: {answer.body[:300]!r}")
                     # A 503 may be that of a COMMIT whose answer was lost; a 429 is said before anything is tried.
                     unclear += answer.status != 429
-                await asyncio.sleep(self._random.uniform(*AGAIN_SECONDS))
+                    pause = REFUSED_SECONDS
+                await asyncio.sleep(self._random.uniform(*pause))
 
     def _client(self) -> Client:
         if self._idle and self._random.random() < 0.9:

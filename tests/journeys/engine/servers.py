@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 
+import aio_pika
+
 from tests.journeys.engine.faults import Fault, Server, Strike
-from tests.journeys.engine.front_door import DEAD, FrontDoor
+from tests.journeys.engine.front_door import DEAD, LOOK_SECONDS, FrontDoor
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.process import Server as Process
 from watership.testing.servers.rabbitmq import RabbitServer
@@ -61,7 +63,7 @@ class RealServers:
             Fault.BROKER_RESTARTED: lambda: asyncio.to_thread(self._rabbit.restart),
             Fault.BROKER_KILLED: lambda: _kill(self._rabbit, strike.seconds),
             Fault.BROKER_ALARM: lambda: self._alarm(strike.seconds),
-            Fault.QUEUES_DELETED: lambda: asyncio.to_thread(self._delete_queues),
+            Fault.QUEUES_DELETED: self._delete_queues,
             Fault.REDIS_FLUSHED: lambda: asyncio.to_thread(self._redis.flush),
             Fault.REDIS_KILLED: lambda: _kill(self._redis, strike.seconds),
             Fault.REDIS_FROZEN: lambda: _freeze(self._redis, strike.seconds),
@@ -92,10 +94,16 @@ class RealServers:
             time.sleep(0.02)
         self._postgres.start()
 
-    def _delete_queues(self) -> None:
+    async def _delete_queues(self) -> None:
         # Those that carry wake-ups; the dead letters' and the front door's hold what stands nowhere else.
-        for name in set(self.queues()) - KEPT:
-            self._rabbit.ctl("delete_queue", name, "--vhost", self._vhost)
+        names = set(await asyncio.to_thread(self.queues)) - KEPT
+        async with (
+            asyncio.timeout(LOOK_SECONDS),
+            await aio_pika.connect(self._urls["rabbitmq"]) as connection,
+        ):
+            channel = await connection.channel()
+            for name in names:
+                await channel.queue_delete(name)
 
     async def _alarm(self, seconds: float) -> None:
         await asyncio.to_thread(self._rabbit.ctl, "set_vm_memory_high_watermark", NO_MEMORY)
