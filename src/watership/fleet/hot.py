@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from watership.durable.ids import RunId
-from watership.durable.ports import Observer, RunFilter, Runs
-from watership.durable.run import Run
-from watership.durable.states import TERMINAL
+from watership.durable.events import Entry, Failure
+from watership.durable.ids import DeploymentId, RunId
+from watership.durable.ports import Observer, RunFilter, RunPage, Runs, WorkerPresence
+from watership.durable.run import Run, Signal, Waiting
+from watership.durable.states import TERMINAL, RunState
 from watership.fleet.cache import ENTRY_BYTES, Cache
 
 KEEP_SECONDS: Final = 3_600.0
@@ -19,7 +22,8 @@ KEEP_SECONDS: Final = 3_600.0
 WARM: Final = 200
 """Runs that are put into the cache at the start: those that ended last are the ones asked for."""
 
-SHAPE: Final = hashlib.sha256(repr(msgspec.json.schema(Run)).encode()).hexdigest()[:8]
+_FIELDS: Final = ";".join(",".join(kind.__struct_fields__) for kind in (Run, Waiting, Failure))
+SHAPE: Final = hashlib.sha256(_FIELDS.encode()).hexdigest()[:8]
 """Stands in the key, so that two builds whose runs have different fields never read each other's."""
 
 _encode = msgspec.json.Encoder().encode
@@ -32,7 +36,8 @@ def key_of(run_id: RunId) -> str:
 
 
 class HotRuns:
-    """Reads runs of whatever tenant, as the store does: whose it is, is judged on what was read."""
+    """Runs, with the ended ones cached. It reads those of all tenants, as the store does: whose a run is, is judged
+    on what was read."""
 
     def __init__(self, runs: Runs, cache: Cache, observer: Observer) -> None:
         self._runs = runs
@@ -56,6 +61,29 @@ class HotRuns:
         for run in page.runs:
             await self._keep(run)
         return len(page.runs)
+
+    # --- what is not cached: it changes -------------------------------------------------------
+
+    async def list(self, which: RunFilter, *, limit: int = 50, after: str | None = None) -> RunPage:
+        return await self._runs.list(which, limit=limit, after=after)
+
+    async def journal(self, run_id: RunId, *, after: int = 0, limit: int = 1000) -> Sequence[Entry]:
+        return await self._runs.journal(run_id, after=after, limit=limit)
+
+    async def inbox(self, run_id: RunId, *, after: int = 0) -> Sequence[Signal]:
+        return await self._runs.inbox(run_id, after=after)
+
+    async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
+        return await self._runs.census()
+
+    async def workers(self) -> Sequence[WorkerPresence]:
+        return await self._runs.workers()
+
+    async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
+        return await self._runs.next_wake(deployment, pool)
+
+    async def ping(self) -> None:
+        await self._runs.ping()
 
     async def _recall(self, run_id: RunId) -> Run | None:
         key = key_of(run_id)

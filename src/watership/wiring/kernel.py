@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,9 +19,7 @@ from watership.errors import BadInput
 from watership.fleet.deployment import Deployments
 from watership.fleet.flags import Flags
 from watership.fleet.intake import Intake
-
-Probe = Callable[[], Awaitable[object]]
-"""One real round trip; raises when there is no answer."""
+from watership.wiring.shared import Probe, Shared
 
 OpenWakeups = Callable[[DeploymentId, str, int], AbstractAsyncContextManager[Wakeups | None]]
 """The wake-ups of one deployment's pool for a worker of so many slots; None where no broker carries them."""
@@ -55,6 +53,7 @@ class Kernel:
     open_inbox: OpenInbox
     full: Callable[[], bool]
     """Whether so much waits for the broker that no new work is to be accepted."""
+    shared: Shared
 
 
 def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManager[Kernel]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,9 @@ from watership.durable.ports import Observer
 from watership.fleet.cache import Cache, DegradingCache
 from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
-from watership.wiring.kernel import Probe
+
+Probe = Callable[[], Awaitable[object]]
+"""One real round trip; raises when there is no answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

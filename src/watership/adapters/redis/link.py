@@ -49,6 +49,9 @@ class RedisLink:
                 max_connections=CONNECTIONS + LINES,
                 timeout=CALL_SECONDS,
                 socket_connect_timeout=PROBE_SECONDS,
+                # Every wait is bounded here. The driver's own bound uses wait_for(), which up to Python 3.11 may
+                # swallow a cancellation; whoever closes us would wait for ever.
+                socket_timeout=None,
                 # A second try would take the time that the caller has for the way without Redis.
                 retry=Retry(NoBackoff(), 0),
                 protocol=2,
