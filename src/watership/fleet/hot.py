@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final
 
@@ -11,9 +13,10 @@ import msgspec
 
 from watership.durable.events import Entry, Failure
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import Observer, RunFilter, RunPage, Runs, WorkerPresence
+from watership.durable.ports import Backlog, Observer, RunFilter, RunPage, Runs, WorkerPresence
 from watership.durable.run import Run, Signal, Waiting
 from watership.durable.states import TERMINAL, RunState
+from watership.errors import Unavailable
 from watership.fleet.cache import ENTRY_BYTES, Cache
 
 KEEP_SECONDS: Final = 3_600.0
@@ -56,8 +59,12 @@ class HotRuns:
         return run
 
     async def warm(self, limit: int = WARM) -> int:
-        """Put the newest ended runs into the cache; how many they were."""
-        page = await self._runs.list(RunFilter(states=TERMINAL), limit=limit)
+        """Put the newest ended runs into the cache; how many they were. None when the store does not answer now."""
+        try:
+            page = await self._runs.list(RunFilter(states=TERMINAL), limit=limit)
+        except Unavailable as error:
+            self._observer.note("cache not warmed", error=error.message)
+            return 0
         for run in page.runs:
             await self._keep(run)
         return len(page.runs)
@@ -81,6 +88,9 @@ class HotRuns:
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._runs.next_wake(deployment, pool)
+
+    async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+        return await self._runs.backlog(deployments, limit=limit)
 
     async def ping(self) -> None:
         await self._runs.ping()
@@ -107,3 +117,15 @@ class HotRuns:
         value = _encode(run)
         if len(value) <= ENTRY_BYTES:
             await self._cache.put(key_of(run.id), value, seconds=KEEP_SECONDS)
+
+
+@asynccontextmanager
+async def warming(runs: HotRuns) -> AsyncIterator[None]:
+    """Warm the cache beside what is done inside the block: nobody waits for it."""
+    task = asyncio.create_task(runs.warm(), name="warm the cache")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -22,11 +22,12 @@ from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.api.server import HttpServer, stop_signals
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
+from watership.durable.ports import Runs
 from watership.durable.run import DEFAULT_POOL
 from watership.durable.worker import Worker, WorkerSettings
 from watership.errors import BadInput
 from watership.fleet.board import FlagBoard
-from watership.fleet.hot import HotRuns
+from watership.fleet.hot import HotRuns, warming
 from watership.fleet.identity import Tokens
 from watership.wiring.engines import use_pydantic_ai
 from watership.wiring.kernel import Kernel, open_kernel
@@ -224,9 +225,11 @@ async def _server(
         writes=lambda: kernel.committer.waiting,
         full=kernel.full,
     )
-    service = _service(config, app, place, kernel, metrics, gate=gatekeeper)
+    hot = HotRuns(kernel.store, kernel.shared.cache, kernel.observer)
+    service = _service(config, app, place, kernel, metrics, gate=gatekeeper, runs=hot)
     async with (
         looking(gatekeeper),
+        warming(hot),
         kernel.open_inbox(service.messages),
         HttpServer(service, host=config.http.host, port=config.http.port) as server,
     ):
@@ -241,9 +244,9 @@ def _service(
     metrics: PrometheusObserver,
     *,
     gate: Gate | None = None,
+    runs: Runs | None = None,
 ) -> Service:
-    runs = HotRuns(kernel.store, kernel.shared.cache, kernel.observer)
-    messages = Messages(kernel.committer, runs, app.directory, kernel.new_id, gate)
+    messages = Messages(kernel.committer, runs or kernel.store, app.directory, kernel.new_id, gate)
     return Service(
         messages=messages,
         dead=DeadLetters(messages, kernel.committer, kernel.store, kernel.new_id),
