@@ -170,7 +170,15 @@ def test_every_refusal_of_the_store_has_a_status(code: str, status: int) -> None
 
 
 def test_the_table_of_codes_is_short() -> None:
-    assert set(BY_CODE) == {"backlog", "key_reused", "not_found", "limit", "read_only", "no_deployment"}
+    assert set(BY_CODE) == {
+        "backlog",
+        "key_reused",
+        "not_found",
+        "limit",
+        "rate_limited",
+        "read_only",
+        "no_deployment",
+    }
 
 
 async def test_a_request_that_fails_still_counts() -> None:

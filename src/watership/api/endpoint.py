@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from watership.api.given import PUBLIC, Limits, Service
 from watership.api.problems import BodyTooSlow, PayloadTooLarge, TooSlow
+from watership.api.rates import within_rate
 from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import Identity, Unauthenticated, everybody, is_loopback
 
@@ -90,9 +91,10 @@ def reply(value: object, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 async def admit(service: Service, endpoint: Endpoint, request: Request) -> Response:
-    """Serve `request` at `endpoint`: identity first, then the role, then the body, then the work."""
+    """Serve `request` at `endpoint`: identity and its rate first, then the role, then the body, then the work."""
     caller = None if endpoint.scope == PUBLIC else identify(service, request)
     if caller is not None:
+        await within_rate(service, caller)
         caller.require(endpoint.scope)
     call = Call(
         service=service,

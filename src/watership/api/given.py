@@ -13,9 +13,11 @@ from watership.durable.clock import Clock
 from watership.durable.ids import DeploymentId, NewId
 from watership.durable.ports import Bell, Observer, Runs
 from watership.durable.states import RunState
+from watership.fleet.fanout import Fanout
 from watership.fleet.flags import Flags
 from watership.fleet.identity import READER, WRITER, Tokens
 from watership.fleet.intake import Intake
+from watership.fleet.limit import Limiter
 
 Probe = Callable[[], Awaitable[object]]
 """One real round trip to a component; it returns when the component answered and raises otherwise."""
@@ -58,6 +60,8 @@ class Limits:
     """A component that takes longer to answer a ping does not serve requests either."""
     heartbeat_seconds: float = 15.0
     """Of a silent stream: proxies close what is silent for half a minute or more."""
+    requests_per_minute: int = 0
+    """Of one caller, where there is a limiter; 0: as many as it likes."""
     start_seconds: float = 60.0
     """How long the components may take to answer at the start."""
 
@@ -85,6 +89,7 @@ class Service:
     `open`: nobody is asked for a token. Only ever set for a service on loopback; config.Config.open says when.
     `adapters`: what stands behind each probe, in words, so that an embedded part never poses as a server.
     `vital`: the components without which nothing can be served; the others' failure is told, and only degrades.
+    `limiter`, `fanout`: never raise Unavailable; what they are made of may degrade, and requests do not notice.
     `probes_only`: a worker answers its probes and metrics, and takes no messages.
     """
 
@@ -107,4 +112,6 @@ class Service:
     vital: frozenset[str] = frozenset(COMPONENTS)
     probes_only: bool = False
     limits: Limits = Limits()
+    limiter: Limiter | None = None
+    fanout: Fanout | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)

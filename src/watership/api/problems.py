@@ -29,6 +29,7 @@ BY_CODE: Final[Mapping[str, int]] = {
     "not_found": 404,
     "backlog": 429,
     "limit": 429,
+    "rate_limited": 429,
     "read_only": 503,
     "no_deployment": 503,
 }

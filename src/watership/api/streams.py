@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ from watership.api.shapes import RunView, view
 from watership.durable.events import Entry, kind_of
 from watership.durable.ids import RunId
 from watership.durable.ports import run_topic
+from watership.fleet.fanout import Ear, Fanout
 
 POLL_SECONDS: Final = 1.0
 """The bell may lose rings, so the journal is asked this often at least."""
@@ -55,6 +56,16 @@ def run_events(call: Call, run_id: RunId, after: int) -> EventStream:
 
 
 async def _events(call: Call, run_id: RunId, after: int) -> AsyncGenerator[bytes, None]:
+    # Listening begins before the first look at the store: what comes in between is heard.
+    async with (
+        _ear(call.service.fanout, run_topic(run_id)) as ear,
+        aclosing(_told(call, run_id, after, ear)) as told,
+    ):
+        async for event in told:
+            yield event
+
+
+async def _told(call: Call, run_id: RunId, after: int, ear: Ear | None) -> AsyncGenerator[bytes, None]:
     service = call.service
     # A listener is known by its topics: one of its own keeps the streams of one run from taking each other's rings.
     topics = frozenset({run_topic(run_id), f"stream:{service.new_id()}"})
@@ -84,16 +95,23 @@ async def _events(call: Call, run_id: RunId, after: int) -> AsyncGenerator[bytes
         if now - heard >= service.limits.heartbeat_seconds:
             heard = now
             yield b": still here\n\n"
-        await _ring_or_drain(call, topics)
+        await _news_or_drain(call, topics, ear)
     yield _event("drain", None)
 
 
-async def _ring_or_drain(call: Call, topics: frozenset[str]) -> None:
-    """Until the run's bell rings, the service drains, or it is time to look again."""
-    waits = [
+def _ear(fanout: Fanout | None, topic: str) -> AbstractAsyncContextManager[Ear | None]:
+    return nullcontext() if fanout is None else fanout.listen(topic)
+
+
+async def _news_or_drain(call: Call, topics: frozenset[str], ear: Ear | None) -> None:
+    """Until the run's bell rings or another process tells of it, the service drains, or it is time to look again."""
+    waits: list[asyncio.Future[object]] = [
         asyncio.ensure_future(call.service.bell.wait(topics, POLL_SECONDS)),
         asyncio.ensure_future(call.service.lifecycle.draining.wait()),
     ]
+    if ear is not None:
+        # Whatever it says, the journal is read: the message only tells that it is time to.
+        waits.append(asyncio.ensure_future(ear.next(POLL_SECONDS)))
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:

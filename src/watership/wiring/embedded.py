@@ -16,7 +16,8 @@ from watership.durable.committer import Committer
 from watership.durable.ids import DeploymentId, NewId, random_ids
 from watership.durable.ports import Bell, Observer
 from watership.errors import BadInput, Unavailable
-from watership.wiring.kernel import Kernel, Probe
+from watership.wiring.kernel import Kernel
+from watership.wiring.shared import Probe, open_shared
 
 SCHEME = "sqlite:///"
 
@@ -37,6 +38,7 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
         async with (
             await SQLiteStore.open(path, clock=clock) as store,
             Committer(store, bell, clock) as committer,
+            open_shared(config.cache.url, clock, observer) as shared,
         ):
             yield Kernel(
                 store=store,
@@ -50,12 +52,13 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
                 adapters={
                     "database": "sqlite",
                     "rabbitmq": "embedded: Unix datagrams carry the wake-ups",
-                    "redis": "embedded: no cache, reads go to the store",
+                    "redis": shared.adapter,
                 },
                 vital=frozenset({"database", "rabbitmq", "redis"}),
                 open_wakeups=no_wakeups,
                 open_inbox=no_inbox,
                 full=lambda: False,
+                shared=shared,
             )
     finally:
         bell.close()

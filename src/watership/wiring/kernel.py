@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,9 +20,7 @@ from watership.errors import BadInput
 from watership.fleet.deployment import Deployments
 from watership.fleet.flags import Flags
 from watership.fleet.intake import Intake
-
-Probe = Callable[[], Awaitable[object]]
-"""One real round trip; raises when there is no answer."""
+from watership.wiring.shared import Probe, Shared
 
 OpenWakeups = Callable[[DeploymentId, str, int], AbstractAsyncContextManager[Wakeups | None]]
 """The wake-ups of one deployment's pool for a worker of so many slots; None where no broker carries them."""
@@ -56,6 +54,7 @@ class Kernel:
     open_inbox: OpenInbox
     full: Callable[[], bool]
     """Whether so much waits for the broker that no new work is to be accepted."""
+    shared: Shared
     sweep_seconds: float = SWEEP_SECONDS
     """How often a worker looks for dead ones."""
 

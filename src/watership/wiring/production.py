@@ -24,7 +24,8 @@ from watership.durable.outbox import Wakeups
 from watership.durable.ports import Bell, Observer
 from watership.durable.states import TERMINAL, RunState
 from watership.wiring.embedded import no_inbox, no_wakeups, ring_once
-from watership.wiring.kernel import Kernel, OpenInbox, OpenWakeups, Probe
+from watership.wiring.kernel import Kernel, OpenInbox, OpenWakeups
+from watership.wiring.shared import Probe, open_shared
 
 TELL = {"none": frozenset[RunState](), "ends": TERMINAL, "all": frozenset(RunState)}
 """broker.tell → the states whose coming is told on the events exchange."""
@@ -57,6 +58,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
         PostgresBell(config.store.url) as bell,
         _carrier(config, store, bell, name=name, clock=clock, new_id=new_id, observer=observer) as carrier,
         Committer(store, bell, clock, carrier.relay) as committer,
+        open_shared(config.cache.url, clock, observer) as shared,
     ):
         yield Kernel(
             store=store,
@@ -67,16 +69,17 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
             clock=clock,
             new_id=new_id,
             observer=observer,
-            probes={"database": store.ping, "rabbitmq": carrier.probe, "redis": store.read},
+            probes={"database": store.ping, "rabbitmq": carrier.probe, "redis": shared.probe or store.read},
             adapters={
                 "database": "postgresql",
                 "rabbitmq": carrier.words,
-                "redis": "none configured: no cache, reads go to the store",
+                "redis": shared.adapter,
             },
             vital=frozenset({"database"}),
             open_wakeups=carrier.open_wakeups,
             open_inbox=carrier.open_inbox,
             full=carrier.full,
+            shared=shared,
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from watership.adapters.files.builds import FILE, read_build
+from watership.adapters.openfeature import provided
 from watership.adapters.processes.presence import Presence, announce
 from watership.adapters.prometheus.observer import PrometheusObserver
 from watership.adapters.structlog.observer import Fanout, StructlogObserver
@@ -17,13 +18,16 @@ from watership.agents.app import App
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
-from watership.api.given import CustomRoute, Facts, Service
+from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.api.server import HttpServer, stop_signals
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
+from watership.durable.ports import Runs
 from watership.durable.run import DEFAULT_POOL
 from watership.durable.worker import Worker, WorkerSettings
 from watership.errors import BadInput
+from watership.fleet.board import FlagBoard
+from watership.fleet.hot import HotRuns, warming
 from watership.fleet.identity import Tokens
 from watership.wiring.engines import use_pydantic_ai
 from watership.wiring.kernel import Kernel, open_kernel
@@ -200,7 +204,9 @@ async def _opened(config: Config, place: Place) -> AsyncIterator[tuple[Kernel, P
         await _take_in(kernel, place)
         if config.readonly:
             await kernel.store.set_readonly(True, by="the configuration")
-        yield kernel, metrics
+        async with FlagBoard(kernel.store, kernel.bell, kernel.clock, kernel.observer) as board:
+            with provided(board):
+                yield kernel, metrics
 
 
 async def _take_in(kernel: Kernel, place: Place) -> None:
@@ -223,9 +229,11 @@ async def _server(
         writes=lambda: kernel.committer.waiting,
         full=kernel.full,
     )
-    service = _service(config, app, place, kernel, metrics, gate=gatekeeper)
+    hot = HotRuns(kernel.store, kernel.shared.cache, kernel.observer)
+    service = _service(config, app, place, kernel, metrics, gate=gatekeeper, runs=hot)
     async with (
         looking(gatekeeper),
+        warming(hot),
         kernel.open_inbox(service.messages),
         HttpServer(service, host=config.http.host, port=config.http.port) as server,
     ):
@@ -240,8 +248,9 @@ def _service(
     metrics: PrometheusObserver,
     *,
     gate: Gate | None = None,
+    runs: Runs | None = None,
 ) -> Service:
-    messages = Messages(kernel.committer, kernel.store, app.directory, kernel.new_id, gate)
+    messages = Messages(kernel.committer, runs or kernel.store, app.directory, kernel.new_id, gate)
     return Service(
         messages=messages,
         dead=DeadLetters(messages, kernel.committer, kernel.store, kernel.new_id),
@@ -259,6 +268,9 @@ def _service(
         tokens=None if config.open else Tokens(config.secret, kernel.clock),
         open=config.open,
         exposition=metrics.exposition,
+        limits=Limits(requests_per_minute=config.limits.requests_per_minute),
+        limiter=kernel.shared.limiter,
+        fanout=kernel.shared.fanout,
         routes=[CustomRoute(each.method, each.path, each.function) for each in app.routes],
     )
 

@@ -56,3 +56,12 @@ def test_two_observers_of_one_process_do_not_collide() -> None:
     one, two = observer(), observer()
     one.note("run parked")
     assert "run parked" not in text(two)
+
+
+def test_reads_of_the_cache_are_counted_as_hits_and_misses() -> None:
+    it = observer()
+    for hit in (True, True, False):
+        it.note("cache read", kind="run", hit=hit)
+    found = text(it)
+    assert 'watership_cache_reads_total{kind="run",outcome="hit"} 2.0' in found
+    assert 'watership_cache_reads_total{kind="run",outcome="miss"} 1.0' in found

@@ -14,5 +14,4 @@ __all__ = [
     "PostgresSchema",
     "PostgresStore",
     "PostgresWitness",
-    
 ]

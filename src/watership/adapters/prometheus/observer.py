@@ -53,6 +53,12 @@ class PrometheusObserver:
         self._events = Counter(
             "watership_events_total", "What happened, by name.", ["event"], registry=self._registry
         )
+        self._cache = Counter(
+            "watership_cache_reads_total",
+            "Reads of what is cached, by kind, found there (hit) or not (miss).",
+            ["kind", "outcome"],
+            registry=self._registry,
+        )
         build = Gauge(
             "watership_build_info",
             "Always 1: which build answers.",
@@ -69,6 +75,9 @@ class PrometheusObserver:
     def note(self, event: str, **facts: object) -> None:
         if event == "http request":
             self._request(str(facts["route"]), str(facts["method"]), str(facts["code"]), facts["seconds"])
+            return
+        if event == "cache read":
+            self._cache.labels(str(facts["kind"]), "hit" if facts["hit"] else "miss").inc()
             return
         if event not in self._names and len(self._names) >= EVENTS:
             event = "(other)"

@@ -72,6 +72,8 @@ def level_of(event: str, facts: Mapping[str, object]) -> Level:
     if event == "http request":
         code = facts.get("code")
         return "warning" if isinstance(code, int) and code >= 500 else "debug"
+    if event == "cache read":
+        return "debug"
     if isinstance(facts.get("error"), BaseException) and not isinstance(facts["error"], WatershipError):
         return "error"
     if event in PER_RUN:

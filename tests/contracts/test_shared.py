@@ -1,0 +1,81 @@
+"""The caches, limiters and fan-outs that hold the contract: of one process, of Redis, and Redis with its stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.contracts.shared_suite import CacheSuite, FanoutSuite, LimiterSuite
+from watership.adapters.memory.cache import MemoryCache
+from watership.adapters.memory.fanout import MemoryFanout
+from watership.adapters.memory.limiter import MemoryLimiter
+from watership.adapters.redis.cache import RedisCache
+from watership.adapters.redis.fanout import RedisFanout
+from watership.adapters.redis.limiter import RedisLimiter
+from watership.adapters.redis.link import RedisLink
+from watership.durable.clock import SystemClock
+from watership.fleet.cache import Cache, DegradingCache
+from watership.fleet.fanout import Fanout
+from watership.fleet.limit import DegradingLimiter, Limiter
+
+
+class Silent:
+    def note(self, event: str, **facts: object) -> None:
+        pass
+
+
+@pytest.fixture
+async def link(redis_url: str) -> AsyncIterator[RedisLink]:
+    async with RedisLink(redis_url, SystemClock(), Silent()) as link:
+        yield link
+
+
+class TestMemoryCache(CacheSuite):
+    @pytest.fixture
+    def cache(self) -> Cache:
+        return MemoryCache(SystemClock())
+
+
+class TestRedisCache(CacheSuite):
+    @pytest.fixture
+    def cache(self, link: RedisLink) -> Cache:
+        return RedisCache(link)
+
+
+class TestDegradingCache(CacheSuite):
+    @pytest.fixture
+    def cache(self, link: RedisLink) -> Cache:
+        return DegradingCache(RedisCache(link), MemoryCache(SystemClock()))
+
+
+class TestMemoryLimiter(LimiterSuite):
+    @pytest.fixture
+    def limiter(self) -> Limiter:
+        return MemoryLimiter(SystemClock())
+
+
+class TestRedisLimiter(LimiterSuite):
+    @pytest.fixture
+    def limiter(self, link: RedisLink) -> Limiter:
+        return RedisLimiter(link)
+
+
+class TestDegradingLimiter(LimiterSuite):
+    @pytest.fixture
+    def limiter(self, link: RedisLink) -> Limiter:
+        return DegradingLimiter(RedisLimiter(link), MemoryLimiter(SystemClock()))
+
+
+class TestMemoryFanout(FanoutSuite):
+    @pytest.fixture
+    def two(self) -> tuple[Fanout, Fanout]:
+        only = MemoryFanout()
+        return only, only
+
+
+class TestRedisFanout(FanoutSuite):
+    @pytest.fixture
+    async def two(self, link: RedisLink) -> AsyncIterator[tuple[Fanout, Fanout]]:
+        async with RedisFanout(link, Silent()) as here, RedisFanout(link, Silent()) as there:
+            yield here, there
