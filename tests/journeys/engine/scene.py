@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
 from tests.journeys.engine.campaign import Plan
-from tests.journeys.engine.crew import environment
 from tests.journeys.engine.faults import Server
 from tests.journeys.engine.nemesis import Servers
 from tests.journeys.engine.servers import RealServers
 from tests.journeys.engine.stage import EmbeddedStage, LinkedStage, Stage
+from watership.adapters.postgres.schema import PostgresSchema
 from watership.testing.servers.ports import free_port
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.rabbitmq import RabbitServer
@@ -39,11 +39,6 @@ def with_servers(
     redis = stack.enter_context(RedisServer(folder / "redis"))
     urls: dict[Server, str] = {"postgres": postgres.url, "rabbitmq": rabbit.new_vhost(), "redis": redis.url}
     stage = stack.enter_context(LinkedStage(folder, urls, plan.roles()))
-    subprocess.run(
-        [sys.executable, "-m", "watership", "db", "upgrade"],
-        env=environment(folder, stage.direct()),
-        cwd=folder,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    with ThreadPoolExecutor(1) as aside:  # where no loop runs yet
+        aside.submit(lambda: asyncio.run(PostgresSchema(postgres.url).upgrade())).result()
     return stage, RealServers(postgres, rabbit, redis, urls), [free_port() for _ in plan.roles()]

@@ -27,6 +27,9 @@ WHO = b"user\0watership\0database\0watership\0\0"
 STARTUP = struct.pack("!ii", 8 + len(WHO), 3 << 16) + WHO
 """The first words of a client of PostgreSQL's protocol 3.0; with trust that is all that it has to say."""
 
+PING = ".ping."
+"""Exclusive queues, by which a process proves its own connection; nobody else may delete them."""
+
 KEPT = frozenset({"watership.v1.inbox", "watership.v1.dead"})
 
 NO_MEMORY, MEMORY = "0.00001", "0.4"
@@ -97,6 +100,7 @@ class RealServers:
     async def _delete_queues(self) -> None:
         # Those that carry wake-ups; the dead letters' and the front door's hold what stands nowhere else.
         names = set(await asyncio.to_thread(self.queues)) - KEPT
+        names = {name for name in names if PING not in name}
         async with (
             asyncio.timeout(LOOK_SECONDS),
             await aio_pika.connect(self._urls["rabbitmq"]) as connection,
