@@ -17,7 +17,7 @@ from tests.adapters.rabbitmq.world import (
     wakeup,
     world,
 )
-from watership.adapters.rabbitmq.letters import RUNS_PER_MESSAGE, ReplyTo, messages
+from watership.adapters.rabbitmq.letters import EVENTS_PER_MESSAGE, RUNS_PER_MESSAGE, ReplyTo, messages
 from watership.adapters.rabbitmq.topology import EVENTS, WAKEUPS, Queue, wakeup_declarations, wakeup_queue
 from watership.durable.events import Failure
 from watership.durable.outbox import Letter, Posted
@@ -36,9 +36,20 @@ def test_an_event_tells_nobody_where_an_answer_goes() -> None:
     moved = ended(reply_to=ReplyTo(queue="q", correlation_id="c").written())
     reply, event = messages(Posted(number=1, letter=Letter(moved=(moved,))))
     assert (event.exchange, event.key) == (EVENTS, "run.succeeded.greeter")
-    assert "reply_to" not in json.loads(event.body)
+    assert "reply_to" not in json.loads(event.body)["events"][0]
     assert (reply.exchange, reply.key, reply.correlation_id) == ("", "q", "c")
     assert json.loads(reply.body) == {"run_id": "r", "state": "succeeded", "result": "hello"}
+
+
+def test_events_of_one_transaction_and_routing_key_share_messages() -> None:
+    moved = tuple(ended() for _ in range(EVENTS_PER_MESSAGE + 1))
+    other = ended(state=RunState.FAILED)
+    found = messages(Posted(number=1, letter=Letter(moved=(*moved, other))))
+    assert [(one.key, len(json.loads(one.body)["events"])) for one in found] == [
+        ("run.succeeded.greeter", EVENTS_PER_MESSAGE),
+        ("run.succeeded.greeter", 1),
+        ("run.failed.greeter", 1),
+    ]
 
 
 def test_a_failure_is_answered_with_its_reason() -> None:
@@ -85,7 +96,7 @@ async def test_an_answer_and_an_event_arrive(rabbit_url: str) -> None:
         assert answer.header.properties.correlation_id == "c"
         assert json.loads(answer.body)["result"] == "hello"
         event = await channel.basic_get("listener", no_ack=True)
-        assert json.loads(event.body)["state"] == "succeeded"
+        assert [each["state"] for each in json.loads(event.body)["events"]] == ["succeeded"]
 
 
 async def test_an_answer_to_somebody_who_has_gone_does_not_stay_for_ever(rabbit_url: str) -> None:

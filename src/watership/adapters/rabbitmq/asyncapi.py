@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from watership.adapters.rabbitmq.dead import REASON
-from watership.adapters.rabbitmq.letters import JSON, Event, Kind, Refusal, Reply
+from watership.adapters.rabbitmq.letters import JSON, EventBody, Kind, Refusal, Reply
 from watership.adapters.rabbitmq.request import CONVERSATION
 from watership.adapters.rabbitmq.topology import EVENTS, EXCHANGES, INBOX
 from watership.agents.messages import Card
@@ -20,7 +20,7 @@ BINDING_VERSION: Final = "0.3.0"
 
 def document(cards: Sequence[Card], *, title: str, version: str) -> dict[str, Any]:
     """The whole document, for the agents of one application."""
-    kinds = (Reply, Refusal, Event)
+    kinds = (Reply, Refusal, EventBody)
     (reply, refusal, event), schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
     messages = {f"to_{card.name}": _request(card, schemas) for card in cards}
     messages["event"] = {"name": Kind.EVENT.value, "contentType": JSON, "payload": event}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
@@ -18,6 +18,9 @@ from watership.errors import BadInput
 
 RUNS_PER_MESSAGE: Final = 16
 """Of one transaction and queue. More would share a message's cost better, fewer among more workers."""
+
+EVENTS_PER_MESSAGE: Final = 32
+"""Of one transaction and routing key. With a result of some KiB each a message stays well below a mebibyte."""
 
 DEFAULT_EXCHANGE: Final = ""
 JSON: Final = "application/json"
@@ -89,6 +92,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
 
 
+class EventBody(msgspec.Struct, frozen=True):
+    """Events of one routing key that came about in one transaction. A consumer tells repeats by run and `seq`."""
+
+    events: tuple[Event, ...]
+
+
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a message that started no run; it stands among the dead letters."""
 
@@ -115,7 +124,7 @@ def messages(posted: Posted) -> list[Message]:
     return [
         *(one for wakeup in letter.wakeups for one in _wakeups(posted.number, wakeup)),
         *(_reply(moved) for moved in letter.moved if moved.reply_to),
-        *(_event(moved) for moved in letter.moved),
+        *_events(posted.number, letter.moved),
     ]
 
 
@@ -138,9 +147,25 @@ def _wakeups(number: int, wakeup: Wakeup) -> Iterator[Message]:
         )
 
 
-def _event(moved: Moved) -> Message:
-    key = f"run.{moved.state}.{moved.program}".encode()[:NAME_BYTES].decode(errors="ignore")
-    event = Event(
+def _events(number: int, moved: Iterable[Moved]) -> Iterator[Message]:
+    """Those of one routing key share messages: a message each would cost the broker more than the run did."""
+    keys: dict[str, list[Event]] = {}
+    for each in moved:
+        key = f"run.{each.state}.{each.program}".encode()[:NAME_BYTES].decode(errors="ignore")
+        keys.setdefault(key, []).append(_event(each))
+    for key, events in keys.items():
+        for start in range(0, len(events), EVENTS_PER_MESSAGE):
+            yield Message(
+                kind=Kind.EVENT,
+                exchange=EVENTS,
+                key=key,
+                body=_encode(EventBody(tuple(events[start : start + EVENTS_PER_MESSAGE]))),
+                id=f"{number}/{key}/{start}",
+            )
+
+
+def _event(moved: Moved) -> Event:
+    return Event(
         run_id=moved.run_id,
         program=moved.program,
         tenant=moved.tenant,
@@ -152,13 +177,6 @@ def _event(moved: Moved) -> Message:
         parent=moved.parent,
         result=moved.result if moved.state is RunState.SUCCEEDED else msgspec.UNSET,
         failure=moved.failure,
-    )
-    return Message(
-        kind=Kind.EVENT,
-        exchange=EVENTS,
-        key=key,
-        body=_encode(event),
-        id=f"{moved.run_id}/{moved.seq}/{moved.state}",
     )
 
 
