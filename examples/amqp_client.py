@@ -1,4 +1,4 @@
-"""Start a run over AMQP and wait for its result: `python examples/amqp_client.py amqp://… hello '"Ada"'`."""
+"""Start a run over AMQP and wait for its result: `python examples/amqp_client.py amqp://… hello '{"name": "Ada"}'`."""
 
 import sys
 import uuid
