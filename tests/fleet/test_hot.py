@@ -69,6 +69,7 @@ async def test_a_run_that_has_not_ended_and_one_that_is_not_there_are_always_ask
     await warm.world.running("a")
     for run_id in ("a", "a", "nobody", "nobody"):
         assert (await warm.reads(run_id))[1] == 1
+        assert await warm.cache.get(key_of(RunId(run_id))) is None
 
 
 async def test_the_newest_ended_runs_are_there_from_the_start(warm: Warm) -> None:

@@ -12,15 +12,16 @@ from tests.conftest import started
 from watership.adapters.redis.cache import RedisCache
 from watership.adapters.redis.fanout import RedisFanout
 from watership.adapters.redis.limiter import RedisLimiter
-from watership.adapters.redis.link import CALL_SECONDS, CALLS, REST_SECONDS, RedisLink
+from watership.adapters.redis.link import CALLS, REST_SECONDS, RedisLink
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, Unavailable
 from watership.fleet.fanout import GAP
 from watership.testing.servers import RedisServer
 from watership.wiring.shared import Shared, open_shared
 
-SLACK = 0.25
-"""Seconds: what a busy machine may add to a bound of 50 ms before the bound is in doubt."""
+PATIENCE = 0.5
+SLACK = 0.4
+"""Seconds: what a busy machine may add to that bound before the bound is in doubt."""
 
 
 class Notes:
@@ -44,7 +45,8 @@ def notes() -> Notes:
 
 @pytest.fixture
 async def link(server: RedisServer, notes: Notes) -> AsyncIterator[RedisLink]:
-    async with RedisLink(server.url, SystemClock(), notes) as link:
+    # Longer than in production: a busy machine must not look like an outage.
+    async with RedisLink(server.url, SystemClock(), notes, call_seconds=PATIENCE) as link:
         yield link
 
 
@@ -79,7 +81,7 @@ async def test_a_frozen_redis_costs_one_short_wait_and_then_nothing(
         began = time.monotonic()
         with pytest.raises(Unavailable):
             await cache.get("a")
-        assert CALL_SECONDS * 0.9 <= time.monotonic() - began < CALL_SECONDS + SLACK
+        assert PATIENCE * 0.9 <= time.monotonic() - began < PATIENCE + SLACK
         began = time.monotonic()
         for _ in range(100):
             with pytest.raises(Unavailable):
@@ -161,9 +163,9 @@ async def test_more_calls_than_redis_can_hear_are_refused_and_are_no_failure_of_
     await asyncio.sleep(0)
     with pytest.raises(Unavailable, match="more than it can hear"):
         await link.ask(lambda client: client.ping())
-    hold.set()
-    await asyncio.gather(*busy)
     assert not link.lost
+    hold.set()
+    await asyncio.gather(*busy, return_exceptions=True)
 
 
 async def test_what_is_no_address_of_a_redis_is_refused_at_the_start(notes: Notes) -> None:

@@ -42,12 +42,14 @@ class RedisLink:
     A circuit: after a failure calls are refused at once; then one is let through, and its outcome decides.
     """
 
-    def __init__(self, url: str, clock: Clock, observer: Observer) -> None:
+    def __init__(
+        self, url: str, clock: Clock, observer: Observer, *, call_seconds: float = CALL_SECONDS
+    ) -> None:
         try:
             pool = BlockingConnectionPool.from_url(
                 url,
                 max_connections=CONNECTIONS + LINES,
-                timeout=CALL_SECONDS,
+                timeout=call_seconds,
                 socket_connect_timeout=PROBE_SECONDS,
                 # Every wait is bounded here. The driver's own bound uses wait_for(), which up to Python 3.11 may
                 # swallow a cancellation; whoever closes us would wait for ever.
@@ -69,6 +71,7 @@ class RedisLink:
         self._rests_until: float | None = None
         self._trying = False
         self._calls = 0
+        self._call_seconds = call_seconds
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,7 +95,7 @@ class RedisLink:
             raise Unavailable("This process asks Redis for more than it can hear at a time.")
         self._calls += 1
         try:
-            answer = await self._within(CALL_SECONDS, call)
+            answer = await self._within(self._call_seconds, call)
         except Unavailable as error:
             await self._fail(error)
             raise
