@@ -28,9 +28,10 @@ check: setup ## format, lint, types, and the arrows of the house
 	.venv/bin/mypy $(wildcard src tests benchmarks examples)
 	.venv/bin/lint-imports --no-logo
 
-bench: ## measure, beside what others do (an environment of its own: .venv-bench)
+bench: servers ## measure, beside what others do (an environment of its own: .venv-bench)
 	@scripts/setup .venv-bench requirements-bench.txt
 	.venv-bench/bin/python -m benchmarks
+	.venv-bench/bin/python -m benchmarks.peers
 
 nightly: setup servers ## the large numbers: all tests, then the engine's campaign (CAMPAIGN=engine: that alone; BOUND=1h)
 ifndef CAMPAIGN

@@ -5,30 +5,33 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import sys
 import time
 
 import msgspec
 
 from benchmarks.peers import grounds
-from benchmarks.peers.campaign import Campaign
 from benchmarks.peers.cases import FULL, QUICK
 from benchmarks.peers.goals import GOALS, fatal, missed, values
 from benchmarks.peers.peer import TITLES
 from benchmarks.peers.table import render
+from benchmarks.peers.turns import Turns
 
 
 def main() -> int:
     """0: what is required was reached; 1: it was not, or could not be measured."""
     options = _options()
     plan, began = QUICK if options.quick else FULL, time.monotonic()
+    # As an interrupt does: the servers and workers that were started end with us.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with grounds.opened() as opened:
-        campaign = Campaign(opened, plan, options.only, began + plan.seconds)
-        campaign.run()
+        turns = Turns(opened, plan, options.only, began + plan.seconds)
+        turns.run()
         conditions = opened.conditions()
-        found = values(campaign.figures, campaign.lost())
+        found = values(turns.figures, turns.lost())
     here = machine()
-    print(render(campaign.figures, found, conditions, here))
+    print(render(turns.figures, found, conditions, here))
     print(f"\nTook {time.monotonic() - began:.0f} s.")
     if options.json:
         summary = {
@@ -40,7 +43,7 @@ def main() -> int:
             "required_missed": fatal(found),
             "conditions": conditions,
             "machine": here,
-            "figures": campaign.figures,
+            "figures": turns.figures,
         }
         print(msgspec.json.encode(summary).decode())
     return 1 if fatal(found) or not conditions.durable else 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
 
-ANSWER_SECONDS = 30.0
-"""After which a request counts as an error: nobody waits longer for a 202."""
+POST = b"POST %b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Answer:
     body: bytes
 
 
-class Broken(Exception):
+class Broken(ConnectionError):
     """The connection ended, or the answer did not come."""
 
 
@@ -33,8 +33,7 @@ class Connection(asyncio.Protocol):
         self._body = b""
 
     async def post(self, path: bytes, body: bytes) -> Answer:
-        head = b"POST %b HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        return await self._ask(head % (path, self._host, len(body)) + body)
+        return await self._ask(POST % (path, self._host, len(body), body))
 
     async def get(self, path: bytes) -> Answer:
         return await self._ask(b"GET %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (path, self._host))
@@ -42,16 +41,15 @@ class Connection(asyncio.Protocol):
     async def _ask(self, request: bytes) -> Answer:
         if self._transport is None or self._transport.is_closing():
             raise Broken("The connection is closed.")
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._answer = answer
         self._transport.write(request)
-        # Cheaper than a timeout's context for each request; it ends the connection, which fails the future.
-        late = loop.call_later(ANSWER_SECONDS, self._transport.abort)
-        try:
-            return await answer
-        finally:
-            late.cancel()
+        return await answer
+
+    def abort(self) -> None:
+        """End the connection at once; who waits for an answer gets Broken. There is no time limit of its own."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -60,8 +58,7 @@ class Connection(asyncio.Protocol):
     # --- asyncio's side -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

@@ -65,7 +65,9 @@ class Path(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     connections: int
     accepted: int
     refused: int
-    errors: tuple[str, ...]
+    errors: int
+    complaints: tuple[str, ...]
+    """The commonest errors, each with its number."""
     seconds: float
     drained_seconds: float
     cost: Cost
@@ -91,6 +93,8 @@ class Steady(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     per_second: float
     http_milliseconds: tuple[float, ...]
     done_milliseconds: tuple[float, ...]
+    cost: Cost
+    """With that of asking for the result, over and over."""
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from benchmarks.figures import percentile
-from benchmarks.peers.figures import Engine, Figures, Jobs, Path, Recovery, Steady
+from benchmarks.peers.figures import Cost, Engine, Figures, Jobs, Path, Recovery, Steady
 
 BACKLOG_SECONDS = 5.0
 """The backlog that admission control allows unless configured: what is accepted is done in twice that."""
@@ -65,7 +65,7 @@ def values(figures: Figures, lost: int | None) -> dict[str, float]:
     found: dict[str, float | None] = {
         "path_64": _median(_paths(figures, 64), lambda each: each.rate),
         "accepted_256": _median(_paths(figures, 256), lambda each: each.accepted_rate),
-        "errors_1000": _most(_paths(figures, MOST_CONNECTIONS), lambda each: float(len(each.errors))),
+        "errors_1000": _most(_paths(figures, MOST_CONNECTIONS), lambda each: float(each.errors)),
         "overload_done_p99": _most(_paths(figures, 256, MOST_CONNECTIONS), lambda each: each.done_p99),
         "engine_64": _median(_engines(figures, 64), lambda each: each.rate),
         "engine_256": _median(_engines(figures, 256), lambda each: each.rate),
@@ -85,6 +85,23 @@ def missed(values: Mapping[str, float]) -> list[str]:
 def fatal(values: Mapping[str, float]) -> list[str]:
     """The names of the goals whose required part was not reached, or not measured."""
     return [goal.name for goal in GOALS if goal.fatal(values.get(goal.name))]
+
+
+def costs(figures: Figures, goal: str) -> list[Cost]:
+    """The CPU of what a goal is about, of each repetition; none, where it is about no runs."""
+    match goal:
+        case "path_64" | "path_over_celery":
+            return [each.cost for each in _paths(figures, 64)]
+        case "accepted_256":
+            return [each.cost for each in _paths(figures, 256)]
+        case "errors_1000" | "overload_done_p99":
+            return [each.cost for each in _paths(figures, MOST_CONNECTIONS)]
+        case "engine_64" | "engine_256":
+            return [each.cost for each in _engines(figures, int(goal.removeprefix("engine_")))]
+        case "http_p50" | "http_p99" | "done_p50" | "done_p99":
+            return [each.cost for each in figures if isinstance(each, Steady)]
+        case _:
+            return []
 
 
 def _steady(steady: list[Steady]) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -76,7 +77,7 @@ class CeleryClient:
         return result
 
     async def _read(self, task: str) -> bytes | None:
-        """The stored result itself: Celery's client connects to PostgreSQL anew for each look, which takes longer."""
+        """The stored result itself: for each look at PostgreSQL, Celery's own client would connect anew."""
         if self._place.peer == POSTGRES:
             found: bytes | None = await self._pool.fetchval(READ, task)
             return found
@@ -109,9 +110,11 @@ class CeleryPeer:
         return {}
 
     def worker(self, place: Place) -> Sequence[str]:
+        # Two workers of one name fight for one queue of commands.
+        name = f"peers-{secrets.token_hex(4)}@localhost"
         return [
             *(sys.executable, "-m", "celery", "-A", "benchmarks.peers.on_celery", "worker"),
-            *("--loglevel", "WARNING", "--concurrency", str(CHILDREN), "--hostname", "%n-%i@localhost"),
+            *("--loglevel", "WARNING", "--concurrency", str(CHILDREN), "--hostname", name),
             *("--without-gossip", "--without-mingle"),
         ]
 

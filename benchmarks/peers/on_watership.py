@@ -175,7 +175,7 @@ class WatershipPeer:
                 connection = await connect(self.url)
                 answer = await connection.get(b"/readyz")
                 connection.close()
-            except (OSError, ConnectionError):
+            except OSError:  # not there yet, or not ready to talk
                 await asyncio.sleep(0.05)
                 continue
             if answer.status == 200:

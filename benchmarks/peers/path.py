@@ -21,6 +21,12 @@ from benchmarks.peers.place import Place
 from benchmarks.peers.processes import Started, running
 from benchmarks.peers.survival import Kept, wrong
 
+ANSWER_SECONDS = 30.0
+"""After the end of a case: an answer that is still not there then counts as an error."""
+
+BODY = b'{"agent":"three_steps","input":{"number":%d}}'
+"""Encoded by hand: what the load generator uses is missing to those that are measured."""
+
 AGAIN_SECONDS = 0.1
 """After a 429. A client as impatient as this one, told to wait longer, is part of an overload."""
 
@@ -70,7 +76,7 @@ async def measure(place: Place, case: Case) -> list[Path | Steady]:
             try:
                 meter = Meter({name: each.pid for name, each in started.items()} | dict(place.servers))
                 numbers = itertools.count()
-                figures: list[Path | Steady] = [await _steady(client, numbers, case)]
+                figures: list[Path | Steady] = [await _steady(client, meter, numbers, case)]
                 kept: dict[str, int] = {}
                 for connections in case.connections:
                     path, accepted_runs = await _loaded(database, meter, numbers, connections, case.seconds)
@@ -90,8 +96,8 @@ async def _warm(client: WatershipClient, started: dict[str, Started], count: int
         await client.result(await client.start(message("three_steps", number=number)))
 
 
-async def _steady(client: WatershipClient, numbers: Iterator[int], case: Case) -> Steady:
-    began, http, tasks = time.perf_counter(), [], []
+async def _steady(client: WatershipClient, meter: Meter, numbers: Iterator[int], case: Case) -> Steady:
+    reading, began, http, tasks = meter.read(), time.perf_counter(), [], []
 
     async def one(due: float, number: int) -> float:
         run_id = await client.start(message("three_steps", number=number))
@@ -107,7 +113,12 @@ async def _steady(client: WatershipClient, numbers: Iterator[int], case: Case) -
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             tasks.append(group.create_task(one(due, next(numbers))))
     done = tuple(task.result() for task in tasks)
-    return Steady(per_second=case.per_second, http_milliseconds=tuple(http), done_milliseconds=done)
+    return Steady(
+        per_second=case.per_second,
+        http_milliseconds=tuple(http),
+        done_milliseconds=done,
+        cost=reading.cost(meter.read(), jobs=len(done), seconds=time.perf_counter() - began),
+    )
 
 
 async def _loaded(
@@ -117,7 +128,9 @@ async def _loaded(
     opened = await _opened(connections, tally)
     last = await database.fetchval("SELECT coalesce(max(serial), 0) FROM runs")
     reading, began = meter.read(), time.perf_counter()
+    late = asyncio.get_running_loop().call_later(seconds + ANSWER_SECONDS, _abort, opened)
     await asyncio.gather(*(_client(each, numbers, began + seconds, tally) for each in opened))
+    late.cancel()
     took = time.perf_counter() - began
     await _all_done(database)
     drained = time.perf_counter() - began
@@ -131,7 +144,8 @@ async def _loaded(
         connections=connections,
         accepted=len(tally.accepted),
         refused=tally.refused,
-        errors=tuple(f"{count} x {what}" for what, count in tally.errors.most_common(5)),
+        errors=sum(tally.errors.values()),
+        complaints=tuple(f"{count} x {what}" for what, count in tally.errors.most_common(5)),
         seconds=took,
         drained_seconds=drained,
         cost=reading.cost(later, jobs=len(tally.accepted), seconds=drained),
@@ -155,11 +169,16 @@ async def _opened(connections: int, tally: Tally) -> list[Connection]:
     return opened
 
 
+def _abort(connections: list[Connection]) -> None:
+    for each in connections:
+        each.abort()
+
+
 async def _client(connection: Connection, numbers: Iterator[int], until: float, tally: Tally) -> None:
     while (asked := time.perf_counter()) < until:
         number = next(numbers)
         try:
-            answer = await connection.post(MESSAGES, message("three_steps", number=number))
+            answer = await connection.post(MESSAGES, BODY % number)
         except Broken as error:
             tally.errors[str(error)] += 1
             return

@@ -43,7 +43,7 @@ async def measure(peer: Peer, place: Place, case: Case) -> Recovery:
     names = (f"worker-{number}" for number in itertools.count())
     files = (place.folder / f"marks-{number}" for number in itertools.count())
     workers = 1 if peer.supervised else WORKERS
-    times, memory = [], []
+    times, memory, processes = [], [], 0
     with running(peer.front(place), place) as fronts:
         async with peer.opened(place, working=False) as client:
             with running({next(names): peer.idle(place) for _ in range(workers)}, place) as started:
@@ -53,12 +53,13 @@ async def measure(peer: Peer, place: Place, case: Case) -> Recovery:
                     started[name] = Started(name, peer.idle(place), place, {})
 
                 for _ in range(case.kills):
-                    await _settled(client, files, started, peer)
-                    memory.append(pss_megabytes(next(reversed(started.values())).pid))
+                    await _settled(client, files, started)
+                    idle = next(reversed(started.values())).pid
+                    memory.append(pss_megabytes(idle))
+                    processes = len(family.members(idle))
                     times.append(
                         await _kill(client, next(files), started, replacement, supervised=peer.supervised)
                     )
-                processes = len(family.members(next(reversed(started.values())).pid))
         for each in fronts.values():
             each.check()
     imports = tuple(import_milliseconds(peer.imports, place) for _ in range(IMPORTS))
@@ -71,11 +72,8 @@ async def measure(peer: Peer, place: Place, case: Case) -> Recovery:
     )
 
 
-async def _settled(client: Client, files: Iterator[Path], started: dict[str, Started], peer: Peer) -> None:
+async def _settled(client: Client, files: Iterator[Path], started: dict[str, Started]) -> None:
     """Until every worker has taken a job to its end: a file that holds a mark already lets nobody sit still."""
-    if peer.supervised:
-        await asyncio.sleep(SETTLE_SECONDS)
-        return
     missing = dict(started)
     deadline = time.monotonic() + BEGIN_SECONDS
     while missing:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from benchmarks.figures import Spread, percentile
 from benchmarks.peers.figures import Cost, Engine, Failed, Figures, Jobs, Path, Recovery, Steady
-from benchmarks.peers.goals import GOALS, Goal
+from benchmarks.peers.goals import GOALS, Goal, costs
 from benchmarks.peers.grounds import Conditions
 from benchmarks.peers.peer import TITLES
 
@@ -27,12 +27,14 @@ def render(figures: Figures, values: Mapping[str, float], conditions: Conditions
         grid([ENGINE, *_engines(figures)]),
         "Watership's whole path: HTTP 202 (committed) → RabbitMQ → worker → 3 journaled steps → stored result",
         grid([PATH, *_paths(figures)]),
+        *_complaints(figures),
         *_steady(figures),
         "SIGKILL of a worker → its work begins elsewhere; an idle worker",
         grid([RECOVERY, *_recoveries(figures)]),
         *_failures(figures),
         "Goals",
         grid([("", "reached", "goal", ""), *(_goal(goal, values.get(goal.name)) for goal in GOALS)]),
+        *_profiles(figures, values),
         *_conditions(conditions),
         machine,
         f"Median [least..most] of the repetitions. CPU µs per job is the steadier column; where others took more than "
@@ -103,7 +105,7 @@ def _paths(figures: Figures) -> Iterable[Row]:
             _ranged([each.rate for each in rows]),
             _ranged([each.accepted_rate for each in rows]),
             _ranged([float(each.refused) for each in rows]),
-            "; ".join(error for each in rows for error in each.errors) or "0",
+            _ranged([float(each.errors) for each in rows]),
             _pair([each.http_milliseconds for each in rows]),
             f"{Spread.of([each.done_p50 for each in rows]).median:,.0f}/"
             f"{Spread.of([each.done_p99 for each in rows]).median:,.0f}",
@@ -111,6 +113,17 @@ def _paths(figures: Figures) -> Iterable[Row]:
             profile(costs),
             _others(costs),
         )
+
+
+def _complaints(figures: Figures) -> Iterable[str]:
+    said = [
+        f"{each.connections} connections: {line}"
+        for each in figures
+        if isinstance(each, Path)
+        for line in each.complaints
+    ]
+    if said:
+        yield "\n".join(["Errors of the whole path", *said])
 
 
 def _steady(figures: Figures) -> Iterable[str]:
@@ -147,6 +160,18 @@ def _goal(goal: Goal, value: float | None) -> Row:
     shown = "not measured" if value is None else f"{value:,.1f} {goal.unit}"
     word = "reached" if goal.reached(value) else "REQUIRED, MISSED" if goal.fatal(value) else "missed"
     return goal.title, shown, f"{sign} {goal.want:,g} {goal.unit}", word
+
+
+def _profiles(figures: Figures, values: Mapping[str, float]) -> Iterable[str]:
+    """For each goal that was missed, where the CPU went."""
+    rows = [
+        (goal.title, f"{profile(spent)} µs/run; others {_others(spent)} cores")
+        for goal in GOALS
+        if not goal.reached(values.get(goal.name)) and (spent := costs(figures, goal.name))
+    ]
+    if rows:
+        yield "Where the CPU went, for the goals that were missed"
+        yield grid(rows)
 
 
 def _conditions(conditions: Conditions | None) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The campaign of measurements: peers in turns, each in a process of its own, until all is measured or time is up."""
+"""Peers take turns, each measurement in a process of its own, until all is measured or the time is up."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEAST_SECONDS = 8.0
 US = "watership"
 
 
-class Campaign:
+class Turns:
     """`figures` grow as it goes; `kept` are the folders of accepted runs that must survive."""
 
     def __init__(self, grounds: Grounds, plan: Plan, peers: tuple[str, ...], deadline: float) -> None:
@@ -45,7 +45,7 @@ class Campaign:
             for kind, peer in self._measurements(repetition):
                 left = self._deadline - time.monotonic()
                 if left < LEAST_SECONDS:
-                    if repetition == 1 or kind == "recovery":
+                    if repetition == 1:
                         self._fail(peer, kind, "not reached: the time of the whole run was up")
                     continue
                 say(
@@ -71,12 +71,14 @@ class Campaign:
         if US in self._peers:
             yield "path", US
         yield from (("engine", peer) for peer in self._peers if peer in ENGINES)
+        recovering = [peer for peer in self._peers if peer in self._plan.kills and repetition == 1]
+        yield from (("recovery", peer) for peer in recovering if peer == US)
         yield from (("jobs", peer) for peer in self._peers)
-        if repetition == 1:
-            yield from (("recovery", peer) for peer in self._peers if peer in self._plan.recovering)
+        yield from (("recovery", peer) for peer in recovering if peer != US)
 
     def _measure(self, kind: str, peer: str, seconds: float) -> None:
-        case = msgspec.structs.replace(self._plan.case, jobs=self._plan.jobs[peer])
+        plan = self._plan
+        case = msgspec.structs.replace(plan.case, jobs=plan.jobs[peer], kills=plan.kills.get(peer, 0))
         with self._grounds.place(peer, keep=kind == "path") as place:
             try:
                 self.figures.extend(_in_process(kind, place, case, seconds))
