@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import msgspec
 
 import watership
@@ -25,7 +26,12 @@ SLOTS = 256
 """Runs of the worker at a time: so many that it is never the slots which limit it."""
 
 MESSAGES = b"/api/v1/messages"
+READ = "SELECT state, result, failure FROM runs WHERE id = $1"
+ENDS = frozenset({"succeeded", "failed", "cancelled"})
 STORED = "SELECT count(*) FROM runs WHERE state = 'succeeded'"
+READERS = 8
+"""Connections that look for results."""
+
 READY_SECONDS = 30.0
 UPGRADE_SECONDS = 60.0
 LOG_CHARACTERS = 3_000
@@ -35,13 +41,7 @@ class Accepted(msgspec.Struct):
     run_id: str
 
 
-class Seen(msgspec.Struct):
-    state: str
-    result: int | None = None
-
-
 accepted = msgspec.json.Decoder(Accepted)
-seen = msgspec.json.Decoder(Seen)
 
 
 def message(agent: str, **given: object) -> bytes:
@@ -57,9 +57,10 @@ class Failure(Exception):
 
 
 class WatershipClient:
-    """Speaks HTTP, on as many connections as there are jobs under way at a time."""
+    """Speaks HTTP, on as many connections as there are requests under way at a time."""
 
-    def __init__(self, place: Place, url: str) -> None:
+    def __init__(self, place: Place, url: str, pool: asyncpg.Pool) -> None:
+        self._pool = pool
         self._counter = results.Counter(place.postgres, STORED)
         self._url = url
         self._free: list[Connection] = []
@@ -77,18 +78,12 @@ class WatershipClient:
         return accepted.decode(answer.body).run_id
 
     async def result(self, run_id: str) -> int:
-        path = b"/api/v1/runs/" + run_id.encode()
-        while True:
-            async with self._connection() as connection:
-                answer = await connection.get(path)
-            if answer.status != 200:
-                raise Refused(f"{answer.status}: {answer.body.decode(errors='replace')}")
-            run = seen.decode(answer.body)
-            if run.state == "succeeded" and run.result is not None:
-                return run.result
-            if run.state in {"failed", "cancelled"}:
-                raise Failure(f"The run {run_id} is {run.state}.")
+        """Read where it is stored, as the peers' results are: to ask over HTTP so often would be most of the load."""
+        while (row := await self._pool.fetchrow(READ, run_id)) is None or row["state"] not in ENDS:
             await asyncio.sleep(POLL_SECONDS)
+        if row["state"] != "succeeded":
+            raise Failure(f"The run {run_id} is {row['state']}: {row['failure']}")
+        return msgspec.json.decode(row["result"], type=int)
 
     async def stored(self) -> int:
         return await self._counter.count()
@@ -161,11 +156,12 @@ class WatershipPeer:
     @asynccontextmanager
     async def opened(self, place: Place, *, working: bool = True) -> AsyncIterator[WatershipClient]:
         await self.ready()
-        client = WatershipClient(place, self.url)
-        try:
-            yield client
-        finally:
-            await client.close()
+        async with asyncpg.create_pool(place.postgres, min_size=1, max_size=READERS) as pool:
+            client = WatershipClient(place, self.url, pool)
+            try:
+                yield client
+            finally:
+                await client.close()
 
     async def ready(self) -> None:
         """Until the server says that it takes requests. Raises Unavailable when it does not in time."""

@@ -16,6 +16,7 @@ from benchmarks.peers import survival
 from benchmarks.peers.cases import MEASUREMENT_SECONDS, Case, Plan
 from benchmarks.peers.engine import PEERS as ENGINES
 from benchmarks.peers.figures import Failed, Figures
+from benchmarks.peers.goals import CELERY, US
 from benchmarks.peers.grounds import Grounds
 from benchmarks.peers.place import Place
 from benchmarks.peers.survival import Kept
@@ -24,8 +25,6 @@ from watership.testing.servers import family
 ERROR_CHARACTERS = 1_500
 LEAST_SECONDS = 8.0
 """A measurement that has less time left is not begun."""
-
-US = "watership"
 
 
 class Turns:
@@ -67,13 +66,15 @@ class Turns:
         return len(found)
 
     def _measurements(self, repetition: int) -> Iterator[tuple[str, str]]:
-        # What the goals are about comes first: the time of the whole run may end before the last.
+        # What is required comes first, then what the goals are about: the time of all may be up before the last.
+        required = [peer for peer in self._peers if peer in CELERY]
+        recovering = [peer for peer in self._peers if peer in self._plan.kills and repetition == 1]
         if US in self._peers:
             yield "path", US
+        yield from (("jobs", peer) for peer in required)
         yield from (("engine", peer) for peer in self._peers if peer in ENGINES)
-        recovering = [peer for peer in self._peers if peer in self._plan.kills and repetition == 1]
         yield from (("recovery", peer) for peer in recovering if peer == US)
-        yield from (("jobs", peer) for peer in self._peers)
+        yield from (("jobs", peer) for peer in self._peers if peer not in required)
         yield from (("recovery", peer) for peer in recovering if peer != US)
 
     def _measure(self, kind: str, peer: str, seconds: float) -> None:
