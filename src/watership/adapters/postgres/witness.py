@@ -99,7 +99,12 @@ class PostgresWitness:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     return await self._look(session, workers, now)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as reason:
+            except (
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ) as reason:
                 # Whatever it was, this session has proved nothing: it is given up, and what it saw with it.
                 session.terminate()
                 raise Unavailable(f"The session of worker {self._worker} was lost: {reason!r}.") from reason
