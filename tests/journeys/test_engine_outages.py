@@ -117,7 +117,7 @@ async def test_without_postgres_new_work_is_refused_and_accepted_work_goes_on_wh
     await asyncio.to_thread(postgres.stop)
     try:
         health = await system.until("/health", status="failed")
-        assert (health.status, health.body["rabbitmq"], health.body["redis"]) == (503, "ok", "ok")
+        assert (health.status, health.body["rabbitmq"]) == (503, "ok")
         assert health.body["database"] != "ok"
         assert (await system.ask("GET", "/livez")).status == 200
         ready = await system.ask("GET", "/readyz")
@@ -139,6 +139,9 @@ async def test_without_postgres_new_work_is_refused_and_accepted_work_goes_on_wh
 async def test_without_broker_or_cache_work_goes_on_and_health_names_what_is_missing(
     system: System, server: Server
 ) -> None:
+    adapters = (await system.ask("GET", "/health")).body["adapters"]
+    if "none configured" in json.dumps(adapters) and server == "redis":
+        pytest.skip("this build has no cache: Redis cannot be missed")
     lost = system.servers.by_name(server)
     await asyncio.to_thread(lost.stop)
     try:
@@ -184,6 +187,21 @@ async def test_no_run_is_taken_from_a_living_worker_when_postgres_is_restarted(s
     entered = list(read_entries(system.folder))
     history = History(accepted=load.record.accepted, runs=runs, journals=journals, entered=entered)
     assert list(judge(history).findings) == []
-    owners = {run: {each.pid for each in entered if each.run == run} for run in runs}
-    assert [run for run, pids in owners.items() if len(pids) != 1] == []
-    assert [run.id for run in runs.values() if run.epoch != 1] == []
+    # Taken from its worker: another one writes, so that its own writes are refused, or it is called dead.
+    # A run that its worker gave up, or never heard that it had claimed, waits for its lease to end: late, not taken.
+    # A renewal that crossed with the run's own end is logged as fenced too; a write's refusal names the epoch.
+    told = told_of(system.folder)
+    refused = [line for line in told.splitlines() if "run fenced" in line and '"current"' in line]
+    assert refused == [], told
+    assert "buried" not in told, told
+
+
+def told_of(folder: Path) -> str:
+    """What the processes logged about runs that they lost, and about their sessions."""
+    words = ("fenced", "lost", "session", "buried", "renewal", "claim failed", "worker st")
+    return "\n".join(
+        f"{log.stem} {line}"
+        for log in sorted(folder.glob("*.log"))
+        for line in log.read_text().splitlines()
+        if any(word in line for word in words)
+    )

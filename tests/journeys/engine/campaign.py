@@ -183,14 +183,18 @@ class Campaign:
             await asyncio.sleep(WIDE_AFTER)
 
     async def _quiet(self) -> float | None:
-        """No faults, no new messages: how long until everything had ended; None if it had not."""
+        """No faults, no new messages: how long until everything had ended and was told; None if it never was."""
         began = time.monotonic()
         async with watching(self.stage) as kernel:
             while (passed := time.monotonic() - began) < QUIET_SECONDS:
                 left = await _unended(kernel.store)
                 if left == 0:
-                    return passed
-                self.tell(f"quiet for {passed:.0f} s: {left} runs have not ended")
+                    waiting = 0 if self.servers is None else sum((await self.servers.left()).values())
+                    if waiting == 0:
+                        return passed
+                    self.tell(f"quiet for {passed:.0f} s: outbox and queues still hold {waiting}")
+                else:
+                    self.tell(f"quiet for {passed:.0f} s: {left} runs have not ended")
                 await asyncio.sleep(0.5 if passed < 5 else 2.0)
         return None
 

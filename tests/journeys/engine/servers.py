@@ -77,7 +77,10 @@ class RealServers:
         """What stands in the outbox and in the queues, by name: all of it should be nought."""
         waiting = int(await asyncio.to_thread(self._count, "outbox"))
         queues = await asyncio.to_thread(self.queues)
-        return {"outbox": waiting, **{name: each for name, each in queues.items() if name != DEAD}}
+        return {
+            "outbox": waiting,
+            **{name: each for name, each in queues.items() if name != DEAD and PING not in name},
+        }
 
     def queues(self) -> dict[str, int]:
         """Messages in each queue, delivered ones too."""

@@ -101,7 +101,14 @@ class PostgresBell:
                     for payload in payloads(words):
                         await session.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
                     await asyncio.sleep(GATHER_SECONDS)
-            except (Unavailable, NotAllowed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except (
+                Unavailable,
+                NotAllowed,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+                OSError,
+            ):
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _connect(self) -> Session:
