@@ -21,6 +21,9 @@ WAIT_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
 """How long the making of one connection may take, TLS included."""
 
+COMMAND_SECONDS = 30.0
+"""How long any statement may take before its connection counts as lost: a server may be frozen, or cut off."""
+
 CLOSE_SECONDS = 2.0
 """How long a connection may take to say good-bye before it is cut."""
 
@@ -50,17 +53,14 @@ class Pool:
         name: str,
         settings: dict[str, str] | None = None,
         statement_cache_size: int = 200,
-        forget: Callable[[], None] | None = None,
     ) -> None:
-        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions.
-
-        `forget` is called when a connection was lost: what was known of the database may be so no more.
-        """
+        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions."""
         self._url = url
         self._name = name
         self._settings = SETTINGS if settings is None else settings
         self._statements = statement_cache_size
-        self._forget = forget
+        self.on_loss: Callable[[], None] = nothing
+        """Called when a connection was lost: what was known of the database may be so no more."""
         self._room = asyncio.Semaphore(size)
         self._idle: list[Session] = []
         self._busy: set[Session] = set()
@@ -125,6 +125,7 @@ class Pool:
             if not session.is_closed():
                 self._busy.add(session)
                 return session
+            self.on_loss()
         session = await connect(
             self._url, name=self._name, settings=self._settings, statement_cache_size=self._statements
         )
@@ -142,8 +143,11 @@ class Pool:
     def _drop(self, session: Session) -> None:
         self._busy.discard(session)
         session.terminate()
-        if self._forget is not None:
-            self._forget()
+        self.on_loss()
+
+
+def nothing() -> None:
+    """What is done about a lost connection where nothing is to be done."""
 
 
 async def connect(
@@ -159,6 +163,7 @@ async def connect(
         session = await asyncpg.connect(
             url,
             timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
             statement_cache_size=statement_cache_size,
             server_settings={"application_name": name},
             **more,
