@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("watership.cli.roles:serve", "Answer HTTP."),
     "worker": ("watership.cli.roles:worker", "Execute runs."),
     "doctor": ("watership.cli.doctor:doctor", "What is wrong here, and the command that mends it."),
+    "db": ("watership.cli.db:db", "The store's schema: status, upgrade, downgrade."),
     "agent": ("watership.cli.agent:agent", "Agents: list."),
     "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),

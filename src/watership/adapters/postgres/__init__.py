@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watership.adapters.postgres.bell import PostgresBell
 from watership.adapters.postgres.outbox import PostgresOutbox
-from watership.adapters.postgres.schema import PostgresSchema, SchemaStatus
+from watership.adapters.postgres.schema import PostgresSchema
 from watership.adapters.postgres.store import PostgresStore
 from watership.adapters.postgres.witness import PostgresWitness
 
@@ -14,5 +14,4 @@ __all__ = [
     "PostgresSchema",
     "PostgresStore",
     "PostgresWitness",
-    "SchemaStatus",
 ]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from importlib import resources
 
-import msgspec
-
+from watership.adapters.ledger.versions import SchemaStatus, check_target, status_of, too_new
 from watership.adapters.postgres.locks import SCHEMA_KEY, lock_exclusively
 from watership.adapters.postgres.pool import Session, connect
 from watership.adapters.postgres.translation import translated
-from watership.errors import BadInput, Conflict
 from watership.fleet.build import SchemaRange
 
 SCHEMA = SchemaRange(1, 1)
@@ -20,18 +18,6 @@ _VERSION = "SELECT coalesce(max(version), 0) FROM schema_versions"
 _REGISTER = """
 CREATE TABLE IF NOT EXISTS schema_versions (
   version INTEGER PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp())"""
-
-
-class SchemaStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`present` stands in the database (0: nothing); this build needs one of `lowest` to `highest`."""
-
-    present: int
-    lowest: int = SCHEMA.lowest
-    highest: int = SCHEMA.highest
-
-    @property
-    def fits(self) -> bool:
-        return self.lowest <= self.present <= self.highest
 
 
 class PostgresSchema:
@@ -54,10 +40,7 @@ class PostgresSchema:
 
     async def downgrade(self, version: int) -> SchemaStatus:
         """Go back to an older schema; what only the newer one can hold is lost."""
-        if not 0 <= version <= SCHEMA.highest:
-            raise BadInput(
-                f"There is no schema {version}; this build knows {SCHEMA.lowest} to {SCHEMA.highest}."
-            )
+        check_target(version, SCHEMA)
         return await self._move(version)
 
     async def _move(self, target: int) -> SchemaStatus:
@@ -76,7 +59,7 @@ class PostgresSchema:
                     for version in range(status.present, target, -1):
                         await session.execute(migration(f"backward_{version}.sql"))
                         await session.execute("DELETE FROM schema_versions WHERE version = $1", version)
-                return SchemaStatus(present=target)
+                return status_of(target, SCHEMA)
         finally:
             session.terminate()
 
@@ -86,26 +69,7 @@ class PostgresSchema:
 
 async def read_status(session: Session) -> SchemaStatus:
     present = await session.fetchval(_PRESENT)
-    return SchemaStatus(present=await session.fetchval(_VERSION) if present else 0)
-
-
-def check(status: SchemaStatus) -> None:
-    """Raise Conflict unless this build can work with the schema. Nobody migrates by the way."""
-    if status.fits:
-        return
-    if status.present > status.highest:
-        raise too_new(status)
-    raise Conflict(
-        f"The database has schema {status.present or 'none'}; this build needs {status.highest}.",
-        fix="Run: watership db upgrade",
-    )
-
-
-def too_new(status: SchemaStatus) -> Conflict:
-    return Conflict(
-        f"The database has schema {status.present}; this build knows {status.lowest} to {status.highest}.",
-        fix="Start the newer build, or go back with it first: watership db downgrade",
-    )
+    return status_of(await session.fetchval(_VERSION) if present else 0, SCHEMA)
 
 
 def migration(name: str) -> str:

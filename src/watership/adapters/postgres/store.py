@@ -13,6 +13,7 @@ import msgspec
 
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.columns import intake_of, micros, moment
+from watership.adapters.ledger.versions import check
 from watership.adapters.postgres import queries
 from watership.adapters.postgres.flush import flush
 from watership.adapters.postgres.loading import NOW, Loader
@@ -21,7 +22,7 @@ from watership.adapters.postgres.naming import Births
 from watership.adapters.postgres.outbox import PostgresOutbox
 from watership.adapters.postgres.pool import Pool, Session
 from watership.adapters.postgres.remembered import Remembered
-from watership.adapters.postgres.schema import check, read_status
+from watership.adapters.postgres.schema import read_status
 from watership.adapters.postgres.sheet import Sheet
 from watership.adapters.postgres.transaction import Memory, write
 from watership.adapters.postgres.translation import Again, again, translation

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
 from watership.adapters.ledger.columns import micros
-from watership.adapters.sqlite.connection import BUSY_SECONDS, immediate
-from watership.errors import BadInput, Conflict, Unavailable
+from watership.adapters.ledger.versions import SchemaStatus, check_target, status_of, too_new
+from watership.adapters.sqlite.connection import BUSY_SECONDS, connect, immediate, translated
+from watership.durable.clock import SystemClock
+from watership.errors import BadInput, Unavailable
 from watership.fleet.build import SchemaRange
 
 SCHEMA = SchemaRange(1, 2)
@@ -35,14 +39,60 @@ def prepare(connection: sqlite3.Connection, now: datetime) -> None:
         )
         present = connection.execute("SELECT coalesce(max(version), 0) FROM schema_versions").fetchone()[0]
         if present > SCHEMA.highest:
-            raise Conflict(
-                f"The store has schema {present}; this build knows {SCHEMA.lowest} to {SCHEMA.highest}.",
-                fix="Start the newer build, or migrate the store back with it first.",
-            )
+            raise too_new(status_of(present, SCHEMA))
         for version in range(present + 1, SCHEMA.highest + 1):
             for statement in statements(migration(f"forward_{version}.sql")):
                 connection.execute(statement)
             connection.execute("INSERT INTO schema_versions VALUES (?, ?)", (version, micros(now)))
+
+
+class SQLiteSchema:
+    """The schema of one file. A process that opens the file brings it up to date by itself; this also goes back."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def status(self) -> SchemaStatus:
+        return await asyncio.to_thread(self._status)
+
+    async def upgrade(self) -> SchemaStatus:
+        return await asyncio.to_thread(self._upgrade)
+
+    async def downgrade(self, version: int) -> SchemaStatus:
+        """Go back to an older schema; what only the newer one can hold is lost."""
+        check_target(version, SCHEMA)
+        return await asyncio.to_thread(self._downgrade, version)
+
+    def _status(self) -> SchemaStatus:
+        if not self._path.exists():
+            return status_of(0, SCHEMA)
+        with translated(), closing(connect(self._path, readonly=True)) as connection:
+            return _read_status(connection)
+
+    def _upgrade(self) -> SchemaStatus:
+        refuse_network(self._path.parent)
+        with translated(), closing(connect(self._path)) as connection:
+            prepare(connection, SystemClock().now())
+            return _read_status(connection)
+
+    def _downgrade(self, version: int) -> SchemaStatus:
+        if not self._path.exists():
+            return status_of(0, SCHEMA)
+        with translated(), closing(connect(self._path)) as connection, immediate(connection):
+            status = _read_status(connection)
+            if status.present > SCHEMA.highest:
+                raise too_new(status)
+            for each in range(status.present, version, -1):
+                for statement in statements(migration(f"backward_{each}.sql")):
+                    connection.execute(statement)
+                connection.execute("DELETE FROM schema_versions WHERE version = ?", (each,))
+            return _read_status(connection)
+
+
+def _read_status(connection: sqlite3.Connection) -> SchemaStatus:
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_versions'").fetchone()
+    query = "SELECT coalesce(max(version), 0) FROM schema_versions"
+    return status_of(connection.execute(query).fetchone()[0] if known else 0, SCHEMA)
 
 
 def migration(name: str) -> str:
