@@ -23,12 +23,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("watership.cli.roles:serve", "Answer HTTP."),
     "worker": ("watership.cli.roles:worker", "Execute runs."),
     "doctor": ("watership.cli.doctor:doctor", "What is wrong here, and the command that mends it."),
+    "db": ("watership.cli.db:db", "The store's schema: status, upgrade, downgrade."),
     "agent": ("watership.cli.agent:agent", "Agents: list."),
     "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer."),
     "dead": ("watership.cli.dead:dead", "Dead letters: list, requeue, discard."),
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),
     "topology": ("watership.cli.topology:topology", "The broker's queues: plan, apply, verify, export."),
-    "db": ("watership.cli.db:db", "The store's tables: status, upgrade, downgrade."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),
     "release": (
         "watership.cli.release:release",

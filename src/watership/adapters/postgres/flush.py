@@ -61,7 +61,7 @@ def _insert(table: str, *columns: str, returning: str = "") -> Part:
 
 
 def _update(name: str, *columns: str) -> Part:
-    changes = ", ".join(f"{column} = new.{column}" for column in columns)
+    changes = ", ".join(f"{column} = new.{column}" for column in columns) + ", revision = runs.revision + 1"
     return Part(name, f"UPDATE runs SET {changes} FROM {{}} WHERE runs.id = new.id", ("id", *columns))  # noqa: S608
 
 

@@ -36,6 +36,7 @@ from watership.adapters.postgres.needs import (
     SignalNeed,
     UnclaimedNeed,
 )
+from watership.adapters.postgres.remembered import Remembered
 from watership.adapters.postgres.runs import Turns
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
@@ -47,33 +48,35 @@ HEADS = 2
 
 NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _OPEN = "state NOT IN ('succeeded', 'failed', 'cancelled')"
+_ROW = f"{RUN}, serial, revision"
 # The time is read outside of the locking, so that it is the time at which the last lock was got.
 _LOCK = f"""
 SELECT locked.*, {NOW} FROM (VALUES (1)) AS once LEFT JOIN LATERAL (
-  SELECT {RUN}, serial FROM runs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
-_FREE = f"SELECT {RUN}, serial, input FROM runs WHERE id = ANY($1::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
+  SELECT id, revision FROM runs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
+_READ = f"SELECT {_ROW} FROM runs WHERE id = ANY($1::text[])"  # noqa: S608
+_FREE = f"SELECT {_ROW}, input FROM runs WHERE id = ANY($1::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
 _DUE = f"""
 WITH ready AS MATERIALIZED (
-  SELECT {RUN}, serial, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready'
+  SELECT {_ROW}, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready'
   ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
 ), waiting AS MATERIALIZED (
-  SELECT {RUN}, serial, input FROM runs WHERE state = 'waiting' AND wake_at <= $4 AND id IN (
+  SELECT {_ROW}, input FROM runs WHERE state = 'waiting' AND wake_at <= $4 AND id IN (
     SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'waiting' AND wake_at IS NOT NULL
       AND wake_at <= $4 ORDER BY wake_at, serial LIMIT $5)
   ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
 ), running AS MATERIALIZED (
-  SELECT {RUN}, serial, input FROM runs WHERE state = 'running' AND lease_until <= $4 AND id IN (
+  SELECT {_ROW}, input FROM runs WHERE state = 'running' AND lease_until <= $4 AND id IN (
     SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running' AND lease_until <= $4
     ORDER BY lease_until, serial LIMIT $5)
   ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
 ) SELECT * FROM ready UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM running"""  # noqa: S608
 _LEASED = f"""
-SELECT {RUN}, serial FROM runs WHERE lease_owner = $1 AND state = 'running' ORDER BY id FOR UPDATE"""  # noqa: S608
+SELECT {_ROW} FROM runs WHERE lease_owner = $1 AND state = 'running' ORDER BY id FOR UPDATE"""  # noqa: S608
 _UNCLAIMED = f"""
-SELECT {RUN}, serial FROM runs WHERE deployment = $1 AND epoch = 0 AND state IN ('ready', 'queued')
+SELECT {_ROW} FROM runs WHERE deployment = $1 AND epoch = 0 AND state IN ('ready', 'queued')
 ORDER BY id FOR UPDATE"""  # noqa: S608
 _OPEN_CHILDREN = f"""
-SELECT {RUN}, serial FROM runs WHERE parent = $1 AND {_OPEN} ORDER BY id FOR UPDATE"""  # noqa: S608
+SELECT {_ROW} FROM runs WHERE parent = $1 AND {_OPEN} ORDER BY id FOR UPDATE"""  # noqa: S608
 _CHILDREN = "SELECT count(DISTINCT coalesce(parent_key, '')) FROM runs WHERE parent = $1"
 _JOURNALS = """
 SELECT run_id, version, event FROM journal WHERE run_id = ANY($1::text[]) ORDER BY run_id, seq"""
@@ -113,8 +116,11 @@ class Connection(Protocol):
 class Loader:
     """Fills one sheet through one connection, inside one transaction."""
 
-    def __init__(self, db: Connection, sheet: Sheet, clock: Clock | None) -> None:
+    def __init__(
+        self, db: Connection, sheet: Sheet, clock: Clock | None, remembered: Remembered | None = None
+    ) -> None:
         self._db = db
+        self._remembered = remembered or Remembered()
         self._sheet = sheet
         self._clock = clock
         self._now = 0
@@ -128,10 +134,18 @@ class Loader:
     async def lock_runs(self, wanted: Sequence[RunId]) -> None:
         """Lock and read these runs, in the order of their ids as every transaction does; and look at the clock."""
         rows = await self._db.fetch(_LOCK, wanted)
-        self._sheet.absent.update(run_id for run_id in wanted if run_id not in self._sheet.now)
-        self._now = rows[-1][28]
-        if rows[0][0] is not None:
-            self._know(rows)
+        self._now = rows[-1][2]
+        unread: list[RunId] = []
+        for run_id, revision, _ in rows:
+            known = self._remembered.get(run_id, revision)
+            if known is not None:
+                self._sheet.know(*known)
+            elif run_id is not None:
+                unread.append(run_id)
+        if unread:
+            self._know(await self._db.fetch(_READ, unread))
+        known_now = self._sheet.now
+        self._sheet.absent.update(run_id for run_id in wanted if run_id not in known_now)
 
     async def read_facts(
         self,
@@ -251,7 +265,7 @@ class Loader:
         for row in rows:
             run = run_of(row)
             self._sheet.absent.discard(run.id)
-            self._sheet.know(run, row[27])
+            self._sheet.know(run, row[27], row[28])
 
     async def _know_whole(self, rows: Sequence[Row]) -> None:
         """Rows with their inputs. Their histories are read only now: a row that was just locked may have grown."""
@@ -259,7 +273,7 @@ class Loader:
         new = [row for row in rows if row[0] not in sheet.now]
         for row in new:
             sheet.absent.discard(row[0])
-            sheet.know(run_of(row, row[28]), row[27])
+            sheet.know(run_of(row, row[29]), row[27], row[28])
         with_history = [row[0] for row in new if row[23] or row[24]]
         if with_history:
             await self._read_journals(with_history)

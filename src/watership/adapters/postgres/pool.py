@@ -56,19 +56,16 @@ class Pool:
         name: str,
         settings: dict[str, str] | None = None,
         statement_cache_size: int = 200,
-        forget: Callable[[], None] | None = None,
         session_seconds: float = SESSION_SECONDS,
     ) -> None:
-        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions.
-
-        `forget` is called when a connection was lost: what was known of the database may be so no more.
-        """
+        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions."""
         self._url = url
         self._name = name
         self._settings = SETTINGS if settings is None else settings
         self._statements = statement_cache_size
-        self._forget = forget
         self._seconds = session_seconds
+        self.on_loss: Callable[[], None] = nothing
+        """Called when a connection was lost: what was known of the database may be so no more."""
         self._room = asyncio.Semaphore(size)
         self._idle: list[Session] = []
         self._busy: set[Session] = set()
@@ -134,6 +131,7 @@ class Pool:
             if not session.is_closed():
                 self._busy.add(session)
                 return session
+            self.on_loss()
         session = await connect(
             self._url, name=self._name, settings=self._settings, statement_cache_size=self._statements
         )
@@ -151,8 +149,11 @@ class Pool:
     def _drop(self, session: Session) -> None:
         self._busy.discard(session)
         session.terminate()
-        if self._forget is not None:
-            self._forget()
+        self.on_loss()
+
+
+def nothing() -> None:
+    """What is done about a lost connection where nothing is to be done."""
 
 
 async def connect(

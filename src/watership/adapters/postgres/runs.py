@@ -22,6 +22,7 @@ from watership.adapters.postgres.needs import (
     RunNeed,
     UnclaimedNeed,
 )
+from watership.adapters.postgres.remembered import RememberedRun
 from watership.adapters.postgres.undo import Undo
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.run import Run
@@ -71,14 +72,16 @@ class RunSheet:
         self.before: dict[RunId, RunState | None] = {}
         """The states in which the transaction found what it has flushed so far; None for what was new."""
         self._serials: dict[RunId, int] = {}
+        self._revisions: dict[RunId, int] = {}
         self._members: defaultdict[tuple[str, str], set[RunId]] = defaultdict(set)
 
-    def know(self, run: Run, serial: int) -> None:
+    def know(self, run: Run, serial: int, revision: int) -> None:
         """A row as it was read under its lock. What stands here already is newer."""
         if run.id in self.now:
             return
         self.now[run.id] = self.stored[run.id] = run
         self._serials[run.id] = serial
+        self._revisions[run.id] = revision
         if run.conversation is not None:
             self._members[run.tenant, run.conversation].add(run.id)
 
@@ -213,11 +216,19 @@ class RunSheet:
             if before is None:
                 new.append(run)
                 self.complete.add(run_id)
+                self._revisions[run_id] = 0
             else:
                 (moved if has_moved(before, run) else stayed).append(run)
+                self._revisions[run_id] += 1
             self.stored[run_id] = run
         self.changed.clear()
         return new, moved, stayed
+
+    def remembered(self) -> Iterable[RememberedRun]:
+        """The rows as they stand after the last flush; without those whose serial the database has just given."""
+        for run_id, run in self.stored.items():
+            if self._serials[run_id] < NEW:
+                yield RememberedRun(run, self._serials[run_id], self._revisions[run_id])
 
     def came_into(self, run_id: RunId) -> Run | None:
         """The run, if this transaction brought it into another state than it was in, or made it."""

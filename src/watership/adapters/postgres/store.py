@@ -22,9 +22,10 @@ from watership.adapters.postgres.locks import INTAKE_KEY, lock_exclusively
 from watership.adapters.postgres.naming import Births
 from watership.adapters.postgres.outbox import PostgresOutbox
 from watership.adapters.postgres.pool import Pool, Session
+from watership.adapters.postgres.remembered import Remembered
 from watership.adapters.postgres.schema import check, read_status
 from watership.adapters.postgres.sheet import Sheet
-from watership.adapters.postgres.transaction import write
+from watership.adapters.postgres.transaction import Memory, write
 from watership.adapters.postgres.translation import Again, again, translation
 from watership.durable.clock import Clock
 from watership.durable.events import Entry
@@ -46,6 +47,9 @@ READERS = 4
 
 WRITE_SECONDS = 15.0
 """How long one transaction may take before its connection is cut: whoever waits has given up by then."""
+
+ROLL_BACK_SECONDS = 2.0
+"""How long it may take to say that a transaction is undone. Cutting the connection says the same."""
 
 TRIES = 5
 """How often a transaction that met a deadlock, or a row that was there already, is done again."""
@@ -81,7 +85,8 @@ class PostgresStore:
         self._readers = readers
         self._clock = clock
         self._tell = tell
-        self._births = Births()
+        self._memory = Memory(Births(), Remembered())
+        writers.on_loss = self._memory.rows.forget
         self.outbox = PostgresOutbox(outbox)
         """The letters that the transactions left; empty in a store without an outbox."""
 
@@ -164,7 +169,9 @@ class PostgresStore:
         async with self._writers.session() as db:
             try:
                 async with asyncio.timeout(WRITE_SECONDS):
-                    written = await write(db, writes, self._births, self._clock, self._tell, sure=sure)
+                    written, sheet = await write(
+                        db, writes, self._memory, clock=self._clock, tell=self._tell, sure=sure
+                    )
                     await _commit(db)
             except asyncpg.PostgresError as reason:
                 await _roll_back(db)
@@ -175,6 +182,7 @@ class PostgresStore:
             except Exception:
                 await _roll_back(db)
                 raise
+        self._memory.rows.note(sheet.remembered())
         return written
 
     # --- queries -----------------------------------------------------------------------------
@@ -322,6 +330,6 @@ async def _roll_back(db: Session) -> None:
     if db.is_closed() or not db.is_in_transaction():
         return
     try:
-        await db.execute("ROLLBACK")
+        await db.execute("ROLLBACK", timeout=ROLL_BACK_SECONDS)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         db.terminate()

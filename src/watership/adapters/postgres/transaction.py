@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from watership.adapters.ledger import Transaction
 from watership.adapters.ledger.transaction import apply
@@ -18,6 +19,7 @@ from watership.adapters.postgres.locks import (
 )
 from watership.adapters.postgres.naming import Births, Names, names
 from watership.adapters.postgres.needs import ChildrenNeed, NotLoaded
+from watership.adapters.postgres.remembered import Remembered
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
 from watership.durable.outbox import Posted
@@ -25,30 +27,41 @@ from watership.durable.states import RunState
 from watership.durable.writes import Outcome, Refused, Write, WriteFenced, Written
 
 
+class Memory(NamedTuple):
+    """What a process keeps between transactions."""
+
+    births: Births
+    rows: Remembered
+
+
 async def write(
     db: Connection,
     writes: Sequence[Write],
-    births: Births,
+    memory: Memory,
+    *,
     clock: Clock | None,
     tell: frozenset[RunState] | None,
-    *,
     sure: bool,
-) -> Written:
-    """Everything from BEGIN up to COMMIT, which the caller sends. `tell`: for an outbox, the states to be told of."""
+) -> tuple[Written, Sheet]:
+    """Everything from BEGIN up to COMMIT, which the caller sends; with the rows as they then stand.
+
+    `tell`: the states that a store with an outbox tells of; None in one without.
+    """
     sheet = Sheet(sure=sure)
-    loader = Loader(db, sheet, clock)
-    await _read_ahead(db, loader, names(writes, births))
+    loader = Loader(db, sheet, clock, memory.rows)
+    await _read_ahead(db, loader, names(writes, memory.births))
     tx = Transaction(sheet, loader.now())
     outcomes = [await _apply(db, loader, sheet, tx, write, sure=sure) for write in writes]
     letter = letter_of(sheet, tx, tell) if tell is not None else None
     number = await flush(db, sheet, None if letter is None else letter_row(letter, tx.now))
-    _note_births(births, sheet)
-    return Written(
+    _note_births(memory.births, sheet)
+    written = Written(
         outcomes=tuple(outcomes),
         woken=frozenset(tx.woken),
         touched=frozenset(tx.touched),
         posted=None if letter is None or number is None else Posted(number=number, letter=letter),
     )
+    return written, sheet
 
 
 async def _read_ahead(db: Connection, loader: Loader, named: Names) -> None:

@@ -32,6 +32,7 @@ CREATE TABLE runs (
   inbox INTEGER NOT NULL,
   claims INTEGER NOT NULL,
   updated_at BIGINT NOT NULL,
+  revision BIGINT NOT NULL DEFAULT 0,  -- raised by every update: who knows the row of this revision need not read it
   PRIMARY KEY (id)
 ) WITH (
   -- Room on each page for the next versions of its rows: an append then touches no index.
