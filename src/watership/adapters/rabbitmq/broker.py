@@ -75,7 +75,7 @@ class Broker:
         self._observer = observer
         self._new_id = new_id
         self._watch_seconds = watch_seconds
-        self.publisher = Publisher(self.publishing)
+        self.publisher = Publisher(self.publishing, new_id)
         self._hearer = _Hearer(self.consuming, new_id)
         self._stack = contextlib.AsyncExitStack()
         self._watch: asyncio.Task[None] | None = None

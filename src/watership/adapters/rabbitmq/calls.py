@@ -62,7 +62,7 @@ async def call(what: str, waiting: Awaitable[T], seconds: float = CALL_SECONDS) 
         if task is not None and task.cancelling():
             raise
         raise Lost(f"The connection to RabbitMQ was lost: {what}.") from None
-    except DRIVER as error:
+    except Exception as error:  # when a connection ends the driver may raise Exception itself, without a word
         raise translated(what, error) from error
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiormq.abc import AbstractChannel, AbstractConnection
+from aiormq import Channel
+from aiormq.abc import AbstractConnection
 from pamqp.commands import Basic
 
 from watership.adapters.rabbitmq.calls import CALL_SECONDS, Lost, call
 from watership.adapters.rabbitmq.declaration import apply
+from watership.adapters.rabbitmq.press import Press
 from watership.adapters.rabbitmq.supervisor import Supervisor
 from watership.adapters.rabbitmq.topology import Declaration, base
+from watership.durable.ids import NewId
 
 PERSISTENT: Final = 2
 """The delivery mode of what is to outlive the broker's process; quorum queues make it of everything."""
@@ -19,25 +22,28 @@ PERSISTENT: Final = 2
 class Publisher:
     """A Part of the publishing connection; all senders of a process share it."""
 
-    def __init__(self, supervisor: Supervisor) -> None:
+    def __init__(self, supervisor: Supervisor, new_id: NewId) -> None:
         self._supervisor = supervisor
+        self._new_id = new_id
         self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
+        self._press: Press | None = None
 
     @property
     def able(self) -> bool:
         """Whether a message could go out now."""
-        return self._channel is not None and not self._supervisor.blocked
+        return self._press is not None and not self._supervisor.blocked
 
     async def open(self, connection: AbstractConnection) -> None:
         """Begin on a new connection; whatever is published to exists from then on."""
         await apply(connection, base())
-        self._channel = await self._supervisor.open_channel(connection)
+        channel = await self._supervisor.open_channel(connection)
+        assert isinstance(channel, Channel), "the driver has one kind of channel"
+        self._press = Press(channel)
         self._connection = connection
 
     def lost(self) -> None:
         """What waits for its confirm hears of it by itself."""
-        self._connection, self._channel = None, None
+        self._connection, self._press = None, None
 
     async def publish(
         self,
@@ -50,12 +56,13 @@ class Publisher:
         seconds: float = CALL_SECONDS,
     ) -> None:
         """Returns once confirmed. Raises Lost (it may have arrived), Nacked, or Unroutable if it is mandatory."""
-        if self._channel is None:
+        if self._press is None:
             raise Lost("There is no connection to RabbitMQ.")
-        publishing = self._channel.basic_publish(
-            body, exchange=exchange, routing_key=key, properties=properties, mandatory=mandatory
+        properties.message_id = properties.message_id or self._new_id()
+        confirm = self._press.publish(
+            body, exchange=exchange, key=key, properties=properties, mandatory=mandatory
         )
-        await call(f"publishing to {exchange or key}", publishing, seconds)
+        await call(f"publishing to {exchange or key}", confirm, seconds)
 
     async def declare(self, declarations: list[Declaration]) -> None:
         """Make what a message needs and does not find. Raises Lost."""

@@ -160,12 +160,19 @@ class Relay:
     async def _carry(self, posted: Posted) -> None:
         """Publish all that a letter holds; confirmed as a whole, or left as a whole."""
         try:
-            done = await asyncio.gather(*map(self._deliver, messages(posted)))
+            found = messages(posted)
+            # One alone needs no task beside ours.
+            done = (
+                [await self._deliver(found[0])]
+                if len(found) == 1
+                else await asyncio.gather(*map(self._deliver, found))
+            )
         except WatershipError as error:
             self._observer.note("letter left", number=posted.number, reason=str(error))
             self._leave(posted.number)
             return
-        self._on_their_way.discard(posted.number)
+        finally:
+            self._on_their_way.discard(posted.number)
         if all(done):
             self._confirmed.append(posted.number)
             self._gathered.set()

@@ -7,6 +7,7 @@ of both versions stand side by side until the old ones are empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -136,6 +137,7 @@ def wakeup_declarations(name: str) -> Sequence[Declaration]:
     return queue, Binding(exchange=WAKEUPS, queue=name, key=name)
 
 
+@lru_cache(maxsize=1024)
 def wakeup_queue(deployment: DeploymentId, pool: str, priority: int) -> str:
     """The queue for runs of this deployment, pool and priority. Raises BadInput for a name beyond AMQP's room."""
     level = dict(PRIORITIES)[min(max(priority, 0), 2)]
