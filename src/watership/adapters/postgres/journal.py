@@ -22,7 +22,6 @@ class JournalSheet:
         self._undo = undo
         self._runs = runs
         self.sure = sure
-        self.guessed = False
         self.entries: list[Row] = []
         self.signal_rows: list[Row] = []
         self.appends: dict[tuple[RunId, EntryId], bool] = {}
@@ -53,7 +52,7 @@ class JournalSheet:
             return known
         if self.sure:
             raise NotLoaded(EntryNeed(run_id, entry_id))
-        self.guessed = True
+        self._runs.guessed = True
         return False
 
     def add_signal(self, signal: Signal) -> None:
@@ -68,7 +67,7 @@ class JournalSheet:
             return known
         if self.sure:
             raise NotLoaded(SignalNeed(run_id, signal_id))
-        self.guessed = True
+        self._runs.guessed = True
         return False
 
     def signals(self, run_id: RunId) -> tuple[Signal, ...]:

@@ -118,7 +118,6 @@ def _name_end(found: Names, run_id: RunId, births: Births) -> None:
 
 
 def _name_submit(found: Names, write: Submit) -> None:
-    found.runs[write.run_id] = None
     found.submissions.append(write.run_id)
     found.intake = True
     if write.conversation is not None:

@@ -24,7 +24,7 @@ from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
 from watership.durable.outbox import Posted
 from watership.durable.states import RunState
-from watership.durable.writes import Outcome, Refused, Write, WriteFenced, Written
+from watership.durable.writes import Outcome, Refused, Submit, Submitted, Write, WriteFenced, Written
 
 
 class Memory(NamedTuple):
@@ -49,7 +49,7 @@ async def write(
     """
     sheet = Sheet(sure=sure)
     loader = Loader(db, sheet, clock, memory.rows)
-    await _read_ahead(db, loader, names(writes, memory.births))
+    await _read_ahead(db, loader, names(writes, memory.births), sure=sure)
     tx = Transaction(sheet, loader.now())
     outcomes = [await _apply(db, loader, sheet, tx, write, sure=sure) for write in writes]
     letter = letter_of(sheet, tx, tell) if tell is not None else None
@@ -64,7 +64,7 @@ async def write(
     return written, sheet
 
 
-async def _read_ahead(db: Connection, loader: Loader, named: Names) -> None:
+async def _read_ahead(db: Connection, loader: Loader, named: Names, *, sure: bool) -> None:
     """Begin. Locks that wait come first, in one order; rows that are taken only if they are free come last."""
     steps = ["BEGIN"]
     if named.intake:
@@ -78,7 +78,8 @@ async def _read_ahead(db: Connection, loader: Loader, named: Names) -> None:
         members = await loader.read_facts(
             named.submissions, list(named.requests), list(named.conversations), intake=named.intake
         )
-    wanted = list(named.runs | dict.fromkeys(members))
+    # Submissions are mostly new: they are looked for only when that turned out wrong.
+    wanted = list(named.runs | dict.fromkeys(members) | dict.fromkeys(named.submissions if sure else ()))
     if wanted or not named.intake:
         await loader.lock_runs(wanted)
     if named.told:
@@ -94,23 +95,36 @@ async def _apply(
     try:
         while True:
             sheet.guessed = False
+            sheet.submitting = write.run_id if isinstance(write, Submit) and not sheet.sure else None
+            # Whom it wakes is noted apart, and forgotten with the rest when it is taken back.
+            attempt = Transaction(sheet, tx.now)
             try:
-                outcome = apply(tx, write)
+                outcome = apply(attempt, write)
             except NotLoaded as missing:
                 sheet.undo.take_back()
                 if isinstance(missing.need, ChildrenNeed) and sheet.dirty:
                     await flush(db, sheet)  # they are counted in the database
                 await loader.load(missing.need)
                 continue
-            if sheet.guessed and isinstance(outcome, Refused | WriteFenced):
-                # A write that is known already is a duplicate before it is anything else: now look.
+            if sheet.guessed and not _made(outcome):
+                # What is known already is a duplicate before it is anything else: now look.
                 sheet.undo.take_back()
                 sheet.sure = True
                 continue
+            tx.woken |= attempt.woken
+            tx.touched |= attempt.touched
+            tx.roused |= attempt.roused
             return outcome
     finally:
         sheet.sure = sure
         sheet.undo.keep()
+
+
+def _made(outcome: Outcome) -> bool:
+    """Whether something was made under the write's own id: then the flush finds out if that was there already."""
+    if isinstance(outcome, Submitted):
+        return not (outcome.existing or outcome.injected)
+    return not isinstance(outcome, Refused | WriteFenced)
 
 
 def _note_births(births: Births, sheet: Sheet) -> None:
