@@ -106,7 +106,7 @@ class WatershipClient:
 class WatershipPeer:
     version = watership.__version__
     submitters = 64
-    imports = "import watership.wiring.roles"
+    imports = "import watership.wiring.roles, watership.wiring.production"
     supervised = False
 
     def __init__(self) -> None:
