@@ -174,11 +174,14 @@ class ClaimSuite:
 
     async def test_a_renewal_prolongs_what_is_held_and_names_what_is_lost(self, world: World) -> None:
         await world.running("mine")
-        lost = await world.running("lost")
-        await world.append(lost, then=Yield())
+        await world.running("lost")
+        given = await world.running("given back")
+        await world.append(given, then=Yield())
+        world.clock.go_on(LEASE)
+        await world.claim(worker=OTHER, limit=1, runs=(RunId("lost"),))
         world.clock.go_on(20)
         await world.write(world.delivery("mine", "x"))
-        held = {RunId("mine"): 1, RunId("lost"): 1, RunId("unheard"): 1}
+        held = {RunId("mine"): 1, RunId("lost"): 1, RunId("unheard"): 1, RunId("given back"): 1}
         assert await world.outcome(self.renewal(held)) == Renewed(
             lost=frozenset({RunId("lost"), RunId("unheard")}),
             inboxes={RunId("mine"): 1},

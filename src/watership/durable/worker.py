@@ -350,6 +350,9 @@ class Worker:
             self._observer.note("run fenced", run_id=run_id, epoch=held.execution.run_row.epoch)
             held.execution.lose()
             return
+        if run_id not in renewed.inboxes:  # it has moved on under our own hand meanwhile: nothing was refused
+            held.execution.lose()
+            return
         held.lease.renewed(asked_at)
         if run_id in renewed.cancelled or renewed.inboxes.get(run_id, 0) > held.inbox:
             held.inbox = renewed.inboxes.get(run_id, 0)

@@ -218,7 +218,10 @@ class ClaimedRun(_Value, frozen=True):
 
 
 class Renewed(_Value, frozen=True, tag="renewed"):
-    """`lost`: runs whose epoch has passed on. `cancelled`: held runs that were asked to end."""
+    """`lost`: runs whose epoch has passed on. `cancelled`: held runs that were asked to end.
+
+    A run that its own holder has moved on stands nowhere here.
+    """
 
     lost: frozenset[RunId]
     inboxes: dict[RunId, int]

@@ -14,15 +14,17 @@ from watership.durable.writes import Bury, Done, Rehome, Renew, Renewed
 
 
 def renew(tx: Transaction, write: Renew) -> Renewed:
-    """Prolong what is still held, and tell what is not. A lease that ran out unclaimed is still held."""
+    """Prolong what is still held, and tell what was lost. A lease that ran out unclaimed is still held."""
     until = tx.now + timedelta(seconds=write.lease_seconds)
     lost: set[RunId] = set()
     cancelled: set[RunId] = set()
     inboxes: dict[RunId, int] = {}
     for run_id, epoch in write.runs.items():
         run = tx.rows.run(run_id)
-        if run is None or run.state is not RunState.RUNNING or run.epoch != epoch:
+        if run is None or run.epoch != epoch:
             lost.add(run_id)
+            continue
+        if run.state is not RunState.RUNNING:  # its holder has moved it on, in a write that this one crossed
             continue
         tx.rows.put(replace(run, lease_owner=write.worker, lease_until=until))
         inboxes[run_id] = run.inbox
