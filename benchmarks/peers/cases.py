@@ -54,8 +54,8 @@ FULL = Plan(repetitions=3, seconds=570.0, jobs=JOBS, case=Case(), kills=KILLS)
 QUICK = Plan(
     repetitions=1,
     seconds=106.0,
-    jobs={peer: max(150, jobs // 6) for peer, jobs in JOBS.items()},
-    case=Case(warm_up=10, latency_seconds=1.5, seconds=2.0),
+    jobs={peer: max(150, jobs // 8) for peer, jobs in JOBS.items()},
+    case=Case(warm_up=10, latency_seconds=1.0, seconds=1.5),
     kills={"watership": 2},
 )
 

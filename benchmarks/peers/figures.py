@@ -105,6 +105,8 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     megabytes: tuple[float, ...]
     processes: int
     import_milliseconds: tuple[float, ...]
+    not_recovered: str = ""
+    """Why there are fewer times than kills: after the first job that nobody took over there are no more."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -115,7 +115,9 @@ def _steady(steady: list[Steady]) -> dict[str, float | None]:
 
 def _recovery(ours: list[Recovery]) -> dict[str, float | None]:
     return {
-        "recovery": _median(ours, lambda each: statistics.median(each.milliseconds)),
+        "recovery": None
+        if any(each.not_recovered or not each.milliseconds for each in ours)
+        else _median(ours, lambda each: statistics.median(each.milliseconds)),
         "worker_mb": _median(ours, lambda each: statistics.median(each.megabytes)),
         "import_ms": _median(ours, lambda each: statistics.median(each.import_milliseconds)),
     }

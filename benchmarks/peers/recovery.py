@@ -26,12 +26,16 @@ IMPORTS = 5
 BEGIN_SECONDS = 40.0
 """Within which a worker that was started takes its first job, on a busy machine."""
 
-RECOVERY_SECONDS = 60.0
+RECOVERY_SECONDS = 20.0
 """Beyond which a job is not recovered, as far as anybody waits for it."""
 
 LOOK_SECONDS = 0.001
 SETTLE_SECONDS = 1.0
 """After a start, until memory is measured and a worker is killed: heartbeats and sessions are established then."""
+
+
+class Late(Exception):
+    """A job did not begin in time."""
 
 
 class NotRecovered(Exception):
@@ -43,7 +47,7 @@ async def measure(peer: Peer, place: Place, case: Case) -> Recovery:
     names = (f"worker-{number}" for number in itertools.count())
     files = (place.folder / f"marks-{number}" for number in itertools.count())
     workers = 1 if peer.supervised else WORKERS
-    times, memory, processes = [], [], 0
+    times, memory, processes, not_recovered = [], [], 0, ""
     with running(peer.front(place), place) as fronts:
         async with peer.opened(place, working=False) as client:
             with running({next(names): peer.idle(place) for _ in range(workers)}, place) as started:
@@ -57,9 +61,13 @@ async def measure(peer: Peer, place: Place, case: Case) -> Recovery:
                     idle = next(reversed(started.values())).pid
                     memory.append(pss_megabytes(idle))
                     processes = len(family.members(idle))
-                    times.append(
-                        await _kill(client, next(files), started, replacement, supervised=peer.supervised)
-                    )
+                    try:
+                        times.append(
+                            await _kill(client, next(files), started, replacement, supervised=peer.supervised)
+                        )
+                    except NotRecovered as reason:
+                        not_recovered = str(reason)
+                        break
         for each in fronts.values():
             each.check()
     imports = tuple(import_milliseconds(peer.imports, place) for _ in range(IMPORTS))
@@ -69,6 +77,7 @@ async def measure(peer: Peer, place: Place, case: Case) -> Recovery:
         megabytes=tuple(memory),
         processes=processes,
         import_milliseconds=imports,
+        not_recovered=not_recovered,
     )
 
 
@@ -102,7 +111,10 @@ async def _kill(
     started.pop(owner).kill()
     if supervised:
         replacement()
-    second = (await _marked(path, 2, killed + RECOVERY_SECONDS, started))[1]
+    try:
+        second = (await _marked(path, 2, killed + RECOVERY_SECONDS, started))[1]
+    except Late as late:
+        raise NotRecovered(f"not within {RECOVERY_SECONDS:g} s") from late
     if not supervised:
         replacement()
     return (second.at - killed) * 1e3
@@ -113,6 +125,6 @@ async def _marked(path: Path, count: int, deadline: float, started: dict[str, St
         for each in started.values():
             each.check()
         if time.monotonic() > deadline:
-            raise NotRecovered(f"{len(found)} of {count} marks in {path.name} in time.")
+            raise Late(f"{len(found)} of {count} marks in {path.name} in time.")
         await asyncio.sleep(LOOK_SECONDS)
     return found

@@ -141,7 +141,12 @@ def _recoveries(figures: Figures) -> Iterable[Row]:
         yield (
             TITLES[peer],
             str(len(times)),
-            _ranged(times),
+            "; ".join(
+                [
+                    *([_ranged(times)] if times else []),
+                    *(row.not_recovered for row in rows if row.not_recovered),
+                ]
+            ),
             _ranged([each for row in rows for each in row.megabytes], 1),
             str(rows[0].processes),
             _ranged([each for row in rows for each in row.import_milliseconds]),

@@ -91,6 +91,15 @@ def test_the_goal_over_celery_needs_both_of_its_rows_and_is_measured_by_the_bett
     assert "path_over_celery" in goals.missed(goals.values(one_row, lost=0))
 
 
+def test_a_job_that_nobody_took_over_is_no_recovery_however_quick_the_others_were() -> None:
+    figures = [
+        msgspec.structs.replace(each, not_recovered="not within 20 s") if isinstance(each, Recovery) else each
+        for each in everything()
+    ]
+    assert goals.missed(goals.values(figures, lost=0)) == ["recovery"]
+    assert "not within 20 s" in render(figures, goals.values(figures, lost=0), None, "2 cores")
+
+
 def test_the_worst_repetition_counts_for_what_must_never_happen() -> None:
     figures = [*everything(), a_path(1_000, 2_500), a_path(1_000, 2_500, errors=1)]
     assert goals.values(figures, lost=0)["errors_1000"] == 1
