@@ -251,7 +251,7 @@ async def open_postgres(url: str, clock: ManualClock) -> AnyStore:
 
 
 # A round trip for each thing that is asked: fewer than in a file, and each of them longer.
-@settings(max_examples=400 if NIGHTLY else 12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400 if NIGHTLY else 25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_any_history_means_the_same_in_memory_and_in_postgresql(
     postgres_server: PostgresServer, seed: int

@@ -20,8 +20,6 @@ from tests.journeys.engine.stage import read_all, watching
 from watership.durable.states import RunState
 from watership.wiring.roles import STANDALONE
 
-pytest.importorskip("watership.wiring.production")
-
 TIMEOUT = 60
 """Seconds: the broker looks once a minute, so that less would not be noticed sooner."""
 

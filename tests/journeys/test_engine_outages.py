@@ -25,8 +25,6 @@ from tests.journeys.engine.servers import RealServers
 from tests.journeys.engine.stage import Stage, read_all, watching
 from watership.durable.states import RunState
 
-pytest.importorskip("watership.wiring.production")
-
 SOON = 30.0
 """Within which whatever is to come by itself has come, on a busy machine."""
 

@@ -10,8 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import DUE_WINDOW
-from watership.adapters.ledger.columns import RUN, Row, intake_of, micros, moment, run_of, signal_of
+from watership.adapters.ledger.columns import Row, intake_of, micros, moment, run_of, signal_of
 from watership.adapters.ledger.rows import Request
+from watership.adapters.postgres import statements
 from watership.adapters.postgres.locks import (
     INTAKE_KEY,
     conversation_key,
@@ -46,64 +47,6 @@ from watership.durable.ids import DeploymentId, RunId
 HEADS = 2
 """Queued runs of a conversation that are loaded at first: the next one, and one more for a batch that ends two."""
 
-NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-_OPEN = "state NOT IN ('succeeded', 'failed', 'cancelled')"
-_ROW = f"{RUN}, serial, revision"
-# The time is read outside of the locking, so that it is the time at which the last lock was got.
-_LOCK = f"""
-SELECT locked.*, {NOW} FROM (VALUES (1)) AS once LEFT JOIN LATERAL (
-  SELECT id, revision FROM runs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
-_READ = f"SELECT {_ROW} FROM runs WHERE id = ANY($1::text[])"  # noqa: S608
-_FREE = f"SELECT {_ROW}, input FROM runs WHERE id = ANY($1::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
-_DUE = f"""
-WITH ready AS MATERIALIZED (
-  SELECT {_ROW}, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready'
-  ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
-), waiting AS MATERIALIZED (
-  SELECT {_ROW}, input FROM runs WHERE state = 'waiting' AND wake_at <= $4 AND id IN (
-    SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'waiting' AND wake_at IS NOT NULL
-      AND wake_at <= $4 ORDER BY wake_at, serial LIMIT $5)
-  ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
-), running AS MATERIALIZED (
-  SELECT {_ROW}, input FROM runs WHERE state = 'running' AND lease_until <= $4 AND id IN (
-    SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running' AND lease_until <= $4
-    ORDER BY lease_until, serial LIMIT $5)
-  ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
-) SELECT * FROM ready UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM running"""  # noqa: S608
-_LEASED = f"""
-SELECT {_ROW} FROM runs WHERE lease_owner = $1 AND state = 'running' ORDER BY id FOR UPDATE"""  # noqa: S608
-_UNCLAIMED = f"""
-SELECT {_ROW} FROM runs WHERE deployment = $1 AND epoch = 0 AND state IN ('ready', 'queued')
-ORDER BY id FOR UPDATE"""  # noqa: S608
-_OPEN_CHILDREN = f"""
-SELECT {_ROW} FROM runs WHERE parent = $1 AND {_OPEN} ORDER BY id FOR UPDATE"""  # noqa: S608
-_CHILDREN = "SELECT count(DISTINCT coalesce(parent_key, '')) FROM runs WHERE parent = $1"
-_JOURNALS = """
-SELECT run_id, version, event FROM journal WHERE run_id = ANY($1::text[]) ORDER BY run_id, seq"""
-_INBOXES = """
-SELECT run_id, number, id, name, value, at FROM signals WHERE run_id = ANY($1::text[]) ORDER BY run_id, number"""
-_INPUT = "SELECT input FROM runs WHERE id = $1"
-_ENTRY = "SELECT EXISTS (SELECT 1 FROM appends WHERE run_id = $1 AND entry_id = $2)"
-_SIGNAL = "SELECT EXISTS (SELECT 1 FROM signals WHERE run_id = $1 AND id = $2)"
-# Everything that advisory locks keep still, with the time: small, and asked for in one go.
-_FACTS = f"""
-SELECT {NOW}, weights, epoch, until, last_safe, readonly,
-  ARRAY(SELECT ARRAY[submission, run_id] FROM injections WHERE submission = ANY($1::text[])),
-  ARRAY(SELECT ARRAY[scope, key, hash, run_id, at::text]
-    FROM unnest($2::text[], $3::text[]) AS wanted(scope, key) JOIN requests USING (scope, key)),
-  ARRAY(SELECT ARRAY[wanted.number::text, turn.kind, turn.value]
-    FROM unnest($4::text[], $5::text[]) WITH ORDINALITY AS wanted(tenant, conversation, number)
-    CROSS JOIN LATERAL (
-      SELECT 'open' AS kind, id AS value FROM runs WHERE tenant = wanted.tenant
-        AND conversation = wanted.conversation AND {_OPEN} AND state <> 'queued'
-      UNION ALL SELECT 'head', head.id FROM (
-        SELECT id FROM runs WHERE tenant = wanted.tenant AND conversation = wanted.conversation
-          AND {_OPEN} AND state = 'queued' ORDER BY serial LIMIT $6) AS head
-      UNION ALL SELECT 'queued', count(*)::text FROM runs WHERE tenant = wanted.tenant
-        AND conversation = wanted.conversation AND {_OPEN} AND state = 'queued'
-    ) AS turn)
-FROM intake"""  # noqa: S608
-
 
 class Connection(Protocol):
     """What a transaction needs of the driver's connection."""
@@ -133,7 +76,7 @@ class Loader:
 
     async def lock_runs(self, wanted: Sequence[RunId]) -> None:
         """Lock and read these runs, in the order of their ids as every transaction does; and look at the clock."""
-        rows = await self._db.fetch(_LOCK, wanted)
+        rows = await self._db.fetch(statements.LOCK, wanted)
         self._now = rows[-1][2]
         unread: list[RunId] = []
         for run_id, revision, _ in rows:
@@ -143,7 +86,7 @@ class Loader:
             elif run_id is not None:
                 unread.append(run_id)
         if unread:
-            self._know(await self._db.fetch(_READ, unread))
+            self._know(await self._db.fetch(statements.READ, unread))
         known_now = self._sheet.now
         self._sheet.absent.update(run_id for run_id in wanted if run_id not in known_now)
 
@@ -163,7 +106,7 @@ class Loader:
         sheet = self._sheet
         scopes, keys = [scope for scope, _ in requests], [key for _, key in requests]
         tenants, names = [tenant for tenant, _ in conversations], [name for _, name in conversations]
-        (facts,) = await self._db.fetch(_FACTS, injections, scopes, keys, tenants, names, heads)
+        (facts,) = await self._db.fetch(statements.FACTS, injections, scopes, keys, tenants, names, heads)
         self._now = facts[0]
         if intake and not sheet.intakes:
             sheet.intakes.append(intake_of(facts[1:6]))
@@ -177,13 +120,13 @@ class Loader:
 
     async def lock_free(self, wanted: Sequence[RunId]) -> None:
         """Lock and read, with their histories, those that nobody else is writing."""
-        rows = await self._db.fetch(_FREE, wanted)
+        rows = await self._db.fetch(statements.FREE, wanted)
         await self._know_whole(rows)
         self._sheet.busy.update(run_id for run_id in wanted if run_id not in self._sheet.now)
 
     async def scan(self, deployment: DeploymentId, pool: str, limit: int) -> None:
         """Lock and read, with their histories, up to `limit` runs of each kind that may be claimed."""
-        rows = await self._db.fetch(_DUE, deployment, pool, limit, micros(self.now()), DUE_WINDOW)
+        rows = await self._db.fetch(statements.DUE, deployment, pool, limit, micros(self.now()), DUE_WINDOW)
         await self._know_whole(rows)
         self._sheet.note_scan(deployment, pool, limit, [RunId(row[0]) for row in rows])
 
@@ -221,29 +164,29 @@ class Loader:
         sheet = self._sheet
         match need:
             case EntryNeed(run_id, entry_id):
-                sheet.appends[run_id, entry_id] = await self._value(_ENTRY, run_id, entry_id)
+                sheet.appends[run_id, entry_id] = await self._value(statements.ENTRY, run_id, entry_id)
             case SignalNeed(run_id, signal_id):
-                sheet.signal_ids[run_id, signal_id] = await self._value(_SIGNAL, run_id, signal_id)
+                sheet.signal_ids[run_id, signal_id] = await self._value(statements.SIGNAL, run_id, signal_id)
             case ChildrenNeed(parent):
-                sheet.counts[parent] = await self._value(_CHILDREN, parent)
+                sheet.counts[parent] = await self._value(statements.CHILDREN, parent)
             case _:
                 assert_never(need)
 
     async def _search(self, need: OpenChildrenNeed | LeasedNeed | UnclaimedNeed) -> None:
         match need:
             case OpenChildrenNeed(parent):
-                self._know(await self._db.fetch(_OPEN_CHILDREN, parent))
+                self._know(await self._db.fetch(statements.OPEN_CHILDREN, parent))
             case LeasedNeed(worker):
-                self._know(await self._db.fetch(_LEASED, worker))
+                self._know(await self._db.fetch(statements.LEASED, worker))
             case UnclaimedNeed(deployment):
-                self._know(await self._db.fetch(_UNCLAIMED, deployment))
+                self._know(await self._db.fetch(statements.UNCLAIMED, deployment))
             case _:
                 assert_never(need)
         self._sheet.loaded.add(need)
 
     async def _read_history(self, run_id: RunId) -> None:
         sheet = self._sheet
-        written = msgspec.Raw(await self._value(_INPUT, run_id))
+        written = msgspec.Raw(await self._value(statements.INPUT, run_id))
         sheet.now[run_id] = replace(sheet.now[run_id], input=written)
         await self._read_journals([run_id])
         sheet.complete.add(run_id)
@@ -283,9 +226,9 @@ class Loader:
         sheet = self._sheet
         journals: dict[RunId, list[Any]] = {run_id: [] for run_id in runs}
         inboxes: dict[RunId, list[Any]] = {run_id: [] for run_id in runs}
-        for run_id, version, event in await self._db.fetch(_JOURNALS, runs):
+        for run_id, version, event in await self._db.fetch(statements.JOURNALS, runs):
             journals[run_id].append(load(version, event))
-        for row in await self._db.fetch(_INBOXES, runs):
+        for row in await self._db.fetch(statements.INBOXES, runs):
             inboxes[row[0]].append(signal_of(row[0], row[1:]))
         sheet.journals.update((run_id, tuple(events)) for run_id, events in journals.items())
         sheet.inboxes.update((run_id, tuple(signals)) for run_id, signals in inboxes.items())

@@ -15,8 +15,8 @@ from watership.adapters.ledger.columns import (
     signal_of,
 )
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
-from watership.adapters.postgres.loading import NOW
 from watership.adapters.postgres.pool import Session
+from watership.adapters.postgres.statements import NOW
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence

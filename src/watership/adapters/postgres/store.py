@@ -17,7 +17,7 @@ from watership.adapters.ledger.columns import intake_of, micros, moment
 from watership.adapters.postgres import queries
 from watership.adapters.postgres.flags import FlagSheet, read_changes
 from watership.adapters.postgres.flush import flush
-from watership.adapters.postgres.loading import NOW, Loader
+from watership.adapters.postgres.loading import Loader
 from watership.adapters.postgres.locks import INTAKE_KEY, lock_exclusively
 from watership.adapters.postgres.naming import Births
 from watership.adapters.postgres.outbox import PostgresOutbox
@@ -25,6 +25,7 @@ from watership.adapters.postgres.pool import Pool, Session
 from watership.adapters.postgres.remembered import Remembered
 from watership.adapters.postgres.schema import check, read_status
 from watership.adapters.postgres.sheet import Sheet
+from watership.adapters.postgres.statements import NOW
 from watership.adapters.postgres.transaction import Memory, write
 from watership.adapters.postgres.translation import Again, again, translation
 from watership.durable.clock import Clock
