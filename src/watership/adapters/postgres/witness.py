@@ -17,6 +17,9 @@ from watership.errors import Conflict, Unavailable
 LOOK_SECONDS = 1.0
 """How often a witness looks that is not the sweeper. Each look proves its own session too."""
 
+TAKE_SECONDS = 0.05
+"""How often the others together try to become the sweeper: each of W workers every W times so long."""
+
 ANSWER_SECONDS = 2.0
 """How long a look may take: then the session counts as lost, sooner than the server gives it up."""
 
@@ -61,6 +64,7 @@ class PostgresWitness:
         self._pid = 0
         self._sweeper = False
         self._looked_at = 0.0
+        self._try_at = 0.0
         self._seen: set[WorkerId] = set()
         self._free_since: dict[WorkerId, float] = {}
         self._looking = asyncio.Lock()
@@ -92,10 +96,8 @@ class PostgresWitness:
         """Of these the dead ones. Looks each time only if this witness is the sweeper, else once a second."""
         async with self._looking:
             session, now = self._session, self._monotonic()
-            waits = not self._sweeper and now < self._looked_at + LOOK_SECONDS
-            if session is None or session.is_closed() or waits:
+            if session is None or session.is_closed() or now < self._try_at:
                 return frozenset()
-            self._looked_at = now
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     return await self._look(session, workers, now)
@@ -128,12 +130,18 @@ class PostgresWitness:
         """A new session has seen nothing."""
         self._sweeper = False
         self._looked_at = -LOOK_SECONDS
+        self._try_at = 0.0
         self._seen.clear()
         self._free_since.clear()
 
     async def _look(self, session: Session, workers: Collection[WorkerId], now: float) -> frozenset[WorkerId]:
         if not self._sweeper:
+            # All together they try as often as one sweeper looks, so that a dead sweeper is followed as quickly.
+            self._try_at = now + TAKE_SECONDS * max(1, len(workers))
             self._sweeper = bool(await session.fetchval(_TAKE, SWEEPER_KEY))
+        if not self._sweeper and now < self._looked_at + LOOK_SECONDS:
+            return frozenset()
+        self._looked_at = now
         locked = {row[0] for row in await session.fetch(_HELD)}
         free = {worker for worker in workers if worker_key(worker) not in locked}
         self._seen.update(worker for worker in workers if worker not in free)
