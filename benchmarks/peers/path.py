@@ -68,7 +68,9 @@ class Tally:
 
 async def measure(place: Place, case: Case) -> list[Path | Steady]:
     """One repetition: at a fixed rate first, then each number of connections, one after the other."""
-    commands = {**PEER.front(place), "worker": PEER.worker(place)}
+    # Two worker processes on two cores, as Celery and Dramatiq are given.
+    workers = {f"worker-{number}": PEER.worker(place) for number in (1, 2)}
+    commands = {**PEER.front(place), **workers}
     with running(commands, place) as started:
         async with PEER.opened(place) as client:
             await _warm(client, started, case.warm_up)

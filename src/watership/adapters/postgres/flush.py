@@ -16,6 +16,7 @@ from watership.adapters.ledger.columns import (
     place_of,
     progress_of,
 )
+from watership.adapters.postgres.arrays import Literal, literal
 from watership.adapters.postgres.loading import Connection
 from watership.adapters.postgres.sheet import Sheet
 
@@ -52,17 +53,22 @@ class Part(NamedTuple):
     name: str
     statement: str
     columns: tuple[str, ...]
+    literals: tuple[Literal, ...]
 
 
 def _insert(table: str, *columns: str, returning: str = "") -> Part:
     listed = ", ".join(columns)
     statement = f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {{}}{returning}"  # noqa: S608
-    return Part(f"into_{table}", statement, columns)
+    return _part(f"into_{table}", statement, columns)
+
+
+def _part(name: str, statement: str, columns: tuple[str, ...]) -> Part:
+    return Part(name, statement, columns, tuple(literal(TYPES.get(column, "text")) for column in columns))
 
 
 def _update(name: str, *columns: str) -> Part:
     changes = ", ".join(f"{column} = new.{column}" for column in columns) + ", revision = runs.revision + 1"
-    return Part(name, f"UPDATE runs SET {changes} FROM {{}} WHERE runs.id = new.id", ("id", *columns))  # noqa: S608
+    return _part(name, f"UPDATE runs SET {changes} FROM {{}} WHERE runs.id = new.id", ("id", *columns))  # noqa: S608
 
 
 ADDED = _insert("runs", *BIRTH, *PLACE, *PROGRESS, "input")
@@ -102,7 +108,11 @@ async def flush(db: Connection, sheet: Sheet, letter: Row | None = None) -> int 
     await _flush_books(db, sheet)
     if not parts:
         return None
-    arguments = [column for _, rows in parts for column in zip(*rows, strict=True)]
+    arguments = [
+        write(column)
+        for part, rows in parts
+        for write, column in zip(part.literals, zip(*rows, strict=True), strict=True)
+    ]
     answer = await db.fetch(_statement([part for part, _ in parts]), *arguments)
     return answer[0][0] if letter is not None else None
 
@@ -139,7 +149,7 @@ def _compose(parts: Sequence[Part]) -> str:
         arrays: list[str] = []
         for column in part.columns:
             number += 1
-            arrays.append(f"${number}::{TYPES.get(column, 'text')}[]")
+            arrays.append(f"${number}::text::{TYPES.get(column, 'text')}[]")
         rows = f"unnest({', '.join(arrays)}) AS new({', '.join(part.columns)})"
         steps.append(f"{part.name} AS ({part.statement.format(rows)})")
     told = "number FROM into_outbox" if POSTED in parts else "NULL"

@@ -13,6 +13,7 @@ from watership.adapters.ledger.bounds import DUE_WINDOW
 from watership.adapters.ledger.columns import Row, intake_of, micros, moment, run_of, signal_of
 from watership.adapters.ledger.rows import Request
 from watership.adapters.postgres import statements
+from watership.adapters.postgres.arrays import texts
 from watership.adapters.postgres.locks import (
     INTAKE_KEY,
     conversation_key,
@@ -76,7 +77,7 @@ class Loader:
 
     async def lock_runs(self, wanted: Sequence[RunId]) -> None:
         """Lock and read these runs, in the order of their ids as every transaction does; and look at the clock."""
-        rows = await self._db.fetch(statements.LOCK, wanted)
+        rows = await self._db.fetch(statements.LOCK, texts(wanted))
         self._now = rows[-1][2]
         unread: list[RunId] = []
         for run_id, revision, _ in rows:
@@ -86,7 +87,7 @@ class Loader:
             elif run_id is not None:
                 unread.append(run_id)
         if unread:
-            self._know(await self._db.fetch(statements.READ, unread))
+            self._know(await self._db.fetch(statements.READ, texts(unread)))
         known_now = self._sheet.now
         self._sheet.absent.update(run_id for run_id in wanted if run_id not in known_now)
 
@@ -120,7 +121,7 @@ class Loader:
 
     async def lock_free(self, wanted: Sequence[RunId]) -> None:
         """Lock and read, with their histories, those that nobody else is writing."""
-        rows = await self._db.fetch(statements.FREE, wanted)
+        rows = await self._db.fetch(statements.FREE, texts(wanted))
         await self._know_whole(rows)
         self._sheet.busy.update(run_id for run_id in wanted if run_id not in self._sheet.now)
 
@@ -226,9 +227,9 @@ class Loader:
         sheet = self._sheet
         journals: dict[RunId, list[Any]] = {run_id: [] for run_id in runs}
         inboxes: dict[RunId, list[Any]] = {run_id: [] for run_id in runs}
-        for run_id, version, event in await self._db.fetch(statements.JOURNALS, runs):
+        for run_id, version, event in await self._db.fetch(statements.JOURNALS, texts(runs)):
             journals[run_id].append(load(version, event))
-        for row in await self._db.fetch(statements.INBOXES, runs):
+        for row in await self._db.fetch(statements.INBOXES, texts(runs)):
             inboxes[row[0]].append(signal_of(row[0], row[1:]))
         sheet.journals.update((run_id, tuple(events)) for run_id, events in journals.items())
         sheet.inboxes.update((run_id, tuple(signals)) for run_id, signals in inboxes.items())

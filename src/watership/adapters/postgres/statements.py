@@ -10,9 +10,9 @@ ROW = f"{RUN}, serial, revision"
 # The time is read outside of the locking, so that it is the time at which the last lock was got.
 LOCK = f"""
 SELECT locked.*, {NOW} FROM (VALUES (1)) AS once LEFT JOIN LATERAL (
-  SELECT id, revision FROM runs WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
-READ = f"SELECT {ROW} FROM runs WHERE id = ANY($1::text[])"  # noqa: S608
-FREE = f"SELECT {ROW}, input FROM runs WHERE id = ANY($1::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
+  SELECT id, revision FROM runs WHERE id = ANY($1::text::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
+READ = f"SELECT {ROW} FROM runs WHERE id = ANY($1::text::text[])"  # noqa: S608
+FREE = f"SELECT {ROW}, input FROM runs WHERE id = ANY($1::text::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
 DUE = f"""
 WITH ready AS MATERIALIZED (
   SELECT {ROW}, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready'
@@ -37,9 +37,9 @@ OPEN_CHILDREN = f"""
 SELECT {ROW} FROM runs WHERE parent = $1 AND {OPEN} ORDER BY id FOR UPDATE"""  # noqa: S608
 CHILDREN = "SELECT count(DISTINCT coalesce(parent_key, '')) FROM runs WHERE parent = $1"
 JOURNALS = """
-SELECT run_id, version, event FROM journal WHERE run_id = ANY($1::text[]) ORDER BY run_id, seq"""
+SELECT run_id, version, event FROM journal WHERE run_id = ANY($1::text::text[]) ORDER BY run_id, seq"""
 INBOXES = """
-SELECT run_id, number, id, name, value, at FROM signals WHERE run_id = ANY($1::text[]) ORDER BY run_id, number"""
+SELECT run_id, number, id, name, value, at FROM signals WHERE run_id = ANY($1::text::text[]) ORDER BY run_id, number"""
 INPUT = "SELECT input FROM runs WHERE id = $1"
 ENTRY = "SELECT EXISTS (SELECT 1 FROM appends WHERE run_id = $1 AND entry_id = $2)"
 SIGNAL = "SELECT EXISTS (SELECT 1 FROM signals WHERE run_id = $1 AND id = $2)"
