@@ -16,6 +16,19 @@ from watership.fleet.flags import FLAGS_TOPIC, READ_ONLY
 F = "/api/v1/flags/f"
 
 
+async def test_a_change_without_a_version_goes_before_others_and_leaves_what_they_set() -> None:
+    async with world() as w:
+        await w.http.put(F, json={"on": True, "percent": 5}, headers=w.bearer("operator"))
+        ways = [{"percent": percent} for percent in (10, 20, 30)]
+        several = [w.http.put(F, json=way, headers=w.bearer("operator")) for way in ways]
+        emergency = w.http.put(F, json={"disabled": True}, headers=w.bearer("operator"))
+        answers = await asyncio.gather(*several, emergency)
+        assert {answer.status_code for answer in answers} == {200}
+        (flag,) = [one for one in await w.store.flags() if one.name == F.rpartition("/")[2]]
+        assert flag.disabled
+        assert flag.percent in {10, 20, 30}
+
+
 async def test_what_is_set_is_read_back_and_rings_the_bell() -> None:
     async with world() as w:
         ear = asyncio.create_task(w.bell.wait(frozenset({FLAGS_TOPIC}), 10))

@@ -9,13 +9,16 @@ from starlette.responses import Response
 
 from watership.api.endpoint import Call, Endpoint, reply
 from watership.api.shapes import Page, Reason
-from watership.errors import BadInput, NotFound
+from watership.errors import BadInput, Conflict, NotFound
 from watership.fleet.flags import FLAGS_TOPIC, READ_ONLY, Flag, FlagChange
 from watership.fleet.identity import ADMIN, OPERATOR, READER, Identity
 
 PAGE = 50
 PAGE_MOST = 200
 """Changes of one answer: the newest; nobody reads more."""
+
+TRIES = 5
+"""How often a change that names no version is made anew, when somebody else was quicker."""
 
 Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
 
@@ -45,13 +48,26 @@ async def list_flags(call: Call) -> Response:
 
 
 async def put_flag(call: Call) -> Response:
-    """Changes one flag as the body says, from the version that was read here or that the body names."""
+    """Changes one flag as the body says; without a version whatever else was set meanwhile stays, and goes before."""
     name, body = call.path["name"], call.read(SetFlag)
     if name == READ_ONLY:
         # As at /admin/readonly: it stops all new work.
         call.identity.require(ADMIN)
-    there = await _find(call, name)
-    present = there or Flag(name=name)
+    for left in reversed(range(TRIES)):
+        there = await _find(call, name)
+        try:
+            stands = await _set(call, body, there or Flag(name=name))
+        except Conflict:
+            if body.version is not None or not left:
+                raise
+        else:
+            call.service.bell.ring([FLAGS_TOPIC])
+            call.service.observer.note("flag set", flag=name, by=stands.by, reason=stands.reason)
+            return reply(stands, 200 if there else 201)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _set(call: Call, body: SetFlag, present: Flag) -> Flag:
     given = {
         field: value
         for field in ("on", "percent", "tenants", "disabled")
@@ -59,10 +75,7 @@ async def put_flag(call: Call) -> Response:
     }
     wanted = msgspec.structs.replace(present, **given, by=call.identity.person, reason=body.reason)
     expected = present.version if body.version is None else body.version
-    stands = await call.service.flags.set_flag(wanted, expected=expected)
-    call.service.bell.ring([FLAGS_TOPIC])
-    call.service.observer.note("flag set", flag=name, by=stands.by, reason=stands.reason)
-    return reply(stands, 200 if there else 201)
+    return await call.service.flags.set_flag(wanted, expected=expected)
 
 
 async def list_changes(call: Call) -> Response:
