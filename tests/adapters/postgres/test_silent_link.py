@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
+from tests.adapters.postgres.ways import by_way
 from tests.contracts.postgres import emptied
 from tests.contracts.world import GREEN, submission
 from watership.adapters.memory.bell import MemoryBell
@@ -23,19 +22,6 @@ from watership.testing.link import Link
 
 SECONDS = 0.5
 SOON = 10.0
-
-
-@pytest.fixture
-def link(postgres_url: str) -> Iterator[Link]:
-    port = urlsplit(postgres_url).port
-    assert port is not None
-    with Link("127.0.0.1", port) as link:
-        yield link
-
-
-def by_way(link: Link, url: str) -> str:
-    where = urlsplit(url)
-    return where._replace(netloc=f"{where.username}@127.0.0.1:{link.port}").geturl()
 
 
 def pool_through(link: Link, url: str) -> Pool:

@@ -243,6 +243,11 @@ class PostgresStore:
             if await queries.only_reads(db):
                 raise Unavailable("The database takes no writes: it is a standby, or became one.")
 
+    async def notify(self, channel: str, words: str) -> None:
+        """Tell whoever listens to `channel`; lost where nobody does."""
+        async with self._writers.session() as db:
+            await db.execute("SELECT pg_notify($1, $2)", channel, words)
+
     # --- the intake --------------------------------------------------------------------------
 
     async def read(self) -> IntakeState:
