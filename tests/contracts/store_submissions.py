@@ -10,7 +10,7 @@ from watership.durable.events import Failure
 from watership.durable.ids import RunId
 from watership.durable.run import Run
 from watership.durable.states import RunState
-from watership.durable.writes import INJECTED, Cancel, Dedup, Refused, Stop, Submitted
+from watership.durable.writes import INJECTED, Cancel, Dedup, Refused, Stop, Submit, Submitted
 from watership.errors import BadInput
 from watership.fleet.intake import place
 
@@ -120,6 +120,32 @@ class SubmissionSuite:
         assert await world.submit("c", dedup=KEY) == Submitted(
             run_id=RunId("c"), deployment=GREEN, state=RunState.READY
         )
+
+    async def test_old_keys_leave_the_store_when_new_ones_come_and_may_be_used_anew(
+        self, world: World
+    ) -> None:
+        old = [Dedup(scope=KEY.scope, key=f"k{number}", request="h") for number in range(30)]
+        await world.write(*(submission(f"old-{each.key}", deployment=GREEN, dedup=each) for each in old[:20]))
+        world.clock.go_on(86_400)
+        await world.write(*(submission(f"old-{each.key}", deployment=GREEN, dedup=each) for each in old[20:]))
+        assert await world.keys() == 30
+        world.clock.go_on(6 * 86_400)
+        await world.submit("new", dedup=KEY)
+        assert await world.keys() == 10 + 1
+        assert await world.submit("anew", dedup=old[0]) == Submitted(
+            run_id=RunId("anew"), deployment=GREEN, state=RunState.READY
+        )
+        assert await world.keys() == 10 + 2
+
+    async def test_more_old_keys_leave_in_one_transaction_than_new_ones_come(self, world: World) -> None:
+        def batch(name: str, size: int) -> list[Submit]:
+            keys = [Dedup(scope=KEY.scope, key=f"{name}{number}", request="h") for number in range(size)]
+            return [submission(each.key, deployment=GREEN, dedup=each) for each in keys]
+
+        await world.write(*batch("a", 500))
+        world.clock.go_on(7 * 86_400)
+        await world.write(*batch("b", 6))
+        assert await world.keys() == 6
 
     async def test_a_message_waits_behind_the_active_run_of_its_conversation(self, world: World) -> None:
         a = await world.running("a", conversation="c")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -84,13 +84,22 @@ def submission(run_id: str, **facts: Any) -> Submit:
 class World:
     """A store of any kind, and the time it lives in."""
 
-    def __init__(self, store: AnyStore, clock: ManualClock) -> None:
+    def __init__(
+        self, store: AnyStore, clock: ManualClock, keys: Callable[[], Awaitable[int]] | None = None
+    ) -> None:
+        """`keys` counts the rows of idempotency keys, where the store keeps them."""
         self.store = store
         self.clock = clock
+        self._keys = keys
         self._entry = seeded_ids(1)
 
     def entry(self) -> EntryId:
         return EntryId(self._entry())
+
+    async def keys(self) -> int:
+        """How many idempotency keys the store holds, however old."""
+        assert self._keys is not None, "this world was not told how to count them"
+        return await self._keys()
 
     async def write(self, *writes: Write) -> Written:
         return await self.store.write(writes)

@@ -13,16 +13,13 @@ from watership.agents.messages import Messages
 from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
-from watership.durable.ids import DeploymentId, NewId, random_ids
-from watership.durable.ports import Bell, Observer
-from watership.errors import BadInput, Unavailable
+from watership.durable.ids import DeploymentId, random_ids
+from watership.durable.ports import Observer
+from watership.errors import BadInput
 from watership.wiring.kernel import Kernel
-from watership.wiring.shared import Probe, open_shared
+from watership.wiring.shared import open_shared
 
 SCHEME = "sqlite:///"
-
-BELL_SECONDS = 2.0
-"""How long the bell's own round trip may take before it counts as broken."""
 
 
 @asynccontextmanager
@@ -48,7 +45,11 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
                 clock=clock,
                 new_id=new_id,
                 observer=observer,
-                probes={"database": store.ping, "rabbitmq": ring_once(bell, new_id), "redis": store.read},
+                probes={
+                    "database": store.ping,
+                    "rabbitmq": lambda: bell.cross(new_id()),
+                    "redis": shared.probe,
+                },
                 adapters={
                     "database": "sqlite",
                     "rabbitmq": "embedded: Unix datagrams carry the wake-ups",
@@ -74,18 +75,6 @@ async def no_wakeups(deployment: DeploymentId, pool: str, slots: int) -> AsyncIt
 async def no_inbox(messages: Messages) -> AsyncIterator[None]:
     """Without a broker HTTP is the only door."""
     yield None
-
-
-def ring_once(bell: Bell, new_id: NewId) -> Probe:
-    """The bell's own round trip: what stands in for the broker rings, and hears it."""
-
-    async def probe() -> None:
-        topic = f"probe:{new_id()}"
-        bell.ring([topic])
-        if topic not in await bell.wait(frozenset({topic}), BELL_SECONDS):
-            raise Unavailable("The bell did not hear its own ring.")
-
-    return probe
 
 
 def store_path(url: str) -> Path:

@@ -46,7 +46,7 @@ async def examine_servers(config: Config) -> list[Finding]:
     """Every finding about the servers that the configuration names."""
     from watership.adapters.postgres import examination as postgres
 
-    found = [await _python(config), await _tokens(config)]
+    found = [await _python(config), _secret(config)]
     if config.store.url.startswith(SCHEME):
         return [*found, _missing("store.url", "postgresql://user:password@host/database")]
     found += await postgres.examine(config.store.url)
@@ -54,6 +54,7 @@ async def examine_servers(config: Config) -> list[Finding]:
         from watership.adapters.rabbitmq import examination as rabbitmq
 
         found += await rabbitmq.examine(config.broker.url, config.broker.management)
+        found.append(await _routes(config, found))
     else:
         found.append(_missing("broker.url", "amqp://user:password@host/vhost"))
     if config.cache.url:
@@ -61,6 +62,20 @@ async def examine_servers(config: Config) -> list[Finding]:
 
         found += await redis.examine(config.cache.url)
     return found
+
+
+async def _routes(config: Config, found: list[Finding]) -> Finding:
+    """Asked only where both servers let us in: elsewhere that is what must be mended first."""
+    if any(each.state == "problem" and each.what in {"PostgreSQL", "RabbitMQ"} for each in found):
+        return Finding(
+            what="Routes",
+            state="unknown",
+            detail="database and broker must answer first",
+            fix="watership doctor --prod",
+        )
+    from watership.wiring.routes import examine_routes
+
+    return await examine_routes(config)
 
 
 def _missing(setting: str, example: str) -> Finding:
@@ -162,6 +177,20 @@ async def _tokens(config: Config) -> Finding:
     if config.open:
         return Finding(what="Tokens", state="ok", detail="not asked for: loopback development")
     return Finding(what="Tokens", state="ok", detail="asked for, and there is a secret to verify them with")
+
+
+def _secret(config: Config) -> Finding:
+    """Of a production: whoever reaches an open service does there what he likes."""
+    if not config.open:
+        return Finding(
+            what="Tokens", state="ok", detail="asked for, and there is a secret to verify them with"
+        )
+    return Finding(
+        what="Tokens",
+        state="problem",
+        detail="the service is open: it asks nobody for a token",
+        fix='export WATERSHIP_SECRET="$(openssl rand -hex 32)", the same for every process, and no auth = "none"',
+    )
 
 
 async def _port(config: Config) -> Finding:

@@ -21,9 +21,9 @@ from watership.durable.clock import Clock, SystemClock
 from watership.durable.committer import Committer
 from watership.durable.ids import DeploymentId, NewId, random_ids
 from watership.durable.outbox import Wakeups
-from watership.durable.ports import Bell, Observer
+from watership.durable.ports import Observer
 from watership.durable.states import TERMINAL, RunState
-from watership.wiring.embedded import no_inbox, no_wakeups, ring_once
+from watership.wiring.embedded import no_inbox, no_wakeups
 from watership.wiring.kernel import Kernel, OpenInbox, OpenWakeups
 from watership.wiring.shared import Probe, open_shared
 
@@ -55,7 +55,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
         await PostgresStore.open(
             config.store.url, outbox=bool(config.broker.url), tell=TELL[config.broker.tell], name=name
         ) as store,
-        PostgresBell(config.store.url) as bell,
+        PostgresBell(config.store.url, observer) as bell,
         _carrier(config, store, bell, name=name, clock=clock, new_id=new_id, observer=observer) as carrier,
         Committer(store, bell, clock, carrier.relay) as committer,
         open_shared(config.cache.url, clock, observer) as shared,
@@ -69,7 +69,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
             clock=clock,
             new_id=new_id,
             observer=observer,
-            probes={"database": store.ping, "rabbitmq": carrier.probe, "redis": shared.probe or store.read},
+            probes={"database": store.ping, "rabbitmq": carrier.probe, "redis": shared.probe},
             adapters={
                 "database": "postgresql",
                 "rabbitmq": carrier.words,
@@ -87,7 +87,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
 async def _carrier(
     config: Config,
     store: PostgresStore,
-    bell: Bell,
+    bell: PostgresBell,
     *,
     name: str,
     clock: Clock,
@@ -100,7 +100,7 @@ async def _carrier(
             open_wakeups=no_wakeups,
             open_inbox=no_inbox,
             full=lambda: False,
-            probe=ring_once(bell, new_id),
+            probe=lambda: bell.cross(store.notify, new_id()),
             words="none configured: the database's notifications carry the wake-ups",
         )
         return

@@ -10,7 +10,9 @@ from watership.adapters.memory.cache import MemoryCache
 from watership.adapters.memory.fanout import MemoryFanout
 from watership.adapters.memory.limiter import MemoryLimiter
 from watership.durable.clock import Clock
+from watership.durable.ids import random_ids
 from watership.durable.ports import Observer
+from watership.errors import Unavailable
 from watership.fleet.cache import Cache, DegradingCache
 from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
@@ -18,15 +20,18 @@ from watership.fleet.limit import DegradingLimiter, Limiter
 Probe = Callable[[], Awaitable[object]]
 """One real round trip; raises when there is no answer."""
 
+PROBE_SECONDS = 10.0
+"""How long what a probe put in is kept at most: it is taken out at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """`probe` is None where no Redis is configured. None of the three ever raises Unavailable."""
+    """`probe` asks Redis, or what stands in for it where none is configured. None of the three raises Unavailable."""
 
     cache: Cache
     limiter: Limiter
     fanout: Fanout
-    probe: Probe | None
+    probe: Probe
     adapter: str
 
 
@@ -36,7 +41,9 @@ async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterat
     cache, limiter = MemoryCache(clock), MemoryLimiter(clock)
     if not url:
         words = "embedded: each process caches and counts for itself"
-        yield Shared(cache=cache, limiter=limiter, fanout=MemoryFanout(), probe=None, adapter=words)
+        yield Shared(
+            cache=cache, limiter=limiter, fanout=MemoryFanout(), probe=kept_once(cache), adapter=words
+        )
         return
     from watership.adapters.redis.cache import RedisCache
     from watership.adapters.redis.fanout import RedisFanout
@@ -51,3 +58,18 @@ async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterat
             probe=link.ping,
             adapter="redis",
         )
+
+
+def kept_once(cache: Cache) -> Probe:
+    """The round trip of a cache: what is put in comes out again."""
+    new_id = random_ids()
+
+    async def probe() -> None:
+        key, value = f"probe/{new_id()}", new_id().encode()
+        await cache.put(key, value, seconds=PROBE_SECONDS)
+        found = await cache.get(key)
+        await cache.forget(key)
+        if found != value:
+            raise Unavailable("The cache of this process does not give back what it was given.")
+
+    return probe

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from watership.adapters.memory.bell import MemoryBell
+from watership.errors import Unavailable
 
 SUFFIX = ".bell"
 
@@ -25,6 +26,9 @@ DATAGRAM_BYTES = 8_192
 
 BURST = 256
 """Datagrams read in one go, so that a flood of rings does not keep the loop from its work."""
+
+CROSSING_SECONDS = 2.0
+"""How long a verification may take: on one machine a datagram takes less than a millisecond."""
 
 _topics = msgspec.json.Decoder(list[str])
 
@@ -59,6 +63,15 @@ class FilesBell:
 
     async def wait(self, topics: frozenset[str], timeout: float) -> frozenset[str]:
         return await self._local.wait(topics, timeout)
+
+    async def cross(self, name: str) -> None:
+        """Verify that a datagram to our own socket is heard. `name` is used once. Raises Unavailable."""
+        topic = f"crossing:{name}"
+        self._send(msgspec.json.encode([topic]), str(self._mine))
+        if topic not in await self._local.wait(frozenset({topic}), CROSSING_SECONDS):
+            raise Unavailable(
+                f"The bell does not hear what is sent to {self._mine}.", fix=f"ls -l {self._folder}"
+            )
 
     def close(self) -> None:
         """Stop listening and take the socket out of the folder. Closing twice is closing once."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Self
-
-import asyncpg
 
 from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.postgres.pool import Session, connect
-from watership.errors import NotAllowed, Unavailable
+from watership.durable.ports import Observer
+from watership.errors import Unavailable
 
 CHANNEL = "watership_bell"
 
@@ -29,6 +28,19 @@ INTEREST_SECONDS = 60.0
 """How long others ring for a run after somebody said that he listens to it; he says it again before that."""
 
 RECONNECT_SECONDS = 1.0
+"""The pause before another connection is made, whatever went wrong with the last."""
+
+ANSWER_SECONDS = 2.0
+"""How long the server may take to answer before the link counts as dead: what it is asked takes a millisecond."""
+
+BEAT_SECONDS = 5.0
+"""How often a bell that has nothing to send asks whether its link lives: who only listens would never notice."""
+
+CROSSING_SECONDS = 2.0
+"""How long a verification may take: several times as long as a new connection takes to listen."""
+
+CROSSING_AGAIN_SECONDS = 0.2
+"""After which pause it sends once more: what is sent before a connection listens is heard by nobody."""
 
 SETTINGS = {
     # A ring that is lost with the server's memory is a ring nobody needs: do not wait for the disk.
@@ -36,9 +48,14 @@ SETTINGS = {
     "statement_timeout": "5s",
 }
 
-_ALWAYS = ("pool:", "inbox:")
+_CROSSING = "crossing:"
+_ALWAYS = ("pool:", "inbox:", _CROSSING)
 """Kinds of topics that cross always: there are few. Those of a run cross when somebody elsewhere listens to it."""
 
+Send = Callable[[str, str], Awaitable[None]]
+"""Sends a notification on a session that is not the bell's: its channel, and what it says."""
+
+_NOTIFY = "SELECT pg_notify($1, $2)"
 _LISTENS = "+"
 _END = "\n"
 
@@ -46,8 +63,11 @@ _END = "\n"
 class PostgresBell:
     """A Bell for all processes of one database. Use it as an async context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, observer: Observer) -> None:
         self._url = url
+        self._observer = observer
+        self._down = False
+        """Whether its loss was told, and its return not yet."""
         self._local = MemoryBell()
         self.pending: dict[str, None] = {}
         self._kick = asyncio.Event()
@@ -89,31 +109,65 @@ class PostgresBell:
             self.pending[word] = None
             self._kick.set()
 
+    async def cross(self, send: Send, name: str) -> None:
+        """Verify that what another session sends is heard here. `name` is used once. Raises Unavailable."""
+        topic = _CROSSING + name
+        left = int(CROSSING_SECONDS / CROSSING_AGAIN_SECONDS)
+        while left:
+            await send(CHANNEL, topic)
+            if topic in await self._local.wait(frozenset({topic}), CROSSING_AGAIN_SECONDS):
+                return
+            left -= 1
+        raise Unavailable(
+            f"No notification of the database was heard for {CROSSING_SECONDS:g} s.",
+            fix="A pooler between us and PostgreSQL must hand out sessions, not transactions: LISTEN needs one.",
+        )
+
     async def _keep_sending(self) -> None:
         """Send what is pending; where the connection is lost, make it again. Whoever waits polls meanwhile."""
         while True:
             try:
-                session = self._session = await self._connect()
-                while not session.is_closed():
-                    await self._kick.wait()
-                    self._kick.clear()
-                    words, self.pending = self.pending, {}
-                    for payload in payloads(words):
-                        await session.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
-                    await asyncio.sleep(GATHER_SECONDS)
-            except (
-                Unavailable,
-                NotAllowed,
-                asyncpg.PostgresError,
-                asyncpg.InterfaceError,
-                asyncpg.InternalClientError,
-                OSError,
-            ):
-                await asyncio.sleep(RECONNECT_SECONDS)
+                await self._serve()
+            except Exception as error:  # noqa: BLE001 - whatever it is, a bell that fell silent must be told of
+                if not self._down:
+                    self._observer.note("bell lost", error=str(error) or type(error).__name__)
+                    self._down = True
+            await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _serve(self) -> None:
+        """Listen and send on one connection, until it fails."""
+        session = self._session = await self._connect()
+        try:
+            if self._down:
+                self._observer.note("bell back")
+                self._down = False
+            while not session.is_closed():
+                await self._next_kick(session)
+                words, self.pending = self.pending, {}
+                for payload in payloads(words):
+                    await session.execute(_NOTIFY, CHANNEL, payload, timeout=ANSWER_SECONDS)
+                await asyncio.sleep(GATHER_SECONDS)
+        finally:
+            session.terminate()
+        raise Unavailable("The connection of the bell to the database was closed.")
+
+    async def _next_kick(self, session: Session) -> None:
+        """Wait until there is something to send; meanwhile see that the link lives."""
+        try:
+            async with asyncio.timeout(BEAT_SECONDS):
+                await self._kick.wait()
+        except TimeoutError:
+            await session.execute("SELECT 1", timeout=ANSWER_SECONDS)
+        self._kick.clear()
 
     async def _connect(self) -> Session:
         session = await connect(self._url, name="watership bell", settings=SETTINGS)
-        await session.add_listener(CHANNEL, self._hear)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await session.add_listener(CHANNEL, self._hear)
+        except BaseException:
+            session.terminate()
+            raise
         session.add_termination_listener(lambda _: self._kick.set())
         return session
 

@@ -11,6 +11,9 @@ from watership.durable.ids import RunId, WorkerId
 from watership.durable.writes import Renew
 from watership.fleet.intake import IntakeState
 
+FORGET_AT_ONCE = 1_000
+"""Old idempotency keys that one transaction removes, at most: more than a batch of the committer can bring."""
+
 
 class BookSheet:
     """BookRows over what was loaded."""
@@ -25,7 +28,7 @@ class BookSheet:
         """Who was heard of, and None for who was buried."""
         self.workers_before: datetime | None = None
         self.requests_before: tuple[datetime, int] | None = None
-        """Until when, and how many at a time, old rows may be removed: at any commit, or at a later one."""
+        """Until when old rows go, and how many of them: each new key adds to the number."""
         self.intakes: list[IntakeState] = []
         """The row as it was read, and then every state it was given."""
 
@@ -39,7 +42,8 @@ class BookSheet:
         self._undo.set(self.new_requests, (request.scope, request.key), request)
 
     def forget_requests(self, before: datetime, limit: int) -> None:
-        self.requests_before = (before, limit)
+        already = 0 if self.requests_before is None else self.requests_before[1]
+        self.requests_before = (before, min(already + limit, FORGET_AT_ONCE))
 
     def injected(self, submission: RunId) -> RunId | None:
         if submission not in self.injections:

@@ -97,7 +97,8 @@ _FORGET_WORKERS = "DELETE FROM workers WHERE seen_at <= $1"
 # Two transactions may see at once that the switch ran out, and write the same: the second changes nothing.
 _PUT_INTAKE = """
 UPDATE intake SET weights = $1, epoch = $2, until = $3, last_safe = $4, readonly = $5 WHERE epoch = $6"""
-FORGET_REQUESTS = """
+# Sorted by age, which has an index; what another transaction is removing already is left to it.
+_FORGET_REQUESTS = """
 DELETE FROM requests WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM requests WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))"""
 
@@ -162,6 +163,12 @@ async def _flush_books(db: Connection, sheet: Sheet) -> None:
         rows = [(it.scope, it.key, it.hash, it.run_id, micros(it.at)) for it in sheet.new_requests.values()]
         await db.fetch(_PUT_REQUESTS, *zip(*rows, strict=True))
         sheet.new_requests.clear()
+    if (
+        sheet.requests_before is not None
+    ):  # after the new ones: no key is then waited for while others are held
+        before, limit = sheet.requests_before
+        await db.fetch(_FORGET_REQUESTS, micros(before), limit)
+        sheet.requests_before = None
     if sheet.new_injections:
         await db.fetch(_PUT_INJECTIONS, list(sheet.new_injections), list(sheet.new_injections.values()))
         sheet.new_injections.clear()

@@ -18,8 +18,8 @@ Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 WAIT_SECONDS = 5.0
 """How long a caller waits for a free connection before its work is refused: longer than any burst lasts."""
 
-CONNECT_SECONDS = 5.0
-"""How long the making of one connection may take, TLS included."""
+CONNECT_SECONDS = 3.0
+"""How long the making of one connection may take, TLS included: with one transaction after it, well within a lease."""
 
 SESSION_SECONDS = 20.0
 """How long a block may have its connection. A link can die without a word: then no answer and no error ever comes.
@@ -39,7 +39,8 @@ SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     # A process that is frozen inside of a transaction must not keep its rows locked: it may never wake up.
     "idle_in_transaction_session_timeout": "5s",
-    "lock_timeout": "5s",
+    # Shorter than the client waits: then it is told of a lock, and does not take the link for dead.
+    "lock_timeout": "2s",
     "statement_timeout": "30s",
 }
 """Of sessions that run our own statements."""
@@ -88,6 +89,8 @@ class Pool:
                 raise translation(reason) from reason
             except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
                 self._drop(session)
+                if isinstance(reason, TimeoutError):
+                    self._drop_idle()
                 raise lost(reason) from reason
             except Exception:
                 self._give_back(session)
@@ -145,6 +148,12 @@ class Pool:
             self._drop(session)
             return
         self._idle.append(session)
+
+    def _drop_idle(self) -> None:
+        """Cut who waits for work: a link that died without a word took all of them, and each would cost a time-out."""
+        idle, self._idle = self._idle, []
+        for session in idle:
+            self._drop(session)
 
     def _drop(self, session: Session) -> None:
         self._busy.discard(session)

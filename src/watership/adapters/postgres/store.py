@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Self, TypeVar
 
@@ -46,8 +46,12 @@ WRITERS = 2
 READERS = 4
 """Connections that answer queries."""
 
-WRITE_SECONDS = 15.0
-"""How long one transaction may take before its connection is cut: whoever waits has given up by then."""
+WRITE_SECONDS = 3.0
+"""How long one transaction may take before its connection is cut: far longer than the largest batch takes.
+
+The committer tries for longer than this, so that what met a dead link is written by another one; and the last of its
+tries, making a connection included, ends within a lease.
+"""
 
 ROLL_BACK_SECONDS = 2.0
 """How long it may take to say that a transaction is undone. Cutting the connection says the same."""
@@ -154,10 +158,22 @@ class PostgresStore:
         raise AssertionError("the last try returns or raises")
 
     async def write(self, writes: Sequence[Write]) -> Written:
+        async def work(db: Session, sure: bool) -> tuple[Written, Sheet]:
+            return await write(db, writes, self._memory, clock=self._clock, tell=self._tell, sure=sure)
+
+        written, sheet = await self._transact(work)
+        self._memory.rows.note(sheet.remembered())
+        return written
+
+    async def _transact(self, work: Callable[[Session, bool], Awaitable[T]]) -> T:
+        """Commit what `work` does from BEGIN on; do it again where it met another transaction.
+
+        Its second argument: whether it must look for everything that could be there already.
+        """
         sure = False
         for left in reversed(range(TRIES)):
             try:
-                return await self._write_once(writes, sure=sure)
+                return await self._transact_once(work, sure)
             except Again as repeat:
                 if not left or (repeat.known and sure):
                     raise translation(repeat.reason) from repeat.reason
@@ -166,14 +182,15 @@ class PostgresStore:
                     await asyncio.sleep(random.uniform(0, AGAIN_SECONDS))
         raise AssertionError("the last try returns or raises")
 
-    async def _write_once(self, writes: Sequence[Write], *, sure: bool) -> Written:
+    async def _transact_once(self, work: Callable[[Session, bool], Awaitable[T]], sure: bool) -> T:
         async with self._writers.session() as db:
             try:
                 async with asyncio.timeout(WRITE_SECONDS):
-                    written, sheet = await write(
-                        db, writes, self._memory, clock=self._clock, tell=self._tell, sure=sure
-                    )
+                    outcome = await work(db, sure)
                     await _commit(db)
+            except TimeoutError:
+                db.terminate()  # who does not answer need not be asked to undo it either
+                raise
             except asyncpg.PostgresError as reason:
                 await _roll_back(db)
                 repeat = again(reason)
@@ -183,8 +200,7 @@ class PostgresStore:
             except Exception:
                 await _roll_back(db)
                 raise
-        self._memory.rows.note(sheet.remembered())
-        return written
+        return outcome
 
     # --- queries -----------------------------------------------------------------------------
 
@@ -226,6 +242,11 @@ class PostgresStore:
         async with self._writers.session() as db:
             if await queries.only_reads(db):
                 raise Unavailable("The database takes no writes: it is a standby, or became one.")
+
+    async def notify(self, channel: str, words: str) -> None:
+        """Tell whoever listens to `channel`; lost where nobody does."""
+        async with self._writers.session() as db:
+            await db.execute("SELECT pg_notify($1, $2)", channel, words)
 
     # --- the intake --------------------------------------------------------------------------
 
@@ -291,21 +312,19 @@ class PostgresStore:
         self, change: Callable[[Sheet, datetime, FlagSheet], T], *, loads: bool = True
     ) -> T:
         """Read the intake's row while nobody pins by it, and the flags; write what became of them."""
-        async with self._writers.session() as db:
-            try:
-                await db.execute(f"BEGIN; {lock_exclusively([INTAKE_KEY])}")
-                sheet = Sheet(sure=True)
-                loader = Loader(db, sheet, self._clock)
-                await loader.read_facts((), (), (), intake=True)
-                flags = await FlagSheet.load(db) if loads else FlagSheet((), (), ())
-                outcome = change(sheet, loader.now(), flags)
-                await flush(db, sheet)
-                await flags.flush(db)
-                await _commit(db)
-            except Exception:
-                await _roll_back(db)
-                raise
-        return outcome
+
+        async def work(db: Session, sure: bool) -> T:
+            await db.execute(f"BEGIN; {lock_exclusively([INTAKE_KEY])}")
+            sheet = Sheet(sure=True)
+            loader = Loader(db, sheet, self._clock)
+            await loader.read_facts((), (), (), intake=True)
+            flags = await FlagSheet.load(db) if loads else FlagSheet((), (), ())
+            outcome = change(sheet, loader.now(), flags)
+            await flush(db, sheet)
+            await flags.flush(db)
+            return outcome
+
+        return await self._transact(work)
 
     # --- deployments -------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -121,7 +122,7 @@ async def _rights(http: httpx2.AsyncClient, user: str, vhost: str) -> Finding:
             what="Broker rights",
             state="unknown",
             detail=f"{user} may not ask",
-            fix=f"rabbitmqctl set_user_tags {user} monitoring",
+            fix=shlex.join((CTL, "set_user_tags", user, "monitoring")),
         )
     rights = answer.json() if answer.status_code == 200 else {}
     missing = [kind for kind in ("configure", "write", "read") if not rights.get(kind)]
@@ -131,7 +132,7 @@ async def _rights(http: httpx2.AsyncClient, user: str, vhost: str) -> Finding:
         detail=f"{user} may not {', '.join(missing)} in {vhost}"
         if missing
         else f"{user} may do all in {vhost}",
-        fix=f"rabbitmqctl set_permissions -p {vhost} {user} '^(watership|amq).*' '.*' '.*'"
+        fix=shlex.join((CTL, "set_permissions", "-p", vhost, user, "^(watership|amq).*", ".*", ".*"))
         if missing
         else "",
     )
@@ -145,7 +146,7 @@ async def _timeout() -> Finding:
             what=what,
             state="unknown",
             detail=f"{CTL} is not on this machine; {harmless}",
-            fix=f"{CTL} {' '.join(ASK)}",
+            fix=shlex.join((CTL, *ASK)),
         )
     process = await asyncio.create_subprocess_exec(
         CTL, *ASK, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
@@ -161,6 +162,6 @@ async def _timeout() -> Finding:
             what=what,
             state="unknown",
             detail=f"{CTL} got no answer; {harmless}",
-            fix=f"{CTL} {' '.join(ASK)}",
+            fix=shlex.join((CTL, *ASK)),
         )
     return Finding(what=what, state="ok", detail=f"{told.decode(errors='replace').strip()} ms; {harmless}")
