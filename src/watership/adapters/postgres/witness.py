@@ -96,7 +96,8 @@ class PostgresWitness:
         """Of these the dead ones. Looks each time only if this witness is the sweeper, else once a second."""
         async with self._looking:
             session, now = self._session, self._monotonic()
-            if session is None or session.is_closed() or now < self._try_at:
+            waits = not self._sweeper and now < self._try_at
+            if session is None or session.is_closed() or waits:
                 return frozenset()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
