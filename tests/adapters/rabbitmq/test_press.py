@@ -100,7 +100,7 @@ async def test_what_cannot_be_written_is_refused_and_the_next_message_keeps_its_
         return press.publish(id.encode(), exchange="", key=key, properties=properties, mandatory=True)
 
     with pytest.raises(BadInput):
-        publish(key, "bad", headers)
+        _ = publish(key, "bad", headers)
     async with asyncio.timeout(SECONDS):
         await publish("q", "good", {})
     assert channel.confirmations == {}
