@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ from tests.adapters.rabbitmq.world import GREEN, SECONDS, World, client, depth, 
 from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.memory.store import MemoryStore
 from watership.adapters.rabbitmq.calls import connected
-from watership.adapters.rabbitmq.dead import DeadMessage, dead_messages, discard, requeue
+from watership.adapters.rabbitmq.dead import DeadMessage, burial, dead_messages, discard, requeue
 from watership.adapters.rabbitmq.inbox import RabbitInbox
 from watership.adapters.rabbitmq.topology import INBOX, INBOX_QUEUE
 from watership.agents.messages import Messages
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
-from watership.durable.ids import EntryId, WorkerId, random_ids
+from watership.durable.ids import EntryId, RunId, WorkerId, random_ids
 from watership.durable.outbox import Letter
 from watership.durable.ports import RunFilter
 from watership.durable.run import Run
@@ -65,6 +66,10 @@ class MoodyStore(MemoryStore):
     """A store that can be away."""
 
     away = False
+    forgetful = False
+
+    async def get(self, run_id: RunId) -> Run | None:
+        return None if self.forgetful else await super().get(run_id)
 
     async def write(self, writes: Sequence[Write]) -> Written:
         if self.away:
@@ -325,3 +330,49 @@ async def test_an_answer_finds_a_client_without_a_queue(rabbit_url: str) -> None
         inn.here.post(Letter(moved=(moved,)))
         answer = await asyncio.wait_for(heard.get(), SECONDS)
         assert json.loads(answer)["result"] == "hello"
+
+
+async def test_a_message_that_is_committed_is_not_refused_when_its_answer_fails(rabbit_url: str) -> None:
+    async with door(rabbit_url) as inn:
+        await inn.send(b'"Ada"')
+        await inn.some_runs()
+        await inn.finish()
+        inn.store.forgetful = True
+        await inn.send(b'"Ada"', reply_to="mine")
+        await until(lambda: inn.here.notes.count("answer not sent"))
+        async with connected(rabbit_url, name="test") as connection:
+            assert await dead_messages(connection, 10) == []
+        assert inn.here.notes.count("message refused at the door") == 0
+    async with client(rabbit_url) as channel:
+        assert await depth(channel, INBOX_QUEUE) == 0
+
+
+class Latin(str):
+    """Text that a client of another language sends in another encoding."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return super().encode("latin-1")
+
+
+def publish_with(url: str, headers: dict[str, Any]) -> None:
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        properties = pika.BasicProperties(message_id="odd", headers=headers)
+        connection.channel().basic_publish(INBOX, "nobody", b'"Ada"', properties)
+
+
+@pytest.mark.parametrize("odd", [Latin("\xff"), [{"deep": Latin("\xff")}]], ids=["flat", "deep"])
+async def test_a_message_is_buried_whatever_its_headers_are(rabbit_url: str, odd: object) -> None:
+    async with door(rabbit_url) as inn:
+        await asyncio.to_thread(publish_with, rabbit_url, {"odd": odd})
+        (letter,) = await inn.dead()
+        assert (letter.reason, letter.message_id) == ("not_found", "odd")
+        async with connected(rabbit_url, name="test") as connection:
+            await requeue(connection, letter.id)
+        await until(lambda: inn.here.notes.count("message refused at the door") == 2)
+
+
+def test_a_number_that_the_driver_reads_and_cannot_write_is_buried_as_text() -> None:
+    given = Basic.Properties(headers={"huge": 1e300, "small": 0.5})
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    headers = burial(given, exchange="", key="q", reason="r", detail="d", at=at).headers or {}
+    assert (headers["huge"], headers["small"]) == ("1e+300", 0.5)

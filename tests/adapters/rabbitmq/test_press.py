@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import aiormq
 import pytest
 from aiormq.exceptions import DeliveryError
 from pamqp.commands import Basic
 
-from tests.adapters.rabbitmq.world import bodies, client, depth
+from tests.adapters.rabbitmq.world import SECONDS, bodies, client, depth
 from watership.adapters.rabbitmq.calls import Lost, call, open_channel
 from watership.adapters.rabbitmq.press import Press
+from watership.errors import BadInput
 
 
 async def press_on(connection: aiormq.abc.AbstractConnection) -> tuple[Press, aiormq.Channel]:
@@ -79,3 +81,29 @@ async def test_what_waits_for_its_confirm_hears_of_the_end_of_the_connection(rab
     await connection.close()
     with pytest.raises(Lost):
         await call("publishing", confirm)
+
+
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [("q", {"h": b"\xff"}), ("q", {"h": 1e300}), ("q" * 256, {})],
+    ids=["bytes", "huge", "key"],
+)
+async def test_what_cannot_be_written_is_refused_and_the_next_message_keeps_its_own_confirm(
+    rabbit_url: str, key: str, headers: dict[str, Any]
+) -> None:
+    connection = await aiormq.connect(rabbit_url)
+    press, channel = await press_on(connection)
+    await channel.queue_declare("q")
+
+    def publish(key: str, id: str, headers: dict[str, Any]) -> asyncio.Future[object]:
+        properties = Basic.Properties(message_id=id, headers=headers)
+        return press.publish(id.encode(), exchange="", key=key, properties=properties, mandatory=True)
+
+    with pytest.raises(BadInput):
+        _ = publish(key, "bad", headers)
+    async with asyncio.timeout(SECONDS):
+        await publish("q", "good", {})
+    assert channel.confirmations == {}
+    async with client(rabbit_url) as other:
+        assert await bodies(other, "q") == [b"good"]
+    await connection.close()

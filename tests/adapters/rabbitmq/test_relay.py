@@ -133,3 +133,12 @@ async def test_a_letter_that_nobody_sent_is_swept_up(rabbit_url: str) -> None:
         await until(lambda: not here.outbox.letters)
         async with client(rabbit_url) as channel:
             assert len(await bodies(channel, wakeup_queue(GREEN, POOL, 1))) == 1
+
+
+async def test_a_letter_that_nobody_can_read_is_known_to_wait(rabbit_url: str) -> None:
+    async with world(rabbit_url) as here:
+        here.post(Letter(moved=(ended(reply_to="no address"),)))
+        await until(lambda: here.notes.count("letter left"))
+        assert here.relay.backlog == 1
+        here.post(wakeup("r"))
+        await until(lambda: len(here.outbox.letters) == 1)

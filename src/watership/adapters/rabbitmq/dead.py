@@ -11,8 +11,11 @@ from typing import Final
 import msgspec
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from pamqp.commands import Basic
+from pamqp.common import FieldValue
+from pamqp.encode import encode_table_value
 
 from watership.adapters.rabbitmq.calls import call, open_channel
+from watership.adapters.rabbitmq.press import UNWRITABLE
 from watership.adapters.rabbitmq.topology import DEAD_QUEUE
 from watership.errors import NotFound
 
@@ -147,7 +150,7 @@ def _with_headers(properties: Basic.Properties, headers: Mapping[str, object]) -
     return Basic.Properties(
         content_type=properties.content_type,
         content_encoding=properties.content_encoding,
-        headers=dict(headers),  # type: ignore[arg-type]  # what AMQP gave, AMQP takes
+        headers={name: _writable(value) for name, value in headers.items()},
         delivery_mode=2,
         correlation_id=properties.correlation_id,
         reply_to=properties.reply_to,
@@ -156,6 +159,22 @@ def _with_headers(properties: Basic.Properties, headers: Mapping[str, object]) -
         message_type=properties.message_type,
         app_id=properties.app_id,
     )
+
+
+def _writable(value: object) -> FieldValue:
+    """As the driver can write it: it reads more kinds of values than it writes."""
+    match value:
+        case bytes():
+            return bytearray(value)
+        case list():
+            return [_writable(each) for each in value]
+        case dict():
+            return {name: _writable(each) for name, each in value.items()}
+    try:
+        encode_table_value(value)  # type: ignore[arg-type]  # that is the question
+    except UNWRITABLE:
+        return repr(value)
+    return value  # type: ignore[return-value]  # it was just written
 
 
 @asynccontextmanager

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from aiormq.abc import AbstractConnection, DeliveredMessage
@@ -29,6 +30,8 @@ from watership.durable.writes import Submitted
 from watership.errors import Unavailable, WatershipError
 from watership.fleet.identity import WRITER, Identity
 
+T = TypeVar("T")
+
 PREFETCH: Final = 256
 """Messages that are being submitted at a time; they share the store's transactions."""
 
@@ -38,6 +41,15 @@ HOLD_SECONDS: Final = 60.0
 PAUSE_FIRST: Final = 0.2
 PAUSE_MOST: Final = 5.0
 """Seconds between tries while it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A message that is committed: as a run of its own, or taken by another."""
+
+    request: Request
+    submitted: Submitted
+    identity: Identity
 
 
 class RabbitInbox:
@@ -100,21 +112,30 @@ class RabbitInbox:
         assert tag is not None, "only an answer to basic.get has none"
         acks.expect(tag)
         try:
-            try:
-                await self._patiently(partial(self._submit, message))
-            except Unavailable:
-                raise
-            except WatershipError as error:
-                await self._patiently(partial(self._refuse, message, error.code, error.message))
-            except Exception as error:  # noqa: BLE001 - a person looks at it; it must not come again for ever
-                await self._patiently(partial(self._refuse, message, "unexpected", repr(error)))
+            accepted = await self._submit_or_refuse(message)
+            if accepted is not None:
+                await self._answer_now(accepted)
         except Unavailable as error:
             self._observer.note("message given back", reason=str(error))
             acks.give_back(tag)
+        except Exception as error:  # noqa: BLE001 - we could not even bury it; the broker buries it as it is
+            self._observer.note("message not buried", reason=repr(error))
+            acks.reject(tag)
         else:
             acks.settle(tag)
 
-    async def _patiently(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _submit_or_refuse(self, message: DeliveredMessage) -> Accepted | None:
+        try:
+            return await self._patiently(partial(self._submit, message))
+        except Unavailable:
+            raise
+        except WatershipError as error:
+            await self._patiently(partial(self._refuse, message, error.code, error.message))
+        except Exception as error:  # noqa: BLE001 - a person looks at it; it must not come again for ever
+            await self._patiently(partial(self._refuse, message, "unexpected", repr(error)))
+        return None
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do it, trying again for a while. Raises Unavailable when it cannot be done now."""
         pause, give_up = PAUSE_FIRST, self._clock.monotonic() + self._hold_seconds
         while True:
@@ -126,7 +147,7 @@ class RabbitInbox:
             await self._clock.sleep(pause)
             pause = min(pause * 2, PAUSE_MOST)
 
-    async def _submit(self, message: DeliveredMessage) -> None:
+    async def _submit(self, message: DeliveredMessage) -> Accepted:
         request = read_request(message.routing_key or "", message.header.properties, message.body)
         if self._busy():
             raise Unavailable("No work is accepted now.")
@@ -144,15 +165,27 @@ class RabbitInbox:
             key=request.message_id,
             reply_to="" if request.reply_to is None else request.reply_to.written(),
         )
-        await self._answer_now(request, submitted, identity)
+        return Accepted(request, submitted, identity)
 
-    async def _answer_now(self, request: Request, submitted: Submitted, identity: Identity) -> None:
-        """What no end of a run will answer: a message that another run took, or one whose run has ended before."""
-        to = request.reply_to
+    async def _answer_now(self, accepted: Accepted) -> None:
+        """What no end of a run will answer: a message that another run took, or one whose run has ended before.
+
+        The run is committed: whatever goes wrong here, the message has not been refused.
+        """
+        submitted = accepted.submitted
+        to = accepted.request.reply_to
         if to is None or not (submitted.injected or submitted.existing):
             return
-        run = await self._messages.get(submitted.run_id, identity)
-        if submitted.injected:
+        try:
+            await self._patiently(partial(self._answer, to, accepted))
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - told here; whoever asked may ask again
+            self._observer.note("answer not sent", run_id=submitted.run_id, reason=repr(error))
+
+    async def _answer(self, to: ReplyTo, accepted: Accepted) -> None:
+        run = await self._messages.get(accepted.submitted.run_id, accepted.identity)
+        if accepted.submitted.injected:
             await self._reply(to, Reply(run_id=run.id, state=run.state))
         elif run.ended:
             await self._reply(to, answer(run.id, run.state, run.result, run.failure))

@@ -7,6 +7,7 @@ charge of the channel: a press numbers messages and awaits confirms in the drive
 from __future__ import annotations
 
 import asyncio
+import struct
 from functools import lru_cache
 from typing import Final
 
@@ -17,8 +18,13 @@ from pamqp.commands import Basic
 from pamqp.frame import marshal
 from pamqp.header import ContentHeader
 
+from watership.errors import BadInput
+
 PLACES: Final = 512
 """Exchanges and routing keys whose frames are remembered."""
+
+UNWRITABLE: Final = (TypeError, ValueError, OverflowError, struct.error)
+"""What the driver raises for names and headers that no frame can hold."""
 
 
 class Press:
@@ -29,16 +35,26 @@ class Press:
         self._waiting: list[bytes] = []
         self._writing = False
 
+    @property
+    def open(self) -> bool:
+        """Whether the channel still takes something."""
+        return not self._channel.is_closed
+
     def publish(
         self, body: bytes, *, exchange: str, key: str, properties: Basic.Properties, mandatory: bool
     ) -> asyncio.Future[object]:
-        """What waits for the confirm; the driver's errors come out of it. `properties` have a message_id."""
+        """What waits for the confirm; the driver's errors come out of it. `properties` have a message_id.
+
+        Raises BadInput for what cannot be written as AMQP.
+        """
         channel = self._channel
         if channel.is_closed:
             raise ChannelInvalidStateError("the channel is closed")
+        # Before anything is counted: the broker counts only what it gets.
+        frames = self._frames(body, exchange, key, properties, mandatory)
+        confirm: asyncio.Future[object] = channel.create_future()
         channel.delivery_tag += 1
         tag, id = channel.delivery_tag, properties.message_id or ""
-        confirm: asyncio.Future[object] = channel.create_future()
         channel.confirmations[tag] = confirm
         if mandatory:  # a message that no queue takes comes back under its id, before its confirm
             channel.message_id_delivery_tag[id] = tag
@@ -48,17 +64,24 @@ class Press:
                     del channel.message_id_delivery_tag[id]
 
             confirm.add_done_callback(forget)
-        self._waiting.append(_publish(channel.number, exchange, key, mandatory))
-        self._waiting.append(
-            marshal(ContentHeader(properties=properties, body_size=len(body)), channel.number)
-        )
-        size = channel.max_content_size
-        for start in range(0, len(body), size):
-            self._waiting.append(marshal(ContentBody(body[start : start + size]), channel.number))
+        self._waiting += frames
         if not self._writing:
             self._writing = True
             _ = channel.create_task(self._write())  # which ends with the channel
         return confirm
+
+    def _frames(
+        self, body: bytes, exchange: str, key: str, properties: Basic.Properties, mandatory: bool
+    ) -> list[bytes]:
+        number, size = self._channel.number, self._channel.max_content_size
+        try:
+            return [
+                _publish(number, exchange, key, mandatory),
+                marshal(ContentHeader(properties=properties, body_size=len(body)), number),
+                *(marshal(ContentBody(body[at : at + size]), number) for at in range(0, len(body), size)),
+            ]
+        except UNWRITABLE as error:
+            raise BadInput(f"A message to {exchange or key} cannot be written as AMQP: {error}.") from error
 
     async def _write(self) -> None:
         while self._waiting:

@@ -8,12 +8,13 @@ from aiormq import Channel
 from aiormq.abc import AbstractConnection
 from pamqp.commands import Basic
 
-from watership.adapters.rabbitmq.calls import CALL_SECONDS, Lost, call
+from watership.adapters.rabbitmq.calls import CALL_SECONDS, Lost, call, translated
 from watership.adapters.rabbitmq.declaration import apply
 from watership.adapters.rabbitmq.press import Press
 from watership.adapters.rabbitmq.supervisor import Supervisor
 from watership.adapters.rabbitmq.topology import Declaration, base
 from watership.durable.ids import NewId
+from watership.errors import WatershipError
 
 PERSISTENT: Final = 2
 """The delivery mode of what is to outlive the broker's process; quorum queues make it of everything."""
@@ -31,7 +32,7 @@ class Publisher:
     @property
     def able(self) -> bool:
         """Whether a message could go out now."""
-        return self._press is not None and not self._supervisor.blocked
+        return self._press is not None and self._press.open and not self._supervisor.blocked
 
     async def open(self, connection: AbstractConnection) -> None:
         """Begin on a new connection; whatever is published to exists from then on."""
@@ -55,14 +56,21 @@ class Publisher:
         mandatory: bool = True,
         seconds: float = CALL_SECONDS,
     ) -> None:
-        """Returns once confirmed. Raises Lost (it may have arrived), Nacked, or Unroutable if it is mandatory."""
+        """Returns once confirmed. Raises Lost (it may have arrived), Nacked, or Unroutable if it is mandatory; BadInput
+        when it cannot be written as AMQP."""
         if self._press is None:
             raise Lost("There is no connection to RabbitMQ.")
         properties.message_id = properties.message_id or self._new_id()
-        confirm = self._press.publish(
-            body, exchange=exchange, key=key, properties=properties, mandatory=mandatory
-        )
-        await call(f"publishing to {exchange or key}", confirm, seconds)
+        what = f"publishing to {exchange or key}"
+        try:
+            confirm = self._press.publish(
+                body, exchange=exchange, key=key, properties=properties, mandatory=mandatory
+            )
+        except WatershipError:
+            raise
+        except Exception as error:  # a channel that was closed a moment ago, before `lost` told us
+            raise translated(what, error) from error
+        await call(what, confirm, seconds)
 
     async def declare(self, declarations: list[Declaration]) -> None:
         """Make what a message needs and does not find. Raises Lost."""

@@ -140,6 +140,10 @@ class Relay:
         self._left += 1
         self._left_at = asyncio.get_running_loop().time()
 
+    def _leave_for(self, number: int, reason: str) -> None:
+        self._observer.note("letter left", number=number, reason=reason)
+        self._leave(number)
+
     # --- sending ----------------------------------------------------------------------------------------------
 
     async def _send_all(self) -> None:
@@ -168,8 +172,10 @@ class Relay:
                 else await asyncio.gather(*map(self._deliver, found))
             )
         except WatershipError as error:
-            self._observer.note("letter left", number=posted.number, reason=str(error))
-            self._leave(posted.number)
+            self._leave_for(posted.number, str(error))
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it was, the letter must be known to wait
+            self._leave_for(posted.number, repr(error))
             return
         finally:
             self._on_their_way.discard(posted.number)
