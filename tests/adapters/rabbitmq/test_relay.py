@@ -17,7 +17,13 @@ from tests.adapters.rabbitmq.world import (
     wakeup,
     world,
 )
-from watership.adapters.rabbitmq.letters import EVENTS_PER_MESSAGE, RUNS_PER_MESSAGE, ReplyTo, messages
+from watership.adapters.rabbitmq.letters import (
+    EVENT_BYTES,
+    EVENTS_PER_MESSAGE,
+    RUNS_PER_MESSAGE,
+    ReplyTo,
+    messages,
+)
 from watership.adapters.rabbitmq.topology import EVENTS, WAKEUPS, Queue, wakeup_declarations, wakeup_queue
 from watership.durable.events import Failure
 from watership.durable.outbox import Letter, Posted
@@ -142,3 +148,16 @@ async def test_a_letter_that_nobody_can_read_is_known_to_wait(rabbit_url: str) -
         assert here.relay.backlog == 1
         here.post(wakeup("r"))
         await until(lambda: len(here.outbox.letters) == 1)
+
+
+def test_events_with_large_results_share_messages_of_a_bounded_size_in_their_order() -> None:
+    sizes = [100_000, 100_000, 100_000, 1_000_000, 10, 10]
+    results = [msgspec.Raw(msgspec.json.encode("x" * size)) for size in sizes]
+    moved = tuple(
+        msgspec.structs.replace(ended(f"r{number}"), result=result) for number, result in enumerate(results)
+    )
+    found = messages(Posted(number=1, letter=Letter(moved=moved)))
+    runs = [[event["run_id"] for event in json.loads(one.body)["events"]] for one in found]
+    assert runs == [["r0", "r1"], ["r2"], ["r3"], ["r4", "r5"]]
+    assert [len(one.body) <= EVENT_BYTES + 1_000 for one in found] == [True, True, False, True]
+    assert len({one.id for one in found}) == len(found)

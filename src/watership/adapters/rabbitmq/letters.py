@@ -20,7 +20,10 @@ RUNS_PER_MESSAGE: Final = 16
 """Of one transaction and queue. More would share a message's cost better, fewer among more workers."""
 
 EVENTS_PER_MESSAGE: Final = 32
-"""Of one transaction and routing key. With a result of some KiB each a message stays well below a mebibyte."""
+"""Of one transaction and routing key, when they are small."""
+
+EVENT_BYTES: Final = 256 * 1024
+"""Of the events in one message; one alone may be larger. A quorum queue keeps whole messages in memory."""
 
 DEFAULT_EXCHANGE: Final = ""
 JSON: Final = "application/json"
@@ -98,6 +101,12 @@ class EventBody(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
 
 
+class _Written(msgspec.Struct, frozen=True):
+    """An EventBody of events that are encoded already, for their size was asked."""
+
+    events: tuple[msgspec.Raw, ...]
+
+
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a message that started no run; it stands among the dead letters."""
 
@@ -149,19 +158,36 @@ def _wakeups(number: int, wakeup: Wakeup) -> Iterator[Message]:
 
 def _events(number: int, moved: Iterable[Moved]) -> Iterator[Message]:
     """Those of one routing key share messages: a message each would cost the broker more than the run did."""
-    keys: dict[str, list[Event]] = {}
+    keys: dict[str, list[bytes]] = {}
     for each in moved:
         key = f"run.{each.state}.{each.program}".encode()[:NAME_BYTES].decode(errors="ignore")
-        keys.setdefault(key, []).append(_event(each))
+        keys.setdefault(key, []).append(_encode(_event(each)))
     for key, events in keys.items():
-        for start in range(0, len(events), EVENTS_PER_MESSAGE):
+        start = 0
+        for part in _parts(events):
             yield Message(
                 kind=Kind.EVENT,
                 exchange=EVENTS,
                 key=key,
-                body=_encode(EventBody(tuple(events[start : start + EVENTS_PER_MESSAGE]))),
+                body=_encode(_Written(tuple(part))),
                 id=f"{number}/{key}/{start}",
             )
+            start += len(part)
+
+
+def _parts(events: Iterable[bytes]) -> Iterator[list[msgspec.Raw]]:
+    """In their order, as many together as a message may hold."""
+    part: list[msgspec.Raw] = []
+    size = 0
+    for event in events:
+        length = len(event)
+        if part and (len(part) == EVENTS_PER_MESSAGE or size + length > EVENT_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(msgspec.Raw(event))
+        size += length
+    if part:
+        yield part
 
 
 def _event(moved: Moved) -> Event:
