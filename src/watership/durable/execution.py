@@ -260,7 +260,12 @@ class Execution:
                 return await self._leave(Finish(state=RunState.SUCCEEDED, result=result), Ending.ENDED)
         assert root.error is not None
         end = Finish(state=RunState.FAILED, failure=failure_of(root.error))
-        return await self._leave(end, Ending.ENDED)
+        ending = await self._leave(end, Ending.ENDED)
+        if ending is Ending.ENDED:
+            self.observer.note(
+                "run failed", run_id=self.run_id, program=self.run_row.program, error=root.error
+            )
+        return ending
 
     async def _begin_to_undo(self) -> None:
         """Drop the program and undo its completed steps, last one first, each as a step of its own."""

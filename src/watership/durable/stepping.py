@@ -226,6 +226,9 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
 
     def _after(self, error: Exception) -> StepFailedEvent | StepRetried:
         failure = failure_of(error)
+        self.execution.observer.note(
+            "step raised", run_id=self.execution.run_id, key=self.key, attempt=self.number, error=error
+        )
         seconds = delay(self.asked.policy, self.number, f"{self.execution.run_id}/{self.key}")
         hopeless = isinstance(error, ProgramError | Unencodable) or failure.kind in self.asked.policy.never
         if seconds is None or hopeless:

@@ -81,7 +81,7 @@ def store_path(url: str) -> Path:
     """The file of a sqlite:/// URL; BadInput for another scheme, which the command at hand has no use for."""
     if not url.startswith(SCHEME):
         raise BadInput(
-            f"This works on the embedded store alone, not on {url.partition(':')[0]}://.",
+            f"This does not work on {url.partition(':')[0]}://.",
             fix=f"Set store.url to {SCHEME}.watership/watership.db",
         )
     return Path(url.removeprefix(SCHEME))

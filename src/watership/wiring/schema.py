@@ -7,7 +7,7 @@ from typing import Protocol
 from watership.adapters.sqlite.schema import SQLiteSchema
 from watership.config import Config
 from watership.fleet.build import SchemaStatus
-from watership.wiring.embedded import SCHEME, store_path
+from watership.wiring.embedded import store_path
 
 
 class Schema(Protocol):
@@ -22,7 +22,7 @@ class Schema(Protocol):
 
 def schema_of(config: Config) -> Schema:
     """Of PostgreSQL where store.url names one, else of the embedded file."""
-    if config.store.url.startswith(SCHEME):
+    if not config.store.url.startswith(("postgresql://", "postgres://")):
         return SQLiteSchema(store_path(config.store.url))
     from watership.adapters.postgres.schema import PostgresSchema
 

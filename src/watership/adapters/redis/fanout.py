@@ -34,6 +34,9 @@ BATCH: Final = 500
 SILENCE_SECONDS: Final = 5.0
 """After which Redis is asked for a sign of life; after twice as long without one, the line is made anew."""
 
+LOOK_SECONDS: Final = 1.0
+"""How often the clock is looked at: a wait may end a little early, and must not cost a whole silence."""
+
 CONNECT_SECONDS: Final = 1.0
 
 
@@ -101,12 +104,16 @@ class RedisFanout:
 
     async def _hear(self) -> None:
         """Keep a line open: whatever breaks it, a new one is made, and every listener told of the gap."""
+        told = False
         while True:
+            began = time.monotonic()
             try:
                 async with self._link.client.pubsub() as line:
                     await self._follow(line)
             except (RedisError, OSError, TimeoutError) as error:
-                self._observer.note("fan-out line lost", error=type(error).__name__)
+                if not told or time.monotonic() - began > SILENCE_SECONDS:  # once, while none can be made
+                    self._observer.note("line to redis lost", error=type(error).__name__)
+                told = True
             self._ears.hear_all()
             await asyncio.sleep(REST_SECONDS)
 
@@ -140,12 +147,10 @@ class RedisFanout:
                     await reading
 
     async def _either(self, reading: asyncio.Task[Any]) -> None:
-        """Until something was read, the listeners changed, or SILENCE_SECONDS have passed."""
+        """Until something was read, the listeners changed, or it is time to look at the clock again."""
         changed = asyncio.create_task(self._changed.wait())
         try:
-            await asyncio.wait(
-                {reading, changed}, timeout=SILENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({reading, changed}, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             changed.cancel()
 
