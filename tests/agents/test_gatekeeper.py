@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from tests.contracts.world import GREEN, POOL, WORKER, ManualClock, submission
 from watership.adapters.memory import MemoryStore
-from watership.agents.gatekeeper import LOOK_SECONDS, STALE_SECONDS, Gatekeeper
+from watership.agents.gatekeeper import LOOK_SECONDS, STALE_SECONDS, Gatekeeper, looking
+from watership.durable.clock import SystemClock
+from watership.durable.ids import DeploymentId
+from watership.durable.ports import Backlog
 from watership.durable.writes import Claim, Claimed, Renew
 from watership.errors import Unavailable
 from watership.fleet.admission import BACKLOG_FLOOR, BACKLOG_SECONDS, Overdue
@@ -120,3 +126,22 @@ async def test_a_count_that_is_old_lets_nobody_in_for_unknown_is_not_empty() -> 
     with pytest.raises(Overdue):
         world.gatekeeper.admit()
     assert issubclass(Overdue, Unavailable)
+
+
+async def test_a_gatekeeper_looks_again_after_an_error_that_nobody_expected() -> None:
+    world = World()
+    await world.begin()
+    looks = 0
+
+    class Broken(MemoryStore):
+        async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
+            nonlocal looks
+            looks += 1
+            raise ValueError("a mistake of ours")
+
+    store = Broken(world.clock)
+    gatekeeper = Gatekeeper(store, world.store, SystemClock(), world.notes, seconds=BACKLOG_SECONDS)
+    async with looking(gatekeeper), asyncio.timeout(10):
+        while looks < 2:
+            await asyncio.sleep(0.01)
+    assert "turn failed" in world.notes.events

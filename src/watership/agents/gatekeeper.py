@@ -6,9 +6,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 from watership.durable.clock import Clock
+from watership.durable.keeping import keep
 from watership.durable.ports import Backlog, Observer, Runs
 from watership.errors import Unavailable
 from watership.fleet.admission import BACKLOG_MOST, WINDOW_SECONDS, Overdue, decide, load_of
@@ -83,13 +84,15 @@ class Gatekeeper:
         self._let_in -= let_in  # what came while the store was counting may have been counted or not
         self._looked_at = self._clock.monotonic()
 
-    async def keep_looking(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Unavailable as error:
-                self._observer.note("backlog not counted, the look failed", reason=str(error))
-            await self._clock.sleep(LOOK_SECONDS)
+    async def keep_looking(self) -> NoReturn:
+        await keep("gatekeeper", self._look_and_wait, self._observer, sleep=self._clock.sleep)
+
+    async def _look_and_wait(self) -> None:
+        try:
+            await self.look()
+        except Unavailable as error:
+            self._observer.note("backlog not counted, the look failed", reason=str(error))
+        await self._clock.sleep(LOOK_SECONDS)
 
     def _tell(self, refusing: bool, ready: int) -> None:
         """Once per change: thousands may be refused in a second."""

@@ -161,3 +161,15 @@ def test_events_with_large_results_share_messages_of_a_bounded_size_in_their_ord
     assert runs == [["r0", "r1"], ["r2"], ["r3"], ["r4", "r5"]]
     assert [len(one.body) <= EVENT_BYTES + 1_000 for one in found] == [True, True, False, True]
     assert len({one.id for one in found}) == len(found)
+
+
+async def test_a_relay_outlives_an_error_that_nobody_expected(rabbit_url: str) -> None:
+    async with world(rabbit_url, overdue_seconds=0.3) as here:
+        here.outbox.broken = True
+        here.post(wakeup("r"))
+        failed = {"relay sweep", "relay discard"}
+        await until(lambda: failed <= {facts.get("loop") for _, facts in here.notes.all})
+        here.outbox.broken = False
+        await until(lambda: not here.outbox.letters)
+        here.outbox.put(wakeup("swept"))
+        await until(lambda: not here.outbox.letters)

@@ -48,6 +48,7 @@ class MemoryOutbox:
     def __init__(self) -> None:
         self.letters: dict[int, tuple[float, Letter]] = {}
         self.away = False
+        self.broken = False
         self._numbers = 0
 
     def put(self, letter: Letter) -> Posted:
@@ -75,6 +76,8 @@ class MemoryOutbox:
     def _answer(self) -> None:
         if self.away:
             raise Unavailable("The store is away.")
+        if self.broken:
+            raise ValueError("a mistake of ours")
 
 
 def wakeup(*runs: str, priority: int = 1, deployment: DeploymentId = GREEN) -> Letter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from types import TracebackType
-from typing import Final
+from typing import Final, NoReturn
 
 from aiormq.abc import AbstractConnection, DeliveredMessage
 from pamqp.commands import Basic
@@ -15,6 +15,7 @@ from watership.adapters.rabbitmq.publisher import Publisher
 from watership.adapters.rabbitmq.supervisor import Supervisor
 from watership.adapters.rabbitmq.topology import VERSION
 from watership.durable.ids import NewId
+from watership.durable.keeping import keep
 from watership.durable.ports import Observer
 from watership.errors import Unavailable
 
@@ -78,13 +79,16 @@ class Broker:
         self.publisher = Publisher(self.publishing, new_id)
         self._hearer = _Hearer(self.consuming, new_id)
         self._stack = contextlib.AsyncExitStack()
-        self._watch: asyncio.Task[None] | None = None
+        self._misses = 0
+        self._watch: asyncio.Task[NoReturn] | None = None
 
     async def __aenter__(self) -> Broker:
         for supervisor, part in ((self.publishing, self.publisher), (self.consuming, self._hearer)):
             await self._stack.enter_async_context(supervisor)
             await self._stack.enter_async_context(supervisor.carrying(part))
-        self._watch = asyncio.create_task(self._keep_watch(), name="rabbitmq watchdog")
+        self._watch = asyncio.create_task(
+            keep("rabbitmq watchdog", self._look, self._observer), name="rabbitmq watchdog"
+        )
         return self
 
     async def __aexit__(
@@ -126,22 +130,21 @@ class Broker:
             word.encode(), exchange="", key=self._hearer.queue, properties=properties, seconds=PING_SECONDS
         )
 
-    async def _keep_watch(self) -> None:
+    async def _look(self) -> None:
         """Build both connections anew when they seem to stand and carry nothing."""
-        misses = 0
-        while True:
-            await asyncio.sleep(self._watch_seconds)
-            both = self.publishing.connected and self.consuming.connected
-            if not both or self.publishing.blocked:
-                misses = 0  # known, and told
-                continue
-            try:
-                await self.ping()
-                misses = 0
-            except Unavailable as error:
-                misses += 1
-                self._observer.note("ping lost", reason=str(error), misses=misses)
-            if misses >= MISSES:
-                misses = 0
+        await asyncio.sleep(self._watch_seconds)
+        both = self.publishing.connected and self.consuming.connected
+        if not both or self.publishing.blocked:
+            self._misses = 0  # known, and told
+            return
+        self._misses += 1  # until it has arrived, whatever keeps it from that
+        try:
+            await self.ping()
+            self._misses = 0
+        except Unavailable as error:
+            self._observer.note("ping lost", reason=str(error), misses=self._misses)
+        finally:
+            if self._misses >= MISSES:
+                self._misses = 0
                 for supervisor in (self.publishing, self.consuming):
                     supervisor.rebuild("our own pings do not arrive")

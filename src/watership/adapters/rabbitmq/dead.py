@@ -201,7 +201,7 @@ async def _find(messages: AsyncIterator[DeliveredMessage], id: str) -> Delivered
     async for message in messages:
         if _id(message) == id:
             return message
-    raise NotFound(f"There is no dead letter {id} among the first {SCAN:,}.", fix="watership dead list")
+    raise NotFound(f"There is no dead letter {id} among the first {SCAN:,}.", fix="watership dead messages")
 
 
 async def _take_out(channel: AbstractChannel, message: DeliveredMessage) -> None:

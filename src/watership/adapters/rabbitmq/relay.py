@@ -20,6 +20,7 @@ from watership.adapters.rabbitmq.calls import Nacked, Unroutable
 from watership.adapters.rabbitmq.letters import JSON, Kind, Message, messages
 from watership.adapters.rabbitmq.publisher import PERSISTENT
 from watership.adapters.rabbitmq.topology import wakeup_declarations
+from watership.durable.keeping import keep
 from watership.durable.outbox import Outbox, Posted
 from watership.durable.ports import Observer
 from watership.errors import Unavailable, WatershipError
@@ -85,8 +86,8 @@ class Relay:
     async def __aenter__(self) -> Relay:
         for name, each in (
             ("send", self._send_all()),
-            ("sweep", self._keep_sweeping()),
-            ("discard", self._tidy()),
+            ("sweep", keep("relay sweep", self._sweep_in_time, self._observer)),
+            ("discard", keep("relay discard", self._tidy, self._observer)),
         ):
             _ = self._spawn(each, f"relay {name}")
         await self._stack.enter_async_context(self._supervisor.carrying(self))
@@ -227,30 +228,30 @@ class Relay:
 
     async def _tidy(self) -> None:
         """Take out of the outbox what is confirmed; what the store does not take now, it is told again."""
-        while True:
-            await self._gathered.wait()
-            self._gathered.clear()
-            await asyncio.sleep(GATHER_SECONDS)
-            numbers, self._confirmed = self._confirmed, []
-            try:
-                await self._outbox.discard(numbers)
-            except Unavailable as error:
-                self._observer.note("outbox unavailable", reason=str(error))
-                self._confirmed += numbers
-                self._gathered.set()
-                await asyncio.sleep(RECOVERY_SECONDS)
+        await self._gathered.wait()
+        self._gathered.clear()
+        await asyncio.sleep(GATHER_SECONDS)
+        numbers, self._confirmed = self._confirmed, []
+        try:
+            await self._outbox.discard(numbers)
+        except Exception as error:
+            self._confirmed += numbers
+            self._gathered.set()
+            if not isinstance(error, Unavailable):
+                raise
+            self._observer.note("outbox unavailable", reason=str(error))
+            await asyncio.sleep(RECOVERY_SECONDS)
 
-    async def _keep_sweeping(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pause()):
-                    await self._sweep_now.wait()
-            self._sweep_now.clear()
-            try:
-                await self._sweep()
-                self._left, self._waiting = 0, await self._outbox.waiting()
-            except Unavailable as error:
-                self._observer.note("outbox unavailable", reason=str(error))
+    async def _sweep_in_time(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._pause()):
+                await self._sweep_now.wait()
+        self._sweep_now.clear()
+        try:
+            await self._sweep()
+            self._left, self._waiting = 0, await self._outbox.waiting()
+        except Unavailable as error:
+            self._observer.note("outbox unavailable", reason=str(error))
 
     def _pause(self) -> float:
         return RECOVERY_SECONDS if self._left_at is not None else min(SWEEP_SECONDS, self._overdue_seconds)

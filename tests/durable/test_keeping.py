@@ -1,0 +1,36 @@
+"""A background loop outlives its errors, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from watership.durable.keeping import keep
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.reasons: list[object] = []
+
+    def note(self, event: str, **facts: object) -> None:
+        self.reasons.append((event, facts["loop"], facts["reason"]))
+
+
+async def test_an_error_is_noted_and_after_a_pause_the_next_turn_comes() -> None:
+    notes, happened = Notes(), list[object]()
+
+    async def turn() -> None:
+        happened.append("turn")
+        if happened.count("turn") == 1:
+            raise KeyError("odd")
+        if happened.count("turn") == 3:
+            raise asyncio.CancelledError
+
+    async def sleep(seconds: float) -> None:
+        happened.append(seconds)
+
+    with pytest.raises(asyncio.CancelledError):
+        await keep("test", turn, notes, pause=2.0, sleep=sleep)
+    assert happened == ["turn", 2.0, "turn", "turn"]
+    assert notes.reasons == [("turn failed", "test", "KeyError('odd')")]
