@@ -210,9 +210,8 @@ class Worker:
             return 0
         finally:
             if self._wakeups is not None and told is not None:
-                self._wakeups.settle(
-                    told
-                )  # after a failure too: they stand in the store, and the next look finds them
+                # After a failure too: they stand in the store, and the next look finds them.
+                self._wakeups.settle(told)
         assert isinstance(outcome, Claimed)
         for each in outcome.runs:
             lease = Lease(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -50,19 +50,20 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
 def _due(tx: Transaction, write: Claim, limit: int) -> Sequence[Run]:
     if write.runs is None:
         return tx.rows.due(write.deployment, write.pool, tx.now, limit)
-    return [run for run in tx.rows.free(write.runs) if _is_due(tx, run, write)][:limit]
+    here = (write.deployment, write.pool)
+    free = tx.rows.free(write.runs)
+    return [run for run in free if (run.deployment, run.pool) == here and is_due(run, tx.now)][:limit]
 
 
-def _is_due(tx: Transaction, run: Run, write: Claim) -> bool:
-    if run.deployment != write.deployment or run.pool != write.pool:
-        return False
+def is_due(run: Run, now: datetime) -> bool:
+    """Whether a worker may claim the run: it is ready, or its timer or its lease ran out."""
     match run.state:
         case RunState.READY:
             return True
         case RunState.WAITING:
-            return run.wake_at is not None and run.wake_at <= tx.now
+            return run.wake_at is not None and run.wake_at <= now
         case RunState.RUNNING:
-            return run.lease_until is not None and run.lease_until <= tx.now
+            return run.lease_until is not None and run.lease_until <= now
         case _:
             return False
 

@@ -11,6 +11,7 @@ from watership.durable.events import Entry, Failure, load
 from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
 from watership.durable.run import Run, Signal, Waiting
 from watership.durable.states import RunState
+from watership.fleet.flags import Flag, FlagChange
 from watership.fleet.intake import IntakeState, Weights
 
 Row = tuple[Any, ...]
@@ -23,6 +24,7 @@ _encode = msgspec.json.encode
 _waits = msgspec.json.Decoder(tuple[Waiting, ...])
 _failure = msgspec.json.Decoder(Failure)
 _weights = msgspec.json.Decoder(Weights)
+_flag = msgspec.json.Decoder(Flag)
 
 
 def micros(when: datetime) -> int:
@@ -186,3 +188,32 @@ def intake_row(state: IntakeState) -> Row:
         None if state.last_safe is None else _encode(state.last_safe),
         state.readonly,
     )
+
+
+def flag_of(body: bytes) -> Flag:
+    return _flag.decode(body)
+
+
+def flag_row(flag: Flag) -> Row:
+    """Name and body."""
+    return flag.name, _encode(flag)
+
+
+def change_of(row: Row) -> FlagChange:
+    """From number, name, at, by, reason, before, after."""
+    number, name, at, by, reason, before, after = row
+    return FlagChange(
+        number=number,
+        name=name,
+        at=moment(at),
+        by=by,
+        reason=reason,
+        before=None if before is None else flag_of(before),
+        after=flag_of(after),
+    )
+
+
+def change_row(change: FlagChange) -> Row:
+    before = None if change.before is None else _encode(change.before)
+    at, after = micros(change.at), _encode(change.after)
+    return change.number, change.name, at, change.by, change.reason, before, after

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import msgspec
 
 from watership.adapters.ledger import flags as ledger
-from watership.adapters.ledger.columns import micros, moment
+from watership.adapters.ledger.columns import change_of, change_row, flag_of, flag_row
 from watership.adapters.ledger.rows import BookRows
 from watership.adapters.postgres.pool import Session
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
-
-_flag = msgspec.json.Decoder(Flag)
-_encode = msgspec.json.Encoder().encode
 
 _CHANGES = "SELECT number, name, at, by, reason, before, after FROM flag_changes"
 _PUT = "INSERT INTO flags (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body"
@@ -35,7 +29,7 @@ class FlagSheet:
 
     @classmethod
     async def load(cls, db: Session) -> FlagSheet:
-        flags = [_flag.decode(row[0]) for row in await db.fetch("SELECT body FROM flags")]
+        flags = [flag_of(row[0]) for row in await db.fetch("SELECT body FROM flags")]
         return cls(flags, await read_changes(db, None, 1), await read_changes(db, READ_ONLY, 1))
 
     def all(self, books: BookRows) -> list[Flag]:
@@ -64,11 +58,9 @@ class FlagSheet:
 
     async def flush(self, db: Session) -> None:
         for flag in self._put:
-            await db.execute(_PUT, flag.name, _encode(flag))
+            await db.execute(_PUT, *flag_row(flag))
         for change in self._added:
-            before = None if change.before is None else _encode(change.before)
-            row = (change.number, change.name, micros(change.at), change.by, change.reason, before)
-            await db.execute(_ADD, *row, _encode(change.after))
+            await db.execute(_ADD, *change_row(change))
 
 
 async def read_changes(db: Session, name: str | None, limit: int) -> Sequence[FlagChange]:
@@ -77,17 +69,4 @@ async def read_changes(db: Session, name: str | None, limit: int) -> Sequence[Fl
         rows = await db.fetch(f"{_CHANGES} ORDER BY number DESC LIMIT $1", limit)
     else:
         rows = await db.fetch(f"{_CHANGES} WHERE name = $1 ORDER BY number DESC LIMIT $2", name, limit)
-    return [_change(row) for row in rows]
-
-
-def _change(row: Any) -> FlagChange:
-    number, name, at, by, reason, before, after = row
-    return FlagChange(
-        number=number,
-        name=name,
-        at=moment(at),
-        by=by,
-        reason=reason,
-        before=None if before is None else _flag.decode(before),
-        after=_flag.decode(after),
-    )
+    return [change_of(tuple(row)) for row in rows]

@@ -8,8 +8,8 @@ from datetime import datetime
 import msgspec
 
 from watership.adapters.ledger import Transaction
+from watership.adapters.ledger.claim import is_due
 from watership.adapters.ledger.columns import Row, micros
-from watership.adapters.postgres.runs import is_due
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.outbox import Letter, Moved, Wakeup

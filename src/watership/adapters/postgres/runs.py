@@ -9,6 +9,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from watership.adapters.ledger.claim import is_due
 from watership.adapters.postgres.needs import (
     ChildrenNeed,
     ConversationNeed,
@@ -285,15 +286,3 @@ def has_moved(before: Run, after: Run) -> bool:
         and before.failure is after.failure
         and before.successor is after.successor
     )
-
-
-def is_due(run: Run, now: datetime) -> bool:
-    match run.state:
-        case RunState.READY:
-            return True
-        case RunState.WAITING:
-            return run.wake_at is not None and run.wake_at <= now
-        case RunState.RUNNING:
-            return run.lease_until is not None and run.lease_until <= now
-        case _:
-            return False
