@@ -98,7 +98,7 @@ class AppendSuite:
         assert await world.append(a, done(), entry=one) == Done()
         assert await world.append(b, done(), entry=one) == Done()
 
-    async def test_an_unexpected_error_undoes_the_whole_transaction(self, world: World) -> None:
+    async def test_an_unexpected_error_leaves_nothing_half_done(self, world: World) -> None:
         run = await world.running("a")
         broken = StepDone(key=Key("s/1"), name="s", identity="i", value=object())  # type: ignore[arg-type]
         with pytest.raises(TypeError):

@@ -16,10 +16,14 @@ from watership.durable.outbox import Post
 from watership.durable.ports import Bell, Store, end_topic, inbox_topic, pool_topic, run_topic
 from watership.durable.writes import (
     Append,
+    Bury,
     Cancel,
+    Claim,
     Finish,
     Outcome,
     Refused,
+    Rehome,
+    Renew,
     Submit,
     Submitted,
     Write,
@@ -121,6 +125,7 @@ class Committer:
                 self._kick.clear()
                 while self._queue:
                     batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+                    batch.sort(key=_searches)  # stable: writes to one run stay in their order
                     await self._commit(batch)
                 if self._closing:
                     return
@@ -153,8 +158,9 @@ class Committer:
             if not future.done():
                 future.set_result(outcome)
         self._bell.ring(_topics([write for write, _ in batch], written))
-        if self._post is not None and written.posted is not None:
-            self._post.send(written.posted)
+        if self._post is not None:
+            for posted in written.posted:
+                self._post.send(posted)
 
     async def _try(self, writes: Sequence[Write]) -> Written:
         """Commit; where the outcome is unknown give the same writes again: what was committed says so."""
@@ -167,6 +173,11 @@ class Committer:
                     raise
                 await self._clock.sleep(pause)
                 pause = min(pause * 2, RETRY_MOST)
+
+
+def _searches(waiting: tuple[Write, asyncio.Future[Outcome]]) -> bool:
+    """Whether the write looks for runs: then it comes after those that name theirs, which a store may know already."""
+    return isinstance(waiting[0], Claim | Renew | Bury | Rehome)
 
 
 def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:

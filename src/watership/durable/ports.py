@@ -16,13 +16,14 @@ from watership.durable.writes import Write, Written
 
 
 class Store(Protocol):
-    """The truth. A list of writes is one transaction."""
+    """The truth. A list of writes is one transaction, or a few, one after the other."""
 
     async def write(self, writes: Sequence[Write]) -> Written:
-        """Commit `writes` together, in order, each with an outcome of its own.
+        """Commit `writes` in their order, each whole and with an outcome of its own.
 
-        Raises Unavailable when the commit failed or its outcome is unknown: the same writes may be given again,
-        and those that had been committed come back as Duplicate or as `existing`.
+        Raises Unavailable when a commit failed or its outcome is unknown, or whatever else kept a write from being
+        made: the same writes may be given again, and those that had been committed come back as Duplicate or as
+        `existing`.
         """
 
 

@@ -266,12 +266,12 @@ Outcome = Submitted | Claimed | Renewed | Done | Duplicate | WriteFenced | Refus
 
 
 class Written(_Value, frozen=True):
-    """One transaction's outcomes, in the order of its writes, and whom to wake now that it is committed."""
+    """The outcomes of writes, in their order, and whom to wake now that they are committed."""
 
     outcomes: tuple[Outcome, ...]
     woken: frozenset[tuple[DeploymentId, str]] = frozenset()
     """(deployment, pool) pairs that have runs newly READY."""
     touched: frozenset[RunId] = frozenset()
     """RUNNING runs that have new signals or a cancellation: their owner should look."""
-    posted: Posted | None = None
+    posted: tuple[Posted, ...] = ()
     """What a store with an outbox has for the broker."""

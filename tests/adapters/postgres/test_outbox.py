@@ -22,12 +22,12 @@ async def test_runs_that_became_ready_are_told_in_one_letter_by_their_queues(url
         submission("a", deployment=GREEN), submission("b", deployment=GREEN),
         submission("c", deployment=GREEN, priority=2),
     )  # fmt: skip
-    assert written.posted is not None
-    assert written.posted.letter.wakeups == (
+    (posted,) = written.posted
+    assert posted.letter.wakeups == (
         Wakeup(deployment=GREEN, pool=POOL, priority=1, runs=(RunId("a"), RunId("b"))),
         Wakeup(deployment=GREEN, pool=POOL, priority=2, runs=(RunId("c"),)),
     )
-    assert not written.posted.letter.moved
+    assert not posted.letter.moved
     await world.store.close()
 
 
@@ -35,7 +35,7 @@ async def test_a_run_that_is_claimed_in_the_transaction_that_made_it_is_not_told
     world = await opened(url, ManualClock())
     written = await world.write(submission("a", deployment=GREEN), world.claiming())
     assert isinstance(written.outcomes[1], Claimed)
-    assert written.posted is None
+    assert written.posted == ()
     await world.store.close()
 
 
@@ -45,15 +45,14 @@ async def test_an_end_is_told_where_somebody_asked_for_the_result_or_for_the_sta
     await world.submit("failing")
     await world.submit("silent")
     asked, failing, silent = (claimed.run for claimed in await world.claim())
-    assert (await world.write(world.appending(asked, done()))).posted is None
+    assert (await world.write(world.appending(asked, done()))).posted == ()
     ends = [
         world.appending(run, then=Finish(state=state, result=raw(run.id)))
         for run, state in (
             (asked, RunState.SUCCEEDED), (failing, RunState.FAILED), (silent, RunState.SUCCEEDED),
         )
     ]  # fmt: skip
-    posted = (await world.write(*ends)).posted
-    assert posted is not None
+    (posted,) = (await world.write(*ends)).posted
     told = [(moved.run_id, moved.state, moved.reply_to, moved.seq) for moved in posted.letter.moved]
     assert told == [("asked", RunState.SUCCEEDED, "queue", 2), ("failing", RunState.FAILED, "", 1)]
     assert posted.letter.moved[0].result == raw("asked")
@@ -63,8 +62,7 @@ async def test_an_end_is_told_where_somebody_asked_for_the_result_or_for_the_sta
 async def test_what_a_dead_worker_held_is_told_of(url: str) -> None:
     world = await opened(url, ManualClock())
     await world.running("a")
-    posted = (await world.write(Bury(worker=WORKER))).posted
-    assert posted is not None
+    (posted,) = (await world.write(Bury(worker=WORKER))).posted
     assert posted.letter.wakeups[0].runs == (RunId("a"),)
     await world.store.close()
 
@@ -72,13 +70,13 @@ async def test_what_a_dead_worker_held_is_told_of(url: str) -> None:
 async def test_a_letter_is_given_to_one_relay_until_it_is_discarded(url: str) -> None:
     async with await PostgresStore.open(url, outbox=True) as one, await PostgresStore.open(url) as two:
         written = [await one.write([submission(f"r{n}", deployment=GREEN)]) for n in range(4)]
-        letters = [each.posted for each in written]
+        letters = [posted for each in written for posted in each.posted]
         assert await one.outbox.overdue(60.0, 10) == []
         shares = await asyncio.gather(one.outbox.overdue(0.0, 2), two.outbox.overdue(0.0, 2))
         assert sorted((it for share in shares for it in share), key=lambda it: it.number) == letters
         assert await two.outbox.overdue(0.0, 10) == []
         assert await two.outbox.waiting() == 4
-        numbers = [it.number for it in letters if it is not None]
+        numbers = [it.number for it in letters]
         await two.outbox.discard(numbers[:3])
         await one.outbox.discard(numbers[:3])
         assert await one.outbox.waiting() == 1
@@ -86,5 +84,5 @@ async def test_a_letter_is_given_to_one_relay_until_it_is_discarded(url: str) ->
 
 async def test_a_store_without_an_outbox_leaves_no_letters(url: str) -> None:
     async with await PostgresStore.open(url) as store:
-        assert (await store.write([submission("a", deployment=GREEN, reply_to="queue")])).posted is None
+        assert (await store.write([submission("a", deployment=GREEN, reply_to="queue")])).posted == ()
         assert await store.outbox.waiting() == 0

@@ -13,6 +13,7 @@ from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.postgres import PostgresStore
 from watership.adapters.postgres import store as stores
 from watership.adapters.postgres.pool import CONNECT_SECONDS, Pool
+from watership.adapters.postgres.writer import WRITE_SECONDS
 from watership.durable.clock import SystemClock
 from watership.durable.committer import RETRY_FOR, Committer
 from watership.durable.ids import RunId
@@ -75,7 +76,7 @@ async def test_what_was_written_into_dead_links_is_written_by_the_next_one_while
         await asyncio.gather(*(store.ping() for _ in range(stores.WRITERS)))
         link.become(half_open=True)
         submitting = asyncio.create_task(writes.submit(submission("a", deployment=GREEN)))
-        await asyncio.sleep(stores.WRITE_SECONDS / 2)
+        await asyncio.sleep(WRITE_SECONDS / 2)
         link.become()  # what was open stays dead
         async with asyncio.timeout(RETRY_FOR):
             assert (await submitting).run_id == RunId("a")
@@ -88,12 +89,12 @@ async def test_a_flag_that_is_set_over_a_dead_link_is_refused_as_soon_as_a_write
     async with await PostgresStore.open(by_way(link, postgres_url)) as store:
         await store.ping()
         link.become(half_open=True)
-        async with asyncio.timeout(stores.WRITE_SECONDS + 2.0):
+        async with asyncio.timeout(WRITE_SECONDS + 2.0):
             with pytest.raises(Unavailable):
                 await store.set_readonly(True)
 
 
 def test_a_committer_outlasts_one_dead_link_and_its_last_try_ends_within_a_lease() -> None:
-    one_try = CONNECT_SECONDS + stores.WRITE_SECONDS
+    one_try = CONNECT_SECONDS + WRITE_SECONDS
     assert one_try < RETRY_FOR
     assert RETRY_FOR + one_try < LEASE_SECONDS

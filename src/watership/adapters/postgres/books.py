@@ -32,6 +32,18 @@ class BookSheet:
         self.intakes: list[IntakeState] = []
         """The row as it was read, and then every state it was given."""
 
+    @property
+    def has_new_books(self) -> bool:
+        """Whether anything of this was changed that the database does not hold yet."""
+        return bool(
+            self.new_requests
+            or self.new_injections
+            or self.workers
+            or self.workers_before
+            or self.requests_before
+            or len(self.intakes) > 1
+        )
+
     def request(self, scope: str, key: str) -> Request | None:
         if (scope, key) not in self.requests:
             raise NotLoaded(RequestNeed(scope, key))

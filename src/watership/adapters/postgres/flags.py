@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
 
 from watership.adapters.ledger import flags as ledger
 from watership.adapters.ledger.columns import change_of, change_row, flag_of, flag_row
 from watership.adapters.ledger.rows import BookRows
+from watership.adapters.postgres.flush import flush
+from watership.adapters.postgres.links import Links
+from watership.adapters.postgres.loading import Loader
+from watership.adapters.postgres.locks import INTAKE_KEY, lock_exclusively
 from watership.adapters.postgres.pool import Session
+from watership.adapters.postgres.sheet import Sheet
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 
 _CHANGES = "SELECT number, name, at, by, reason, before, after FROM flag_changes"
 _PUT = "INSERT INTO flags (name, body) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET body = excluded.body"
 _ADD = "INSERT INTO flag_changes VALUES ($1, $2, $3, $4, $5, $6, $7)"
+T = TypeVar("T")
 
 
 class FlagSheet:
@@ -61,6 +69,51 @@ class FlagSheet:
             await db.execute(_PUT, *flag_row(flag))
         for change in self._added:
             await db.execute(_ADD, *change_row(change))
+
+
+class PostgresFlags:
+    """Flags."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    async def flags(self) -> Sequence[Flag]:
+        async with (
+            self._links.reading.session() as db,
+            db.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            sheet = Sheet(sure=True)
+            await Loader(db, sheet, self._links.clock).read_facts((), (), (), intake=True)
+            return (await FlagSheet.load(db)).all(sheet)
+
+    async def set_flag(self, flag: Flag, *, expected: int | None = None) -> Flag:
+        def change(sheet: Sheet, now: datetime, flags: FlagSheet) -> Flag:
+            return ledger.set_flag(flags, sheet, now, flag, expected)
+
+        return await change_flags(self._links, change)
+
+    async def flag_changes(self, name: str | None = None, *, limit: int = 50) -> Sequence[FlagChange]:
+        async with self._links.reading.session() as db:
+            return await read_changes(db, name, limit)
+
+
+async def change_flags(
+    links: Links, change: Callable[[Sheet, datetime, FlagSheet], T], *, loads: bool = True
+) -> T:
+    """Read the intake's row while nobody pins by it, and the flags; write what became of them."""
+
+    async def work(db: Session, *, sure: bool) -> T:
+        await db.execute(f"BEGIN; {lock_exclusively([INTAKE_KEY])}")
+        sheet = Sheet(sure=True)
+        loader = Loader(db, sheet, links.clock)
+        await loader.read_facts((), (), (), intake=True)
+        flags = await FlagSheet.load(db) if loads else FlagSheet((), (), ())
+        outcome = change(sheet, loader.now(), flags)
+        await flush(db, sheet)
+        await flags.flush(db)
+        return outcome
+
+    return await links.writer.transact(work)
 
 
 async def read_changes(db: Session, name: str | None, limit: int) -> Sequence[FlagChange]:

@@ -2,85 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from watership.adapters.ledger.columns import (
-    BIRTH,
-    PLACE,
-    PROGRESS,
-    Row,
-    birth_of,
-    intake_row,
-    micros,
-    place_of,
-    progress_of,
-)
-from watership.adapters.postgres.arrays import Literal, literal
+from watership.adapters.ledger.columns import Row, birth_of, intake_row, micros, place_of, progress_of
+from watership.adapters.postgres.arrays import texts
 from watership.adapters.postgres.loading import Connection
+from watership.adapters.postgres.parts import (
+    ADDED,
+    JOURNALED,
+    MOVED,
+    POSTED,
+    PROGRESSED,
+    REMEMBERED,
+    SIGNALLED,
+    Part,
+    composed,
+)
 from watership.adapters.postgres.sheet import Sheet
-
-TYPES = {
-    "priority": "integer",
-    "depth": "integer",
-    "created_at": "bigint",
-    "wake_at": "bigint",
-    "lease_until": "bigint",
-    "epoch": "bigint",
-    "cancel_requested": "boolean",
-    "waits": "bytea",
-    "result": "bytea",
-    "failure": "bytea",
-    "seq": "integer",
-    "inbox": "integer",
-    "claims": "integer",
-    "updated_at": "bigint",
-    "input": "bytea",
-    "at": "bigint",
-    "version": "integer",
-    "event": "bytea",
-    "number": "integer",
-    "value": "bytea",
-    "written_at": "bigint",
-    "letter": "bytea",
-}
-"""The types of columns that are not text."""
-
-
-class Part(NamedTuple):
-    """One table's share of a flush: `{}` stands for the rows, given as an array for each column."""
-
-    name: str
-    statement: str
-    columns: tuple[str, ...]
-    literals: tuple[Literal, ...]
-
-
-def _insert(table: str, *columns: str, returning: str = "") -> Part:
-    listed = ", ".join(columns)
-    statement = f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {{}}{returning}"  # noqa: S608
-    return _part(f"into_{table}", statement, columns)
-
-
-def _part(name: str, statement: str, columns: tuple[str, ...]) -> Part:
-    return Part(name, statement, columns, tuple(literal(TYPES.get(column, "text")) for column in columns))
-
-
-def _update(name: str, *columns: str) -> Part:
-    changes = ", ".join(f"{column} = new.{column}" for column in columns) + ", revision = runs.revision + 1"
-    return _part(name, f"UPDATE runs SET {changes} FROM {{}} WHERE runs.id = new.id", ("id", *columns))  # noqa: S608
-
-
-ADDED = _insert("runs", *BIRTH, *PLACE, *PROGRESS, "input")
-MOVED = _update("moved", *PLACE, *PROGRESS)
-# Columns on which no index stands: PostgreSQL then writes the new version beside the old one, and into no index.
-PROGRESSED = _update("progressed", *PROGRESS)
-JOURNALED = _insert("journal", "run_id", "seq", "epoch", "at", "version", "event")
-SIGNALLED = _insert("signals", "run_id", "number", "id", "name", "value", "at")
-REMEMBERED = _insert("appends", "run_id", "entry_id")
-POSTED = _insert("outbox", "written_at", "letter", returning=" RETURNING number")
-
-_statements: dict[tuple[str, ...], str] = {}
 
 _PUT_REQUESTS = """
 INSERT INTO requests (scope, key, hash, run_id, at)
@@ -103,58 +42,71 @@ DELETE FROM requests WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM requests WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))"""
 
 
+class Flushed(NamedTuple):
+    """A letter's number in the outbox, if there was one, and the database's time in microseconds."""
+
+    number: int | None
+    at: int
+
+
 async def flush(db: Connection, sheet: Sheet, letter: Row | None = None) -> int | None:
-    """Write what was changed. With a letter, the number under which it stands in the outbox."""
-    parts = list(_filled(sheet, letter))
+    """Write what was changed, on rows that are locked. With a letter, its number in the outbox."""
     await _flush_books(db, sheet)
+    parts = _filled(sheet, letter)
     if not parts:
         return None
+    return (await _write(db, parts)).number
+
+
+async def flush_unlocked(
+    db: Connection, sheet: Sheet, letter: Row | None, submitted: Sequence[str]
+) -> Flushed:
+    """Write what was changed as one statement, on rows that nobody has locked: if they are as the sheet has them.
+
+    For new runs, the `submitted`, the intake's row must be so too, and stays so until the commit. Where anything is
+    otherwise the statement fails, with what `translation.again` knows.
+    """
+    assert not sheet.has_new_books
+    held: tuple[object, ...] = ()
+    if submitted:
+        weights, epoch, until, _, readonly = intake_row(sheet.intake())
+        assert until is None, "the time at which a switch runs out is the database's to tell"
+        held = (weights, epoch, readonly, texts(submitted))
+    return await _write(db, _filled(sheet, letter), held=held, locks=True)
+
+
+async def _write(
+    db: Connection,
+    parts: Sequence[tuple[Part, Sequence[Row]]],
+    *,
+    held: tuple[object, ...] = (),
+    locks: bool = False,
+) -> Flushed:
     arguments = [
         write(column)
         for part, rows in parts
         for write, column in zip(part.literals, zip(*rows, strict=True), strict=True)
     ]
-    answer = await db.fetch(_statement([part for part, _ in parts]), *arguments)
-    return answer[0][0] if letter is not None else None
+    to_meet = sum(len(rows) for part, rows in parts if part in (MOVED, PROGRESSED)) + bool(held)
+    statement = composed([part for part, _ in parts], held=bool(held), locks=locks)
+    (told,) = await db.fetch(statement, *held, *arguments, to_meet)
+    return Flushed(told[0], told[1])
 
 
-def _filled(sheet: Sheet, letter: Row | None) -> Iterable[tuple[Part, Sequence[Row]]]:
+def _filled(sheet: Sheet, letter: Row | None) -> Sequence[tuple[Part, Sequence[Row]]]:
     """The parts that have rows, each with its rows."""
     new, moved, stayed = sheet.take_changes()
     entries, signals, appends = sheet.take_journals()
     everything: tuple[tuple[Part, Sequence[Row]], ...] = (
         (ADDED, [(*birth_of(run), *place_of(run), *progress_of(run), bytes(run.input)) for run in new]),
-        (MOVED, [(run.id, *place_of(run), *progress_of(run)) for run in moved]),
-        (PROGRESSED, [(run.id, *progress_of(run)) for run in stayed]),
+        (MOVED, [(run.id, revision, *place_of(run), *progress_of(run)) for run, revision in moved]),
+        (PROGRESSED, [(run.id, revision, *progress_of(run)) for run, revision in stayed]),
         (JOURNALED, entries),
         (SIGNALLED, signals),
         (REMEMBERED, appends),
         (POSTED, [letter] if letter is not None else []),
     )
     return [(part, rows) for part, rows in everything if rows]
-
-
-def _statement(parts: Sequence[Part]) -> str:
-    """One statement of all parts; it returns a letter's number if one of them is the letter."""
-    names = tuple(part.name for part in parts)
-    known = _statements.get(names)
-    if known is None:
-        known = _statements[names] = _compose(parts)
-    return known
-
-
-def _compose(parts: Sequence[Part]) -> str:
-    number = 0
-    steps: list[str] = []
-    for part in parts:
-        arrays: list[str] = []
-        for column in part.columns:
-            number += 1
-            arrays.append(f"${number}::text::{TYPES.get(column, 'text')}[]")
-        rows = f"unnest({', '.join(arrays)}) AS new({', '.join(part.columns)})"
-        steps.append(f"{part.name} AS ({part.statement.format(rows)})")
-    told = "number FROM into_outbox" if POSTED in parts else "NULL"
-    return f"WITH {', '.join(steps)} SELECT {told}"
 
 
 async def _flush_books(db: Connection, sheet: Sheet) -> None:

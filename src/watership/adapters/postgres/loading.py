@@ -38,7 +38,7 @@ from watership.adapters.postgres.needs import (
     SignalNeed,
     UnclaimedNeed,
 )
-from watership.adapters.postgres.remembered import Remembered
+from watership.adapters.postgres.remembered import Memory
 from watership.adapters.postgres.runs import Turns
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
@@ -61,10 +61,10 @@ class Loader:
     """Fills one sheet through one connection, inside one transaction."""
 
     def __init__(
-        self, db: Connection, sheet: Sheet, clock: Clock | None, remembered: Remembered | None = None
+        self, db: Connection, sheet: Sheet, clock: Clock | None, memory: Memory | None = None
     ) -> None:
         self._db = db
-        self._remembered = remembered or Remembered()
+        self._memory = memory or Memory()
         self._sheet = sheet
         self._clock = clock
         self._now = 0
@@ -78,10 +78,10 @@ class Loader:
     async def lock_runs(self, wanted: Sequence[RunId]) -> None:
         """Lock and read these runs, in the order of their ids as every transaction does; and look at the clock."""
         rows = await self._db.fetch(statements.LOCK, texts(wanted))
-        self._now = rows[-1][2]
+        self._note_time(rows[-1][2])
         unread: list[RunId] = []
         for run_id, revision, _ in rows:
-            known = self._remembered.get(run_id, revision)
+            known = self._memory.runs.get(run_id, revision)
             if known is not None:
                 self._sheet.know(*known)
             elif run_id is not None:
@@ -108,7 +108,7 @@ class Loader:
         scopes, keys = [scope for scope, _ in requests], [key for _, key in requests]
         tenants, names = [tenant for tenant, _ in conversations], [name for _, name in conversations]
         (facts,) = await self._db.fetch(statements.FACTS, injections, scopes, keys, tenants, names, heads)
-        self._now = facts[0]
+        self._note_time(facts[0])
         if intake and not sheet.intakes:
             sheet.intakes.append(intake_of(facts[1:6]))
         sheet.injections.update(dict.fromkeys(injections) | dict(facts[6]))
@@ -198,6 +198,10 @@ class Loader:
         await self._db.execute(lock_exclusively([conversation_key(tenant, conversation)]))
         heads = HEADS if known is None else len(known.heads) + HEADS
         await self.lock_runs(await self.read_facts((), (), [(tenant, conversation)], heads=heads))
+
+    def _note_time(self, micros: int) -> None:
+        self._now = micros
+        self._memory.clock.note(micros)
 
     # --- into the sheet ---------------------------------------------------------------------------------------
 

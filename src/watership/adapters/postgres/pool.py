@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
@@ -45,6 +45,9 @@ SETTINGS = {
 }
 """Of sessions that run our own statements."""
 
+HINTING = SETTINGS | {"synchronous_commit": "off"}
+"""Of sessions that write nothing which may not be lost: notifications, and which letters the broker has confirmed."""
+
 
 class Pool:
     """At most `size` connections to `url`. `settings` are set in every session."""
@@ -55,7 +58,7 @@ class Pool:
         *,
         size: int,
         name: str,
-        settings: dict[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
         statement_cache_size: int = 200,
         session_seconds: float = SESSION_SECONDS,
     ) -> None:
@@ -169,7 +172,7 @@ async def connect(
     url: str,
     *,
     name: str,
-    settings: dict[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
     statement_cache_size: int = 200,
     **more: Any,
 ) -> Session:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -48,6 +49,14 @@ class Turns:
 
     heads: list[RunId]
     queued: int
+
+
+class Changes(NamedTuple):
+    """Runs that are new, that moved, and that only made progress; the latter two with the revision they had."""
+
+    new: list[Run]
+    moved: list[tuple[Run, int]]
+    stayed: list[tuple[Run, int]]
 
 
 class RunSheet:
@@ -206,13 +215,11 @@ class RunSheet:
 
     # --- for the flush ----------------------------------------------------------------------------------------
 
-    def take_changes(self) -> tuple[list[Run], list[Run], list[Run]]:
-        """New runs, those that moved, and those that only made progress; from now on they count as stored."""
+    def take_changes(self) -> Changes:
+        """What was changed since the last flush; from now on it counts as stored."""
         for (tenant, conversation), turns in self.turns.items():
             turns.queued += self._queued_here(tenant, conversation)
-        new: list[Run] = []
-        moved: list[Run] = []
-        stayed: list[Run] = []
+        changes = Changes([], [], [])
         for run_id in self.changed:
             run = self.now.get(run_id)
             if run is None:  # it was added by a write that was taken back
@@ -220,15 +227,19 @@ class RunSheet:
             before = self.stored.get(run_id)
             self.before.setdefault(run_id, None if before is None else before.state)
             if before is None:
-                new.append(run)
+                changes.new.append(run)
                 self.complete.add(run_id)
                 self._revisions[run_id] = 0
             else:
-                (moved if has_moved(before, run) else stayed).append(run)
-                self._revisions[run_id] += 1
+                revision = self._revisions[run_id]
+                (changes.moved if has_moved(before, run) else changes.stayed).append((run, revision))
+                self._revisions[run_id] = revision + 1
             self.stored[run_id] = run
         self.changed.clear()
-        return new, moved, stayed
+        # In the order in which every transaction locks rows. New ones are numbered in the order in which they came.
+        changes.moved.sort(key=_id)
+        changes.stayed.sort(key=_id)
+        return changes
 
     def remembered(self) -> Iterable[RememberedRun]:
         """The rows as they stand after the last flush; without those whose serial the database has just given."""
@@ -269,6 +280,10 @@ class RunSheet:
 
     def _oldest_first(self, runs: Iterable[Run]) -> list[Run]:
         return sorted(runs, key=lambda run: self._serials[run.id])
+
+
+def _id(change: tuple[Run, int]) -> RunId:
+    return change[0].id
 
 
 def has_moved(before: Run, after: Run) -> bool:

@@ -21,13 +21,5 @@ class Sheet(RunSheet, JournalSheet, BookSheet):
     def dirty(self) -> bool:
         """Whether something was changed that the database does not hold yet."""
         return bool(
-            self.changed
-            or self.entries
-            or self.signal_rows
-            or self.new_appends
-            or self.new_requests
-            or self.new_injections
-            or self.workers
-            or self.workers_before
-            or len(self.intakes) > 1
+            self.changed or self.entries or self.signal_rows or self.new_appends or self.has_new_books
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from watership.adapters.ledger import Transaction
-from watership.adapters.ledger.transaction import apply
+from watership.adapters.postgres.attempt import Guessed, attempt
 from watership.adapters.postgres.flush import flush
 from watership.adapters.postgres.letters import letter_of, letter_row
 from watership.adapters.postgres.loading import Connection, Loader
@@ -17,21 +16,14 @@ from watership.adapters.postgres.locks import (
     lock_shared,
     request_key,
 )
-from watership.adapters.postgres.naming import Births, Names, names
+from watership.adapters.postgres.naming import Names, names
 from watership.adapters.postgres.needs import ChildrenNeed, NotLoaded
-from watership.adapters.postgres.remembered import Remembered
+from watership.adapters.postgres.remembered import Memory
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
-from watership.durable.outbox import Posted
+from watership.durable.outbox import Letter, Posted
 from watership.durable.states import RunState
-from watership.durable.writes import Outcome, Refused, Submit, Submitted, Write, WriteFenced, Written
-
-
-class Memory(NamedTuple):
-    """What a process keeps between transactions."""
-
-    births: Births
-    rows: Remembered
+from watership.durable.writes import Outcome, Write, Written
 
 
 async def write(
@@ -48,20 +40,22 @@ async def write(
     `tell`: the states that a store with an outbox tells of; None in one without.
     """
     sheet = Sheet(sure=sure)
-    loader = Loader(db, sheet, clock, memory.rows)
+    loader = Loader(db, sheet, clock, memory)
     await _read_ahead(db, loader, names(writes, memory.births), sure=sure)
     tx = Transaction(sheet, loader.now())
     outcomes = [await _apply(db, loader, sheet, tx, write, sure=sure) for write in writes]
     letter = letter_of(sheet, tx, tell) if tell is not None else None
     number = await flush(db, sheet, None if letter is None else letter_row(letter, tx.now))
-    _note_births(memory.births, sheet)
-    written = Written(
-        outcomes=tuple(outcomes),
-        woken=frozenset(tx.woken),
-        touched=frozenset(tx.touched),
-        posted=None if letter is None or number is None else Posted(number=number, letter=letter),
+    return written_of(tx, outcomes, letter, number), sheet
+
+
+def written_of(
+    tx: Transaction, outcomes: Sequence[Outcome], letter: Letter | None, number: int | None
+) -> Written:
+    posted = () if letter is None or number is None else (Posted(number=number, letter=letter),)
+    return Written(
+        outcomes=tuple(outcomes), woken=frozenset(tx.woken), touched=frozenset(tx.touched), posted=posted
     )
-    return written, sheet
 
 
 async def _read_ahead(db: Connection, loader: Loader, named: Names, *, sure: bool) -> None:
@@ -94,39 +88,22 @@ async def _apply(
     """What the ledger says to one write, once everything that it asks for is loaded."""
     try:
         while True:
-            sheet.guessed = False
-            sheet.submitting = write.run_id if isinstance(write, Submit) and not sheet.sure else None
-            # Whom it wakes is noted apart, and forgotten with the rest when it is taken back.
-            attempt = Transaction(sheet, tx.now)
             try:
-                outcome = apply(attempt, write)
+                return attempt(sheet, tx, write)
             except NotLoaded as missing:
-                sheet.undo.take_back()
                 if isinstance(missing.need, ChildrenNeed) and sheet.dirty:
                     await flush(db, sheet)  # they are counted in the database
                 await loader.load(missing.need)
-                continue
-            if sheet.guessed and not _made(outcome):
-                # What is known already is a duplicate before it is anything else: now look.
-                sheet.undo.take_back()
-                sheet.sure = True
-                continue
-            tx.woken |= attempt.woken
-            tx.touched |= attempt.touched
-            tx.roused |= attempt.roused
-            return outcome
+            except Guessed:
+                sheet.sure = True  # now look
     finally:
         sheet.sure = sure
-        sheet.undo.keep()
 
 
-def _made(outcome: Outcome) -> bool:
-    """Whether something was made under the write's own id: then the flush finds out if that was there already."""
-    if isinstance(outcome, Submitted):
-        return not (outcome.existing or outcome.injected)
-    return not isinstance(outcome, Refused | WriteFenced)
-
-
-def _note_births(births: Births, sheet: Sheet) -> None:
+def remember(memory: Memory, sheet: Sheet) -> None:
+    """After the commit: what the database now holds of this."""
+    memory.runs.note(sheet.remembered())
+    if sheet.intakes:
+        memory.intake = sheet.intakes[-1]
     for run_id in sheet.complete:  # submitted or claimed here: by us they will be ended
-        births.note(sheet.now[run_id])
+        memory.births.note(sheet.now[run_id])

@@ -26,6 +26,9 @@ FIXES = {
 AGAIN = frozenset({"40P01", "40001"})
 """Deadlock, and serialization failure: the whole transaction may be done again at once."""
 
+OUTDATED = "22012"
+"""Division by zero: how a statement of ours says that a row was not as it was taken to be."""
+
 UNIQUE = "23505"
 UNPRIVILEGED = "42501"
 UNKNOWN_DATABASE = "3D000"
@@ -57,7 +60,7 @@ def translated() -> Iterator[None]:
 
 def again(reason: asyncpg.PostgresError) -> Again | None:
     """Whether the whole transaction is to be done again."""
-    if reason.sqlstate in AGAIN:
+    if reason.sqlstate in AGAIN or reason.sqlstate == OUTDATED:
         return Again(reason, known=False)
     return Again(reason, known=True) if reason.sqlstate == UNIQUE else None
 

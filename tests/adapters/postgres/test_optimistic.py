@@ -1,0 +1,168 @@
+"""What one process remembers another may have changed: a statement decided from memory then writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.adapters.postgres.cutting import Way
+from tests.contracts.world import BLUE, GREEN, ManualClock, World, done, submission
+from watership.adapters.postgres import PostgresStore
+from watership.durable.ids import DeploymentId, EntryId, RunId, WorkerId
+from watership.durable.states import RunState
+from watership.durable.writes import (
+    Cancel,
+    Done,
+    Duplicate,
+    Finish,
+    Park,
+    Refused,
+    Submitted,
+    WriteFenced,
+    Yield,
+)
+
+ROUNDS = 40
+
+
+class Two(NamedTuple):
+    """Two processes at one database, and the way to it of the first."""
+
+    way: Way
+    one: World
+    other: World
+
+
+@pytest.fixture
+async def two(url: str) -> AsyncIterator[Two]:
+    async with (
+        Way(url).open() as way,
+        await PostgresStore.open(way.url, writers=1) as one,
+        await PostgresStore.open(url) as other,
+    ):
+        await other.set_weights({GREEN: 100}, epoch=1)
+        yield Two(way, World(one, ManualClock()), World(other, ManualClock()))
+
+
+async def test_submissions_and_appends_are_one_message_each_once_the_process_knows_its_database(
+    two: Two,
+) -> None:
+    run = await two.one.running("a")
+    await two.one.append(run, done("s/1"))
+    await two.one.submit("first")
+    before = two.way.sent
+    assert isinstance(await two.one.submit("b"), Submitted)
+    assert await two.one.append(run, done("s/2")) == Done()
+    assert two.way.sent == before + 2
+
+
+async def test_a_run_that_another_worker_claimed_meanwhile_is_fenced(two: Two) -> None:
+    run = await two.one.running("a")
+    assert await two.one.append(run, done("s/1")) == Done()
+    assert await two.other.append(run, then=Yield(), entry=EntryId("other")) == Done()
+    (claimed,) = await two.other.claim(worker=WorkerId("other"))
+    assert await two.one.append(run, done("s/2")) == WriteFenced(current=claimed.run.epoch)
+    assert len(await two.one.events("a")) == 1
+
+
+async def test_a_park_that_has_not_seen_what_another_process_delivered_is_refused(two: Two) -> None:
+    run = await two.one.running("a")
+    await two.other.outcome(two.other.delivery("a", "x"))
+    refused = await two.one.append(run, then=Park(wake_at=None, seen=0))
+    assert isinstance(refused, Refused)
+    assert refused.code == "inbox"
+    await two.other.outcome(Cancel(run_id=run.id))
+    refused = await two.one.append(run, then=Park(wake_at=None, seen=1))
+    assert isinstance(refused, Refused)
+    assert await two.one.state("a") is RunState.RUNNING
+
+
+async def test_what_another_process_wrote_under_the_same_id_is_a_duplicate(two: Two) -> None:
+    run = await two.one.running("a")
+    await two.one.append(run, done("s/1"))
+    write = two.one.appending(run, done("s/2"))
+    assert await two.other.outcome(write) == Done()
+    assert await two.one.outcome(write) == Duplicate()
+    await two.other.submit("b")
+    again = await two.one.submit("b")
+    assert isinstance(again, Submitted)
+    assert again.existing
+
+
+async def test_one_outdated_row_keeps_no_other_from_being_written(two: Two) -> None:
+    runs = [await two.one.running(name) for name in ("a", "b", "c")]
+    await two.other.outcome(two.other.delivery("b", "x"))
+    written = await two.one.write(
+        two.one.appending(runs[0], done()),
+        two.one.appending(runs[1], done(), then=Finish(state=RunState.SUCCEEDED)),
+        two.one.appending(runs[2], then=Park(wake_at=None, seen=0)),
+    )
+    assert written.outcomes == (Done(), Done(), Done())
+    states = [await two.one.state(name) for name in ("a", "b", "c")]
+    assert states == [RunState.RUNNING, RunState.SUCCEEDED, RunState.WAITING]
+
+
+async def test_a_message_that_went_into_a_run_is_known_when_it_comes_without_its_conversation(
+    two: Two,
+) -> None:
+    await two.one.running("a", conversation="talk")
+    into = await two.other.outcome(submission("m", conversation="talk", when_busy="inject"))
+    assert isinstance(into, Submitted) and into.injected
+    again = await two.one.submit("m")
+    assert isinstance(again, Submitted)
+    assert (again.run_id, again.existing) == (RunId("a"), True)
+
+
+async def test_read_only_holds_for_a_process_that_remembers_otherwise(two: Two) -> None:
+    await two.one.submit("a")
+    await two.other.store.set_readonly(True)
+    refused = await two.one.submit("b")
+    assert isinstance(refused, Refused)
+    assert refused.code == "read_only"
+    await two.other.store.set_readonly(False)
+    assert isinstance(await two.one.submit("b"), Submitted)
+
+
+async def test_a_switch_that_was_armed_elsewhere_runs_out_by_the_databases_clock(two: Two) -> None:
+    await two.one.submit("a")
+    await two.other.store.set_weights({BLUE: 100}, epoch=2, hold_seconds=0.3, last_safe={GREEN: 100})
+    held = await two.one.outcome(submission("b"))
+    assert isinstance(held, Submitted)
+    assert held.deployment == BLUE
+    await asyncio.sleep(0.4)
+    safe = await two.one.outcome(submission("c"))
+    assert isinstance(safe, Submitted)
+    assert safe.deployment == GREEN
+
+
+async def test_once_weights_are_set_nobody_pins_by_the_old_ones(two: Two) -> None:
+    """While one process submits without a pause, the other sends new runs to one deployment after the other."""
+    pinned: list[tuple[float, int]] = []
+    set_at: list[float] = []
+    ended = asyncio.Event()
+
+    async def submit(name: int) -> None:
+        count = 0
+        while not ended.is_set():
+            count += 1
+            begun = time.monotonic()
+            outcome = await two.one.outcome(submission(f"{name}-{count}"))
+            assert isinstance(outcome, Submitted)
+            pinned.append((begun, int(outcome.deployment)))
+
+    await two.other.store.set_weights({DeploymentId("0"): 100}, epoch=2)
+    async with asyncio.TaskGroup() as group:
+        for name in range(4):
+            group.create_task(submit(name))
+        for number in range(1, ROUNDS):
+            await two.other.store.set_weights({DeploymentId(str(number)): 100}, epoch=number + 2)
+            set_at.append(time.monotonic())
+            await asyncio.sleep(0.02)
+        ended.set()
+    assert len(pinned) > ROUNDS
+    for begun, deployment in pinned:
+        assert deployment >= sum(at <= begun for at in set_at)
