@@ -166,3 +166,40 @@ async def test_once_weights_are_set_nobody_pins_by_the_old_ones(two: Two) -> Non
     assert len(pinned) > ROUNDS
     for begun, deployment in pinned:
         assert deployment >= sum(at <= begun for at in set_at)
+
+
+async def test_a_claim_of_what_a_broker_told_of_is_two_messages(two: Two) -> None:
+    for name in ("a", "b", "c"):
+        await two.one.submit(name)
+    told = [RunId("a")], [RunId("b"), RunId("gone")]
+    assert [it.run.id for it in await two.one.claim(runs=tuple(told[0]))] == ["a"]
+    before = two.way.sent
+    assert [it.run.id for it in await two.one.claim(runs=tuple(told[1]))] == ["b"]
+    assert two.way.sent == before + 2
+
+
+async def test_two_workers_that_are_told_of_the_same_runs_claim_each_once(two: Two) -> None:
+    names = [f"r{number:03}" for number in range(60)]
+    for name in names:
+        await two.one.submit(name)
+    taken: list[tuple[RunId, int]] = []
+
+    async def claim(world: World, worker: str) -> None:
+        for start in range(0, len(names), 3):
+            told = tuple(RunId(name) for name in names[start : start + 4])
+            claimed = await world.claim(runs=told, worker=WorkerId(worker))
+            taken.extend((it.run.id, it.run.epoch) for it in claimed)
+
+    await asyncio.gather(claim(two.one, "one"), claim(two.other, "other"))
+    assert sorted(taken) == [(name, 1) for name in names]
+
+
+async def test_a_run_with_a_history_is_claimed_with_all_of_it(two: Two) -> None:
+    run = await two.one.running("a")
+    await two.one.append(run, done("s/1"))
+    await two.other.outcome(two.other.delivery("a", "x", value=1))
+    await two.one.append(run, done("s/2"), then=Yield())
+    await two.one.submit("b")
+    (claimed,) = await two.one.claim(runs=(RunId("a"),))
+    assert [event.key for event in claimed.events] == ["s/1", "s/2"]
+    assert [signal.id for signal in claimed.inbox] == ["x"]

@@ -59,16 +59,16 @@ async def flush(db: Connection, sheet: Sheet, letter: Row | None = None) -> int 
 
 
 async def flush_unlocked(
-    db: Connection, sheet: Sheet, letter: Row | None, submitted: Sequence[str]
+    db: Connection, sheet: Sheet, letter: Row | None, submitted: Sequence[str] | None
 ) -> Flushed:
     """Write what was changed as one statement, on rows that nobody has locked: if they are as the sheet has them.
 
-    For new runs, the `submitted`, the intake's row must be so too, and stays so until the commit. Where anything is
-    otherwise the statement fails, with what `translation.again` knows.
+    With `submitted`, the ids of new runs and perhaps none, the intake's row must be so too, and stays so until the
+    commit. Where anything is otherwise the statement fails, with what `translation.again` knows.
     """
     assert not sheet.has_new_books
     held: tuple[object, ...] = ()
-    if submitted:
+    if submitted is not None:
         weights, epoch, until, _, readonly = intake_row(sheet.intake())
         assert until is None, "the time at which a switch runs out is the database's to tell"
         held = (weights, epoch, readonly, texts(submitted))

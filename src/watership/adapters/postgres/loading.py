@@ -119,6 +119,14 @@ class Loader:
             )
         return self._note_turns(conversations, facts[8])
 
+    async def see(self, wanted: Sequence[RunId]) -> None:
+        """Read these runs with their histories, and the intake's row, without locking anything."""
+        rows = await self._db.fetch(statements.SEEN, texts(wanted))
+        self._note_time(rows[0][30])
+        self._sheet.intakes[:] = [intake_of(rows[0][31:36])]
+        await self._know_whole([row for row in rows if row[0] is not None])
+        self._sheet.absent.update(run_id for run_id in wanted if run_id not in self._sheet.now)
+
     async def lock_free(self, wanted: Sequence[RunId]) -> None:
         """Lock and read, with their histories, those that nobody else is writing."""
         rows = await self._db.fetch(statements.FREE, texts(wanted))

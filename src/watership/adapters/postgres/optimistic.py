@@ -1,30 +1,31 @@
 """An optimistic transaction is one statement: it is decided here, over what is remembered, and verified as it writes.
 
-Nearly every append is to a run that this process executes, and nearly every submission meets the weights that the
-last one met. So nothing is read before it is written: the ledger decides over the rows as they are remembered, and the
-statement writes only where they still are so. One round trip instead of four. What cannot be decided so, or comes out
-otherwise than as written, is left to a transaction that locks and reads.
+Nearly every append is to a run that this process executes, nearly every submission meets the weights that the last one
+met, and a run that the broker told of is told to one worker alone. So nothing is locked before it is written: the
+ledger decides over the rows as they were seen last, and the statement writes only where they still are so. One round
+trip instead of four (two for a claim). What cannot be decided so is left to a transaction that locks and reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from watership.adapters.ledger import Transaction
 from watership.adapters.postgres.attempt import Guessed, attempt
 from watership.adapters.postgres.flush import flush_unlocked
 from watership.adapters.postgres.letters import letter_of, letter_row
-from watership.adapters.postgres.loading import Connection
+from watership.adapters.postgres.loading import Connection, Loader
 from watership.adapters.postgres.needs import NotLoaded
 from watership.adapters.postgres.remembered import Memory
 from watership.adapters.postgres.sheet import Sheet
 from watership.adapters.postgres.transaction import written_of
+from watership.durable.clock import Clock
 from watership.durable.ids import RunId
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Append,
+    Claim,
     Finish,
     Outcome,
     Park,
@@ -38,47 +39,67 @@ from watership.durable.writes import (
 
 @dataclass(slots=True)
 class Draft:
-    """What was decided without a question: the outcomes of the first writes of a list, and the rows behind them."""
+    """What was decided without a lock: the outcomes of the first writes of a list, and the rows behind them."""
 
     sheet: Sheet
     tx: Transaction
     outcomes: list[Outcome] = field(default_factory=list)
+    by_intake: bool = False
+    """Whether the intake's row had a part in it."""
     submitted: list[RunId] = field(default_factory=list)
 
 
-def draft(writes: Sequence[Write], memory: Memory, now: datetime) -> Draft:
-    """Decide what can be, up to the first write that cannot."""
+async def draft(db: Connection, writes: Sequence[Write], memory: Memory, clock: Clock | None) -> Draft | None:
+    """Decide what can be, up to the first write that cannot; None if there is nothing.
+
+    It reads only what a broker told of: nobody here remembers that, and a lease begins by the database's own clock.
+    """
+    now = clock.now() if clock is not None else memory.clock.now()
+    if now is None:
+        return None
     sheet = Sheet(sure=False)
-    if memory.intake is not None and memory.intake.until is None:
+    if memory.intake is not None:
         sheet.intakes.append(memory.intake)
-    found = Draft(sheet, Transaction(sheet, now))
+    found, loader = Draft(sheet, Transaction(sheet, now)), Loader(db, sheet, clock, memory)
     for write in writes:
+        if isinstance(write, Claim) and write.runs is not None:
+            await loader.see(write.runs)
+            found.tx.now = loader.now()
         outcome = _decide(found, write, memory)
         if outcome is None:
             break
         found.outcomes.append(outcome)
-    return found
+    return found if found.outcomes else None
 
 
 def _decide(found: Draft, write: Write, memory: Memory) -> Outcome | None:
-    """What comes of the write if all is as remembered; None if it is to be left."""
+    """What comes of the write if all is as it was seen last; None if that cannot be told."""
+    sheet = found.sheet
     match write:
         case Append(children=(), then=None | Park() | Yield() | Stop() | Finish(successor=None)):
             known = memory.runs.latest(write.run_id)
             if known is None:
                 return None
-            found.sheet.know(*known)
-        case Submit(conversation=None, dedup=None):
-            found.sheet.injections[write.run_id] = None  # the statement looks
+            sheet.know(*known)
+        case Submit(conversation=None, dedup=None) if _is_settled(sheet):
+            sheet.injections[write.run_id] = None  # the statement looks
+        case Claim(runs=tuple()) if _is_settled(sheet):
+            pass
         case _:
             return None
     try:
-        outcome = attempt(found.sheet, found.tx, write)
+        outcome = attempt(sheet, found.tx, write)
     except (NotLoaded, Guessed):
         return None
     if isinstance(write, Submit):
         found.submitted.append(write.run_id)
+    found.by_intake |= not isinstance(write, Append)
     return outcome
+
+
+def _is_settled(sheet: Sheet) -> bool:
+    """Whether the intake's row is known, and no time changes it: when a switch runs out is the database's to tell."""
+    return bool(sheet.intakes) and sheet.intake().until is None
 
 
 async def write_draft(
@@ -87,7 +108,7 @@ async def write_draft(
     """Write what was decided; committed when it returns. Fails as `flush_unlocked` does, with nothing written."""
     letter = letter_of(found.sheet, found.tx, tell) if tell is not None else None
     row = None if letter is None else letter_row(letter, found.tx.now)
-    flushed = await flush_unlocked(db, found.sheet, row, found.submitted)
+    flushed = await flush_unlocked(db, found.sheet, row, found.submitted if found.by_intake else None)
     memory.clock.note(flushed.at)
     return written_of(found.tx, found.outcomes, letter, flushed.number)
 

@@ -12,6 +12,10 @@ LOCK = f"""
 SELECT locked.*, {NOW} FROM (VALUES (1)) AS once LEFT JOIN LATERAL (
   SELECT id, revision FROM runs WHERE id = ANY($1::text::text[]) ORDER BY id FOR UPDATE) AS locked ON TRUE"""  # noqa: S608
 READ = f"SELECT {ROW} FROM runs WHERE id = ANY($1::text::text[])"  # noqa: S608
+# Without a lock, for a statement that verifies what was seen; with the intake's row, which is always there.
+SEEN = f"""
+SELECT seen.*, {NOW}, intake.weights, intake.epoch, until, last_safe, readonly FROM intake LEFT JOIN LATERAL (
+  SELECT {ROW}, input FROM runs WHERE id = ANY($1::text::text[])) AS seen ON TRUE"""  # noqa: S608
 FREE = f"SELECT {ROW}, input FROM runs WHERE id = ANY($1::text::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
 DUE = f"""
 WITH ready AS MATERIALIZED (

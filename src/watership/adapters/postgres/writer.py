@@ -58,30 +58,32 @@ class Writer:
         pool.on_loss = self._memory.forget
 
     async def write(self, writes: Sequence[Write]) -> Written:
-        """Commit the writes; in two transactions if only the first of them can be decided without a question."""
-        now = self._memory.clock.now() if self._clock is None else self._clock.now()
-        found = draft(writes, self._memory, now) if now is not None else None
-        if found is None or not found.outcomes:
-            return await self._lock_and_write(writes)
-        drafted = await self._write_draft(found)
-        if drafted is None:
-            return await self._lock_and_write(writes)
-        rest = writes[len(found.outcomes) :]
-        return joined(drafted, await self._lock_and_write(rest)) if rest else drafted
+        """Commit the writes; in two transactions if only the first of them can be decided without a lock."""
+        drafted = await self._write_draft(writes)
+        rest = writes if drafted is None else writes[len(drafted.outcomes) :]
+        if drafted is None or rest:
+            locked = await self._lock_and_write(rest)
+            return locked if drafted is None else joined(drafted, locked)
+        return drafted
 
-    async def _write_draft(self, found: Draft) -> Written | None:
-        """None if anything was otherwise than remembered; then nothing is written."""
+    async def _write_draft(self, writes: Sequence[Write]) -> Written | None:
+        """The first of the writes, committed; None if nothing could be decided, or something was not as it was seen."""
+        found: Draft | None = None
 
-        async def work(db: Session) -> Written:
-            return await write_draft(db, found, self._memory, self._tell)
+        async def work(db: Session) -> Written | None:
+            nonlocal found
+            found = await draft(db, writes, self._memory, self._clock)
+            return None if found is None else await write_draft(db, found, self._memory, self._tell)
 
         try:
             written = await self._once(work)
         except Again:
+            assert found is not None
             self._memory.runs.drop(found.sheet.stored)
             self._memory.intake = None
             return None
-        remember(self._memory, found.sheet)
+        if found is not None:
+            remember(self._memory, found.sheet)
         return written
 
     async def _lock_and_write(self, writes: Sequence[Write]) -> Written:
