@@ -47,6 +47,7 @@ async def step(
 ) -> T:
     """The result of `body(*args)`, performed once: after its commit it is recalled and never entered again.
 
+    The program may know the result a moment before that commit; no other body is entered, and nothing ends, before.
     `effect`, `retry` and `check` default to what `body` declares (see StepOptions). What declares no effect is
     unsafe: begun and without a result it is in doubt, and not silently entered again. The result comes back decoded
     from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for the arguments
@@ -98,7 +99,7 @@ async def _sleep(when: datetime | None, seconds: float) -> None:
         record = execution.journal.timers[call.key]
     if not record.fired:
         await execution.waits.wait(Waiting(kind="timer", key=call.key, due=record.due))
-        await execution.appender.append(TimerFired(key=call.key))
+        await execution.appender.know(TimerFired(key=call.key))
 
 
 async def signal(name: str, *, key: str | None = None, about: object = None, into: Any = Any) -> Any:
@@ -124,7 +125,7 @@ async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> m
     if there is None:
         there = await execution.waits.wait(info, execution.inbox.give_back)
     taken = SignalTaken(key=call.key, name=name, signal_id=there.id, number=there.number, value=there.value)
-    await execution.appender.append(taken)
+    await execution.appender.know(taken)
     return there.value
 
 

@@ -15,7 +15,7 @@ from enum import Enum
 from typing import Any, assert_never
 
 from watership.durable.admission import Admission, ConfirmLease
-from watership.durable.appending import Appender, failed
+from watership.durable.appending import Appender
 from watership.durable.branch import UNWIND_SECONDS, Branches, BranchTask
 from watership.durable.clock import Clock
 from watership.durable.codec import encode
@@ -31,7 +31,7 @@ from watership.durable.program import Program, StepFailed, failure_of
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.durable.waits import Waits
-from watership.durable.writes import ClaimedRun, Deliver, Finish, Park, Refused, Stop, Submit, Then, Yield
+from watership.durable.writes import ClaimedRun, Deliver, Finish, Park, Stop, Submit, Then, Yield
 from watership.errors import Unencodable
 
 SETTLE_SECONDS = 0.02
@@ -225,7 +225,7 @@ class Execution:
         outcome = await self.appender.move(then)
         if outcome is None:
             return Ending.LOST
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Failure):
             await self._read_inbox()
             self.admission.parking.set()
             self.admission.parking = None
@@ -242,8 +242,8 @@ class Execution:
         outcome = await self.appender.move(then)
         if outcome is None:
             return Ending.LOST
-        if isinstance(outcome, Refused):
-            return await self._leave(Stop(failure=failed(outcome)), Ending.STOPPED)
+        if isinstance(outcome, Failure):
+            return await self._leave(Stop(failure=outcome), Ending.STOPPED)
         self.observer.note(f"run {ending.value}", run_id=self.run_id)
         return ending
 
@@ -311,8 +311,8 @@ class Execution:
         if self.course.mode is Mode.LOST:
             return
         self.course.lose()
-        await self.appender.give_back()
-        self.observer.note("run handed over in the middle of a step", run_id=self.run_id)
+        if await self.appender.give_back():
+            self.observer.note("run handed over in the middle of a step", run_id=self.run_id)
 
     async def _read_inbox(self) -> None:
         row = await self.inbox.read()

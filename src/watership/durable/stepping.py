@@ -141,7 +141,7 @@ async def _resolve_doubt(
         answer = StepAnswered(key=call.key, decision="done", by="check", value=value)
     else:
         answer = StepAnswered(key=call.key, decision=checked, by="check")
-    await execution.appender.append(answer)
+    await execution.appender.know(answer)
     return await _settle(execution, call, asked, execution.journal.steps[call.key])
 
 
@@ -154,6 +154,7 @@ async def _ask(execution: Execution, key: Key, asked: StepCall, about: object) -
 
 async def _check(execution: Execution, key: Key, check: Check) -> Checked | None:
     """What the step's check says; None when it raised, so that a person decides."""
+    await execution.appender.settle()
     await execution.admission.may_go_on()
     token = current_step.set(key)
     try:
@@ -175,11 +176,13 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
     number: int
 
     async def make(self) -> None:
-        """Enter the body once and commit what came of it."""
-        await self.execution.admission.may_go_on()
+        """Enter the body once and let the program know what came of it."""
         if self.asked.effect is not Effect.UNSAFE:
+            await self.execution.appender.settle()
+            await self.execution.admission.may_go_on()
             await self._enter()
             return
+        await self.execution.admission.may_go_on()
         # A task of its own: it is not left half done when its branch is dropped.
         body = asyncio.get_running_loop().create_task(
             self._start_and_enter(), name=f"{self.execution.run_id} {self.key}"
@@ -222,7 +225,7 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
             outcome = self._after(error)
         finally:
             current_step.reset(token)
-        await self.execution.appender.append(outcome)
+        await self.execution.appender.know(outcome)
 
     def _after(self, error: Exception) -> StepFailedEvent | StepRetried:
         failure = failure_of(error)
@@ -253,7 +256,7 @@ async def _note_drift(execution: Execution, key: Key, asked: StepCall, before: s
     """What may change harmlessly has changed: an event for the replay gate, once, and never a failure."""
     after = asked.drift_print(f"the drift of step {key!r}")
     if before and after and before != after and key not in execution.journal.drifted:
-        await execution.appender.append(Drifted(key=key, before=before, after=after))
+        await execution.appender.know(Drifted(key=key, before=before, after=after))
 
 
 def _value(execution: Execution, key: Key, asked: StepCall, record: StepRecord, raw: msgspec.Raw) -> Done:
