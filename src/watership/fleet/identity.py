@@ -21,6 +21,8 @@ READER, WRITER, OPERATOR, ADMIN = "reader", "writer", "operator", "admin"
 ROLES: Final = (READER, WRITER, OPERATOR, ADMIN)
 """What the service itself knows, each including the ones before it. Others are free text, for sign-offs."""
 
+_INCLUDING: Final = {role: frozenset(ROLES[index:]) for index, role in enumerate(ROLES)}
+
 ALGORITHM: Final = "HS256"
 TYPE: Final = "watership+jwt"
 """Stands in the header, so that no other token signed with the same secret passes for an identity."""
@@ -38,6 +40,8 @@ LEEWAY_SECONDS: Final = 30
 
 LONGEST_DAYS: Final = 366
 """No token lives longer: it cannot be revoked before its end but by changing the secret."""
+
+_LONGEST_SECONDS: Final = LONGEST_DAYS * 86_400
 
 DEFAULT_HOURS: Final = 12
 """One working day."""
@@ -73,9 +77,8 @@ class Identity:
 
     def acts_as(self, role: str) -> bool:
         """Whether one of the roles is `role` or, among the service's own, includes it."""
-        if role not in ROLES:
-            return role in self.roles
-        return not self.roles.isdisjoint(ROLES[ROLES.index(role) :])
+        including = _INCLUDING.get(role)
+        return role in self.roles if including is None else not self.roles.isdisjoint(including)
 
     def require(self, role: str) -> None:
         """Raise NotAllowed unless the identity acts as `role`."""
@@ -213,13 +216,13 @@ def _canonical(part: str) -> bool:
 
 
 def _check_times(claims: Mapping[str, object], now: datetime) -> None:
-    issued, begins, ends = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
+    issued, begins, ends = _seconds(claims, "iat"), _seconds(claims, "nbf"), _seconds(claims, "exp")
     seconds = now.timestamp()
     if seconds >= ends:
         raise Unauthenticated("it has expired")
     if max(issued, begins) > seconds + LEEWAY_SECONDS:
         raise Unauthenticated("it is not valid yet")
-    if not issued < ends <= issued + LONGEST_DAYS * 86_400:
+    if not issued < ends <= issued + _LONGEST_SECONDS:
         raise Unauthenticated(f"it would live longer than {LONGEST_DAYS} days, or no time at all")
 
 
