@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import jwt
-
 from watership.durable.clock import Clock
 from watership.durable.run import DEFAULT_TENANT
 from watership.errors import BadInput, NotAllowed
@@ -123,6 +121,8 @@ class Tokens:
             _identity(claims)
         except Unauthenticated as reason:
             raise BadInput(f"No such token can be issued: {reason.reason}.") from reason
+        import jwt
+
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM, headers={"typ": TYPE})
 
     def verify(self, token: str) -> Identity:
@@ -142,6 +142,9 @@ class Tokens:
 
     def _prove(self, token: str) -> tuple[Mapping[str, object], Identity]:
         """Everything about `token` but its times, which change."""
+        # Imported where a token is looked at: a worker sees none, and is spared it.
+        import jwt
+
         _check_form(token)
         try:
             decoded = jwt.decode_complete(
@@ -255,6 +258,8 @@ def _name(value: object, what: str) -> str:
 
 
 def _words(reason: Exception) -> str:
+    import jwt
+
     return {
         jwt.InvalidSignatureError: "its signature is not ours",
         jwt.InvalidAlgorithmError: f"it is not signed with {ALGORITHM}",
