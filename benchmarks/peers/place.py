@@ -11,6 +11,10 @@ import msgspec
 VARIABLE = "PEERS_PLACE"
 """The environment's variable that tells a process of a peer its place."""
 
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+"""Taken out for all peers alike. What is installed has its bytecode; where this is set, whoever of us happens not to
+have it yet would be compiled anew at each start, and the import measured would be the compiler's time."""
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """`servers` are the main processes of what stands behind the addresses, by name: their CPU is counted too."""
@@ -28,8 +32,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.where)
 
     def environment(self) -> dict[str, str]:
-        """Ours, without our own settings, and this place."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WATERSHIP_")}
+        """Ours, with bytecode and without our own settings, and this place."""
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("WATERSHIP_") and name != NO_BYTECODE
+        }
         return inherited | {VARIABLE: msgspec.json.encode(self).decode()}
 
 

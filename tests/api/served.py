@@ -9,7 +9,8 @@ from dataclasses import replace
 from tests.api.world import world
 from watership.adapters.structlog import Fanout, StructlogObserver
 from watership.api.given import CustomRoute
-from watership.api.server import HttpServer, run, serve
+from watership.api.process import run
+from watership.api.server import HttpServer, serve
 
 
 async def slow(params: dict[str, str]) -> object:

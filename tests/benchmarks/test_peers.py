@@ -191,9 +191,11 @@ def test_a_place_reaches_a_process_by_its_environment_which_has_none_of_our_sett
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WATERSHIP_STORE_URL", "sqlite:///elsewhere.db")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     place = Place(peer="dbos", postgres="p", rabbit="r", redis="c", where="f", servers={"postgres": 1})
     environment = place.environment()
     assert "WATERSHIP_STORE_URL" not in environment
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
     assert msgspec.json.decode(environment["PEERS_PLACE"], type=Place) == place
 
 

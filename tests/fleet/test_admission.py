@@ -81,5 +81,5 @@ def test_no_rate_is_told_of_one_count_or_of_counts_that_reached_their_limit() ->
 
 def test_what_was_let_in_since_the_count_waits_too() -> None:
     oldest = START - timedelta(seconds=2)
-    told = load_of([seen(0, 10, 100, oldest=oldest, workers=3)], let_in=7, writes=4)
+    told = load_of([seen(0, 10, 100, oldest=oldest, workers=3)]).since(let_in=7, writes=4)
     assert told == Load(ready=17, oldest_seconds=2.0, rate=None, workers=3, writes=4)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from watership import App
@@ -36,3 +39,14 @@ def test_an_unknown_agent_is_refused_with_the_known_ones() -> None:
         pools_of(_app(), "painter,sculptor")
     assert "sculptor" in refused.value.message
     assert "painter, writer" in refused.value.fix
+
+
+def test_a_worker_does_not_load_what_only_answers_over_http_need() -> None:
+    words = """
+import sys
+import watership.wiring.roles, watership.wiring.production
+unneeded = {"uvicorn", "starlette", "prometheus_client", "redis", "jwt", "sqlite3", "structlog", "pydantic_ai"}
+print(*sorted(unneeded & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -16,16 +16,19 @@ class Directory:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._cards: tuple[AgentCard, ...] = ()
+        """In the order of their names; every message looks at them."""
 
     def add(self, entry: Entry) -> None:
         name = entry.card.name
         if name in self._entries:
             raise BadInput(f"There are two agents named {name!r}.", fix="Give one of them another name.")
         self._entries[name] = entry
+        self._cards = tuple(self._entries[each].card for each in sorted(self._entries))
 
     def cards(self) -> Sequence[AgentCard]:
         """Every agent's card, in the order of their names."""
-        return [self._entries[name].card for name in sorted(self._entries)]
+        return self._cards
 
     def programs(self) -> dict[str, Program]:
         """What a worker needs to run them."""

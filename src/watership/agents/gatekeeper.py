@@ -12,7 +12,7 @@ from watership.durable.clock import Clock
 from watership.durable.keeping import keep
 from watership.durable.ports import Backlog, Observer, Runs
 from watership.errors import Unavailable
-from watership.fleet.admission import BACKLOG_MOST, WINDOW_SECONDS, Overdue, decide, load_of
+from watership.fleet.admission import BACKLOG_MOST, WINDOW_SECONDS, Load, Overdue, decide, load_of
 from watership.fleet.intake import Intake, effective
 
 LOOK_SECONDS: Final = 0.25
@@ -48,6 +48,8 @@ class Gatekeeper:
         self._writes = writes
         self._full = full
         self._seen: deque[Backlog] = deque(maxlen=round(WINDOW_SECONDS / LOOK_SECONDS) + 1)
+        self._counted: Load | None = None
+        """What the looks tell, worked out once for each look and not for each message."""
         self._looked_at = clock.monotonic()
         self._let_in = 0
         self._refusing = False
@@ -64,8 +66,8 @@ class Gatekeeper:
             return
         if self._clock.monotonic() - self._looked_at > STALE_SECONDS:
             raise Overdue("The store has not said for some seconds how much work waits.", retry_after=1.0)
-        if self._seen:
-            load = load_of(self._seen, let_in=self._let_in, writes=self._writes())
+        if self._counted is not None:
+            load = self._counted.since(let_in=self._let_in, writes=self._writes())
             refusal = decide(load, self._seconds)
             self._tell(refusal is not None, load.ready)
             if refusal is not None:
@@ -81,6 +83,7 @@ class Gatekeeper:
         taking = sorted(deployment for deployment, weight in weights.items() if weight)
         let_in = self._let_in
         self._seen.append(await self._runs.backlog(taking, limit=BACKLOG_MOST))
+        self._counted = load_of(self._seen)
         self._let_in -= let_in  # what came while the store was counting may have been counted or not
         self._looked_at = self._clock.monotonic()
 

@@ -47,6 +47,7 @@ class Signature:
         self._shape: type[msgspec.Struct] = msgspec.defstruct(
             "Input", self._fields, forbid_unknown_fields=True, kw_only=True, frozen=True
         )
+        self._decode = msgspec.json.Decoder(self._shape).decode
         self.schema = _schema(self._shape, whose)
 
     def read(self, raw: msgspec.Raw) -> dict[str, object]:
@@ -71,7 +72,7 @@ class Signature:
         elif not self._fields and text == b"null":
             text = b"{}"
         try:
-            return msgspec.json.decode(text, type=self._shape)
+            return self._decode(text)
         except msgspec.DecodeError as reason:  # malformed text, and its subclass for text of another shape
             raise WrongInput(self._whose, str(reason)) from reason
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
-from starlette.responses import Response
 
 from watership.agents.messages import NOTHING
-from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.answer import Answer, reply
+from watership.api.endpoint import Call, Endpoint
 from watership.api.shapes import (
     Accepted,
     AgentList,
@@ -27,7 +27,7 @@ from watership.api.shapes import (
     message,
     view,
 )
-from watership.api.streams import run_events
+from watership.api.streams import EventStream, run_events
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, RunPage
 from watership.durable.run import Run
@@ -44,7 +44,7 @@ SEQ_MOST: Final = 10**12
 Action = Callable[[Call, RunId], Awaitable[Run]]
 
 
-async def list_agents(call: Call) -> Response:
+async def list_agents(call: Call) -> Answer:
     agents = tuple(
         AgentView(
             name=card.name,
@@ -60,7 +60,7 @@ async def list_agents(call: Call) -> Response:
     return reply(AgentList(data=agents, next=None, total_count=len(agents)))
 
 
-async def send_message(call: Call) -> Response:
+async def send_message(call: Call) -> Answer:
     body = call.read(NewMessage)
     sent = await call.service.messages.send(
         body.agent, body.input, call.identity, conversation=body.conversation, key=call.key
@@ -76,7 +76,7 @@ async def send_message(call: Call) -> Response:
     return reply(accepted, 202, {"Location": accepted.links.run})
 
 
-async def list_messages(call: Call) -> Response:
+async def list_messages(call: Call) -> Answer:
     page = await _page(call)
     return reply(
         MessageList(
@@ -85,18 +85,18 @@ async def list_messages(call: Call) -> Response:
     )
 
 
-async def list_runs(call: Call) -> Response:
+async def list_runs(call: Call) -> Answer:
     page = await _page(call)
     return reply(
         RunList(data=tuple(view(run) for run in page.runs), next=page.next, total_count=page.total_count)
     )
 
 
-async def show_run(call: Call) -> Response:
+async def show_run(call: Call) -> Answer:
     return reply(view(await call.service.messages.get(_run_id(call), call.identity)))
 
 
-async def stream_run(call: Call) -> Response:
+async def stream_run(call: Call) -> EventStream:
     # What the client's own machinery says about where it stopped goes before what stands in the address.
     after = call.number("after", 0, most=SEQ_MOST)
     if call.resume is not None:
@@ -135,7 +135,7 @@ async def retry_run(call: Call, run_id: RunId) -> Run:
     return await call.service.messages.retry(run_id, call.identity)
 
 
-async def list_workers(call: Call) -> Response:
+async def list_workers(call: Call) -> Answer:
     workers = tuple(
         WorkerView(
             id=worker.id,
@@ -183,7 +183,7 @@ def act(
 ) -> Endpoint:
     """POST collection/{run_id}:verb, and with a slash for clients that cannot send a colon."""
 
-    async def serve(call: Call) -> Response:
+    async def serve(call: Call) -> Answer:
         return reply(view(await action(call, _run_id(call))))
 
     return Endpoint(

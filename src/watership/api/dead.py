@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from starlette.responses import Response
 
 from watership.agents.dead_letters import GAVE_UP, DeadLetter
 from watership.api.agents import PAGE, PAGE_MOST, act, parse_states
-from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.answer import Answer, reply
+from watership.api.endpoint import Call, Endpoint
 from watership.api.shapes import Links, Page, links
 from watership.durable.events import Failure
 from watership.durable.ids import RunId
@@ -36,7 +36,7 @@ class DeadLetterList(Page[DeadLetterView], frozen=True):
     pass
 
 
-async def list_dead(call: Call) -> Response:
+async def list_dead(call: Call) -> Answer:
     limit = call.number("limit", PAGE, most=PAGE_MOST)
     if not limit:
         raise BadInput(f"limit must be a whole number from 1 to {PAGE_MOST}.")

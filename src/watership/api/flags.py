@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from starlette.responses import Response
 
-from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.answer import Answer, reply
+from watership.api.endpoint import Call, Endpoint
 from watership.api.shapes import Page, Reason
 from watership.errors import BadInput, Conflict, NotFound
 from watership.fleet.flags import FLAGS_TOPIC, READ_ONLY, Flag, FlagChange
@@ -42,12 +42,12 @@ class SetFlag(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reason: Reason = ""
 
 
-async def list_flags(call: Call) -> Response:
+async def list_flags(call: Call) -> Answer:
     flags = tuple(_shown(flag, call.identity) for flag in await call.service.flags.flags())
     return reply(FlagList(data=flags, next=None, total_count=len(flags)))
 
 
-async def put_flag(call: Call) -> Response:
+async def put_flag(call: Call) -> Answer:
     """Changes one flag as the body says; without a version whatever else was set meanwhile stays, and goes before."""
     name, body = call.path["name"], call.read(SetFlag)
     if name == READ_ONLY:
@@ -78,7 +78,7 @@ async def _set(call: Call, body: SetFlag, present: Flag) -> Flag:
     return await call.service.flags.set_flag(wanted, expected=expected)
 
 
-async def list_changes(call: Call) -> Response:
+async def list_changes(call: Call) -> Answer:
     limit = call.number("limit", PAGE, most=PAGE_MOST)
     if not limit:
         raise BadInput(f"limit must be a whole number from 1 to {PAGE_MOST}.")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watership.api.given import Service
+from watership.api.lifecycle import Lifecycle
 from watership.api.problems import problem
 from watership.errors import Unavailable
 
 REQUEST_ID: Final = "watership.request_id"
 ROUTE: Final = "watership.route"
 """Where in the scope the route's template is left, so that metrics have few values."""
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 NO_ROUTE: Final = "(none)"
 OTHER: Final = "(other)"
@@ -42,6 +46,10 @@ class FrontDoor:
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._service = service
+        self._always = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-watership-deployment", service.facts.deployment.encode()),
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,7 +57,7 @@ class FrontDoor:
             return
         began = self._service.clock.monotonic()
         scope[REQUEST_ID] = _request_id(scope) or self._service.new_id()
-        out = _Out(send, scope[REQUEST_ID], self._service)
+        out = _Out(send, scope[REQUEST_ID], self._always, self._service.lifecycle)
         try:
             with self._service.lifecycle.request():
                 await self._app(scope, receive, out.send)
@@ -89,22 +97,21 @@ class FrontDoor:
 class _Out:
     """Sends the answer, adds what every answer has, and remembers its status."""
 
-    def __init__(self, send: Send, request_id: str, service: Service) -> None:
+    __slots__ = ("_always", "_lifecycle", "_request_id", "_send", "code")
+
+    def __init__(self, send: Send, request_id: str, always: Headers, lifecycle: Lifecycle) -> None:
         self._send = send
         self._request_id = request_id
-        self._service = service
+        self._always = always
+        self._lifecycle = lifecycle
         self.code = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.code = message["status"]
-            headers = [
-                *message.get("headers", []),
-                (b"x-request-id", self._request_id.encode()),
-                (b"x-content-type-options", b"nosniff"),
-                (b"x-watership-deployment", self._service.facts.deployment.encode()),
-            ]
-            if self._service.lifecycle.draining.is_set():
+            own = (b"x-request-id", self._request_id.encode())
+            headers = [*message.get("headers", ()), own, *self._always]
+            if self._lifecycle.draining.is_set():
                 # The client's next request should find another process.
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
@@ -112,6 +119,8 @@ class _Out:
 
 
 def _request_id(scope: Scope) -> str | None:
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    text = given.decode("latin-1")
-    return text if _GOOD_ID.fullmatch(text) else None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text: str = value.decode("latin-1")
+            return text if _GOOD_ID.fullmatch(text) else None
+    return None

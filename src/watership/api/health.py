@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
-from starlette.responses import Response
 
-from watership.api.endpoint import Call, Endpoint, reply
+from watership.api.answer import Answer, reply
+from watership.api.endpoint import Call, Endpoint
 from watership.api.given import COMPONENTS, PUBLIC, Census, Probe, Service
 from watership.errors import BadInput, Unavailable, WatershipError
 from watership.fleet.identity import ADMIN
@@ -108,7 +108,7 @@ def probe_endpoints() -> list[Endpoint]:
 def health_endpoints(started_at: float) -> list[Endpoint]:
     """Probes, switches and metrics. `started_at` is on the clock's monotonic scale."""
 
-    async def health(call: Call) -> Response:
+    async def health(call: Call) -> Answer:
         components = await probe_all(call.service)
         state = judge(call.service, components)
         facts = call.service.facts
@@ -174,7 +174,7 @@ def _probe(path: str, serve: object, about: str, gives: type | None = Live) -> E
     )
 
 
-async def status(call: Call) -> Response:
+async def status(call: Call) -> Answer:
     return reply(await _status(call.service))
 
 
@@ -192,7 +192,7 @@ async def _status(service: Service) -> Status:
     )
 
 
-async def set_readonly(call: Call) -> Response:
+async def set_readonly(call: Call) -> Answer:
     """No body turns it on: the switch of an emergency needs no quoting. A body is read, whatever type it claims."""
     wanted = call.read(SetReadonly).readonly if call.body else True
     await call.service.intake.set_readonly(wanted, by=call.identity.person)
@@ -203,17 +203,17 @@ async def set_readonly(call: Call) -> Response:
     return reply(told)
 
 
-async def livez(call: Call) -> Response:
+async def livez(call: Call) -> Answer:
     """Touches nothing: a dependency that fails must not get this process killed too."""
     return reply(Live(status="ok"))
 
 
-async def startupz(call: Call) -> Response:
+async def startupz(call: Call) -> Answer:
     started = call.service.lifecycle.started
     return reply(Live(status="ok" if started else "starting"), 200 if started else 503)
 
 
-async def readyz(call: Call) -> Response:
+async def readyz(call: Call) -> Answer:
     lifecycle = call.service.lifecycle
     if lifecycle.draining.is_set():
         return reply(Live(status="draining"), 503)
@@ -224,11 +224,11 @@ async def readyz(call: Call) -> Response:
     return reply(Live(status=state, components=components), 503 if state == "failed" else 200)
 
 
-async def metrics(call: Call) -> Response:
+async def metrics(call: Call) -> Answer:
     if call.service.exposition is None:
         raise BadInput("This service keeps no metrics.")
     kind, text = call.service.exposition(await _census(call.service))
-    return Response(text, headers={"Content-Type": kind, "Cache-Control": "no-store"})
+    return Answer(text, media=kind)
 
 
 async def _census(service: Service) -> Census | None:

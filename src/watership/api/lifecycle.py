@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Final
 
 from watership.errors import Unavailable
@@ -35,23 +36,23 @@ class Lifecycle:
         self._quiet, self._idle = asyncio.Event(), asyncio.Event()
         self._quiet.set()
         self._idle.set()
+        self._counted = _Counted(self)
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self) -> AbstractContextManager[None]:
         """Counts one request; raises Overloaded when there are too many."""
+        return self._counted
+
+    def request_begins(self) -> None:
         if self.requests - self.streams >= REQUESTS:
             raise Overloaded(f"{REQUESTS:,} requests are being served.", fix="Try again.", retry_after=1.0)
         self.requests += 1
         self._idle.clear()
-        try:
-            yield
-        except asyncio.CancelledError:
-            self.cut += self.draining.is_set()
-            raise
-        finally:
-            self.requests -= 1
-            if not self.requests:
-                self._idle.set()
+
+    def request_ends(self, *, cancelled: bool) -> None:
+        self.cut += cancelled and self.draining.is_set()
+        self.requests -= 1
+        if not self.requests:
+            self._idle.set()
 
     @contextmanager
     def stream(self) -> Iterator[None]:
@@ -76,3 +77,18 @@ class Lifecycle:
     async def requests_ended(self) -> None:
         """Wait until no request is being served."""
         await self._idle.wait()
+
+
+class _Counted:
+    """One for all requests of a service: it remembers nothing of them, and a generator for each would cost more."""
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+
+    def __enter__(self) -> None:
+        self._lifecycle.request_begins()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lifecycle.request_ends(cancelled=kind is not None and issubclass(kind, asyncio.CancelledError))

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 
+from watership.api.answer import Answer
 from watership.errors import (
     BadInput,
     Conflict,
@@ -112,13 +112,13 @@ _STATUS_OF_OURS: Final[Mapping[str, int]] = {
 
 def status_of(error: WatershipError) -> int:
     """The status that an error of ours is told with."""
-    known = {**BY_CODE, **_STATUS_OF_OURS}
-    if error.code in known:
-        return known[error.code]
+    known = BY_CODE.get(error.code) or _STATUS_OF_OURS.get(error.code)
+    if known is not None:
+        return known
     return next(status for kind, status in BY_CLASS if isinstance(error, kind))
 
 
-def problem(error: Exception, request_id: str) -> Response:
+def problem(error: Exception, request_id: str) -> Answer:
     """The response that tells of `error`. What is not an error of ours shows nothing of its inside."""
     match error:
         case WatershipError():
@@ -155,7 +155,7 @@ def _response(
     *,
     fix: str = "",
     headers: Mapping[str, str] | None = None,
-) -> Response:
+) -> Answer:
     body = Problem(
         type=f"urn:watership:problem:{code}",
         title=TITLES.get(status, "The request was refused"),
@@ -165,9 +165,4 @@ def _response(
         request_id=request_id,
         fix=fix,
     )
-    return Response(
-        msgspec.json.encode(body),
-        status,
-        headers={**(headers or {}), "Cache-Control": "no-store"},
-        media_type=MEDIA_TYPE,
-    )
+    return Answer(msgspec.json.encode(body), status, headers, media=MEDIA_TYPE)

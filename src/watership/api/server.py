@@ -7,25 +7,21 @@ streams, then the listening socket, then the requests in flight.
 from __future__ import annotations
 
 import asyncio
-import gc
-import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import uvicorn
-import uvloop
 
 from watership.api.given import Service
 from watership.api.health import judge, probe_all
+from watership.api.process import stop_signals
 from watership.api.service import build_app
 from watership.api.wire import WireProtocol
 from watership.errors import BadInput, Unavailable
 from watership.fleet.identity import is_loopback
-
-T = TypeVar("T")
 
 READY: Final = "Application ready to accept connections"
 """The line that deployment scripts wait for."""
@@ -43,10 +39,6 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than proxies keep an idle connection, so that it is they who close it and no request meets a closed one."""
 
 BACKLOG: Final = 2048
-
-GARBAGE: Final = 20_000
-"""Objects made and not freed before cycles among them are looked for. A run in flight is some hundred of them: with
-Python's 700 every few runs pay for a look that finds them alive. It costs about 4 MB under load."""
 
 
 class HttpServer:
@@ -154,32 +146,6 @@ class HttpServer:
             await self._service.clock.sleep(PROBE_AGAIN_SECONDS)
 
 
-class Stop:
-    """What signals asked for: to end (`asked`), and by a second one to end now (`urgent`)."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-        self.urgent = asyncio.Event()
-
-    def __call__(self) -> None:
-        if self.asked.is_set():
-            self.urgent.set()
-        self.asked.set()
-
-
-@contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """SIGTERM and SIGINT, as events of the running loop. Wiring shares them between server and workers."""
-    loop, stop = asyncio.get_running_loop(), Stop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield stop
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-
-
 async def serve(
     service: Service,
     *,
@@ -201,14 +167,6 @@ async def serve(
             server.hurry()
         urgent.cancel()
         return await drain
-
-
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """`main` on the loop that serves fastest, in a process whose garbage is looked for less often."""
-    gc.freeze()  # what is there by now stays to the end: it need not be looked through again and again
-    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
 
 
 class _Uvicorn(uvicorn.Server):

@@ -7,21 +7,24 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Scope
 
+from watership.api.admittance import Admittance
 from watership.api.agents import agent_endpoints
+from watership.api.answer import Answer, reply
+from watership.api.asked import Asked
 from watership.api.dead import dead_endpoints
-from watership.api.endpoint import Call, Endpoint, admit, reply
+from watership.api.endpoint import Call, Endpoint
 from watership.api.flags import flag_endpoints
 from watership.api.front import REQUEST_ID, ROUTE, FrontDoor
 from watership.api.given import PUBLIC, CustomRoute, Facts, Service
 from watership.api.health import health_endpoints, probe_endpoints
 from watership.api.openapi import document
 from watership.api.problems import problem
-from watership.api.shortcut import Shortcut
+from watership.api.shortcut import Serve, Shortcut
 from watership.errors import BadInput, WatershipError
 
 __all__ = ["CustomRoute", "Facts", "Service", "build_app", "endpoints"]
@@ -41,7 +44,7 @@ def endpoints(service: Service) -> list[Endpoint]:
     ]
     everything: list[Endpoint] = []
 
-    async def openapi(call: Call) -> Response:
+    async def openapi(call: Call) -> Answer:
         return reply(document(everything, call.service.facts))
 
     everything += [
@@ -60,30 +63,28 @@ def endpoints(service: Service) -> list[Endpoint]:
     return everything
 
 
-def build_app(service: Service) -> Starlette:
+def build_app(service: Service) -> ASGIApp:
     """The ASGI application. Raises BadInput when a route of the application takes a path of ours."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints(service):
         for path in endpoint.paths:
             by_path.setdefault(path, {})[endpoint.method] = endpoint
-    served = {path: _serve(service, methods) for path, methods in by_path.items()}
-    routes = [Route(path, served[path], methods=list(methods)) for path, methods in by_path.items()]
+    admittance = Admittance(service)
+    served = {path: _serve(admittance, methods) for path, methods in by_path.items()}
+    routes = [Route(path, _routed(served[path]), methods=list(methods)) for path, methods in by_path.items()]
     direct = {
         path: dict.fromkeys(_with_head(methods), served[path])
         for path, methods in by_path.items()
         if "{" not in path
     }
-    app = Starlette(
+    router = Starlette(
         routes=routes,
-        middleware=[
-            Middleware(FrontDoor, service=service),
-            Middleware(Shortcut, table=direct, refuse=_refuse),
-        ],
-        exception_handlers={HTTPException: _refuse, WatershipError: _refuse},
+        # An Answer is called as a Response is.
+        exception_handlers={HTTPException: _refused, WatershipError: _refused},  # type: ignore[dict-item]
     )
     # A path is spelt in one way; a redirect would answer a POST with something that is no problem document.
-    app.router.redirect_slashes = False
-    return app
+    router.router.redirect_slashes = False
+    return FrontDoor(Shortcut(router, direct, _refuse), service)
 
 
 def _with_head(methods: Collection[str]) -> set[str]:
@@ -91,19 +92,31 @@ def _with_head(methods: Collection[str]) -> set[str]:
     return {*methods, "HEAD"} if "GET" in methods else {*methods}
 
 
-def _serve(service: Service, methods: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
+def _serve(admittance: Admittance, methods: dict[str, Endpoint]) -> Serve:
     """One route per path, so that a wrong method is told all that would do."""
 
-    async def serve(request: Request) -> Response:
-        endpoint = methods["GET" if request.method == "HEAD" else request.method]
-        request.scope[ROUTE] = endpoint.path
-        return await admit(service, endpoint, request)
+    async def serve(asked: Asked) -> ASGIApp:
+        method = asked.scope["method"]
+        endpoint = methods["GET" if method == "HEAD" else method]
+        asked.scope[ROUTE] = endpoint.path
+        return await admittance.serve(endpoint, asked)
 
     return serve
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    return problem(error, request.scope[REQUEST_ID])
+def _routed(serve: Serve) -> Callable[[Request], Awaitable[ASGIApp]]:
+    async def routed(request: Request) -> ASGIApp:
+        return await serve(Asked(request.scope, request.receive))
+
+    return routed
+
+
+def _refuse(scope: Scope, error: Exception) -> Answer:
+    return problem(error, scope[REQUEST_ID])
+
+
+async def _refused(request: Request, error: Exception) -> Answer:
+    return _refuse(request.scope, error)
 
 
 def _custom(route: CustomRoute, there: list[Endpoint]) -> Endpoint:
@@ -114,10 +127,10 @@ def _custom(route: CustomRoute, there: list[Endpoint]) -> Endpoint:
             fix=f"Its path begins with / and is not one of ours; its method is one of {', '.join(sorted(METHODS))}.",
         )
 
-    async def serve(call: Call) -> Response:
+    async def serve(call: Call) -> ASGIApp:
         answer = await route.serve({**call.query, **{name: str(value) for name, value in call.path.items()}})
         match answer:
-            case Response():
+            case Response() | Answer():
                 return answer
             case (int(status), value) if not isinstance(status, bool):
                 return reply(value, status)

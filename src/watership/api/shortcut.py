@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from watership.api.asked import Asked
 from watership.errors import WatershipError
 
-Serve = Callable[[Request], Awaitable[Response]]
-Refuse = Callable[[Request, Exception], Awaitable[Response]]
+Serve = Callable[[Asked], Awaitable[ASGIApp]]
+Refuse = Callable[[Scope, Exception], ASGIApp]
 
 
 class Shortcut:
@@ -32,12 +31,11 @@ class Shortcut:
         if serve is None:
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive, send)
         try:
-            response = await serve(request)
+            answer = await serve(Asked(scope, receive))
         except (WatershipError, HTTPException) as error:
-            response = await self._refuse(request, error)
-        await response(scope, receive, send)
+            answer = self._refuse(scope, error)
+        await answer(scope, receive, send)
 
     def _find(self, scope: Scope) -> Serve | None:
         if scope["type"] != "http" or scope.get("root_path"):

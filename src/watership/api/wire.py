@@ -18,11 +18,16 @@ HEAD_SECONDS: Final = 20.0
 
 
 class WireProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. A request that arrives in one piece sets no timer: with thousands in a second each would cost."""
 
+    head_seconds = HEAD_SECONDS
     _head_bytes = 0
     _in_head = True
     _late: asyncio.TimerHandle | None = None
+    """Set while the rest of a head is awaited."""
+    _idle_since: float | None = None
+    _idle: asyncio.TimerHandle | None = None
+    """Set once for as long as a connection may idle; what idled since is looked at when it fires."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         super().connection_made(transport)
@@ -30,6 +35,8 @@ class WireProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget()
+        if self._idle is not None:
+            self._idle.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -38,16 +45,45 @@ class WireProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
                 self.send_400_response(f"The head of a request has at most {HEAD_BYTES:,} bytes.")
+            self._await_head()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._await_head()
+        self._in_head = True
+        self._idle_since = None
+        # A head that follows on another in one packet has a time of its own.
+        self._forget()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        # Begun perhaps before the answer to the request before it was complete, which is when idling begins.
+        self._idle_since = None
         self._head_bytes = 0
         self._forget()
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, but for the timer of the idle connection."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._idle is None:
+            self._idle = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+    def _look_whether_idle(self) -> None:
+        self._idle = None
+        if self._idle_since is None:
+            return
+        until = self._idle_since + self.timeout_keep_alive
+        if until <= self.loop.time():
+            self.timeout_keep_alive_handler()
+        else:
+            self._idle = self.loop.call_at(until, self._look_whether_idle)
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP has no request id; the answer is a problem all the same, and the last one."""
@@ -69,9 +105,8 @@ class WireProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _await_head(self) -> None:
-        self._in_head = True
-        self._forget()
-        self._late = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._give_up)
+        if self._late is None and not self.transport.is_closing():
+            self._late = self.loop.call_later(self.head_seconds, self._give_up)
 
     def _forget(self) -> None:
         if self._late is not None:

@@ -40,7 +40,7 @@ def serve(where: str | None, deployment: str | None, slot: str, host: str | None
     \b
     watership serve --app my_agents.py:app
     """
-    from watership.api.server import run
+    from watership.api.process import run
     from watership.wiring import roles
 
     config = _listening(read_config(), host, port)
@@ -68,7 +68,7 @@ def worker(
     watership worker --app my_agents.py:app --slots 32
     watership worker --app my_agents.py:app --agents researcher,writer --http 127.0.0.1:9100
     """
-    from watership.api.server import run
+    from watership.api.process import run
     from watership.wiring import roles
 
     config = read_config()
@@ -93,7 +93,7 @@ def dev(where: str | None, port: int | None, reload: bool) -> int:
     watership dev --app my_agents.py:app
     curl -X POST localhost:3000/api/v1/messages -d '{"agent": "hello", "input": {"name": "Ada"}}'
     """
-    from watership.api.server import run
+    from watership.api.process import run
     from watership.wiring import roles
 
     config = _listening(read_config(), None, port)

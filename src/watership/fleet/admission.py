@@ -53,6 +53,16 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     writes: int
     """Writes of this process that wait for the store."""
 
+    def since(self, *, let_in: int, writes: int) -> Load:
+        """This load with what came since it was counted: `let_in` runs more, and `writes` in line now."""
+        return Load(
+            ready=self.ready + let_in,
+            oldest_seconds=self.oldest_seconds,
+            rate=self.rate,
+            workers=self.workers,
+            writes=writes,
+        )
+
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     """`why` is for people; `retry_after` in seconds."""
@@ -88,14 +98,14 @@ def rate_of(seen: Sequence[Backlog]) -> float | None:
     return max(0.0, (last.made - first.made) - (last.ready - first.ready)) / seconds
 
 
-def load_of(seen: Sequence[Backlog], *, let_in: int, writes: int) -> Load:
-    """The load as the counts `seen` (oldest first) tell it, and what came `let_in` since the last one."""
+def load_of(seen: Sequence[Backlog]) -> Load:
+    """The load as the counts `seen` (oldest first) tell it, when the last one was made."""
     last = seen[-1]
     oldest = 0.0 if last.oldest is None else (last.at - last.oldest).total_seconds()
     return Load(
-        ready=last.ready + let_in,
+        ready=last.ready,
         oldest_seconds=max(0.0, oldest),
         rate=rate_of(seen),
         workers=last.workers,
-        writes=writes,
+        writes=0,
     )

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import jwt
-
 from watership.durable.clock import Clock
 from watership.durable.run import DEFAULT_TENANT
 from watership.errors import BadInput, NotAllowed
@@ -20,6 +18,8 @@ from watership.errors import BadInput, NotAllowed
 READER, WRITER, OPERATOR, ADMIN = "reader", "writer", "operator", "admin"
 ROLES: Final = (READER, WRITER, OPERATOR, ADMIN)
 """What the service itself knows, each including the ones before it. Others are free text, for sign-offs."""
+
+_INCLUDING: Final = {role: frozenset(ROLES[index:]) for index, role in enumerate(ROLES)}
 
 ALGORITHM: Final = "HS256"
 TYPE: Final = "watership+jwt"
@@ -38,6 +38,8 @@ LEEWAY_SECONDS: Final = 30
 
 LONGEST_DAYS: Final = 366
 """No token lives longer: it cannot be revoked before its end but by changing the secret."""
+
+_LONGEST_SECONDS: Final = LONGEST_DAYS * 86_400
 
 DEFAULT_HOURS: Final = 12
 """One working day."""
@@ -73,9 +75,8 @@ class Identity:
 
     def acts_as(self, role: str) -> bool:
         """Whether one of the roles is `role` or, among the service's own, includes it."""
-        if role not in ROLES:
-            return role in self.roles
-        return not self.roles.isdisjoint(ROLES[ROLES.index(role) :])
+        including = _INCLUDING.get(role)
+        return role in self.roles if including is None else not self.roles.isdisjoint(including)
 
     def require(self, role: str) -> None:
         """Raise NotAllowed unless the identity acts as `role`."""
@@ -120,6 +121,8 @@ class Tokens:
             _identity(claims)
         except Unauthenticated as reason:
             raise BadInput(f"No such token can be issued: {reason.reason}.") from reason
+        import jwt
+
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM, headers={"typ": TYPE})
 
     def verify(self, token: str) -> Identity:
@@ -139,6 +142,9 @@ class Tokens:
 
     def _prove(self, token: str) -> tuple[Mapping[str, object], Identity]:
         """Everything about `token` but its times, which change."""
+        # Imported where a token is looked at: a worker sees none, and is spared it.
+        import jwt
+
         _check_form(token)
         try:
             decoded = jwt.decode_complete(
@@ -213,13 +219,13 @@ def _canonical(part: str) -> bool:
 
 
 def _check_times(claims: Mapping[str, object], now: datetime) -> None:
-    issued, begins, ends = (_seconds(claims, name) for name in ("iat", "nbf", "exp"))
+    issued, begins, ends = _seconds(claims, "iat"), _seconds(claims, "nbf"), _seconds(claims, "exp")
     seconds = now.timestamp()
     if seconds >= ends:
         raise Unauthenticated("it has expired")
     if max(issued, begins) > seconds + LEEWAY_SECONDS:
         raise Unauthenticated("it is not valid yet")
-    if not issued < ends <= issued + LONGEST_DAYS * 86_400:
+    if not issued < ends <= issued + _LONGEST_SECONDS:
         raise Unauthenticated(f"it would live longer than {LONGEST_DAYS} days, or no time at all")
 
 
@@ -252,6 +258,8 @@ def _name(value: object, what: str) -> str:
 
 
 def _words(reason: Exception) -> str:
+    import jwt
+
     return {
         jwt.InvalidSignatureError: "its signature is not ours",
         jwt.InvalidAlgorithmError: f"it is not signed with {ALGORITHM}",

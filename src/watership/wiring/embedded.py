@@ -9,14 +9,13 @@ from pathlib import Path
 from watership.adapters.files.bell import FilesBell
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.sqlite.store import SQLiteStore
-from watership.agents.messages import Messages
 from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
-from watership.durable.ids import DeploymentId, random_ids
+from watership.durable.ids import random_ids
 from watership.durable.ports import Observer
 from watership.errors import BadInput
-from watership.wiring.kernel import Kernel
+from watership.wiring.kernel import Kernel, no_inbox, no_wakeups
 from watership.wiring.shared import open_shared
 
 SCHEME = "sqlite:///"
@@ -63,18 +62,6 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
             )
     finally:
         bell.close()
-
-
-@asynccontextmanager
-async def no_wakeups(deployment: DeploymentId, pool: str, slots: int) -> AsyncIterator[None]:
-    """Without a broker the bell wakes the workers, and the store says what is due."""
-    yield None
-
-
-@asynccontextmanager
-async def no_inbox(messages: Messages) -> AsyncIterator[None]:
-    """Without a broker HTTP is the only door."""
-    yield None
 
 
 def store_path(url: str) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from watership.adapters.files.builds import read_build_file
-from watership.api.server import run
+from watership.api.process import run
 from watership.config import load
 from watership.errors import WatershipError
 from watership.wiring import roles

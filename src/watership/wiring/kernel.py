@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -59,8 +59,13 @@ class Kernel:
     """How often a worker looks for dead ones."""
 
 
-def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManager[Kernel]:
-    """Open what the URLs of `config` name; all is closed at the end of the block."""
+def open_kernel(
+    config: Config, observer: Observer, *, shares: bool = True
+) -> AbstractAsyncContextManager[Kernel]:
+    """Open what the URLs of `config` name; all is closed at the end of the block.
+
+    A process that `shares` nothing with others but the store leaves the cache's server alone.
+    """
     scheme = urlsplit(config.store.url).scheme
     if scheme == "sqlite":
         from watership.wiring.embedded import open_embedded
@@ -69,8 +74,20 @@ def open_kernel(config: Config, observer: Observer) -> AbstractAsyncContextManag
     if scheme in {"postgresql", "postgres"}:
         from watership.wiring.production import open_production
 
-        return open_production(config, observer)
+        return open_production(config, observer, shares=shares)
     raise BadInput(
         f"There is no store for {scheme or config.store.url}://.",
         fix="Set store.url to sqlite:///.watership/watership.db or postgresql://user:password@host/database.",
     )
+
+
+@asynccontextmanager
+async def no_wakeups(deployment: DeploymentId, pool: str, slots: int) -> AsyncIterator[None]:
+    """Without a broker the bell wakes the workers, and the store says what is due."""
+    yield None
+
+
+@asynccontextmanager
+async def no_inbox(messages: Messages) -> AsyncIterator[None]:
+    """Without a broker HTTP is the only door."""
+    yield None

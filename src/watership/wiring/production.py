@@ -23,8 +23,7 @@ from watership.durable.ids import DeploymentId, NewId, random_ids
 from watership.durable.outbox import Wakeups
 from watership.durable.ports import Observer
 from watership.durable.states import TERMINAL, RunState
-from watership.wiring.embedded import no_inbox, no_wakeups
-from watership.wiring.kernel import Kernel, OpenInbox, OpenWakeups
+from watership.wiring.kernel import Kernel, OpenInbox, OpenWakeups, no_inbox, no_wakeups
 from watership.wiring.shared import Probe, open_shared
 
 TELL = {"none": frozenset[RunState](), "ends": TERMINAL, "all": frozenset(RunState)}
@@ -47,7 +46,9 @@ class Carrier:
 
 
 @asynccontextmanager
-async def open_production(config: Config, observer: Observer) -> AsyncIterator[Kernel]:
+async def open_production(
+    config: Config, observer: Observer, *, shares: bool = True
+) -> AsyncIterator[Kernel]:
     """Open the servers' connections. PostgreSQL must answer; the others may come later, and come and go."""
     clock, new_id = SystemClock(), random_ids()
     name = f"watership {socket.gethostname()} {os.getpid()}"
@@ -58,7 +59,7 @@ async def open_production(config: Config, observer: Observer) -> AsyncIterator[K
         PostgresBell(config.store.url, observer) as bell,
         _carrier(config, store, bell, name=name, clock=clock, new_id=new_id, observer=observer) as carrier,
         Committer(store, bell, clock, carrier.relay) as committer,
-        open_shared(config.cache.url, clock, observer) as shared,
+        open_shared(config.cache.url if shares else "", clock, observer) as shared,
     ):
         yield Kernel(
             store=store,

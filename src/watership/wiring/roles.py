@@ -8,18 +8,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from watership.adapters.files.builds import FILE, read_build
 from watership.adapters.openfeature import provided
 from watership.adapters.processes.presence import Presence, announce
-from watership.adapters.prometheus.observer import PrometheusObserver
 from watership.adapters.structlog.observer import Fanout, StructlogObserver
 from watership.agents.app import App
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
 from watership.api.given import CustomRoute, Facts, Limits, Service
-from watership.api.server import HttpServer, stop_signals
+from watership.api.process import stop_signals
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
 from watership.durable.ports import Runs
@@ -31,6 +31,11 @@ from watership.fleet.hot import HotRuns, warming
 from watership.fleet.identity import Tokens
 from watership.wiring.engines import use_pydantic_ai
 from watership.wiring.kernel import Kernel, open_kernel
+
+if TYPE_CHECKING:
+    # Loaded where they are used: a worker without an address answers nothing and is not measured by anybody.
+    from watership.adapters.prometheus.observer import PrometheusObserver
+    from watership.api.server import HttpServer
 
 STANDALONE = DeploymentId("local")
 """The deployment of processes that no release put anywhere."""
@@ -76,8 +81,9 @@ def place_of(app: App, source: Path | None, deployment: str | None, slot: str) -
 async def serve(config: Config, app: App, place: Place) -> None:
     """Answer HTTP until a signal says stop; then drain."""
     place.announce("starting")
+    metrics = _metrics(place)
     async with (
-        _opened(config, place) as (kernel, metrics),
+        _opened(config, place, metrics) as kernel,
         _server(config, app, place, kernel, metrics) as server,
     ):
         with stop_signals() as stop:
@@ -90,8 +96,9 @@ async def serve(config: Config, app: App, place: Place) -> None:
 async def work(config: Config, app: App, place: Place) -> None:
     """Execute runs until a signal says stop; then hand over what is left."""
     place.announce("starting")
+    metrics = _metrics(place) if config.worker.http else None
     async with (
-        _opened(config, place) as (kernel, metrics),
+        _opened(config, place, metrics) as kernel,
         open_workers(config, app, place, kernel) as workers,
         _probes(config, app, place, kernel, metrics) as server,
     ):
@@ -114,8 +121,9 @@ async def develop(
     changed: Callable[[], Awaitable[object]],
 ) -> bool:
     """Everything in one process, until a signal (False) or a changed source file (True) ends it."""
+    metrics = _metrics(place)
     async with (
-        _opened(config, place) as (kernel, metrics),
+        _opened(config, place, metrics) as kernel,
         _server(config, app, place, kernel, metrics) as server,
         open_workers(config, app, place, kernel) as workers,
     ):
@@ -182,12 +190,14 @@ def pools_of(app: App, agents: str) -> list[str]:
 
 @asynccontextmanager
 async def _probes(
-    config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver
+    config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver | None
 ) -> AsyncIterator[HttpServer | None]:
     """A worker's probes and metrics, where the configuration gives them an address."""
-    if not config.worker.http:
+    if metrics is None:
         yield None
         return
+    from watership.api.server import HttpServer
+
     host, _, port = config.worker.http.rpartition(":")
     if not port.isdigit():
         raise BadInput(f"worker.http is HOST:PORT, not {config.worker.http!r}.", fix="Say 127.0.0.1:9100.")
@@ -196,17 +206,25 @@ async def _probes(
         yield server
 
 
+def _metrics(place: Place) -> PrometheusObserver:
+    from watership.adapters.prometheus.observer import PrometheusObserver
+
+    return PrometheusObserver(version=place.version, deployment=place.deployment, slot=place.slot)
+
+
 @asynccontextmanager
-async def _opened(config: Config, place: Place) -> AsyncIterator[tuple[Kernel, PrometheusObserver]]:
-    metrics = PrometheusObserver(version=place.version, deployment=place.deployment, slot=place.slot)
+async def _opened(config: Config, place: Place, metrics: PrometheusObserver | None) -> AsyncIterator[Kernel]:
+    """The kernel of a process that answers HTTP, and has `metrics`, or of a worker that does not."""
     logs = StructlogObserver(form=config.log.format, level=config.log.level)
-    async with open_kernel(config, Fanout(logs, metrics)) as kernel:
+    observer = logs if metrics is None else Fanout(logs, metrics)
+    # What is cached, counted and told across processes serves who asks over HTTP.
+    async with open_kernel(config, observer, shares=metrics is not None) as kernel:
         await _take_in(kernel, place)
         if config.readonly:
             await kernel.store.set_readonly(True, by="the configuration")
         async with FlagBoard(kernel.store, kernel.bell, kernel.clock, kernel.observer) as board:
             with provided(board):
-                yield kernel, metrics
+                yield kernel
 
 
 async def _take_in(kernel: Kernel, place: Place) -> None:
@@ -220,6 +238,8 @@ async def _take_in(kernel: Kernel, place: Place) -> None:
 async def _server(
     config: Config, app: App, place: Place, kernel: Kernel, metrics: PrometheusObserver
 ) -> AsyncIterator[HttpServer]:
+    from watership.api.server import HttpServer
+
     gatekeeper = Gatekeeper(
         kernel.store,
         kernel.store,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
 from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.prometheus.observer import EVENTS
+from watership.adapters.prometheus.requests import BUCKETS
 from watership.durable.ids import DeploymentId
 from watership.durable.states import RunState
 
@@ -65,3 +68,19 @@ def test_reads_of_the_cache_are_counted_as_hits_and_misses() -> None:
     found = text(it)
     assert 'watership_cache_reads_total{kind="run",outcome="hit"} 2.0' in found
     assert 'watership_cache_reads_total{kind="run",outcome="miss"} 1.0' in found
+
+
+def test_what_is_counted_in_plain_numbers_reads_as_the_librarys_own() -> None:
+    it, registry = observer(), CollectorRegistry()
+    counter = Counter("http_requests_total", "R.", ["route", "method", "code"], registry=registry)
+    histogram = Histogram(
+        "http_request_duration_seconds", "S.", ["route", "method"], buckets=BUCKETS, registry=registry
+    )
+    for seconds in (0.0, *BUCKETS, 0.0011, 61.5):
+        for route, code in (("/x", 200), ("/x", 503), ('/"y"', 202)):
+            it.note("http request", route=route, method="GET", code=code, seconds=seconds)
+            counter.labels(route, "GET", str(code)).inc()
+            histogram.labels(route, "GET").observe(seconds)
+    found = [line for line in text(it).splitlines() if line.startswith("http_")]
+    wanted = generate_latest(registry).decode().splitlines()
+    assert found == [line for line in wanted if line.startswith("http_") and "_created{" not in line]

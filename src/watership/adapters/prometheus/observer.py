@@ -10,7 +10,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     disable_created_metrics,
     generate_latest,
 )
@@ -18,13 +17,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from watership.adapters.prometheus.requests import Requests
 from watership.durable.ids import DeploymentId
 from watership.durable.states import RunState
 
 Census = Mapping[tuple[DeploymentId, RunState], int]
-
-BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
-"""Seconds. 0.5, 1 and 5 are thresholds of a release; the last one is the longest answer."""
 
 EVENTS: Final = 200
 """Names of events that are told apart; further ones are counted as (other)."""
@@ -37,19 +34,8 @@ class PrometheusObserver:
         # A second series per counter, with the time of its first use, that no rule of ours reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types there
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "http_requests_total",
-            "Requests answered, by route, method and status; 499 is a client that went away.",
-            ["route", "method", "code"],
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "How long answers took, streams included.",
-            ["route", "method"],
-            buckets=BUCKETS,
-            registry=self._registry,
-        )
+        self._requests = Requests()
+        self._registry.register(self._requests)
         self._events = Counter(
             "watership_events_total", "What happened, by name.", ["event"], registry=self._registry
         )
@@ -66,31 +52,25 @@ class PrometheusObserver:
             registry=self._registry,
         )
         build.labels(version, deployment, slot).set(1)
-        self._names: set[str] = set()
-        self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
-        """Looked up once per combination; there are as many as the two metrics have series."""
+        self._known: dict[str, Counter] = {}
+        """Looked up once per name: the library's own look-up takes longer than to count."""
         self._runs = _Runs()
         self._registry.register(self._runs)
 
     def note(self, event: str, **facts: object) -> None:
         if event == "http request":
-            self._request(str(facts["route"]), str(facts["method"]), str(facts["code"]), facts["seconds"])
-            return
-        if event == "cache read":
+            seconds = facts["seconds"]
+            assert isinstance(seconds, float)
+            self._requests.count(str(facts["route"]), str(facts["method"]), facts["code"], seconds)
+        elif event == "cache read":
             self._cache.labels(str(facts["kind"]), "hit" if facts["hit"] else "miss").inc()
-            return
-        if event not in self._names and len(self._names) >= EVENTS:
-            event = "(other)"
-        self._names.add(event)
-        self._events.labels(event).inc()
+        else:
+            (self._known.get(event) or self._counter(event)).inc()
 
-    def _request(self, route: str, method: str, code: str, seconds: object) -> None:
-        known = self._children.get((route, method, code))
-        if known is None:
-            known = self._requests.labels(route, method, code), self._seconds.labels(route, method)
-            self._children[route, method, code] = known
-        known[0].inc()
-        known[1].observe(float(str(seconds)))
+    def _counter(self, event: str) -> Counter:
+        if len(self._known) >= EVENTS:
+            return self._events.labels("(other)")
+        return self._known.setdefault(event, self._events.labels(event))
 
     def exposition(self, census: Census | None = None) -> tuple[str, bytes]:
         """Content type and text. Without a census the runs are left out: unknown is not zero."""
