@@ -13,6 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 import pytest
+import pytest_asyncio
 
 from tests.journeys.engine.campaign import Plan, crew_of
 from tests.journeys.engine.crew import Crew, Role
@@ -24,6 +25,10 @@ from tests.journeys.engine.scene import with_servers
 from tests.journeys.engine.servers import RealServers
 from tests.journeys.engine.stage import Stage, read_all, watching
 from watership.durable.states import RunState
+from watership.wiring.roles import STANDALONE
+
+# Servers and processes are begun once: each test leaves them whole, and looks at its own runs.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SOON = 30.0
 """Within which whatever is to come by itself has come, on a busy machine."""
@@ -85,14 +90,14 @@ def _ask(port: int, method: str, path: str, body: object) -> Answer:
         connection.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="watership-outage-", ignore_cleanup_errors=True) as place:
         Path(place).chmod(0o755)
         yield Path(place)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(folder: Path) -> AsyncIterator[System]:
     with ExitStack() as stack:
         stage, servers, ports = with_servers(stack, folder, PLAN)
@@ -163,6 +168,8 @@ RESTARTS = 3
 
 
 async def test_no_run_is_taken_from_a_living_worker_when_postgres_is_restarted(system: System) -> None:
+    async with watching(system.stage) as kernel:
+        earlier, _ = await read_all(kernel.store)
     load = Load([system.service.port], Random(1), system.folder, rate=40.0)
     turns = [[Message(agent="long" if each % 2 else "plain", input={"number": each})] for each in range(RUNS)]
     sending = asyncio.create_task(load.send_all(iter(turns)))
@@ -174,12 +181,13 @@ async def test_no_run_is_taken_from_a_living_worker_when_postgres_is_restarted(s
     async with asyncio.timeout(SOON), watching(system.stage) as kernel:
         while True:
             census = await kernel.store.census()
-            if sum(count for (_, state), count in census.items() if state is RunState.SUCCEEDED) == RUNS:
+            if census.get((STANDALONE, RunState.SUCCEEDED), 0) == RUNS + len(earlier):
                 break
             await asyncio.sleep(0.1)
-        runs, journals = await read_all(kernel.store)
+        found, journals = await read_all(kernel.store)
 
-    entered = list(read_entries(system.folder))
+    runs = {run_id: run for run_id, run in found.items() if run_id not in earlier}
+    entered = [each for each in read_entries(system.folder) if each.run in runs]
     history = History(accepted=load.record.accepted, runs=runs, journals=journals, entered=entered)
     assert list(judge(history).findings) == []
     owners = {run: {each.pid for each in entered if each.run == run} for run in runs}
