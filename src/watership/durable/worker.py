@@ -297,7 +297,7 @@ class Worker:
             if lease.holds():
                 return True
             if not await self._renew():
-                if self._clock.monotonic() >= give_up:
+                if self._draining.is_set() or self._clock.monotonic() >= give_up:
                     return False
                 await self._clock.sleep(self._settings.poll_seconds)
         return False
