@@ -19,8 +19,11 @@ APP ?= examples/hello.py:app
 dev: setup ## run an app in one process on port 3000 (APP=FILE.py:NAME)
 	@.venv/bin/watership dev --app $(APP)
 
+# Two files at a time, each half with servers of its own; the tests of a file share what they have started.
+TWO = -n 2 --dist loadfile --no-loadscope-reorder
+
 test: setup servers ## run the tests
-	.venv/bin/pytest -q
+	.venv/bin/pytest -q $(TWO)
 
 check: setup ## format, lint, types, and the arrows of the house
 	.venv/bin/ruff format --check .

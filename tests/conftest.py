@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -26,6 +27,15 @@ settings.load_profile("night" if NIGHTLY else "day")
 def nightly() -> bool:
     """Whether the large numbers are wanted: more seeds, longer histories."""
     return NIGHTLY
+
+
+@pytest.fixture
+def long() -> None:
+    """For a test that may well take minutes, and has a bound for everything that it waits for.
+
+    It is not to be shown where it stands (`faulthandler_timeout`) while it does what it should.
+    """
+    faulthandler.cancel_dump_traceback_later()
 
 
 def started(make: Callable[[], S]) -> Iterator[S]:

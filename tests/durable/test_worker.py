@@ -108,6 +108,44 @@ def test_a_lost_session_lock_is_taken_again_and_nothing_is_entered_before() -> N
         assert play(lambda seed=seed: main(seed), seed=seed) == [0, 1, 2, 3]  # type: ignore[misc]
 
 
+def test_a_session_lock_that_is_back_within_the_lease_costs_no_run_its_owner() -> None:
+    async def body() -> object:
+        return [await step(echo, number, 1.0) for number in range(3)]
+
+    async def main() -> object:
+        async with calm_world(program(body), workers=1) as world:
+            runs = [await world.submit("p") for _ in range(3)]
+            await world.clock.sleep(0.5)
+            world.sessions.full = True
+            world.sessions.kill(world.workers[0].id)
+            await world.clock.sleep(LEASE / 2)
+            world.sessions.full = False
+            ended = [await world.until(run_id, *ENDS, within=LEASE) for run_id in runs]
+            assert [run.epoch for run in ended] == [1, 1, 1]
+            return [decoded(run) for run in ended]
+
+    assert play(main) == [[0, 1, 2]] * 3
+
+
+def test_a_drain_does_not_wait_for_a_session_lock_that_cannot_be_taken_again() -> None:
+    async def body() -> object:
+        return [await step(echo, number, 1.0) for number in range(3)]
+
+    async def main() -> None:
+        async with calm_world(program(body), workers=1) as world:
+            await world.submit("p")
+            await world.clock.sleep(0.5)
+            world.sessions.full = True
+            world.sessions.kill(world.workers[0].id)
+            await world.clock.sleep(1.0)
+            began = world.clock.monotonic()
+            await world.workers[0].worker.drain(LEASE)
+            assert world.clock.monotonic() - began <= 2 * SETTINGS.poll_seconds
+            assert world.workers[0].worker.holding == 0
+
+    play(main)
+
+
 def test_a_session_lock_that_cannot_be_taken_again_is_tried_again_and_no_program_hears_of_it() -> None:
     raised: list[Exception] = []
 

@@ -10,9 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import SystemRandom
 
+import pytest
+
 from tests.journeys.engine.campaign import Campaign, Plan
 from tests.journeys.engine.scene import Scene, embedded, with_servers
 from tests.journeys.engine.summary import Summary, told
+
+pytestmark = pytest.mark.usefixtures("long")
 
 DAY = 1
 """By day the faults are the same for everybody."""
@@ -44,7 +48,6 @@ async def test_on_the_embedded_default_processes_may_die_and_sleep(nightly: bool
 
 
 async def test_on_postgres_rabbitmq_and_redis_everything_may_fail(nightly: bool) -> None:
-
     seed = SystemRandom().randrange(10**9) if nightly else DAY
     plan = Plan(seed=seed, runs=10_000 if nightly else 2_000, rate=25.0)
     summary = await hold(plan, with_servers)

@@ -39,6 +39,7 @@ def folder() -> Iterator[Path]:
         yield Path(place)
 
 
+@pytest.mark.usefixtures("long")
 async def test_runs_and_waits_that_outlast_the_consumer_timeout_finish_once(
     folder: Path, nightly: bool
 ) -> None:
@@ -68,3 +69,6 @@ async def test_runs_and_waits_that_outlast_the_consumer_timeout_finish_once(
     assert list(judge(history).findings) == []
     assert len(entered) == 1 + 3 * BEHIND
     assert crew.deaths == []
+    log = (folder / "worker-0.log").read_text()
+    assert "wake-ups dropped" in log, "none had to wait"
+    assert "broker lost" not in log, log

@@ -107,6 +107,8 @@ class Worker:
         self._trial_until = 0.0
         self._draining = asyncio.Event()
         self._renewing = asyncio.Lock()
+        self._renewals, self._renewed = 0, False
+        """Renewals begun, and whether the last one succeeded."""
 
     @property
     def holding(self) -> int:
@@ -214,12 +216,8 @@ class Worker:
                 self._wakeups.settle(told)
         assert isinstance(outcome, Claimed)
         for each in outcome.runs:
-            lease = Lease(
-                self._clock,
-                asked_at=asked_at,
-                seconds=self._settings.lease_seconds,
-                session=self._witness.held,
-            )
+            seconds = self._settings.lease_seconds
+            lease = Lease(self._clock, asked_at=asked_at, seconds=seconds, session=self._witness.held)
             if session != self._session or not self._witness.held():
                 lease.end()
             self._begin(each, lease)
@@ -290,40 +288,54 @@ class Worker:
             await self._clock.sleep(self._settings.lease_seconds / RENEWALS_PER_LEASE)
 
     async def _confirm(self, lease: Lease, run_id: RunId) -> bool:
-        """Ask the store now whether `run_id` is still ours under `lease`; True only if it said so."""
+        """Ask the store now whether `run_id` is still ours under `lease`; True only if it said so.
+
+        One that does not answer is asked again, for the length of a lease: nobody else may take the run before.
+        """
+        give_up = self._clock.monotonic() + self._settings.lease_seconds
         while (held := self._held.get(run_id)) is not None and held.lease is lease:
             if lease.holds():
                 return True
             if not await self._renew():
-                return False
+                if self._draining.is_set() or self._clock.monotonic() >= give_up:
+                    return False
+                await self._clock.sleep(self._settings.poll_seconds)
         return False
 
     async def _renew(self) -> bool:
-        """Prolong every lease held; False when the store did not answer, or the session lock is not ours."""
+        """Prolong every lease held; False when the store did not answer, or the session lock is not ours.
+
+        One that began after we asked is ours too: all runs at once ask when a session was lost.
+        """
+        asked = self._renewals
         async with self._renewing:
-            if not await self._in_session():
-                return False
-            held = dict(self._held)
-            asked_at = self._clock.monotonic()
-            renew = Renew(
-                worker=self.id,
-                deployment=self.deployment,
-                pool=self.pool,
-                slots=self._settings.slots,
-                runs={run_id: each.execution.run_row.epoch for run_id, each in held.items()},
-                lease_seconds=self._settings.lease_seconds,
-            )
-            try:
-                outcome = await self._committer.write(renew)
-            except Unavailable as error:
-                self._observer.note("renewal failed", worker=self.id, reason=str(error))
-                return False
-            assert isinstance(outcome, Renewed)
-            if not self._witness.held():
-                return False
-            for run_id, each in held.items():
-                self._learn(run_id, each, outcome, asked_at)
-            return True
+            if self._renewals == asked:
+                self._renewals, self._renewed = asked + 1, False
+                self._renewed = await self._in_session() and await self._renew_all()
+            return self._renewed
+
+    async def _renew_all(self) -> bool:
+        held = dict(self._held)
+        asked_at = self._clock.monotonic()
+        renew = Renew(
+            worker=self.id,
+            deployment=self.deployment,
+            pool=self.pool,
+            slots=self._settings.slots,
+            runs={run_id: each.execution.run_row.epoch for run_id, each in held.items()},
+            lease_seconds=self._settings.lease_seconds,
+        )
+        try:
+            outcome = await self._committer.write(renew)
+        except Unavailable as error:
+            self._observer.note("renewal failed", worker=self.id, reason=str(error))
+            return False
+        assert isinstance(outcome, Renewed)
+        if not self._witness.held():
+            return False
+        for run_id, each in held.items():
+            self._learn(run_id, each, outcome, asked_at)
+        return True
 
     async def _in_session(self) -> bool:
         """Whether we hold our session lock; one that was lost is taken again, and every lease then is in doubt.

@@ -89,6 +89,7 @@ async def test_a_link_that_died_without_a_word_is_noticed_and_made_again(
         link.become()
         await notes.until("bell lost", "bell back")
         await bell.cross(store.notify, "after")
+    assert notes.events == ["bell lost", "bell back"]
 
 
 async def test_a_ring_that_hangs_on_a_dead_link_does_not_silence_the_bell(
@@ -103,6 +104,8 @@ async def test_a_ring_that_hangs_on_a_dead_link_does_not_silence_the_bell(
         await notes.until("bell lost")
         link.become()
         await notes.until("bell lost", "bell back")
+        await bell.cross(store.notify, "after")
+    assert notes.events == ["bell lost", "bell back"]
 
 
 async def test_an_error_nobody_foresaw_is_told_and_the_bell_goes_on(
@@ -112,12 +115,14 @@ async def test_an_error_nobody_foresaw_is_told_and_the_bell_goes_on(
         raise ProgramError("The database refused a statement.")
 
     notes = Notes()
-    async with bell_of(url, notes) as bell:
+    async with await PostgresStore.open(url) as store, bell_of(url, notes) as bell:
         with monkeypatch.context() as patched:
             patched.setattr(bells, "payloads", broken)
             bell.ring(["pool:a:b"])
             await notes.until("bell lost")
         await notes.until("bell lost", "bell back")
+        await bell.cross(store.notify, "after")
+    assert notes.events == ["bell lost", "bell back"]
 
 
 async def test_a_verification_is_heard_from_another_session_only_while_the_bell_listens(url: str) -> None:

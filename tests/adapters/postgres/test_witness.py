@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -10,6 +12,7 @@ import pytest
 
 from tests.contracts.world import GREEN, POOL
 from watership.adapters.postgres import PostgresStore, PostgresWitness
+from watership.adapters.postgres import witness as witnesses
 from watership.adapters.postgres.schema import PostgresSchema
 from watership.adapters.postgres.witness import FREE_SECONDS
 from watership.durable.ids import WorkerId
@@ -151,6 +154,31 @@ async def test_a_restart_of_the_server_makes_nobody_dead() -> None:
         assert await mine.dead([BOB]) == frozenset()
         mine.release()
         living.release()
+
+
+async def test_a_session_that_ended_while_the_server_takes_nobody_makes_nobody_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that stops ends its sessions one by one, and ours may be the last."""
+    monkeypatch.setattr(witnesses, "ANSWER_SECONDS", 0.5)
+    with PostgresServer() as server:
+        await PostgresSchema(server.url).upgrade()
+        mine, living, other = (PostgresWitness(server.url) for _ in range(3))
+        for witness, worker in ((mine, ANN), (living, BOB), (other, WorkerId("o"))):
+            await witness.hold(worker)
+        assert await mine.dead([BOB]) == frozenset()
+        os.kill(server.pid, signal.SIGSTOP)  # its sessions go on
+        try:
+            living.release()
+            with pytest.raises(Unavailable, match="was lost"):
+                async with asyncio.timeout(PATIENCE):
+                    while True:
+                        assert await mine.dead([BOB]) == frozenset()
+                        await asyncio.sleep(0.02)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert not mine.held(), "what it saw is forgotten"
+        other.release()
 
 
 async def test_without_a_server_nothing_is_held(url: str) -> None:

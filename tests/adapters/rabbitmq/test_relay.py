@@ -12,6 +12,7 @@ from tests.adapters.rabbitmq.world import (
     POOL,
     bodies,
     client,
+    depth,
     ended,
     until,
     wakeup,
@@ -122,6 +123,8 @@ async def test_a_letter_for_a_full_queue_stays_in_the_outbox(rabbit_url: str) ->
             here.post(wakeup("r"))
             await asyncio.sleep(0.01)
         await until(lambda: len(here.outbox.letters) == here.notes.count("message refused"))
+        assert await depth(channel, name) >= 1
+        assert here.notes.count("broker lost") == 0
 
 
 async def test_what_the_store_did_not_take_out_is_taken_out_later(rabbit_url: str) -> None:
@@ -131,6 +134,8 @@ async def test_what_the_store_did_not_take_out_is_taken_out_later(rabbit_url: st
         await until(lambda: here.notes.count("outbox unavailable"))
         here.outbox.away = False
         await until(lambda: not here.outbox.letters)
+        async with client(rabbit_url) as channel:
+            assert await depth(channel, wakeup_queue(GREEN, POOL, 1)) == 1, "it was sent once"
 
 
 async def test_a_letter_that_nobody_sent_is_swept_up(rabbit_url: str) -> None:
@@ -148,6 +153,7 @@ async def test_a_letter_that_nobody_can_read_is_known_to_wait(rabbit_url: str) -
         assert here.relay.backlog == 1
         here.post(wakeup("r"))
         await until(lambda: len(here.outbox.letters) == 1)
+        assert [each.moved[0].reply_to for _, each in here.outbox.letters.values()] == ["no address"]
 
 
 def test_events_with_large_results_share_messages_of_a_bounded_size_in_their_order() -> None:
@@ -173,3 +179,6 @@ async def test_a_relay_outlives_an_error_that_nobody_expected(rabbit_url: str) -
         await until(lambda: not here.outbox.letters)
         here.outbox.put(wakeup("swept"))
         await until(lambda: not here.outbox.letters)
+        async with client(rabbit_url) as channel:
+            sent = b"".join(await bodies(channel, wakeup_queue(GREEN, POOL, 1)))
+        assert b"swept" in sent

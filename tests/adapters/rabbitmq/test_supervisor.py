@@ -37,6 +37,8 @@ async def drained(here: World, wakeups: RabbitWakeups, wanted: set[str]) -> None
 
     await until(all_came, 60.0)
     await until(lambda: not here.outbox.letters, 60.0)
+    assert seen >= wanted
+    assert here.outbox.letters == {}
 
 
 async def test_a_message_goes_through_the_broker_and_back(rabbit_url: str) -> None:

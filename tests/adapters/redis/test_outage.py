@@ -220,6 +220,7 @@ async def test_a_listener_is_told_of_the_gap_when_redis_was_away(
             while await ear.next(1) != GAP:
                 pass
         await _until_heard(here, ear.next, b"after")
+    assert "line to redis lost" in notes.events
 
 
 async def _until_heard(

@@ -52,8 +52,9 @@ class PostgresWitness:
     """A Witness over a connection of its own, straight to the server: through a pooler a lock has no owner.
 
     A worker is dead when this session saw its lock held and now sees it free: one that outlived both looks proves
-    that the server did not restart. A worker whose lock it never saw held is dead when the lock has been free for
-    FREE_SECONDS and this same server, since its start, heard of the worker.
+    that the server did not restart between them. That it was not just stopping, one session after the other, is
+    proved by a new connection that it takes afterwards. A worker whose lock was never seen held is dead when the
+    lock has been free for FREE_SECONDS and this same server, since its start, heard of the worker.
     """
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -151,5 +152,14 @@ class PostgresWitness:
         unseen = [it for it in free - dead if now - self._free_since[it] >= FREE_SECONDS]
         if unseen:
             dead |= {WorkerId(row[0]) for row in await session.fetch(_HEARD_SINCE_START, unseen)}
+        if dead:
+            await self._prove_up(session)
         self._seen &= set(workers)
         return frozenset(dead)
+
+    async def _prove_up(self, session: Session) -> None:
+        """Return only if the server has not begun to stop until now. Raises what a session or its making raises."""
+        # A server that stops, or restarts after a crash, takes nobody new from before it ends the first session.
+        probe = await connect(self._url, name="watership witness")
+        probe.terminate()
+        await session.fetchval("SELECT 1")  # it is the same server still
