@@ -41,7 +41,7 @@ SECONDS = 3600.0
 SHORT_PAUSE, LONG_PAUSE = 1.0, 40.0
 """Until a dead controller is started again: well within the switches' time, and well beyond it."""
 
-SEEDS, NIGHTLY_SEEDS = 120, 5_000
+SEEDS, NIGHTLY_SEEDS = 250, 5_000
 
 
 def history(
