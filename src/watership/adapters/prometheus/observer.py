@@ -27,7 +27,9 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 """Seconds. 0.5, 1 and 5 are thresholds of a release; the last one is the longest answer."""
 
 EVENTS: Final = 200
-"""Names of events that are told apart; further ones are counted as (other)."""
+"""Names of events that are told apart; further ones are counted as OTHER."""
+
+OTHER: Final = "(other)"
 
 
 class PrometheusObserver:
@@ -66,7 +68,8 @@ class PrometheusObserver:
             registry=self._registry,
         )
         build.labels(version, deployment, slot).set(1)
-        self._names: set[str] = set()
+        self._named: dict[str, Counter] = {}
+        """The counter of each event that is told apart: finding it by its label costs ten times the counting."""
         self._children: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         """Looked up once per combination; there are as many as the two metrics have series."""
         self._runs = _Runs()
@@ -79,10 +82,15 @@ class PrometheusObserver:
         if event == "cache read":
             self._cache.labels(str(facts["kind"]), "hit" if facts["hit"] else "miss").inc()
             return
-        if event not in self._names and len(self._names) >= EVENTS:
-            event = "(other)"
-        self._names.add(event)
-        self._events.labels(event).inc()
+        self._counter(event).inc()
+
+    def _counter(self, event: str) -> Counter:
+        known = self._named.get(event)
+        if known is None:
+            if len(self._named) >= EVENTS:
+                return self._events.labels(OTHER)
+            known = self._named[event] = self._events.labels(event)
+        return known
 
     def _request(self, route: str, method: str, code: str, seconds: object) -> None:
         known = self._children.get((route, method, code))
