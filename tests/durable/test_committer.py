@@ -22,6 +22,7 @@ from watership.durable.writes import (
     Deliver,
     Done,
     Duplicate,
+    Outcome,
     Refused,
     Submit,
     Submitted,
@@ -221,5 +222,34 @@ def test_a_cancelled_committer_lets_nobody_wait_for_ever() -> None:
                     await waiting
             await asyncio.wait([committer._task])
             committer._task = None
+
+    play(main)
+
+
+class Clumsy:
+    """Raises whatever it is told."""
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, outcome: Outcome, /) -> None:
+        raise LookupError
+
+    def set_exception(self, error: Exception, /) -> None:
+        raise LookupError
+
+
+@pytest.mark.parametrize("program", ["p", "poison"])
+def test_whoever_cannot_be_told_of_its_write_costs_its_neighbours_nothing(program: str) -> None:
+    async def main() -> None:
+        complaints: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: complaints.append(context["exception"])
+        )
+        async with committing(Line()) as committer:
+            committer.send(submission("a", program), Clumsy())
+            await committer.submit(submission("b"))
+            await committer.submit(submission("c"))
+        assert [type(each) for each in complaints] == [LookupError]
 
     play(main)

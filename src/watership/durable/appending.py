@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import partial
 
 from watership.durable.committer import Committer
 from watership.durable.events import AnyEvent, Failure
@@ -57,8 +56,10 @@ class Appender:
     observer: Observer
     _known: list[AnyEvent] = field(default_factory=list, init=False)
     """Outcomes that the program knows and that were not sent yet."""
-    _flight: asyncio.Event | None = field(default=None, init=False)
-    """Set once the known outcomes that are under way are committed, or never will be."""
+    _flying: bool = field(default=False, init=False)
+    """Known outcomes are under way."""
+    _landing: list[asyncio.Future[None]] = field(default_factory=list, init=False)
+    """Of those who wait until they are committed, or never will be."""
     _broken: bool = field(default=False, init=False)
     """A known outcome was refused: the program has gone on from what never was, so nothing of it is kept."""
     _linger: asyncio.Handle | None = field(default=None, init=False)
@@ -79,7 +80,7 @@ class Appender:
     async def know(self, outcome: AnyEvent) -> None:
         """Let the program know an outcome at once, and commit it with what follows. Of things that a replay may do
         again: what was known to nobody but the program."""
-        alone = self.waits.active <= 1 and self._flight is None
+        alone = self.waits.active <= 1 and not self._flying
         if not alone or self.course.mode in (Mode.STOP, Mode.LOST):
             await self.append(outcome)
             return
@@ -101,9 +102,9 @@ class Appender:
 
     async def give_back(self) -> bool:
         """Give the run back as its journal stands, lost or not, whatever is under way; whether that was written."""
-        answer = await self._send(then=Yield())
+        answer = await self._ask(then=Yield())
         if isinstance(answer, Failure):  # of an outcome that went with it
-            answer = await self._send(then=Yield())
+            answer = await self._ask(then=Yield())
         return isinstance(answer, Done)
 
     # --- known outcomes ---------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ class Appender:
 
     def _send_known(self) -> None:
         if self._known and self.course.mode is not Mode.LOST:
-            _ = self._send()  # whom it concerns waits for its landing
+            self._send()  # whom it concerns waits for its landing
 
     def _take_known(self) -> tuple[AnyEvent, ...]:
         if self._linger is not None:
@@ -129,8 +130,10 @@ class Appender:
 
     async def _landed(self) -> None:
         """Return once no known outcome is under way; not at all if one was refused."""
-        if self._flight is not None:
-            await self._flight.wait()
+        if self._flying:
+            landing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._landing.append(landing)
+            await landing
         if self._broken:
             await self.waits.halt()
 
@@ -138,28 +141,38 @@ class Appender:
         if isinstance(answer, Failure):
             self._broken = True
             self.course.stop(answer)
-        if self._flight is not None:
-            self._flight.set()
-            self._flight = None
+        self._flying = False
+        landing, self._landing = self._landing, []
+        for each in landing:
+            if not each.done():
+                each.set_result(None)
 
     # --- one write --------------------------------------------------------------------------------------------
 
     async def _write(
         self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
     ) -> Answer:
-        return None if self.course.mode is Mode.LOST else await self._send(events, children, then)
+        return None if self.course.mode is Mode.LOST else await self._ask(events, children, then)
 
-    def _send(
+    def _ask(
         self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
     ) -> asyncio.Future[Answer]:
-        """Send `events` and what is known before them, in one write; a future of what became of `events`."""
+        """Send `events` with what is known before them. Whoever stops waiting for the write does not stop it."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._send(events, children, then, waiter)
+        return waiter
+
+    def _send(
+        self,
+        events: tuple[AnyEvent, ...] = (),
+        children: tuple[Submit, ...] = (),
+        then: Then | None = None,
+        waiter: asyncio.Future[Answer] | None = None,
+    ) -> None:
         known = self._take_known()
         if known:
-            self._flight = asyncio.Event()
-        # A future of its own: whoever stops waiting for the write does not stop the write.
-        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._enqueue(_Sent(self._entry(known + events, children, then), len(known), waiter))
-        return waiter
+            self._flying = True
+        self._enqueue(_Sent(self, self._entry(known + events, children, then), len(known), waiter))
 
     def _entry(
         self, events: tuple[AnyEvent, ...], children: tuple[Submit, ...] = (), then: Then | None = None
@@ -175,36 +188,28 @@ class Appender:
 
     def _enqueue(self, sent: _Sent) -> None:
         try:
-            written = self.committer.enqueue(sent.append)
+            self.committer.send(sent.append, sent)
         except Unavailable as error:
             self._lose(error)
             self._tell(sent, None)
             return
         if sent.append.then is None:  # a move is not active: it is made because nothing is
             self.waits.count(+1)
-        written.add_done_callback(partial(self._written, sent))
 
-    def _written(self, sent: _Sent, written: asyncio.Future[Outcome]) -> None:
-        """A write's outcome is there; in the order of commits. It is taken in, then whoever waits is told."""
-        answer = self._take_in(sent, written)
-        if isinstance(answer, Failure | Exception) and sent.joint:
+    def written(self, sent: _Sent, outcome: Outcome | Exception) -> None:
+        """What became of a write; in the order of commits. It is taken in, then whoever waits is told."""
+        answer = self._take_in(sent, outcome)
+        if sent.joint and isinstance(answer, Failure | Exception):
             # What the program knows already must not fall with what came after it: it is written alone.
             alone = self._entry(sent.append.events[: sent.known])
-            self._enqueue(_Sent(alone, sent.known, sent.waiter, blame=answer))
+            self._enqueue(_Sent(self, alone, sent.known, sent.waiter, blame=answer))
         else:
             self._tell(sent, answer)
         if sent.append.then is None:
             self.waits.count(-1)
 
-    def _take_in(self, sent: _Sent, written: asyncio.Future[Outcome]) -> Answer | Exception:
-        error = written.exception()
-        if isinstance(error, Unavailable):
-            self._lose(error)
-            return None
-        if error is not None:
-            assert isinstance(error, Exception), "the committer passes on nothing else"
-            return failure_of(error) if sent.known and not sent.joint else error
-        match written.result():
+    def _take_in(self, sent: _Sent, outcome: Outcome | Exception) -> Answer | Exception:
+        match outcome:
             case Done() | Duplicate():
                 for event in sent.append.events[sent.known :]:
                     self.journal.apply(event)
@@ -213,9 +218,14 @@ class Appender:
                 self.observer.note("run fenced", run_id=self.row.id, epoch=self.row.epoch, current=current)
                 self.course.lose()
                 return None
-            case Refused() as refused:
-                return failed(refused)
-            case outcome:
+            case Refused():
+                return failed(outcome)
+            case Unavailable():
+                self._lose(outcome)
+                return None
+            case Exception():
+                return failure_of(outcome) if sent.known and not sent.joint else outcome
+            case _:
                 raise AssertionError(f"an append cannot come out as {outcome!r}")
 
     def _lose(self, error: Unavailable) -> None:
@@ -228,7 +238,7 @@ class Appender:
             self._land(answer)
         if sent.blame is not None and isinstance(answer, Done):
             answer = sent.blame
-        if sent.waiter.done():
+        if sent.waiter is None or sent.waiter.done():
             return
         if isinstance(answer, Exception):
             sent.waiter.set_exception(answer)
@@ -241,10 +251,21 @@ class _Sent:
     """A write under way: its first `known` events are known to the program. `waiter` is told what became of it, or
     else of the write that is to `blame` that these are sent again alone."""
 
+    appender: Appender
     append: Append
     known: int
-    waiter: asyncio.Future[Answer]
+    waiter: asyncio.Future[Answer] | None
     blame: Failure | Exception | None = None
+
+    def done(self) -> bool:
+        """What was committed is taken in, whoever stopped waiting for it."""
+        return False
+
+    def set_result(self, outcome: Outcome, /) -> None:
+        self.appender.written(self, outcome)
+
+    def set_exception(self, error: Exception, /) -> None:
+        self.appender.written(self, error)
 
     @property
     def joint(self) -> bool:

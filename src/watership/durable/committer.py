@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Protocol
 
 from watership.durable.clock import Clock
 from watership.durable.outbox import Post
@@ -64,6 +65,17 @@ def refusal(refused: Refused) -> WatershipError:
             return WriteRefused(refused)
 
 
+class Asker(Protocol):
+    """Is told what became of a write, in the order of commits, and before the bell rings. A future is one."""
+
+    def done(self) -> bool:
+        """Whether it does not want to be told any more."""
+
+    def set_result(self, outcome: Outcome, /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None: ...
+
+
 class Committer:
     """Writes through one store, for all runs of a process. Use it as an async context manager."""
 
@@ -73,7 +85,7 @@ class Committer:
         self._bell = bell
         self._post = post
         self._clock = clock
-        self._queue: deque[tuple[Write, asyncio.Future[Outcome]]] = deque()
+        self._queue: deque[tuple[Write, Asker]] = deque()
         self._kick = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -96,14 +108,18 @@ class Committer:
 
     def enqueue(self, write: Write) -> asyncio.Future[Outcome]:
         """Like `write`, with its outcome as a future: the write goes on whoever stops waiting for it."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.send(write, future)
+        return future
+
+    def send(self, write: Write, asker: Asker) -> None:
+        """Like `enqueue`, for whoever needs no future. Raises Unavailable when it is not even taken."""
         if self._closing:
             raise Unavailable("This process is shutting down.")
         if len(self._queue) >= QUEUE:
             raise Unavailable(f"{QUEUE:,} writes are waiting for the store.")
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append((write, future))
+        self._queue.append((write, asker))
         self._kick.set()
-        return future
 
     @property
     def waiting(self) -> int:
@@ -132,31 +148,30 @@ class Committer:
         finally:
             # Cancelled: nobody is to wait for a commit that does not come.
             self._closing = True
-            for _, future in self._queue:
-                _fail(future, Unavailable("This process is shutting down."))
+            for _, asker in self._queue:
+                _fail(asker, Unavailable("This process is shutting down."))
 
-    async def _commit(self, batch: Sequence[tuple[Write, asyncio.Future[Outcome]]]) -> None:
+    async def _commit(self, batch: Sequence[tuple[Write, Asker]]) -> None:
         """One transaction; when it aborts for a reason of its own, halves of it, until the culprit is alone."""
         try:
             written = await self._try([write for write, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, only the culprit's caller gets it
             if len(batch) == 1 or isinstance(error, Unavailable):
-                for _, future in batch:
-                    _fail(future, error)
+                for _, asker in batch:
+                    _fail(asker, error)
                 return
             middle = len(batch) // 2
             await self._commit(batch[:middle])
             await self._commit(batch[middle:])
             return
         except asyncio.CancelledError:
-            for _, future in batch:
+            for _, asker in batch:
                 _fail(
-                    future, Unavailable("This process is shutting down; whether this was written is unknown.")
+                    asker, Unavailable("This process is shutting down; whether this was written is unknown.")
                 )
             raise
-        for (_, future), outcome in zip(batch, written.outcomes, strict=True):
-            if not future.done():
-                future.set_result(outcome)
+        for (_, asker), outcome in zip(batch, written.outcomes, strict=True):
+            _tell(asker, outcome)
         self._bell.ring(_topics([write for write, _ in batch], written))
         if self._post is not None:
             for posted in written.posted:
@@ -175,15 +190,33 @@ class Committer:
                 pause = min(pause * 2, RETRY_MOST)
 
 
-def _searches(waiting: tuple[Write, asyncio.Future[Outcome]]) -> bool:
+def _searches(waiting: tuple[Write, Asker]) -> bool:
     """Whether the write looks for runs: then it comes after those that name theirs, which a store may know already."""
     return isinstance(waiting[0], Claim | Renew | Bury | Rehome)
 
 
-def _fail(future: asyncio.Future[Outcome], error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # whoever asked may be gone: then nobody is to be told of it
+def _tell(asker: Asker, outcome: Outcome) -> None:
+    if asker.done():
+        return
+    try:
+        asker.set_result(outcome)
+    except Exception as error:  # noqa: BLE001 - a bug of ours, which must not cost its neighbours their outcomes
+        _complain(asker, error)
+
+
+def _fail(asker: Asker, error: Exception) -> None:
+    if not asker.done():
+        try:
+            asker.set_exception(error)
+        except Exception as bug:  # noqa: BLE001 - as above
+            _complain(asker, bug)
+        if isinstance(asker, asyncio.Future):
+            asker.exception()  # whoever asked may be gone: then nobody is to be told of it
+
+
+def _complain(asker: Asker, bug: Exception) -> None:
+    told = {"message": f"{asker!r} raised when it was told of its write", "exception": bug}
+    asyncio.get_running_loop().call_exception_handler(told)
 
 
 def _topics(writes: Sequence[Write], written: Written) -> set[str]:

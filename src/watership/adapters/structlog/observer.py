@@ -38,6 +38,9 @@ FACT_CHARACTERS: Final = 2_000
 """Of one fact: a log line is for reading, payloads are in the journal."""
 
 
+_encoder = msgspec.json.Encoder()
+
+
 class StructlogObserver:
     """Writes to `stream` (stderr: stdout is for data)."""
 
@@ -96,7 +99,7 @@ def _json(line: Line) -> str:
     error = line.pop("exc_info", None)
     if error is not None:
         line["exception"] = "".join(traceback.format_exception(error)).rstrip()
-    return msgspec.json.encode(line).decode()
+    return _encoder.encode(line).decode()
 
 
 def _plain(facts: Mapping[str, object]) -> Line:
@@ -118,4 +121,5 @@ def _plain(facts: Mapping[str, object]) -> Line:
 
 def _text(value: object) -> str:
     """Half of a surrogate pair cannot be written, and must not cost the line."""
-    return str(value)[:FACT_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    text = str(value)[:FACT_CHARACTERS]
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
