@@ -187,8 +187,12 @@ async def _ok(params: dict[str, str]) -> object:
     return "ok"
 
 
-@pytest.mark.parametrize(("serve", "status"), [(_break, 500), (_ok, 200)])
-async def test_a_connection_outlives_an_error(
+async def _nothing(params: dict[str, str]) -> object:
+    return 204, None
+
+
+@pytest.mark.parametrize(("serve", "status"), [(_break, 500), (_ok, 200), (_nothing, 204)])
+async def test_a_connection_outlives_an_error_and_an_answer_without_a_body(
     serve: Callable[[dict[str, str]], Awaitable[object]], status: int
 ) -> None:
     routes = [CustomRoute("GET", "/own", serve, role="")]

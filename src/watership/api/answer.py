@@ -14,6 +14,9 @@ _JSON: Final = (b"content-type", JSON.encode())
 _NOT_KEPT: Final = (b"cache-control", b"no-store")
 """Every answer tells of a moment: nobody on the way is to keep it."""
 
+BODILESS: Final = frozenset({204, 304})
+"""What follows such a head would be taken for the next answer."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,8 +30,10 @@ class Answer:
     ) -> None:
         kind = _JSON if media is JSON else (b"content-type", media.encode("latin-1"))
         self._status = status
-        self._body = body
-        self._headers = [kind, _NOT_KEPT, (b"content-length", b"%d" % len(body))]
+        if status in BODILESS:
+            self._body, self._headers = b"", [_NOT_KEPT]
+        else:
+            self._body, self._headers = body, [kind, _NOT_KEPT, (b"content-length", b"%d" % len(body))]
         if headers:
             self._headers += [
                 (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()

@@ -118,6 +118,11 @@ class RedisLink:
         except (RedisError, OSError) as reason:
             # The driver's words may hold an address; its class does not.
             raise Unavailable(f"Redis did not do as asked ({type(reason).__name__}).") from reason
+        except RuntimeError as reason:
+            # uvloop's word for a connection that the server closed before the driver wrote into it.
+            if not str(reason).endswith("the handler is closed"):
+                raise
+            raise Unavailable("Redis closed the connection.") from reason
 
     async def _fail(self, error: Unavailable) -> None:
         if self._rests_until is None:
