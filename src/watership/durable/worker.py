@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 import msgspec
 
+from watership.durable.burial import Burial
 from watership.durable.clock import Clock
 from watership.durable.committer import Committer
 from watership.durable.events import Failure
 from watership.durable.execution import Execution
+from watership.durable.holdings import Held, Holdings
 from watership.durable.ids import DeploymentId, EntryId, NewId, RunId, WorkerId
 from watership.durable.lease import LEASE_SECONDS, Lease
 from watership.durable.outbox import Wakeups
 from watership.durable.ports import Bell, Observer, Runs, Witness, inbox_topic, pool_topic
 from watership.durable.program import Programs
-from watership.durable.writes import Append, Bury, Claim, Claimed, ClaimedRun, Renew, Renewed, Stop
-from watership.errors import Conflict, Unavailable
+from watership.durable.writes import Append, Bury, Claim, Claimed, ClaimedRun, Stop
+from watership.errors import Unavailable
 
 POLL_SECONDS = 0.25
 """How often a worker looks for work that no bell announced. The bell is a hint, this is the truth."""
@@ -28,16 +29,11 @@ POLL_SECONDS = 0.25
 SWEEP_SECONDS = 1.0
 """How often a worker looks for dead ones, whose runs it then frees, unless its settings say otherwise."""
 
-PRESENCE_SECONDS = 1.0
-"""How often a worker asks the store which others there are."""
-
 POISON_LIMIT = 10
 """Claims of a run in a row that end without any progress before it is stopped for a person to look."""
 
 TRIAL_SECONDS = 1.0
 """Nothing is claimed beside a suspect run for so long, or until it ends: what kills its worker mostly kills at once."""
-
-RENEWALS_PER_LEASE = 3
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,15 +44,6 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     poll_seconds: float = POLL_SECONDS
     poison_limit: int = POISON_LIMIT
     sweep_seconds: float = SWEEP_SECONDS
-
-
-@dataclass(eq=False, slots=True)
-class Held:
-    """A run that is being executed; `inbox` is the number of the last signal that its execution was told of."""
-
-    execution: Execution
-    lease: Lease
-    inbox: int
 
 
 class Worker:
@@ -94,9 +81,21 @@ class Worker:
         self._settings = settings or WorkerSettings()
         self._wakeups = wakeups
         self._execution = execution
-        self._held: dict[RunId, Held] = {}
-        self._session = 0
-        """Counts session locks taken: what the store said in an earlier one is worth nothing."""
+        self._held = Holdings(
+            worker=id,
+            deployment=deployment,
+            pool=pool,
+            slots=self._settings.slots,
+            committer=committer,
+            witness=witness,
+            clock=clock,
+            observer=observer,
+            lease_seconds=self._settings.lease_seconds,
+            again_seconds=self._settings.poll_seconds,
+        )
+        self._burial = Burial(
+            by=id, runs=runs, committer=committer, witness=witness, clock=clock, observer=observer
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._full = False
@@ -106,14 +105,11 @@ class Worker:
         self._trial: asyncio.Task[None] | None = None
         self._trial_until = 0.0
         self._draining = asyncio.Event()
-        self._renewing = asyncio.Lock()
-        self._renewals, self._renewed = 0, False
-        """Renewals begun, and whether the last one succeeded."""
 
     @property
     def holding(self) -> int:
         """Runs that are being executed now."""
-        return len(self._held)
+        return len(self._held.runs)
 
     # --- life -------------------------------------------------------------------------------------------------
 
@@ -126,8 +122,8 @@ class Worker:
                 keepers = [
                     group.create_task(each, name=f"{self.id} {name}")
                     for name, each in (
-                        ("renewals", self._keep_leases()),
-                        ("sweep", self._keep_sweeping()),
+                        ("renewals", self._held.keep()),
+                        ("sweep", self._burial.keep(self._settings.sweep_seconds)),
                         ("bell", self._listen()),
                     )
                 ]
@@ -148,11 +144,10 @@ class Worker:
         """Claim nothing more; hand each run over at its next pause, and after `seconds` wherever it is."""
         self._draining.set()
         self._room.set()
-        for held in self._held.values():
-            held.execution.drain()
+        self._held.drain()
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=seconds)
-        for held in tuple(self._held.values()):
+        for held in tuple(self._held.runs.values()):
             await held.execution.hand_over_now()
 
     # --- claiming ---------------------------------------------------------------------------------------------
@@ -163,7 +158,7 @@ class Worker:
             # Not the runs held: one that was just claimed is held only when its task has begun.
             free = self._settings.slots - len(self._tasks)
             if not self._witness.held():
-                await self._renew()
+                await self._held.renew()
             may = free > 0 and self._witness.held() and not self._on_trial()
             busy = may and await self._claim_some(free)
             if not busy:
@@ -195,7 +190,7 @@ class Worker:
 
     async def _claim(self, limit: int, told: tuple[RunId, ...] | None = None) -> int:
         """Claim up to `limit` runs: those that a broker told of, or whatever is due; how many were claimed."""
-        asked_at, session = self._clock.monotonic(), self._session
+        asked_at, session = self._clock.monotonic(), self._held.session
         claim = Claim(
             worker=self.id,
             deployment=self.deployment,
@@ -218,13 +213,13 @@ class Worker:
         for each in outcome.runs:
             seconds = self._settings.lease_seconds
             lease = Lease(self._clock, asked_at=asked_at, seconds=seconds, session=self._witness.held)
-            if session != self._session or not self._witness.held():
+            if session != self._held.session or not self._witness.held():
                 lease.end()
             self._begin(each, lease)
         return len(outcome.runs)
 
     def _begin(self, claimed: ClaimedRun, lease: Lease) -> None:
-        before = self._held.get(claimed.run.id)
+        before = self._held.runs.get(claimed.run.id)
         if before is not None:  # its lease had run out, and we are the next owner ourselves
             before.execution.lose()
         task = asyncio.create_task(self._execute(claimed, lease), name=f"execution {claimed.run.id}")
@@ -253,11 +248,11 @@ class Worker:
             runs=self._runs,
             clock=self._clock,
             lease=lease,
-            confirm_lease=partial(self._confirm, lease),
+            confirm_lease=partial(self._held.confirm, lease),
             new_id=self._new_id,
             observer=self._observer,
         )
-        held = self._held[row.id] = Held(execution, lease, row.inbox)
+        held = self._held.runs[row.id] = Held(execution, lease, row.inbox)
         if self._draining.is_set():
             execution.drain()
         self._observer.note("run claimed", run_id=row.id, epoch=row.epoch, worker=self.id)
@@ -265,8 +260,8 @@ class Worker:
             ending = await execution.run()
             self._observer.note("run left", run_id=row.id, ending=ending.value, program=row.program)
         finally:
-            if self._held.get(row.id) is held:
-                del self._held[row.id]
+            if self._held.runs.get(row.id) is held:
+                del self._held.runs[row.id]
 
     async def _stop_unknown(self, claimed: ClaimedRun) -> None:
         known = ", ".join(sorted(self._programs)) or "none"
@@ -280,119 +275,15 @@ class Worker:
             Append(entry_id=entry, run_id=claimed.run.id, epoch=claimed.run.epoch, then=stop)
         )
 
-    # --- leases -----------------------------------------------------------------------------------------------
-
-    async def _keep_leases(self) -> None:
-        while True:
-            await self._renew()
-            await self._clock.sleep(self._settings.lease_seconds / RENEWALS_PER_LEASE)
-
-    async def _confirm(self, lease: Lease, run_id: RunId) -> bool:
-        """Ask the store now whether `run_id` is still ours under `lease`; True only if it said so.
-
-        One that does not answer is asked again, for the length of a lease: nobody else may take the run before.
-        """
-        give_up = self._clock.monotonic() + self._settings.lease_seconds
-        while (held := self._held.get(run_id)) is not None and held.lease is lease:
-            if lease.holds():
-                return True
-            if not await self._renew():
-                if self._draining.is_set() or self._clock.monotonic() >= give_up:
-                    return False
-                await self._clock.sleep(self._settings.poll_seconds)
-        return False
-
-    async def _renew(self) -> bool:
-        """Prolong every lease held; False when the store did not answer, or the session lock is not ours.
-
-        One that began after we asked is ours too: all runs at once ask when a session was lost.
-        """
-        asked = self._renewals
-        async with self._renewing:
-            if self._renewals == asked:
-                self._renewals, self._renewed = asked + 1, False
-                self._renewed = await self._in_session() and await self._renew_all()
-            return self._renewed
-
-    async def _renew_all(self) -> bool:
-        held = dict(self._held)
-        asked_at = self._clock.monotonic()
-        renew = Renew(
-            worker=self.id,
-            deployment=self.deployment,
-            pool=self.pool,
-            slots=self._settings.slots,
-            runs={run_id: each.execution.run_row.epoch for run_id, each in held.items()},
-            lease_seconds=self._settings.lease_seconds,
-        )
-        try:
-            outcome = await self._committer.write(renew)
-        except Unavailable as error:
-            self._observer.note("renewal failed", worker=self.id, reason=str(error))
-            return False
-        assert isinstance(outcome, Renewed)
-        if not self._witness.held():
-            return False
-        for run_id, each in held.items():
-            self._learn(run_id, each, outcome, asked_at)
-        return True
-
-    async def _in_session(self) -> bool:
-        """Whether we hold our session lock; one that was lost is taken again, and every lease then is in doubt.
-
-        Where that fails nothing is claimed or entered, and each renewal and each claim tries again.
-        """
-        if self._witness.held():
-            return True
-        for held in self._held.values():
-            held.lease.end()
-        try:
-            await self._witness.hold(self.id)
-        except (Conflict, Unavailable) as error:
-            self._observer.note("session lost", worker=self.id, reason=str(error))
-            return False
-        self._session += 1
-        self._observer.note("session taken again", worker=self.id)
-        return True
-
-    def _learn(self, run_id: RunId, held: Held, renewed: Renewed, asked_at: float) -> None:
-        if run_id in renewed.lost:
-            # A renewal is a write under our epoch too, and the store has refused it.
-            self._observer.note("run fenced", run_id=run_id, epoch=held.execution.run_row.epoch)
-            held.execution.lose()
-            return
-        if run_id not in renewed.inboxes:  # it has moved on under our own hand meanwhile: nothing was refused
-            held.execution.lose()
-            return
-        held.lease.renewed(asked_at)
-        if run_id in renewed.cancelled or renewed.inboxes.get(run_id, 0) > held.inbox:
-            held.inbox = renewed.inboxes.get(run_id, 0)
-            held.execution.nudge()
-
     # --- others -----------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
         """Let the bell wake the claiming, and runs whose inbox has something new."""
         pool = pool_topic(self.deployment, self.pool)
         while True:
-            topics = {inbox_topic(run_id): held.execution for run_id, held in self._held.items()}
+            topics = {inbox_topic(run_id): held.execution for run_id, held in self._held.runs.items()}
             rung = await self._bell.wait(frozenset({pool, *topics}), self._settings.poll_seconds)
             if pool in rung:
                 self._room.set()
             for topic in rung & topics.keys():
                 topics[topic].nudge()
-
-    async def _keep_sweeping(self) -> None:
-        """Free the runs of workers whose session lock tells that they are dead."""
-        others: tuple[WorkerId, ...] = ()
-        ask_at = 0.0
-        while True:
-            await self._clock.sleep(self._settings.sweep_seconds)
-            with suppress(Unavailable):
-                if self._clock.monotonic() >= ask_at:
-                    others = tuple(it.id for it in await self._runs.workers() if it.id != self.id)
-                    ask_at = self._clock.monotonic() + PRESENCE_SECONDS
-                for dead in sorted(await self._witness.dead(others)):
-                    await self._committer.write(Bury(worker=dead))
-                    self._observer.note("dead worker buried", worker=dead, by=self.id)
-                    others = tuple(it for it in others if it != dead)
