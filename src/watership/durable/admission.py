@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -20,6 +21,9 @@ from watership.durable.waits import Activity, Waits
 
 ConfirmLease = Callable[[RunId], Awaitable[bool]]
 """Asks the store whether a run is still ours."""
+
+
+_COUNTED = nullcontext()
 
 
 class Call(msgspec.Struct, frozen=True, eq=False):
@@ -71,9 +75,9 @@ class Admission:
         self.waits.stirred += 1
         return Call(branch, full, own)
 
-    def active(self, call: Call) -> Activity:
+    def active(self, call: Call) -> AbstractContextManager[None]:
         """A `with` block in which a call is being answered. A branch's own task counts already."""
-        return Activity(self.waits, 0 if call.own else 1)
+        return _COUNTED if call.own else Activity(self.waits, 1)
 
     async def may_go_on(self) -> None:
         """Return only if new work may begin now: not while draining, cancelling, stopping, and not without lease."""

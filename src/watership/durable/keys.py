@@ -20,7 +20,7 @@ RESERVED = frozenset("/#@")
 
 def step_name(name: str) -> str:
     """`name`, if it can be part of a key."""
-    if not name or RESERVED & set(name):
+    if not name or not RESERVED.isdisjoint(name):
         raise ProgramError(
             f"A step cannot be named {name!r}.", fix="Pass name= with letters, digits, '_' or '-'."
         )

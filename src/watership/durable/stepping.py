@@ -80,12 +80,11 @@ async def take_step(execution: Execution, call: Call, asked: StepCall) -> Any:
         )
         await execution.admission.diverge(call.key, recorded, f"step {asked.name!r}")
     while True:
-        record = execution.journal.steps.get(call.key)
         outcome = await _settle(execution, call, asked, record)
-        if isinstance(outcome, _Again):
-            await _Attempt(execution, call.key, asked, identity, outcome.attempt).make()
-            continue
-        return outcome.value
+        if isinstance(outcome, Done):
+            return outcome.value
+        await _Attempt(execution, call.key, asked, identity, outcome.attempt).make()
+        record = execution.journal.steps.get(call.key)
 
 
 class _Again(msgspec.Struct, frozen=True):
