@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -124,7 +125,8 @@ class Worker:
                     for name, each in (
                         ("renewals", self._held.keep()),
                         ("sweep", self._burial.keep(self._settings.sweep_seconds)),
-                        ("bell", self._listen()),
+                        ("pool's bell", self._listen_to_pool()),
+                        ("inboxes' bell", self._listen_to_inboxes()),
                     )
                 ]
                 await self._keep_claiming()
@@ -277,13 +279,17 @@ class Worker:
 
     # --- others -----------------------------------------------------------------------------------------------
 
-    async def _listen(self) -> None:
-        """Let the bell wake the claiming, and runs whose inbox has something new."""
-        pool = pool_topic(self.deployment, self.pool)
+    async def _listen_to_pool(self) -> None:
+        """Let the bell wake the claiming."""
+        pool = frozenset({pool_topic(self.deployment, self.pool)})
+        while True:
+            if await self._bell.wait(pool, math.inf):
+                self._room.set()
+
+    async def _listen_to_inboxes(self) -> None:
+        """Let the bell wake runs whose inbox has something new. Apart from the pool, which rings far more often."""
         while True:
             topics = {inbox_topic(run_id): held.execution for run_id, held in self._held.runs.items()}
-            rung = await self._bell.wait(frozenset({pool, *topics}), self._settings.poll_seconds)
-            if pool in rung:
-                self._room.set()
-            for topic in rung & topics.keys():
+            rung = await self._bell.wait(frozenset(topics), self._settings.poll_seconds)
+            for topic in rung:
                 topics[topic].nudge()

@@ -56,7 +56,7 @@ async def open_production(
         await PostgresStore.open(
             config.store.url, outbox=bool(config.broker.url), tell=TELL[config.broker.tell], name=name
         ) as store,
-        PostgresBell(config.store.url, observer) as bell,
+        PostgresBell(config.store.url, observer, pools=not config.broker.url) as bell,
         _carrier(config, store, bell, name=name, clock=clock, new_id=new_id, observer=observer) as carrier,
         Committer(store, bell, clock, carrier.relay) as committer,
         open_shared(config.cache.url if shares else "", clock, observer) as shared,

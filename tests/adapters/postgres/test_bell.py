@@ -36,6 +36,16 @@ def bell_of(url: str, notes: Notes | None = None) -> PostgresBell:
     return PostgresBell(url, notes or Notes())
 
 
+async def test_where_a_broker_carries_the_wake_ups_a_pool_is_rung_at_home_only(url: str) -> None:
+    async with PostgresBell(url, Notes(), pools=False) as here, bell_of(url) as there:
+        heard = asyncio.create_task(there.wait(frozenset({"pool:a:b", "inbox:r"}), PATIENCE))
+        await asyncio.sleep(0.3)
+        here.ring(["pool:a:b"])
+        assert await here.wait(frozenset({"pool:a:b"}), PATIENCE) == {"pool:a:b"}
+        here.ring(["inbox:r"])
+        assert await heard == {"inbox:r"}
+
+
 async def test_a_pool_is_rung_in_every_process(url: str) -> None:
     async with bell_of(url) as here, bell_of(url) as there:
         heard = asyncio.create_task(there.wait(frozenset({"pool:a:b"}), PATIENCE))

@@ -203,3 +203,19 @@ async def test_a_run_with_a_history_is_claimed_with_all_of_it(two: Two) -> None:
     (claimed,) = await two.one.claim(runs=(RunId("a"),))
     assert [event.key for event in claimed.events] == ["s/1", "s/2"]
     assert [signal.id for signal in claimed.inbox] == ["x"]
+
+
+async def test_times_are_the_databases_own_however_late_its_answers_were_heard(two: Two) -> None:
+    run = await two.one.running("a")
+    await two.one.append(run, done("s/1"))
+    answered = asyncio.create_task(two.one.append(run, done("s/2")))
+    await asyncio.sleep(0)
+    time.sleep(0.3)  # noqa: ASYNC251 - the answer is there, and this process does not come to hear it
+    await answered
+    before = await two.other.store.now()
+    await two.one.append(run, done("s/3"))
+    await two.one.submit("b")
+    after = await two.other.store.now()
+    *_, entry = await two.other.store.journal(run.id)
+    assert before <= entry.at <= after
+    assert before <= (await two.other.run("b")).created_at <= after

@@ -49,7 +49,8 @@ SETTINGS = {
 }
 
 _CROSSING = "crossing:"
-_ALWAYS = ("pool:", "inbox:", _CROSSING)
+_POOLS = "pool:"
+_ALWAYS = (_POOLS, "inbox:", _CROSSING)
 """Kinds of topics that cross always: there are few. Those of a run cross when somebody elsewhere listens to it."""
 
 Send = Callable[[str, str], Awaitable[None]]
@@ -63,8 +64,10 @@ _END = "\n"
 class PostgresBell:
     """A Bell for all processes of one database. Use it as an async context manager."""
 
-    def __init__(self, url: str, observer: Observer) -> None:
+    def __init__(self, url: str, observer: Observer, *, pools: bool = True) -> None:
+        """`pools`: whether what is due is rung across processes; not where a broker carries the wake-ups."""
         self._url = url
+        self._always = _ALWAYS if pools else tuple(kind for kind in _ALWAYS if kind != _POOLS)
         self._observer = observer
         self._down = False
         """Whether its loss was told, and its return not yet."""
@@ -93,7 +96,7 @@ class PostgresBell:
         rung = tuple(topics)
         self._local.ring(rung)
         for topic in rung:
-            if topic.startswith(_ALWAYS) or topic in self._wanted:
+            if topic.startswith(self._always) or topic in self._wanted:
                 self._put(topic)
 
     async def wait(self, topics: frozenset[str], timeout: float) -> frozenset[str]:

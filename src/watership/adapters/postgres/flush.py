@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from watership.adapters.ledger.columns import Row, birth_of, intake_row, micros, place_of, progress_of
+from watership.adapters.ledger.columns import (
+    Row,
+    birth_of,
+    intake_row,
+    micros,
+    micros_or_null,
+    place_of,
+    progress_of,
+)
 from watership.adapters.postgres.arrays import texts
 from watership.adapters.postgres.loading import Connection
 from watership.adapters.postgres.parts import (
@@ -42,6 +51,9 @@ DELETE FROM requests WHERE ctid = ANY(ARRAY(
   SELECT ctid FROM requests WHERE at <= $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED))"""
 
 
+Parts = Sequence[tuple[Part, Sequence[Row]]]
+
+
 class Flushed(NamedTuple):
     """A letter's number in the outbox, if there was one, and the database's time in microseconds."""
 
@@ -55,16 +67,23 @@ async def flush(db: Connection, sheet: Sheet, letter: Row | None = None) -> int 
     parts = _filled(sheet, letter)
     if not parts:
         return None
-    return (await _write(db, parts)).number
+    statement = composed([part for part, _ in parts], locked=True)
+    return (await _fetch(db, statement, *_arguments(parts), _to_meet(parts))).number
 
 
 async def flush_unlocked(
-    db: Connection, sheet: Sheet, letter: Row | None, submitted: Sequence[str] | None
+    db: Connection,
+    sheet: Sheet,
+    letter: Row | None,
+    *,
+    submitted: Sequence[str] | None,
+    decided_at: datetime | None,
 ) -> Flushed:
     """Write what was changed as one statement, on rows that nobody has locked: if they are as the sheet has them.
 
     With `submitted`, the ids of new runs and perhaps none, the intake's row must be so too, and stays so until the
-    commit. Where anything is otherwise the statement fails, with what `translation.again` knows.
+    commit. Where anything is otherwise the statement fails, with what `translation.again` knows. The times that it
+    writes are the database's, where `decided_at` is given instead of that time.
     """
     assert not sheet.has_new_books
     held: tuple[object, ...] = ()
@@ -72,32 +91,34 @@ async def flush_unlocked(
         weights, epoch, until, _, readonly = intake_row(sheet.intake())
         assert until is None, "the time at which a switch runs out is the database's to tell"
         held = (weights, epoch, readonly, texts(submitted))
-    return await _write(db, _filled(sheet, letter), held=held, locks=True)
+    parts = _filled(sheet, letter)
+    statement = composed([part for part, _ in parts], held=bool(held), locked=False)
+    to_meet = _to_meet(parts) + bool(held)
+    return await _fetch(db, statement, *held, *_arguments(parts), to_meet, micros_or_null(decided_at))
 
 
-async def _write(
-    db: Connection,
-    parts: Sequence[tuple[Part, Sequence[Row]]],
-    *,
-    held: tuple[object, ...] = (),
-    locks: bool = False,
-) -> Flushed:
-    arguments = [
+async def _fetch(db: Connection, statement: str, *arguments: object) -> Flushed:
+    (told,) = await db.fetch(statement, *arguments)
+    return Flushed(told[0], told[1])
+
+
+def _arguments(parts: Parts) -> list[str]:
+    return [
         write(column)
         for part, rows in parts
         for write, column in zip(part.literals, zip(*rows, strict=True), strict=True)
     ]
-    to_meet = sum(len(rows) for part, rows in parts if part in (MOVED, PROGRESSED)) + bool(held)
-    statement = composed([part for part, _ in parts], held=bool(held), locks=locks)
-    (told,) = await db.fetch(statement, *held, *arguments, to_meet)
-    return Flushed(told[0], told[1])
 
 
-def _filled(sheet: Sheet, letter: Row | None) -> Sequence[tuple[Part, Sequence[Row]]]:
+def _to_meet(parts: Parts) -> int:
+    return sum(len(rows) for part, rows in parts if part.updates)
+
+
+def _filled(sheet: Sheet, letter: Row | None) -> Parts:
     """The parts that have rows, each with its rows."""
     new, moved, stayed = sheet.take_changes()
     entries, signals, appends = sheet.take_journals()
-    everything: tuple[tuple[Part, Sequence[Row]], ...] = (
+    everything: Parts = (
         (ADDED, [(*birth_of(run), *place_of(run), *progress_of(run), bytes(run.input)) for run in new]),
         (MOVED, [(run.id, revision, *place_of(run), *progress_of(run)) for run, revision in moved]),
         (PROGRESSED, [(run.id, revision, *progress_of(run)) for run, revision in stayed]),

@@ -103,12 +103,18 @@ def _is_settled(sheet: Sheet) -> bool:
 
 
 async def write_draft(
-    db: Connection, found: Draft, memory: Memory, tell: frozenset[RunState] | None
+    db: Connection, found: Draft, memory: Memory, clock: Clock | None, tell: frozenset[RunState] | None
 ) -> Written:
     """Write what was decided; committed when it returns. Fails as `flush_unlocked` does, with nothing written."""
+    now = found.tx.now
     letter = letter_of(found.sheet, found.tx, tell) if tell is not None else None
-    row = None if letter is None else letter_row(letter, found.tx.now)
-    flushed = await flush_unlocked(db, found.sheet, row, found.submitted if found.by_intake else None)
+    flushed = await flush_unlocked(
+        db,
+        found.sheet,
+        None if letter is None else letter_row(letter, now),
+        submitted=found.submitted if found.by_intake else None,
+        decided_at=now if clock is None else None,
+    )
     memory.clock.note(flushed.at)
     return written_of(found.tx, found.outcomes, letter, flushed.number)
 

@@ -12,9 +12,10 @@ RECKONED_SECONDS = 5.0
 
 
 class Reckoning:
-    """Never ahead of the database's clock: what was answered was read there before it arrived here.
+    """Never ahead of the database's clock, and behind it by as long as its answer took to be heard here.
 
-    Good for when something happened. What a lease or a dead-man's switch depends on, the database itself must say.
+    Good enough to decide by where nothing depends on it. What is written down, what a lease or a dead-man's switch
+    depends on, the database itself must say.
     """
 
     def __init__(self) -> None:

@@ -73,7 +73,9 @@ class Writer:
         async def work(db: Session) -> Written | None:
             nonlocal found
             found = await draft(db, writes, self._memory, self._clock)
-            return None if found is None else await write_draft(db, found, self._memory, self._tell)
+            return (
+                None if found is None else await write_draft(db, found, self._memory, self._clock, self._tell)
+            )
 
         try:
             written = await self._once(work)
