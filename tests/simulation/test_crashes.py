@@ -6,6 +6,8 @@ import multiprocessing
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
+import pytest
+
 from tests.simulation.agent_run import Evidence, histories, history
 from watership.testing.faults import Fault
 
@@ -29,6 +31,7 @@ def test_a_history_is_the_same_whenever_its_seed_is() -> None:
     assert history(7) == history(7)
 
 
+@pytest.mark.usefixtures("long")
 def test_every_history_with_crashes_ends_as_the_one_without(nightly: bool) -> None:
     seen = many(BY_NIGHT if nightly else BY_DAY)
     failed = [f"seed {evidence.seed}: {'; '.join(evidence.flaws)}" for evidence in seen if evidence.flaws]
