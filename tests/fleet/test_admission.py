@@ -70,13 +70,19 @@ def test_a_run_is_refused_while_too_much_waits_and_told_when_to_come_again(
 
 
 def test_the_rate_is_what_was_made_and_does_not_wait_any_more() -> None:
-    assert rate_of([seen(0, 10, 100), seen(1, 40, 200), seen(2, 110, 500)]) == 150.0
+    assert rate_of([seen(0, 110, 100), seen(1, 140, 200), seen(2, 210, 500)]) == 150.0
+
+
+def test_a_burst_after_a_quiet_time_is_not_measured_by_what_came_in_the_quiet_time() -> None:
+    quiet = [seen(0, 0, 100), seen(1, 1, 150), seen(2, 0, 200)]
+    assert rate_of([*quiet, seen(3, 501, 900)]) is None
+    assert rate_of([*quiet, seen(3, 501, 900), seen(4, 601, 2_000)]) == 1_000.0
 
 
 def test_no_rate_is_told_of_one_count_or_of_counts_that_reached_their_limit() -> None:
-    assert rate_of([seen(0, 10, 100)]) is None
-    assert rate_of([seen(0, 10, 100), seen(0, 10, 100)]) is None
-    assert rate_of([seen(0, BACKLOG_MOST, 100), seen(1, 10, 100)]) is None
+    assert rate_of([seen(0, 200, 100)]) is None
+    assert rate_of([seen(0, 200, 100), seen(0, 200, 100)]) is None
+    assert rate_of([seen(0, BACKLOG_MOST, 100), seen(1, 200, 100)]) is None
 
 
 def test_what_was_let_in_since_the_count_waits_too() -> None:

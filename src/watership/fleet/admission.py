@@ -7,6 +7,7 @@ outbox needs no fact of its own: each letter there is a READY run that is counte
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -19,6 +20,9 @@ BACKLOG_SECONDS: Final = 5.0
 
 BACKLOG_FLOOR: Final = 500
 """Runs that may always wait: a burst of so many is no overload, and rates measured over fewer are chance."""
+
+BUSY: Final = 100
+"""Runs that wait, at the least, while the workers' rate is measured: fewer may all have come since the last claim."""
 
 BACKLOG_MOST: Final = 20_000
 """Runs that wait at most, even where no worker is there (yet): a store that is filled blindly recovers late."""
@@ -88,14 +92,18 @@ def decide(load: Load, seconds: float = BACKLOG_SECONDS) -> Refusal | None:
 
 
 def rate_of(seen: Sequence[Backlog]) -> float | None:
-    """Runs per second that left the backlog from the first to the last of `seen`; None where that cannot be told."""
-    if len(seen) < 2 or any(each.ready >= BACKLOG_MOST for each in seen):  # counted no further, so unknown
-        return None
-    first, last = seen[0], seen[-1]
-    seconds = (last.at - first.at).total_seconds()
-    if seconds <= 0:
-        return None
-    return max(0.0, (last.made - first.made) - (last.ready - first.ready)) / seconds
+    """Runs per second that left the backlog while there was always work; None where that cannot be told.
+
+    What leaves an empty backlog tells how many runs come, and nothing of how many the workers could take.
+    """
+    left, seconds = 0, 0.0
+    for before, after in pairwise(seen):
+        fewest, most = sorted((before.ready, after.ready))
+        if fewest < BUSY or most >= BACKLOG_MOST:  # counted no further, so unknown
+            continue
+        left += (after.made - before.made) - (after.ready - before.ready)
+        seconds += (after.at - before.at).total_seconds()
+    return max(0, left) / seconds if seconds > 0 else None
 
 
 def load_of(seen: Sequence[Backlog]) -> Load:
