@@ -13,6 +13,6 @@ with pika.BlockingConnection(pika.URLParameters(url)) as connection:
     # Publish it again after a doubt, with the same message_id: it stays one run.
     asked = pika.BasicProperties(message_id=str(uuid.uuid4()), reply_to=answers, correlation_id="1")
     channel.basic_publish("watership.inbox", agent, message.encode(), asked, mandatory=True)
-    for _, _, answer in channel.consume(answers, auto_ack=True, inactivity_timeout=60):
-        print("no answer within a minute" if answer is None else answer.decode())
-        break
+    _, _, answer = next(channel.consume(answers, auto_ack=True, inactivity_timeout=60))
+    print("no answer within a minute" if answer is None else answer.decode())
+    sys.exit(0 if answer and b'"succeeded"' in answer else 1)

@@ -45,6 +45,8 @@ async def test_what_is_set_is_read_back_and_rings_the_bell() -> None:
         changes = (await w.http.get(f"{F}/changes", headers=w.bearer("operator"))).json()["data"]
         assert [(each["by"], each["reason"]) for each in changes] == [("hazel", ""), ("fiver", "a try")]
         assert changes[0]["before"] == made.json()
+        page = (await w.http.get(f"{F}/changes?limit=1", headers=w.bearer("operator"))).json()
+        assert (len(page["data"]), page["total_count"]) == (1, 2)
 
 
 async def test_a_reader_sees_no_tenant_but_their_own() -> None:
@@ -73,7 +75,9 @@ async def test_the_switch_of_an_emergency_is_recorded_under_its_flag() -> None:
     async with world() as w:
         await w.http.post("/admin/readonly", headers=w.bearer("admin", person="bigwig"))
         path = f"/api/v1/flags/{READ_ONLY}/changes"
-        (change,) = (await w.http.get(path, headers=w.bearer("operator"))).json()["data"]
+        listed = (await w.http.get(path, headers=w.bearer("operator"))).json()
+        (change,) = listed["data"]
+        assert listed["total_count"] == 1
         assert (change["by"], change["after"]["on"]) == ("bigwig", True)
 
 

@@ -83,11 +83,12 @@ async def list_changes(call: Call) -> Answer:
     if not limit:
         raise BadInput(f"limit must be a whole number from 1 to {PAGE_MOST}.")
     name = call.path["name"]
-    if await _find(call, name) is None:
+    flag = await _find(call, name)
+    if flag is None:
         raise NotFound(f"There is no flag {name!r}.", fix="List them with `watership flag list`.")
     changes = await call.service.flags.flag_changes(name, limit=limit)
-    data = tuple(changes)
-    return reply(ChangeList(data=data, next=None, total_count=len(data)))
+    # Each change has raised the flag's version by one.
+    return reply(ChangeList(data=tuple(changes), next=None, total_count=flag.version))
 
 
 def flag_endpoints() -> list[Endpoint]:

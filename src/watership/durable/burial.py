@@ -9,7 +9,7 @@ from watership.durable.committer import Committer
 from watership.durable.ids import WorkerId
 from watership.durable.ports import Observer, Runs, Witness
 from watership.durable.writes import Bury
-from watership.errors import Unavailable
+from watership.errors import NotAllowed, Unavailable
 
 PRESENCE_SECONDS = 1.0
 """How often the store is asked which workers there are."""
@@ -38,10 +38,10 @@ class Burial:
         self._ask_at = 0.0
 
     async def keep(self, seconds: float) -> None:
-        """Look every so many seconds, for ever."""
+        """Look every so many seconds, for ever; a store that does not answer, or refuses us, is asked again."""
         while True:
             await self._clock.sleep(seconds)
-            with suppress(Unavailable):
+            with suppress(Unavailable, NotAllowed):
                 await self._look()
 
     async def _look(self) -> None:

@@ -12,7 +12,7 @@ from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.lease import LEASE_SECONDS, Lease
 from watership.durable.ports import Observer, Witness
 from watership.durable.writes import Renew, Renewed
-from watership.errors import Conflict, Unavailable
+from watership.errors import Conflict, NotAllowed, Unavailable
 
 RENEWALS_PER_LEASE = 3
 
@@ -135,7 +135,7 @@ class Holdings:
             held.lease.end()
         try:
             await self._witness.hold(self._worker)
-        except (Conflict, Unavailable) as error:
+        except (Conflict, NotAllowed, Unavailable) as error:
             self._observer.note("session lost", worker=self._worker, reason=str(error))
             return False
         self.session += 1

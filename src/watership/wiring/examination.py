@@ -50,6 +50,10 @@ async def examine_servers(config: Config) -> list[Finding]:
     if config.store.url.startswith(SCHEME):
         return [*found, _missing("store.url", "postgresql://user:password@host/database")]
     found += await postgres.examine(config.store.url)
+    if all(each.state != "problem" for each in found if each.what == "PostgreSQL"):
+        from watership.wiring.staffing import examine_workers
+
+        found.append(await examine_workers(config))
     if config.broker.url:
         from watership.adapters.rabbitmq import examination as rabbitmq
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from datetime import timedelta
 
-from watership.adapters.postgres.store import PostgresStore
 from watership.adapters.rabbitmq.declaration import Found, Standing
 from watership.config import Config
 from watership.durable.ids import DeploymentId
-from watership.durable.ports import HEARD_SECONDS
 from watership.durable.run import DEFAULT_POOL
 from watership.errors import WatershipError
 from watership.fleet.finding import Finding
+from watership.wiring.staffing import staff_of
 from watership.wiring.topology import Declaration, compare_with, planned
 
 WHAT = "Routes"
@@ -22,24 +20,13 @@ WHAT = "Routes"
 async def examine_routes(config: Config) -> Finding:
     """The queues of those that take new work, for every pool that has a worker; and the inbox, whoever takes it."""
     try:
-        taking = await _taking(config)
+        staff = await staff_of(config)
+        taking = {deployment: {DEFAULT_POOL, *pools} for deployment, pools in staff.items()}
         found = await compare_with(config.broker, _declarations(taking))
     except WatershipError as error:
         fix = error.fix or "watership topology verify"
         return Finding(what=WHAT, state="unknown", detail=error.message, fix=fix)
     return told(found, taking)
-
-
-async def _taking(config: Config) -> dict[DeploymentId, set[str]]:
-    """The pools of each deployment that has a weight in the intake."""
-    async with await PostgresStore.open(config.store.url, name="watership doctor") as store:
-        intake, workers = await store.read(), await store.workers()
-        heard = await store.now() - timedelta(seconds=HEARD_SECONDS)
-    taking = {each: {DEFAULT_POOL} for each, weight in intake.weights.items() if weight}
-    for worker in workers:
-        if worker.deployment in taking and worker.seen_at > heard:
-            taking[worker.deployment].add(worker.pool)
-    return taking
 
 
 def _declarations(taking: dict[DeploymentId, set[str]]) -> list[Declaration]:

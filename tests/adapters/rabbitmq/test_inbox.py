@@ -314,6 +314,7 @@ async def test_the_client_of_the_examples_gets_its_answer(rabbit_url: str) -> No
         inn.here.post(Letter(moved=(moved,)))
         out, _ = await asyncio.wait_for(client.communicate(), SECONDS)
         assert json.loads(out) == {"run_id": run.id, "state": "succeeded", "result": "hello"}
+        assert client.returncode == 0
 
 
 async def test_an_answer_finds_a_client_without_a_queue(rabbit_url: str) -> None:
