@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
-
-from watership.durable.ids import RunId
-from watership.durable.ports import Bell, run_topic
 
 MESSAGE_BYTES: Final = 8 * 1024
 """Of one message; what is larger is read from the store."""
@@ -17,8 +13,6 @@ EAR_MESSAGES: Final = 100
 
 GAP: Final = b""
 """The message that says: something may have been missed, or happened without a word. Read the store."""
-
-_RUNS: Final = run_topic(RunId(""))
 
 
 class Ear(Protocol):
@@ -36,21 +30,3 @@ class Fanout(Protocol):
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[Ear]:
         """Hear what is published under `topic` inside the block."""
-
-
-class FanoutBell:
-    """A bell whose rings about runs reach other machines too. For processes that write; streams listen themselves."""
-
-    def __init__(self, bell: Bell, fanout: Fanout) -> None:
-        self._bell = bell
-        self._fanout = fanout
-
-    def ring(self, topics: Iterable[str]) -> None:
-        rung = tuple(topics)
-        self._bell.ring(rung)
-        for topic in rung:
-            if topic.startswith(_RUNS):
-                self._fanout.publish(topic)
-
-    async def wait(self, topics: frozenset[str], timeout: float) -> frozenset[str]:
-        return await self._bell.wait(topics, timeout)
