@@ -49,6 +49,8 @@ class Line:
         self.transactions: list[tuple[Write, ...]] = []
         self.refuse = 0
         self.lose = 0
+        self.few = BATCH
+        """It commits so many of a list, and answers with their outcomes alone."""
         self.seconds = 0.01
 
     async def write(self, writes: Sequence[Write]) -> Written:
@@ -59,7 +61,7 @@ class Line:
             raise Unavailable("no answer")
         if any(isinstance(write, Submit) and write.program == "poison" for write in writes):
             raise Poisoned
-        written = await self.memory.write(writes)
+        written = await self.memory.write(writes[: self.few])
         if self.lose:
             self.lose -= 1
             raise Unavailable("the answer was lost")
@@ -127,6 +129,22 @@ def test_an_aborting_transaction_is_halved_until_the_culprit_is_alone() -> None:
             return [type(outcome) for outcome in outcomes]
 
     assert play(main) == [Submitted] * 10 + [Poisoned] + [Submitted] * 10
+
+
+def test_what_a_store_left_undone_is_given_to_it_again() -> None:
+    async def main() -> list[object]:
+        line = Line()
+        line.few = 4
+        async with committing(line) as committer:
+            submits = (committer.submit(submission(str(number))) for number in range(10))
+            outcomes = await asyncio.gather(*submits)
+            return [*outcomes, *(len(transaction) for transaction in line.transactions)]
+
+    *outcomes, first, second, third = play(main)
+    assert (first, second, third) == (10, 6, 2)
+    assert [it.run_id for it in outcomes if isinstance(it, Submitted)] == [
+        str(number) for number in range(10)
+    ]
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -8,7 +8,7 @@ from watership.durable.clock import Clock
 from watership.durable.committer import Committer
 from watership.durable.ids import WorkerId
 from watership.durable.ports import Observer, Runs, Witness
-from watership.durable.writes import Bury
+from watership.durable.writes import Bury, Refused
 from watership.errors import NotAllowed, Unavailable
 
 PRESENCE_SECONDS = 1.0
@@ -49,6 +49,8 @@ class Burial:
             self._others = tuple(it.id for it in await self._runs.workers() if it.id != self._by)
             self._ask_at = self._clock.monotonic() + PRESENCE_SECONDS
         for dead in sorted(await self._witness.dead(self._others)):
-            await self._committer.write(Bury(worker=dead))
+            outcome = await self._committer.write(Bury(worker=dead))
+            if isinstance(outcome, Refused):  # it has taken its lock again meanwhile
+                continue
             self._observer.note("dead worker buried", worker=dead, by=self._by)
             self._others = tuple(it for it in self._others if it != dead)

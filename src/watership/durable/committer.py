@@ -170,12 +170,15 @@ class Committer:
                     asker, Unavailable("This process is shutting down; whether this was written is unknown.")
                 )
             raise
-        for (_, asker), outcome in zip(batch, written.outcomes, strict=True):
+        done, left = batch[: len(written.outcomes)], batch[len(written.outcomes) :]
+        for (_, asker), outcome in zip(done, written.outcomes, strict=True):
             _tell(asker, outcome)
-        self._bell.ring(_topics([write for write, _ in batch], written))
+        self._bell.ring(_topics([write for write, _ in done], written))
         if self._post is not None:
             for posted in written.posted:
                 self._post.send(posted)
+        if left:
+            await self._commit(left)
 
     async def _try(self, writes: Sequence[Write]) -> Written:
         """Commit; where the outcome is unknown give the same writes again: what was committed says so."""

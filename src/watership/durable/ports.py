@@ -23,7 +23,8 @@ class Store(Protocol):
 
         Raises Unavailable when a commit failed or its outcome is unknown, or whatever else kept a write from being
         made: the same writes may be given again, and those that had been committed come back as Duplicate or as
-        `existing`.
+        `existing` (of a claim nothing comes back: its runs wait for their lease). Where only the first of them could
+        be committed it answers with their outcomes alone, and raises for the others when they are given again.
         """
 
 

@@ -138,7 +138,7 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             with suppress(Unavailable):  # the presence then ends when a sweep finds the lock free
-                await self._committer.write(Bury(worker=self.id))
+                await self._committer.write(Bury(worker=self.id, resigned=True))
             self._witness.release()
             self._observer.note("worker stopped", worker=self.id)
 

@@ -174,9 +174,14 @@ class Renew(_Value, frozen=True):
 
 
 class Bury(_Value, frozen=True):
-    """A worker is dead (its session lock is free): its leases expire now and its presence ends."""
+    """A worker is dead (its session lock is free): its leases expire now and its presence ends.
+
+    Where a lock can be lost and taken again by a living worker, nothing happens to one that holds it by now.
+    `resigned`: the worker says so itself, while it still holds its lock.
+    """
 
     worker: WorkerId
+    resigned: bool = False
 
 
 class Rehome(_Value, frozen=True):
@@ -258,6 +263,7 @@ class Refused(_Value, frozen=True, tag="refused"):
         "limit",
         "not_in_doubt",
         "read_only",
+        "alive",
     ]
     reason: str
 

@@ -12,10 +12,13 @@ import pytest
 from tests.adapters.postgres.cutting import Way
 from tests.contracts.world import BLUE, GREEN, ManualClock, World, done, submission
 from watership.adapters.postgres import PostgresStore
-from watership.durable.ids import DeploymentId, EntryId, RunId, WorkerId
+from watership.durable.events import StepDone
+from watership.durable.ids import DeploymentId, EntryId, Key, RunId, WorkerId
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Cancel,
+    Claim,
+    Claimed,
     Done,
     Duplicate,
     Finish,
@@ -219,3 +222,50 @@ async def test_times_are_the_databases_own_however_late_its_answers_were_heard(t
     *_, entry = await two.other.store.journal(run.id)
     assert before <= entry.at <= after
     assert before <= (await two.other.run("b")).created_at <= after
+
+
+async def waiting_one(two: Two) -> Claim:
+    """A claim that names a run which the broker could have told of; a process looks before it decides it."""
+    await two.one.submit("waiting")
+    return two.one.claiming(runs=(RunId("waiting"),))
+
+
+async def test_a_claim_beside_a_submission_does_not_vouch_for_weights_that_are_no_longer_in_force(
+    two: Two,
+) -> None:
+    await two.one.outcome(submission("before"))
+    told = await waiting_one(two)
+    await two.other.store.set_weights({BLUE: 100}, epoch=2)
+    written = await two.one.write(submission("a"), told)
+    assert isinstance(written.outcomes[0], Submitted)
+    assert written.outcomes[0].deployment == BLUE
+
+
+async def test_a_claim_beside_a_submission_does_not_vouch_for_a_switch_that_is_read_only(two: Two) -> None:
+    told = await waiting_one(two)
+    await two.other.store.set_readonly(True)
+    written = await two.one.write(submission("a"), told)
+    assert isinstance(written.outcomes[0], Refused)
+    assert written.outcomes[1] == Claimed(runs=())
+
+
+async def test_a_claim_beside_a_submission_does_not_vouch_for_a_switch_that_is_armed(two: Two) -> None:
+    told = await waiting_one(two)
+    await two.other.store.set_weights({BLUE: 100}, epoch=2, hold_seconds=0.2, last_safe={GREEN: 100})
+    await asyncio.sleep(0.3)
+    written = await two.one.write(submission("a"), told)
+    assert isinstance(written.outcomes[0], Submitted)
+    assert written.outcomes[0].deployment == GREEN
+
+
+async def test_what_was_claimed_is_told_though_the_next_write_fails(two: Two) -> None:
+    run = await two.one.running("a")
+    told = await waiting_one(two)
+    broken = StepDone(key=Key("s/1"), name="s", identity="i", value=object())  # type: ignore[arg-type]
+    failing = two.other.appending(run, broken, children=[submission("child")])
+    written = await two.one.write(told, failing)
+    (claimed,) = written.outcomes
+    assert isinstance(claimed, Claimed)
+    assert [it.run.id for it in claimed.runs] == ["waiting"]
+    with pytest.raises(TypeError):
+        await two.one.write(failing)

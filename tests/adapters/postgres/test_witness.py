@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from tests.contracts.world import GREEN, POOL
+from tests.contracts.world import GREEN, POOL, ManualClock, World
 from watership.adapters.postgres import PostgresStore, PostgresWitness
 from watership.adapters.postgres import witness as witnesses
+from watership.adapters.postgres.locks import worker_key
 from watership.adapters.postgres.schema import PostgresSchema
+from watership.adapters.postgres.statements import GONE
 from watership.adapters.postgres.witness import FREE_SECONDS
 from watership.durable.ids import WorkerId
-from watership.durable.writes import Renew
+from watership.durable.writes import Bury, Done, Refused, Renew, Written
 from watership.errors import Conflict, Unavailable
 from watership.testing.servers import PostgresServer
 
@@ -187,3 +189,39 @@ async def test_without_a_server_nothing_is_held(url: str) -> None:
         await nowhere.hold(ANN)
     assert not nowhere.held()
     assert await nowhere.dead([BOB]) == frozenset()
+
+
+async def test_one_that_has_taken_its_lock_again_is_not_buried_by_who_saw_it_free(url: str) -> None:
+    mine, other = PostgresWitness(url), PostgresWitness(url)
+    async with await PostgresStore.open(url) as store:
+        world = World(store, ManualClock())
+        await mine.hold(ANN)
+        await other.hold(BOB)
+        await heard_of(url, ANN)
+        assert not await other.dead([ANN])
+        await world.submit("a")
+        await world.claim(worker=ANN)
+        before = await world.run("a")
+        await cut(url, ANN)
+        await until(lambda: other.dead([ANN]))
+        await mine.hold(ANN)
+        buried = await world.outcome(Bury(worker=ANN))
+        assert isinstance(buried, Refused)
+        assert buried.code == "alive"
+        assert await world.run("a") == before
+    mine.release()
+    other.release()
+
+
+async def test_while_one_is_being_buried_it_cannot_take_its_lock_again(url: str) -> None:
+    mine = PostgresWitness(url)
+    async with await PostgresStore.open(url) as store:
+        burying = await asyncpg.connect(url)
+        async with burying.transaction():
+            assert await burying.fetchval(GONE, worker_key(ANN), ANN)
+            with pytest.raises(Conflict):
+                await mine.hold(ANN)
+        await mine.hold(ANN)
+        assert await store.write([Bury(worker=ANN, resigned=True)]) == Written(outcomes=(Done(count=0),))
+        await burying.close()
+    mine.release()

@@ -24,6 +24,7 @@ class Fault(StrEnum):
     POSTGRES_KILLED = "postgres killed"
     POSTGRES_FROZEN = "postgres frozen"
     STORM = "connection storm"
+    SESSIONS_ENDED = "workers' sessions ended"
     BROKER_RESTARTED = "broker restarted"
     BROKER_KILLED = "broker killed"
     BROKER_ALARM = "broker alarm"

@@ -36,6 +36,11 @@ NO_MEMORY, MEMORY = "0.00001", "0.4"
 """Parts of the machine's memory above which RabbitMQ blocks publishers: at once, and its default."""
 
 
+END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name NOT LIKE '% writer' AND pid IN (
+  SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted)"""
+
+
 class RealServers:
     """The servers as they stand, and how each of the faults befalls them. Nothing here blocks the loop."""
 
@@ -63,6 +68,7 @@ class RealServers:
             Fault.POSTGRES_KILLED: lambda: _kill(self._postgres, strike.seconds),
             Fault.POSTGRES_FROZEN: lambda: _freeze(self._postgres, strike.seconds),
             Fault.STORM: lambda: self._storm(strike.seconds),
+            Fault.SESSIONS_ENDED: lambda: asyncio.to_thread(self._end_sessions),
             Fault.BROKER_RESTARTED: lambda: asyncio.to_thread(self._rabbit.restart),
             Fault.BROKER_KILLED: lambda: _kill(self._rabbit, strike.seconds),
             Fault.BROKER_ALARM: lambda: self._alarm(strike.seconds),
@@ -92,6 +98,11 @@ class RealServers:
 
     def _count(self, table: str) -> str:
         return self._postgres.sql(f"SELECT count(*) FROM {table}", url=self._urls["postgres"])  # noqa: S608 - our own
+
+    def _end_sessions(self) -> int:
+        """Of the sessions whose locks say that workers live; the workers go on. How many there were."""
+        ended = self._postgres.sql(END_SESSIONS, url=self._urls["postgres"])
+        return len(ended.split())
 
     def _immediate(self) -> None:
         # "Immediate": no checkpoint, no goodbye; it recovers from its log at the next start.

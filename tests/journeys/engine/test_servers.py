@@ -9,6 +9,7 @@ from dataclasses import replace
 from random import Random
 
 import aio_pika
+import asyncpg
 import pytest
 
 from tests.journeys.engine.faults import LINKS, PROCESSES, Fault, Server, Strike
@@ -116,3 +117,14 @@ async def test_dead_letters_are_read_and_stay(door: FrontDoor) -> None:
 
     assert await door.dead() == await door.dead() == {"bad-1", "bad-2"}
     assert [each.kind for each in misplaced({"bad-1", "bad-3"}, await door.dead())] == ["lost", "left over"]
+
+
+async def test_the_sessions_that_hold_locks_are_ended_and_no_others(servers: RealServers) -> None:
+    url = servers.by_name("postgres").url  # type: ignore[attr-defined]  # PostgreSQL's
+    holder, other = await asyncpg.connect(url), await asyncpg.connect(url)
+    await holder.fetchval("SELECT pg_advisory_lock(1)")
+    await servers.strike(strike(Fault.SESSIONS_ENDED))
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        await holder.fetchval("SELECT 1")
+    assert await other.fetchval("SELECT 1") == 1
+    await other.close()

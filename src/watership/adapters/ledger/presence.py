@@ -10,7 +10,7 @@ from watership.adapters.ledger.bounds import PRESENCE_KEPT
 from watership.adapters.ledger.change import Transaction
 from watership.durable.ids import RunId
 from watership.durable.states import RunState
-from watership.durable.writes import Bury, Done, Rehome, Renew, Renewed
+from watership.durable.writes import Bury, Done, Refused, Rehome, Renew, Renewed
 
 
 def renew(tx: Transaction, write: Renew) -> Renewed:
@@ -35,8 +35,10 @@ def renew(tx: Transaction, write: Renew) -> Renewed:
     return Renewed(lost=frozenset(lost), inboxes=inboxes, cancelled=frozenset(cancelled))
 
 
-def bury(tx: Transaction, write: Bury) -> Done:
+def bury(tx: Transaction, write: Bury) -> Done | Refused:
     """Let the worker's leases run out now, so that others may claim what it held."""
+    if not (write.resigned or tx.rows.gone(write.worker)):
+        return Refused(code="alive", reason=f"Worker {write.worker} may live: it has its session lock.")
     held = tx.rows.leased(write.worker)
     for run in held:
         tx.rows.put(replace(run, lease_until=tx.now))

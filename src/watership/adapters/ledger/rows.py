@@ -100,6 +100,9 @@ class BookRows(Protocol):
 
     def drop_worker(self, worker: WorkerId) -> None: ...
 
+    def gone(self, worker: WorkerId) -> bool:
+        """Whether nobody has the worker's session lock, from now to the commit; True where none can be had again."""
+
     def forget_workers(self, before: datetime) -> None: ...
 
     def intake(self) -> IntakeState: ...

@@ -188,6 +188,9 @@ class MemoryRows:
         if worker in self.workers:
             self._remove(self.workers, worker)
 
+    def gone(self, worker: WorkerId) -> bool:
+        return True
+
     def forget_workers(self, before: datetime) -> None:
         for worker in [worker for worker, (_, seen_at) in self.workers.items() if seen_at <= before]:
             self._remove(self.workers, worker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from watership.adapters.ledger.rows import Request
-from watership.adapters.postgres.needs import InjectionNeed, IntakeNeed, NotLoaded, RequestNeed
+from watership.adapters.postgres.needs import GoneNeed, InjectionNeed, IntakeNeed, NotLoaded, RequestNeed
 from watership.adapters.postgres.undo import Undo
 from watership.durable.ids import RunId, WorkerId
 from watership.durable.writes import Renew
@@ -26,6 +26,7 @@ class BookSheet:
         self.new_injections: dict[RunId, RunId] = {}
         self.workers: dict[WorkerId, tuple[Renew, datetime] | None] = {}
         """Who was heard of, and None for who was buried."""
+        self.gone_workers: dict[WorkerId, bool] = {}
         self.workers_before: datetime | None = None
         self.requests_before: tuple[datetime, int] | None = None
         """Until when old rows go, and how many of them: each new key adds to the number."""
@@ -71,6 +72,11 @@ class BookSheet:
 
     def drop_worker(self, worker: WorkerId) -> None:
         self._undo.set(self.workers, worker, None)
+
+    def gone(self, worker: WorkerId) -> bool:
+        if worker not in self.gone_workers:
+            raise NotLoaded(GoneNeed(worker))
+        return self.gone_workers[worker]
 
     def forget_workers(self, before: datetime) -> None:
         self.workers_before = before

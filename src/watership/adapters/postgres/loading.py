@@ -20,6 +20,7 @@ from watership.adapters.postgres.locks import (
     lock_exclusively,
     lock_shared,
     request_key,
+    worker_key,
 )
 from watership.adapters.postgres.needs import (
     ChildrenNeed,
@@ -27,6 +28,7 @@ from watership.adapters.postgres.needs import (
     DueNeed,
     EntryNeed,
     FreeNeed,
+    GoneNeed,
     HistoryNeed,
     InjectionNeed,
     IntakeNeed,
@@ -120,10 +122,10 @@ class Loader:
         return self._note_turns(conversations, facts[8])
 
     async def see(self, wanted: Sequence[RunId]) -> None:
-        """Read these runs with their histories, and the intake's row, without locking anything."""
+        """Read these runs with their histories, and the intake's row, into an empty sheet; lock nothing."""
         rows = await self._db.fetch(statements.SEEN, texts(wanted))
         self._note_time(rows[0][30])
-        self._sheet.intakes[:] = [intake_of(rows[0][31:36])]
+        self._sheet.intakes.append(intake_of(rows[0][31:36]))
         await self._know_whole([row for row in rows if row[0] is not None])
         self._sheet.absent.update(run_id for run_id in wanted if run_id not in self._sheet.now)
 
@@ -162,6 +164,9 @@ class Loader:
             case IntakeNeed():
                 await self._db.execute(lock_shared(INTAKE_KEY))
                 await self.read_facts((), (), (), intake=True)
+            case GoneNeed(worker):
+                gone = await self._value(statements.GONE, worker_key(worker), worker)
+                self._sheet.gone_workers[worker] = gone
             case EntryNeed() | SignalNeed() | ChildrenNeed():
                 await self._look(need)
             case OpenChildrenNeed() | LeasedNeed() | UnclaimedNeed():

@@ -109,6 +109,13 @@ class UnclaimedNeed:
     deployment: DeploymentId
 
 
+@dataclass(frozen=True, slots=True)
+class GoneNeed:
+    """The session lock of a worker, taken until the commit if nobody has it."""
+
+    worker: WorkerId
+
+
 Need = (
     RunNeed
     | FreeNeed
@@ -124,6 +131,7 @@ Need = (
     | OpenChildrenNeed
     | LeasedNeed
     | UnclaimedNeed
+    | GoneNeed
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from watership.adapters.ledger import Transaction
 from watership.adapters.postgres.attempt import Guessed, attempt
@@ -52,24 +53,34 @@ class Draft:
 async def draft(db: Connection, writes: Sequence[Write], memory: Memory, clock: Clock | None) -> Draft | None:
     """Decide what can be, up to the first write that cannot; None if there is nothing.
 
-    It reads only what a broker told of: nobody here remembers that, and a lease begins by the database's own clock.
+    It looks only at runs that a broker told of, which nobody here remembers: at all of them at once, with the intake's
+    row and the time, so that one draft rests on one row and one time, and a lease begins by the database's own clock.
     """
-    now = clock.now() if clock is not None else memory.clock.now()
-    if now is None:
-        return None
     sheet = Sheet(sure=False)
-    if memory.intake is not None:
-        sheet.intakes.append(memory.intake)
-    found, loader = Draft(sheet, Transaction(sheet, now)), Loader(db, sheet, clock, memory)
+    loader = Loader(db, sheet, clock, memory)
+    told = [run_id for write in writes if isinstance(write, Claim) for run_id in write.runs or ()]
+    if told:
+        await loader.see(told)
+        now = loader.now()
+    else:
+        sheet.intakes.extend([] if memory.intake is None else [memory.intake])
+        reckoned = memory.clock.now() if clock is None else clock.now()
+        if reckoned is None:
+            return None
+        now = reckoned
+    found = decide(sheet, writes, memory, now)
+    return found if found.outcomes else None
+
+
+def decide(sheet: Sheet, writes: Sequence[Write], memory: Memory, now: datetime) -> Draft:
+    """What comes of the first writes, over what the sheet and the memory hold."""
+    found = Draft(sheet, Transaction(sheet, now))
     for write in writes:
-        if isinstance(write, Claim) and write.runs is not None:
-            await loader.see(write.runs)
-            found.tx.now = loader.now()
         outcome = _decide(found, write, memory)
         if outcome is None:
             break
         found.outcomes.append(outcome)
-    return found if found.outcomes else None
+    return found
 
 
 def _decide(found: Draft, write: Write, memory: Memory) -> Outcome | None:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from watership.adapters.ledger.columns import moment
 
-RECKONED_SECONDS = 5.0
-"""How long an answer is built upon: in so short a time two clocks do not part by as much as a round trip takes."""
+RECKONED_SECONDS = 6.0
+"""How long an answer is built upon: from one renewal of the leases to the next; two clocks hardly part meanwhile."""
 
 
 class Reckoning:

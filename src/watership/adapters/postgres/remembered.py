@@ -32,7 +32,8 @@ class RememberedRun(NamedTuple):
 
 
 class RememberedRuns:
-    """The running runs that this process claimed or wrote to. While its revision is the same, a row is the same."""
+    """The running runs that this process claimed or wrote to. While its revision is the same, a row is the
+    same, but for the time of its last change, which the database writes."""
 
     def __init__(self) -> None:
         self._rows: OrderedDict[RunId, RememberedRun] = OrderedDict()

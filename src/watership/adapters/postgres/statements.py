@@ -47,6 +47,10 @@ SELECT run_id, number, id, name, value, at FROM signals WHERE run_id = ANY($1::t
 INPUT = "SELECT input FROM runs WHERE id = $1"
 ENTRY = "SELECT EXISTS (SELECT 1 FROM appends WHERE run_id = $1 AND entry_id = $2)"
 SIGNAL = "SELECT EXISTS (SELECT 1 FROM signals WHERE run_id = $1 AND id = $2)"
+# A server that has not heard of the worker since its own start knows nothing of its lock either.
+GONE = """
+SELECT pg_try_advisory_xact_lock($1) AND NOT EXISTS (
+  SELECT 1 FROM workers WHERE id = $2 AND database_started <> pg_postmaster_start_time())"""
 # Everything that advisory locks keep still, with the time: small, and asked for in one go.
 FACTS = f"""
 SELECT {NOW}, weights, epoch, until, last_safe, readonly,

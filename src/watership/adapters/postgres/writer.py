@@ -58,24 +58,38 @@ class Writer:
         pool.on_loss = self._memory.forget
 
     async def write(self, writes: Sequence[Write]) -> Written:
-        """Commit the writes; in two transactions if only the first of them can be decided without a lock."""
-        drafted = await self._write_draft(writes)
-        rest = writes if drafted is None else writes[len(drafted.outcomes) :]
-        if drafted is None or rest:
-            locked = await self._lock_and_write(rest)
-            return locked if drafted is None else joined(drafted, locked)
-        return drafted
+        """Commit the writes; in two transactions if only the first of them can be decided without a lock.
+
+        Where the second one fails the outcomes are those of the first: the others may be given again.
+        """
+        known = False
+        try:
+            drafted = await self._write_draft(writes)
+        except Again as outdated:
+            drafted, known = None, outdated.known
+        if drafted is None:
+            return await self._lock_and_write(writes, sure=known)
+        rest = writes[len(drafted.outcomes) :]
+        if not rest:
+            return drafted
+        try:
+            return joined(drafted, await self._lock_and_write(rest))
+        except Exception:  # noqa: BLE001 - whoever gives the rest again hears of it; what is committed is told now
+            return drafted
 
     async def _write_draft(self, writes: Sequence[Write]) -> Written | None:
-        """The first of the writes, committed; None if nothing could be decided, or something was not as it was seen."""
+        """The first of the writes, committed; None if nothing could be decided.
+
+        Raises Again where something was not as it was seen last; then nothing was written.
+        """
         found: Draft | None = None
 
         async def work(db: Session) -> Written | None:
             nonlocal found
             found = await draft(db, writes, self._memory, self._clock)
-            return (
-                None if found is None else await write_draft(db, found, self._memory, self._clock, self._tell)
-            )
+            if found is None:
+                return None
+            return await write_draft(db, found, self._memory, self._clock, self._tell)
 
         try:
             written = await self._once(work)
@@ -83,22 +97,21 @@ class Writer:
             assert found is not None
             self._memory.runs.drop(found.sheet.stored)
             self._memory.intake = None
-            return None
+            raise
         if found is not None:
             remember(self._memory, found.sheet)
         return written
 
-    async def _lock_and_write(self, writes: Sequence[Write]) -> Written:
+    async def _lock_and_write(self, writes: Sequence[Write], *, sure: bool = False) -> Written:
         async def work(db: Session, *, sure: bool) -> tuple[Written, Sheet]:
             return await write(db, writes, self._memory, clock=self._clock, tell=self._tell, sure=sure)
 
-        written, sheet = await self.transact(work)
+        written, sheet = await self.transact(work, sure=sure)
         remember(self._memory, sheet)
         return written
 
-    async def transact(self, work: Work[T]) -> T:
+    async def transact(self, work: Work[T], *, sure: bool = False) -> T:
         """Commit what `work` does from BEGIN on; do it again where it met another transaction."""
-        sure = False
         for left in reversed(range(TRIES)):
             try:
                 return await self._once(partial(work, sure=sure))

@@ -73,6 +73,9 @@ class BookTable:
     def drop_worker(self, worker: WorkerId) -> None:
         self._db.execute("DELETE FROM workers WHERE id = ?", (worker,))
 
+    def gone(self, worker: WorkerId) -> bool:
+        return True  # a file's lock ends with its process, which does not come back
+
     def forget_workers(self, before: datetime) -> None:
         self._db.execute("DELETE FROM workers WHERE seen_at <= ?", (micros(before),))
 
