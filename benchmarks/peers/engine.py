@@ -57,7 +57,7 @@ async def _watership(place: Place) -> AsyncIterator[Run]:
     """Committer and worker; a client hears the bell of a run's end. All results are read back afterwards."""
     from benchmarks import on_watership
     from benchmarks.peers.on_watership import PEER
-    from watership.api.process import look_for_garbage_less_often
+    from watership.wiring.process import look_for_garbage_less_often
 
     look_for_garbage_less_often()  # as every process of ours does
     await asyncio.to_thread(PEER.prepare, place)

@@ -109,6 +109,12 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Why there are fewer times than kills: after the first job that nobody took over there are no more."""
 
 
+class Survival(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Of all runs that were accepted, how many were lost or wrong after a SIGKILL of PostgreSQL."""
+
+    lost: int
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """There are no figures, and why."""
 
@@ -117,5 +123,5 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     error: str
 
 
-Figure = Jobs | Engine | Path | Steady | Recovery | Failed
+Figure = Jobs | Engine | Path | Steady | Recovery | Survival | Failed
 Figures = list[Figure]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from benchmarks.figures import Spread, percentile
 from benchmarks.peers.figures import Cost, Engine, Failed, Figures, Jobs, Path, Recovery, Steady
-from benchmarks.peers.goals import GOALS, Goal, costs
+from benchmarks.peers.goals import GOALS, Goal
 from benchmarks.peers.grounds import Conditions
 from benchmarks.peers.peer import TITLES
 
@@ -172,7 +172,7 @@ def _profiles(figures: Figures, values: Mapping[str, float]) -> Iterable[str]:
     rows = [
         (goal.title, f"{profile(spent)} µs/run; others {_others(spent)} cores")
         for goal in GOALS
-        if not goal.reached(values.get(goal.name)) and (spent := costs(figures, goal.name))
+        if not goal.reached(values.get(goal.name)) and (spent := goal.costs(figures))
     ]
     if rows:
         yield "Where the CPU went, for the goals that were missed"

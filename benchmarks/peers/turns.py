@@ -15,7 +15,7 @@ import msgspec
 from benchmarks.peers import survival
 from benchmarks.peers.cases import MEASUREMENT_SECONDS, Case, Plan
 from benchmarks.peers.engine import PEERS as ENGINES
-from benchmarks.peers.figures import Failed, Figures
+from benchmarks.peers.figures import Failed, Figures, Survival
 from benchmarks.peers.goals import CELERY, US
 from benchmarks.peers.grounds import Grounds
 from benchmarks.peers.place import Place
@@ -52,10 +52,10 @@ class Turns:
                 )
                 self._measure(kind, peer, min(left, MEASUREMENT_SECONDS))
 
-    def lost(self) -> int | None:
-        """SIGKILL PostgreSQL, start it on its disk, look for every accepted run; None if none was accepted at all."""
+    def crash(self) -> None:
+        """SIGKILL PostgreSQL, start it on its disk, look for every accepted run; no figure if none was accepted."""
         if not self.kept:
-            return None
+            return
         self._grounds.crash_postgres()
         found: list[str] = []
         for folder in self.kept:
@@ -63,7 +63,7 @@ class Turns:
             found.extend(asyncio.run(survival.wrong(kept.postgres, kept.runs, kept.steps)))
         for each in found[:5]:
             say(f"lost: {each}")
-        return len(found)
+        self.figures.append(Survival(lost=len(found)))
 
     def _measurements(self, repetition: int) -> Iterator[tuple[str, str]]:
         # What is required comes first, then what the goals are about: the time of all may be up before the last.

@@ -9,8 +9,8 @@ from dataclasses import replace
 from tests.api.world import world
 from watership.adapters.structlog import Fanout, StructlogObserver
 from watership.api.given import CustomRoute
-from watership.api.process import run
-from watership.api.server import HttpServer, serve
+from watership.api.server import HttpServer
+from watership.wiring.process import run, stop_signals, urgently
 
 
 async def slow(params: dict[str, str]) -> object:
@@ -23,12 +23,12 @@ async def slow(params: dict[str, str]) -> object:
 async def main() -> None:
     async with world(open=True, routes=[CustomRoute("GET", "/slow", slow)]) as w:
         service = replace(w.service, observer=Fanout(w.service.observer, StructlogObserver(form="json")))
-
-        def ready(server: HttpServer) -> None:
-            print(server.port, flush=True)  # noqa: T201 - how the test learns the port
-
-        cut = await serve(service, host="127.0.0.1", port=0, drain_seconds=float(sys.argv[1]), ready=ready)
-        print(f"cut {cut}", flush=True)  # noqa: T201
+        async with HttpServer(service, host="127.0.0.1", port=0) as server:
+            with stop_signals() as stop:
+                print(server.port, flush=True)  # noqa: T201 - how the test learns the port
+                await stop.asked.wait()
+                cut = await urgently(stop, server.drain(float(sys.argv[1])), server.hurry)
+                print(f"cut {cut}", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

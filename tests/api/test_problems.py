@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import traceback
 from collections.abc import AsyncIterator
 
 import pytest
@@ -90,6 +91,20 @@ async def test_an_answer_that_never_comes_is_given_up() -> None:
 
     async with world(routes=[CustomRoute("GET", "/hang", hang)], limits=Limits(answer_seconds=0.01)) as w:
         check(await w.http.get("/hang", headers=w.bearer("reader")), 504, "timed_out")
+
+
+async def test_a_timeout_of_an_own_route_is_its_own_error_and_not_our_patience() -> None:
+    async def dial(params: dict[str, str]) -> object:
+        raise TimeoutError("the peer of this route did not answer")
+
+    async with world(routes=[CustomRoute("GET", "/dial", dial)]) as w:
+        answer = await w.http.get("/dial", headers=w.bearer("reader"))
+        check(answer, 500, "internal")
+        (note,) = w.notes.named("request failed")
+        assert note["request_id"] == answer.headers["x-request-id"]
+        error = note["error"]
+        assert isinstance(error, TimeoutError)
+        assert traceback.extract_tb(error.__traceback__)[-1].name == "dial"
 
 
 async def test_own_routes_get_path_and_query_and_answer_what_they_like() -> None:

@@ -15,7 +15,7 @@ from benchmarks.load import WrongResult
 from benchmarks.peers import goals
 from benchmarks.peers.cases import FULL, JOBS, QUICK
 from benchmarks.peers.connection import Answer, Broken, Connection, connect
-from benchmarks.peers.figures import Cost, Engine, Failed, Figures, Jobs, Path, Recovery, Steady
+from benchmarks.peers.figures import Cost, Engine, Failed, Figures, Jobs, Path, Recovery, Steady, Survival
 from benchmarks.peers.jobs import compare, latency
 from benchmarks.peers.marks import mark, marks
 from benchmarks.peers.meter import Meter, Reading, pss_megabytes
@@ -68,11 +68,11 @@ def everything() -> Figures:
     recovery = Recovery(
         peer="watership", milliseconds=(100.0,), megabytes=(45.0,), processes=1, import_milliseconds=(350.0,)
     )
-    return [*celery, *paths, *engines, steady, recovery]
+    return [*celery, *paths, *engines, steady, recovery, Survival(lost=0)]
 
 
 def test_every_goal_is_reached_by_figures_that_are_just_good_enough() -> None:
-    assert goals.missed(goals.values(everything(), lost=0)) == []
+    assert goals.missed(goals.values(everything())) == []
 
 
 def test_a_goal_that_was_not_measured_is_missed_and_what_is_required_of_it_is_fatal() -> None:
@@ -81,14 +81,15 @@ def test_a_goal_that_was_not_measured_is_missed_and_what_is_required_of_it_is_fa
 
 
 def test_runs_that_were_not_looked_for_after_the_crash_are_not_taken_for_survivors() -> None:
-    assert goals.missed(goals.values(everything(), lost=None)) == ["lost"]
-    assert goals.missed(goals.values(everything(), lost=1)) == ["lost"]
+    unlooked: Figures = [each for each in everything() if not isinstance(each, Survival)]
+    assert goals.missed(goals.values(unlooked)) == ["lost"]
+    assert goals.missed(goals.values([*unlooked, Survival(lost=1)])) == ["lost"]
 
 
 def test_the_goal_over_celery_needs_both_of_its_rows_and_is_measured_by_the_better_one() -> None:
-    assert goals.values(everything(), lost=0)["path_over_celery"] == 3_000 / 900
+    assert goals.values(everything())["path_over_celery"] == 3_000 / 900
     one_row = [each for each in everything() if not (isinstance(each, Jobs) and each.peer == "celery-redis")]
-    assert "path_over_celery" in goals.missed(goals.values(one_row, lost=0))
+    assert "path_over_celery" in goals.missed(goals.values(one_row))
 
 
 def test_a_job_that_nobody_took_over_is_no_recovery_however_quick_the_others_were() -> None:
@@ -96,25 +97,25 @@ def test_a_job_that_nobody_took_over_is_no_recovery_however_quick_the_others_wer
         msgspec.structs.replace(each, not_recovered="not within 20 s") if isinstance(each, Recovery) else each
         for each in everything()
     ]
-    assert goals.missed(goals.values(figures, lost=0)) == ["recovery"]
-    assert "not within 20 s" in render(figures, goals.values(figures, lost=0), None, "2 cores")
+    assert goals.missed(goals.values(figures)) == ["recovery"]
+    assert "not within 20 s" in render(figures, goals.values(figures), None, "2 cores")
 
 
 def test_the_worst_repetition_counts_for_what_must_never_happen() -> None:
     figures = [*everything(), a_path(1_000, 2_500), a_path(1_000, 2_500, errors=1)]
-    assert goals.values(figures, lost=0)["errors_1000"] == 1
-    assert goals.missed(goals.values(figures, lost=0)) == ["errors_1000"]
+    assert goals.values(figures)["errors_1000"] == 1
+    assert goals.missed(goals.values(figures)) == ["errors_1000"]
 
 
 def test_less_than_the_required_is_fatal_and_less_than_the_goal_is_not() -> None:
     slow = [each for each in everything() if not (isinstance(each, Path) and each.connections == 64)]
-    assert goals.fatal(goals.values([*slow, a_path(64, 2_700)], lost=0)) == []
-    assert goals.fatal(goals.values([*slow, a_path(64, 999)], lost=0)) == ["path_64", "path_over_celery"]
+    assert goals.fatal(goals.values([*slow, a_path(64, 2_700)])) == []
+    assert goals.fatal(goals.values([*slow, a_path(64, 999)])) == ["path_64", "path_over_celery"]
 
 
 def test_the_table_shows_medians_with_their_range_and_no_row_for_who_failed() -> None:
     figures = [*everything(), Failed(peer="taskiq", kind="jobs", error="ended with 1: no route")]
-    text = render(figures, goals.values(figures, lost=0), None, "2 cores")
+    text = render(figures, goals.values(figures), None, "2 cores")
     assert "3,000 [2,000..4,000]" in text
     assert "taskiq, jobs: ended with 1: no route" in text
     assert TITLES["taskiq"] not in text
@@ -123,10 +124,10 @@ def test_the_table_shows_medians_with_their_range_and_no_row_for_who_failed() ->
 def test_a_missed_goal_is_printed_with_the_processes_that_used_the_cpu_the_most_first() -> None:
     slow = [each for each in everything() if not (isinstance(each, Path) and each.connections == 64)]
     slow.append(a_path(64, 2_700))
-    text = render(slow, goals.values(slow, lost=0), None, "2 cores")
+    text = render(slow, goals.values(slow), None, "2 cores")
     assert "Where the CPU went" in text
     assert profile([COST]) == "worker 250 + postgres 150 + serve 100"
-    assert "Where the CPU went" not in render(everything(), goals.values(everything(), lost=0), None, "")
+    assert "Where the CPU went" not in render(everything(), goals.values(everything()), None, "")
 
 
 def test_figures_come_back_from_the_process_that_measured_as_they_were() -> None:

@@ -101,6 +101,14 @@ class FanoutSuite:
                 here.publish("a", message)
             assert [await next_word(ear) for _ in sent] == sent
 
+    async def test_the_same_word_said_twice_is_heard_twice(self, two: tuple[Fanout, Fanout]) -> None:
+        here, there = two
+        async with there.listen("a") as ear:
+            await heard(here, "a", ear)
+            for word in (b"had", b"had", b"the"):
+                here.publish("a", word)
+            assert [await next_word(ear) for _ in range(3)] == [b"had", b"had", b"the"]
+
     async def test_a_listener_that_is_slow_is_told_of_the_gap(self, two: tuple[Fanout, Fanout]) -> None:
         here, _ = two
         async with here.listen("a") as ear:

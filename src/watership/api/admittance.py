@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from watership.api.asked import Asked
 from watership.api.endpoint import KEY_CHARACTERS, Call, Endpoint
 from watership.api.given import PUBLIC, Limits, Service
-from watership.api.patience import Patience
+from watership.api.patience import Late, Patience
 from watership.api.problems import BodyTooSlow, PayloadTooLarge, TooSlow
 from watership.api.rates import within_rate
 from watership.errors import BadInput, NotAllowed
@@ -57,7 +57,7 @@ class Admittance:
         try:
             with self._answer.wait(task):
                 return await endpoint.serve(call)
-        except TimeoutError:
+        except Late:
             raise TooSlow(f"The answer took longer than {self._answer.seconds:g} seconds.") from None
 
     def identify(self, asked: Asked) -> Identity:
@@ -91,7 +91,7 @@ class Admittance:
         try:
             with self._body.wait(task):
                 return await _whole(asked, limits)
-        except TimeoutError:
+        except Late:
             raise BodyTooSlow(
                 f"The body took longer than {limits.body_seconds:g} seconds to arrive."
             ) from None

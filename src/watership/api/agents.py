@@ -203,6 +203,10 @@ _NARROWING = frozenset({"limit", "after", "state", "agent", "deployment", "conve
 
 def agent_endpoints() -> list[Endpoint]:
     """Everything under /api/v1 that concerns agents."""
+    return [*_message_endpoints(), *_run_endpoints()]
+
+
+def _message_endpoints() -> list[Endpoint]:
     return [
         Endpoint(
             method="GET",
@@ -231,6 +235,12 @@ def agent_endpoints() -> list[Endpoint]:
             gives=MessageList,
             query=_NARROWING,
         ),
+    ]
+
+
+def _run_endpoints() -> list[Endpoint]:
+    """Of runs, and of the workers that execute them."""
+    return [
         Endpoint(
             method="GET",
             path="/api/v1/runs",

@@ -7,6 +7,10 @@ from types import TracebackType
 from typing import Any
 
 
+class Late(TimeoutError):
+    """A wait was given up. A kind of its own: a TimeoutError of whoever is waited for means something else."""
+
+
 class Patience:
     """Of one loop, and of one length: who began first is late first, so that the timer knows only that one."""
 
@@ -17,7 +21,7 @@ class Patience:
         self._timer: asyncio.TimerHandle | None = None
 
     def wait(self, task: asyncio.Task[Any]) -> Wait:
-        """A `with` block of `task`, which must be the running one. Raises TimeoutError when it lasts too long."""
+        """A `with` block of `task`, which must be the running one. Raises Late when it lasts too long."""
         return Wait(self, task)
 
     def begin(self, wait: Wait, loop: asyncio.AbstractEventLoop) -> None:
@@ -42,7 +46,7 @@ class Patience:
 
 
 class Wait:
-    """Like `asyncio.timeout`: a cancellation of its own becomes TimeoutError, one from elsewhere goes on."""
+    """Like `asyncio.timeout`: a cancellation of its own becomes Late, one from elsewhere goes on."""
 
     __slots__ = ("_before", "_late", "_patience", "_task")
 
@@ -61,7 +65,7 @@ class Wait:
     ) -> None:
         self._patience.end(self)
         if self._late and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
-            raise TimeoutError from error
+            raise Late from error
 
     def give_up(self) -> None:
         self._late = True

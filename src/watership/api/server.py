@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final
@@ -17,7 +17,6 @@ import uvicorn
 
 from watership.api.given import Service
 from watership.api.health import judge, probe_all
-from watership.api.process import stop_signals
 from watership.api.service import build_app
 from watership.api.wire import WireProtocol
 from watership.errors import BadInput, Unavailable
@@ -146,29 +145,6 @@ class HttpServer:
             await self._service.clock.sleep(PROBE_AGAIN_SECONDS)
 
 
-async def serve(
-    service: Service,
-    *,
-    host: str,
-    port: int,
-    drain_seconds: float,
-    ready: Callable[[HttpServer], None] = lambda _: None,
-) -> int:
-    """Serve until a signal asks to end; how many requests had to be cut off. `ready` is told once it is true."""
-    server = HttpServer(service, host=host, port=port)
-    with stop_signals() as stop:
-        if await _unless(stop.asked, server.start()):
-            ready(server)
-            await stop.asked.wait()
-        drain = asyncio.ensure_future(server.drain(drain_seconds))
-        urgent = asyncio.ensure_future(stop.urgent.wait())
-        await asyncio.wait((drain, urgent), return_when=asyncio.FIRST_COMPLETED)
-        if not drain.done():
-            server.hurry()
-        urgent.cancel()
-        return await drain
-
-
 class _Uvicorn(uvicorn.Server):
     """uvicorn without its signal handlers."""
 
@@ -183,21 +159,6 @@ async def _within(seconds: float, wait: Coroutine[Any, Any, None]) -> None:
             await wait
     except TimeoutError:
         return
-
-
-async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Whether `work` was done before `event`; it is given up otherwise."""
-    working, asked = asyncio.ensure_future(work), asyncio.ensure_future(event.wait())
-    try:
-        await asyncio.wait((working, asked), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-            return True
-        return False
-    finally:
-        for task in (working, asked):
-            task.cancel()
-        await asyncio.gather(working, asked, return_exceptions=True)
 
 
 def _bind(host: str, port: int) -> socket.socket:

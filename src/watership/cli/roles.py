@@ -40,8 +40,8 @@ def serve(where: str | None, deployment: str | None, slot: str, host: str | None
     \b
     watership serve --app my_agents.py:app
     """
-    from watership.api.process import run
     from watership.wiring import roles
+    from watership.wiring.process import run
 
     config = _listening(read_config(), host, port)
     app, folder = chosen_app(where)
@@ -68,8 +68,8 @@ def worker(
     watership worker --app my_agents.py:app --slots 32
     watership worker --app my_agents.py:app --agents researcher,writer --http 127.0.0.1:9100
     """
-    from watership.api.process import run
     from watership.wiring import roles
+    from watership.wiring.process import run
 
     config = read_config()
     given = {"slots": slots, "agents": agents, "http": http}
@@ -93,8 +93,8 @@ def dev(where: str | None, port: int | None, reload: bool) -> int:
     watership dev --app my_agents.py:app
     curl -X POST localhost:3000/api/v1/messages -d '{"agent": "hello", "input": {"name": "Ada"}}'
     """
-    from watership.api.process import run
     from watership.wiring import roles
+    from watership.wiring.process import run
 
     config = _listening(read_config(), None, port)
     app, folder = chosen_app(where)

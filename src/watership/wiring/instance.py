@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 
 from watership.adapters.files.builds import read_build_file
-from watership.api.process import run
 from watership.config import load
 from watership.errors import WatershipError
 from watership.wiring import roles
 from watership.wiring.application import load_app
+from watership.wiring.process import run
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

@@ -19,7 +19,6 @@ from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
 from watership.api.given import CustomRoute, Facts, Limits, Service
-from watership.api.process import stop_signals
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
 from watership.durable.ports import Runs
@@ -31,6 +30,7 @@ from watership.fleet.hot import HotRuns, warming
 from watership.fleet.identity import Tokens
 from watership.wiring.engines import use_pydantic_ai
 from watership.wiring.kernel import Kernel, open_kernel
+from watership.wiring.process import stop_signals, urgently
 
 if TYPE_CHECKING:
     # Loaded where they are used: a worker without an address answers nothing and is not measured by anybody.
@@ -90,7 +90,7 @@ async def serve(config: Config, app: App, place: Place) -> None:
             place.announce("ready", server.url.removeprefix("http://"))
             await stop.asked.wait()
             place.announce("draining", server.url.removeprefix("http://"))
-            await _urgently(stop.urgent, server.drain(config.worker.drain_seconds), server.hurry)
+            await urgently(stop, server.drain(config.worker.drain_seconds), server.hurry)
 
 
 async def work(config: Config, app: App, place: Place) -> None:
@@ -136,7 +136,7 @@ async def develop(
             change.cancel()
             seconds = config.worker.drain_seconds
             drains = [server.drain(seconds), *(worker.drain(seconds) for worker in workers)]
-            await _urgently(stop.urgent, asyncio.gather(*drains), server.hurry)
+            await urgently(stop, asyncio.gather(*drains), server.hurry)
         await asyncio.gather(*tasks)
         return again
 
@@ -303,13 +303,3 @@ async def _first(*waits: Awaitable[object]) -> None:
     for task in done:
         if not task.cancelled():
             task.result()
-
-
-async def _urgently(urgent: asyncio.Event, work: Awaitable[object], hurry: Callable[[], None]) -> None:
-    """Await `work`; a second signal hurries it."""
-    working, hurried = asyncio.ensure_future(work), asyncio.ensure_future(urgent.wait())
-    await asyncio.wait({working, hurried}, return_when=asyncio.FIRST_COMPLETED)
-    if not working.done():
-        hurry()
-    hurried.cancel()
-    await working

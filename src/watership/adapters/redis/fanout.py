@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
@@ -90,10 +90,9 @@ class RedisFanout:
             await self._told.wait()
             self._told.clear()
             while self._out:
-                # What is told of one topic without words, again and again, is told once.
-                batch = dict.fromkeys(self._out.popleft() for _ in range(min(BATCH, len(self._out))))
+                batch = [self._out.popleft() for _ in range(min(BATCH, len(self._out)))]
                 with suppress(Unavailable):  # lost, as it may be: listeners look at the store once a second
-                    await self._publish(list(batch))
+                    await self._publish(worth_telling(batch))
 
     async def _publish(self, batch: list[tuple[str, bytes]]) -> None:
         pipeline = self._link.client.pipeline(transaction=False)
@@ -171,6 +170,20 @@ class RedisFanout:
             case [b"subscribe", bytes(channel), _]:
                 # What happened between the listener's beginning and now was not heard here.
                 self._ears.hear(_topic(channel), GAP)
+
+
+def worth_telling(batch: Iterable[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """The batch without a topic's further gaps. Words are never left out: the same one twice is two."""
+    kept: list[tuple[str, bytes]] = []
+    gaps: set[str] = set()
+    for topic, message in batch:
+        # The store that is read at the first gap has by then what the others tell of.
+        if message == GAP and topic in gaps:
+            continue
+        if message == GAP:
+            gaps.add(topic)
+        kept.append((topic, message))
+    return kept
 
 
 def _topic(channel: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -33,7 +33,7 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """SIGTERM and SIGINT, as events of the running loop. Wiring shares them between server and workers."""
+    """SIGTERM and SIGINT, as events of the running loop, which server and workers share."""
     loop, stop = asyncio.get_running_loop(), Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -42,6 +42,16 @@ def stop_signals() -> Iterator[Stop]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+
+
+async def urgently(stop: Stop, work: Awaitable[T], hurry: Callable[[], None]) -> T:
+    """What `work` gives; a second signal hurries it."""
+    working, hurried = asyncio.ensure_future(work), asyncio.ensure_future(stop.urgent.wait())
+    await asyncio.wait({working, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        hurry()
+    hurried.cancel()
+    return await working
 
 
 def look_for_garbage_less_often() -> None:
