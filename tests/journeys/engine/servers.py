@@ -15,6 +15,7 @@ import aio_pika
 
 from tests.journeys.engine.faults import Fault, Server, Strike
 from tests.journeys.engine.front_door import DEAD, LOOK_SECONDS, FrontDoor
+from watership.errors import Unavailable
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.process import Server as Process
 from watership.testing.servers.rabbitmq import RabbitServer
@@ -35,6 +36,10 @@ KEPT = frozenset({"watership.v1.inbox", "watership.v1.dead"})
 NO_MEMORY, MEMORY = "0.00001", "0.4"
 """Parts of the machine's memory above which RabbitMQ blocks publishers: at once, and its default."""
 
+
+ANSWER_SECONDS = "20"
+TRIES = 6
+"""How long, and how often, the broker is asked for its queues."""
 
 END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name NOT LIKE '% writer' AND pid IN (
@@ -90,11 +95,17 @@ class RealServers:
 
     def queues(self) -> dict[str, int]:
         """Messages in each queue, delivered ones too."""
-        listed = self._rabbit.ctl(
-            "list_queues", "--no-table-headers", "--vhost", self._vhost, "name", "messages"
-        )
-        rows = (line.split("\t") for line in listed.splitlines() if "\t" in line)
-        return {name: int(messages) for name, messages in rows}
+        command = ("list_queues", "--timeout", ANSWER_SECONDS, "--no-table-headers", "--vhost", self._vhost)
+        for left in reversed(range(TRIES)):
+            try:
+                listed = self._rabbit.ctl(*command, "name", "messages")
+            except Unavailable:  # a queue between two leaders answers nobody, and the list waits for it
+                if not left:
+                    raise
+            else:
+                rows = (line.split("\t") for line in listed.splitlines() if "\t" in line)
+                return {name: int(messages) for name, messages in rows}
+        raise AssertionError("the last try returns or raises")
 
     def _count(self, table: str) -> str:
         return self._postgres.sql(f"SELECT count(*) FROM {table}", url=self._urls["postgres"])  # noqa: S608 - our own
