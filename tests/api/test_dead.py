@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.api.world import World, world
+from tests.api.world import GREEN, WORKER, World, world
 from watership.durable.events import Failure, StepRetried
 from watership.durable.ids import Key, RunId
 from watership.durable.states import RunState
-from watership.durable.writes import Finish, Stop
+from watership.durable.writes import Claim, Finish, Stop
 
 FIRST = Failure(kind="ConnectionError", message="no route")
 LAST = Failure(kind="StepFailed", message="three tries")
@@ -67,6 +67,18 @@ async def test_a_discarded_run_has_ended_and_a_failed_one_has_nothing_to_discard
         assert answer.json()["cancel_requested"] is True
         refused = await w.http.post(f"/api/v1/dead-letters/{failed}:discard", headers=w.bearer("operator"))
         assert (refused.status_code, refused.json()["code"]) == (409, "not_dead")
+
+
+async def test_a_poisoned_run_is_discarded_without_a_worker() -> None:
+    async with world() as w:
+        poisoned = await w.send("dig")
+        claim = Claim(
+            worker=WORKER, deployment=GREEN, pool="default", limit=9, lease_seconds=0.0, poison_limit=1
+        )
+        await w.store.write([claim])
+        await w.store.write([claim])
+        answer = await w.http.post(f"/api/v1/dead-letters/{poisoned}:discard", headers=w.bearer("operator"))
+        assert answer.json()["state"] == "cancelled"
 
 
 async def test_what_has_not_given_up_and_what_is_anothers_is_refused() -> None:

@@ -119,6 +119,14 @@ class ClaimSuite:
         assert run.failure is not None
         assert run.failure.kind == "Poison"
 
+    async def test_a_poisoned_run_can_be_ended_without_a_worker(self, world: World) -> None:
+        await world.submit("a")
+        await world.claim(poison_limit=1)
+        world.clock.go_on(LEASE)
+        assert await world.claim(poison_limit=1) == ()
+        assert await world.outcome(Cancel(run_id=RunId("a"), at_once=True)) == Done()
+        assert await world.state("a") is RunState.CANCELLED
+
     async def test_a_poisoned_run_does_not_take_a_place_in_the_claim(self, world: World) -> None:
         await world.submit("bad")
         await world.claim(poison_limit=1)

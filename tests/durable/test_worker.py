@@ -248,6 +248,26 @@ def test_a_drain_hands_a_run_over_in_the_middle_of_a_step_when_its_time_is_up() 
     play(main)
 
 
+def test_a_drain_that_is_hurried_hands_over_at_once() -> None:
+    async def body() -> object:
+        return await step(echo, 1, 600.0)
+
+    async def main() -> None:
+        async with calm_world(program(body), workers=1) as world:
+            run_id = await world.submit("p")
+            await world.clock.sleep(3.0)
+            worker = world.workers[0].worker
+            draining = asyncio.create_task(worker.drain(60.0))
+            await world.clock.sleep(1.0)
+            assert not draining.done()
+            worker.hurry()
+            await draining
+            run = await world.run(run_id)
+            assert run.state is RunState.READY and world.clock.monotonic() < 6.0
+
+    play(main)
+
+
 def test_an_unsafe_step_that_a_drain_cut_off_is_in_doubt() -> None:
     async def body() -> object:
         return await step(echo, 1, 600.0, effect=Effect.UNSAFE)

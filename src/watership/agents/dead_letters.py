@@ -23,6 +23,9 @@ from watership.fleet.identity import Identity
 GAVE_UP: Final = frozenset({RunState.STOPPED, RunState.FAILED})
 """Stopped: it diverged, is poison or outgrew a bound. Failed: its program raised, retries and all."""
 
+POISON: Final = "poison"
+"""The failure's code of a run that no worker survived."""
+
 JOURNAL_LOOK: Final = 1000
 """Entries of a journal that are searched for the first error: later ones are further from the cause."""
 
@@ -90,14 +93,19 @@ class DeadLetters:
         return await self._messages.get(submitted.run_id, identity)
 
     async def discard(self, run_id: RunId, identity: Identity) -> Run:
-        """End a stopped run for good. A failed one has ended: it stays in the history and holds nothing."""
+        """End a stopped run for good, after its compensations; a poisoned one without them, for it kills workers.
+
+        A failed one has ended: it stays in the history and holds nothing.
+        """
         run = await self._dead(run_id, identity)
         if run.state is RunState.FAILED:
             raise NotDead(
                 f"Run {run_id} has failed, which is its end: there is nothing to discard.",
                 fix="List what still can go on: watership dead list --state stopped",
             )
-        outcome = await self._committer.write(Cancel(run_id=run_id, reason=f"discarded by {identity.person}"))
+        poisoned = run.failure is not None and run.failure.code == POISON
+        ending = Cancel(run_id=run_id, reason=f"discarded by {identity.person}", at_once=poisoned)
+        outcome = await self._committer.write(ending)
         if isinstance(outcome, Refused):
             raise refusal(outcome)
         return await self._messages.get(run_id, identity)

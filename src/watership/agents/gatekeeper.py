@@ -55,7 +55,7 @@ class Gatekeeper:
         self._refusing = False
 
     def admit(self) -> None:
-        """Let one message in. Raises Overdue when too much waits, or when it has long not been known how much."""
+        """Let one message in. Raises Overdue when too much waits, Unavailable when that is not known."""
         if self._full():
             raise Unavailable(
                 "The broker takes nothing, and as much waits for it as may.",
@@ -65,7 +65,11 @@ class Gatekeeper:
         if not self._seconds:
             return
         if self._clock.monotonic() - self._looked_at > STALE_SECONDS:
-            raise Overdue("The store has not said for some seconds how much work waits.", retry_after=1.0)
+            raise Unavailable(
+                "The store does not answer: nobody knows how much work waits.",
+                fix="Look at the database: watership doctor --prod",
+                retry_after=1.0,
+            )
         if self._counted is not None:
             load = self._counted.since(let_in=self._let_in, writes=self._writes())
             refusal = decide(load, self._seconds)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": ("watership.cli.agent:agent", "Agents: list."),
     "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer."),
     "dead": ("watership.cli.dead:dead", "Dead letters: list, requeue, discard."),
+    "intake": ("watership.cli.intake:intake", "Which deployments take new work: show, set."),
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),
     "topology": ("watership.cli.topology:topology", "The broker's queues: plan, apply, verify, export."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),

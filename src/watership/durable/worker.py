@@ -106,6 +106,7 @@ class Worker:
         self._trial: asyncio.Task[None] | None = None
         self._trial_until = 0.0
         self._draining = asyncio.Event()
+        self._hurried = asyncio.Event()
 
     @property
     def holding(self) -> int:
@@ -147,10 +148,24 @@ class Worker:
         self._draining.set()
         self._room.set()
         self._held.drain()
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=seconds)
+        await self._until_idle(seconds)
         for held in tuple(self._held.runs.values()):
             await held.execution.hand_over_now()
+
+    def hurry(self) -> None:
+        """Let a drain that is under way wait no longer."""
+        self._hurried.set()
+
+    async def _until_idle(self, seconds: float) -> None:
+        """Until nothing is executed, the time is up, or somebody is in a hurry."""
+        hurried = asyncio.create_task(self._hurried.wait())
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._tasks and not hurried.done():
+            left = deadline - asyncio.get_running_loop().time()
+            waits = {*self._tasks, hurried}
+            if not (await asyncio.wait(waits, timeout=left, return_when=asyncio.FIRST_COMPLETED))[0]:
+                break
+        hurried.cancel()
 
     # --- claiming ---------------------------------------------------------------------------------------------
 

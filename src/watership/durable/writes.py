@@ -137,11 +137,13 @@ class Deliver(_Value, frozen=True):
 class Cancel(_Value, frozen=True):
     """Ask a run to end. Never claimed: it ends at once. Else a worker runs its compensations first.
 
-    Asked again of a run that was cancelled it is a Duplicate.
+    A stopped one ends without them `at_once` if that is wanted: no worker may survive them. Asked again of a run that
+    was cancelled it is a Duplicate.
     """
 
     run_id: RunId
     reason: str = ""
+    at_once: bool = False
 
 
 class Answer(_Value, frozen=True):

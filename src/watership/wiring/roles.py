@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,14 @@ async def work(config: Config, app: App, place: Place) -> None:
             place.announce("draining")
             if server is not None:
                 server.begin_draining()
-            await asyncio.gather(*(worker.drain(config.worker.drain_seconds) for worker in workers))
+            drained = asyncio.gather(*(worker.drain(config.worker.drain_seconds) for worker in workers))
+            await urgently(stop, drained, partial(_hurry, workers))
         await asyncio.gather(*tasks)
+
+
+def _hurry(workers: Sequence[Worker]) -> None:
+    for worker in workers:
+        worker.hurry()
 
 
 async def develop(
@@ -228,10 +235,18 @@ async def _opened(config: Config, place: Place, metrics: PrometheusObserver | No
 
 
 async def _take_in(kernel: Kernel, place: Place) -> None:
-    """A process that no release placed takes all new work, if nobody else was given any."""
+    """The first deployment of a store takes all new work; a later one takes what it is given."""
     state = await kernel.store.read()
-    if place.deployment == STANDALONE and not state.weights:
-        await kernel.store.set_weights({STANDALONE: 100}, epoch=state.epoch)
+    if not state.weights:
+        state = await kernel.store.set_weights({place.deployment: 100}, epoch=state.epoch)
+    if not state.weights.get(place.deployment):
+        shares = {str(deployment): weight for deployment, weight in state.weights.items()}
+        kernel.observer.note(
+            "deployment takes no new work",
+            deployment=place.deployment,
+            weights=shares,
+            fix="A release gives it some, or a person: watership intake set DEPLOYMENT=PERCENT",
+        )
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ def cancel(tx: Transaction, write: Cancel) -> Outcome:
         return Duplicate()
     if run.ended:
         return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it has ended.")
-    ask_to_end(tx, run)
+    ask_to_end(tx, run, at_once=write.at_once)
     return Done()
 
 

@@ -51,14 +51,16 @@ def end(
     _promote(tx, run)
 
 
-def ask_to_end(tx: Transaction, run: Run) -> None:
+def ask_to_end(tx: Transaction, run: Run, *, at_once: bool = False) -> None:
     """Ends at once what never began; else asks, and makes the run claimable so that it can compensate.
 
-    Asked again it changes nothing, except that a run which stopped while it compensated ends at once.
+    Asked again it changes nothing, except that a run which stopped while it compensated ends at once; so does a
+    stopped one where that is wanted.
     """
     asked = run.cancel_requested
+    hopeless = run.state is RunState.STOPPED and (asked or at_once)
     run = replace(run, cancel_requested=True, updated_at=tx.now)
-    if run.epoch == 0 or (asked and run.state is RunState.STOPPED):
+    if run.epoch == 0 or hopeless:
         end(tx, run, RunState.CANCELLED)
     elif not asked and run.state is RunState.RUNNING:
         tx.touched.add(run.id)

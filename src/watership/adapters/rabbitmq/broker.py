@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 from aiormq.abc import AbstractConnection, DeliveredMessage
 from pamqp.commands import Basic
 
+from watership.adapters.rabbitmq.address import check_address
 from watership.adapters.rabbitmq.calls import call
 from watership.adapters.rabbitmq.publisher import Publisher
 from watership.adapters.rabbitmq.supervisor import Supervisor
@@ -71,6 +72,7 @@ class Broker:
         ca_file: str = "",
         watch_seconds: float = WATCH_SECONDS,
     ) -> None:
+        check_address(url)
         self.publishing = Supervisor(url, name=f"{name} publishes", observer=observer, ca_file=ca_file)
         self.consuming = Supervisor(url, name=f"{name} consumes", observer=observer, ca_file=ca_file)
         self._observer = observer

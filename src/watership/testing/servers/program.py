@@ -13,7 +13,8 @@ from pathlib import Path
 
 from watership.errors import Unavailable
 
-RUN_SECONDS = 60.0  # longer than any of these programs takes on a busy machine with two cores
+RUN_SECONDS = 180.0
+"""How long a server's own tool may take: `rabbitmqctl` starts a runtime of its own, on a machine that may be busy."""
 
 
 def find(program: str, places: Sequence[str], *, package: str, formula: str) -> Path:
