@@ -76,10 +76,14 @@ class LimitsSettings(_Section, frozen=True):
 
 
 class HttpSettings(_Section, frozen=True):
-    """Where the service listens. Port 0 takes a free one."""
+    """Where the service listens. Port 0 takes a free one.
+
+    `notice_seconds`: how long a service that was told to stop still takes connections, while /readyz says draining.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 3000
+    notice_seconds: Annotated[float, msgspec.Meta(ge=0, le=600)] = 0.0
 
 
 class WorkerSettings(_Section, frozen=True):

@@ -68,7 +68,9 @@ def test_done_needs_the_result_of_the_step(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_next_command_names_the_same_server(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", "start", "hello", "--input", "Ada", "--server", server]) == Exit.OK
-    assert f"next: watership run watch r1 --server {server}" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert said.out == "r1\n"  # for ID=$(watership run start …)
+    assert f"next: watership run watch r1 --server {server}" in said.err
 
 
 def test_a_run_that_waits_says_how_it_is_answered(server: str, capsys: pytest.CaptureFixture[str]) -> None:

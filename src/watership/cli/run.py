@@ -12,7 +12,7 @@ import msgspec
 from watership.cli.client import Client
 from watership.cli.exits import Exit
 from watership.cli.options import server_options
-from watership.cli.output import show, table, wants_json
+from watership.cli.output import say, show, table, wants_json
 from watership.errors import BadInput
 
 
@@ -39,7 +39,8 @@ def start(
     if conversation is not None:
         body["conversation"] = conversation
     made = Client(server, token).post("/api/v1/messages", body, key=key)
-    show(made, f"{made['run_id']}\nnext: watership run watch {made['run_id']}{_at(server)}")
+    show(made, made["run_id"])
+    say(f"next: watership run watch {made['run_id']}{_at(server)}")
 
 
 @run.command(name="list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -91,6 +91,10 @@ async def serve(config: Config, app: App, place: Place) -> None:
             place.announce("ready", server.url.removeprefix("http://"))
             await stop.asked.wait()
             place.announce("draining", server.url.removeprefix("http://"))
+            server.begin_draining()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(config.http.notice_seconds):
+                    await stop.urgent.wait()
             await urgently(stop, server.drain(config.worker.drain_seconds), server.hurry)
 
 
