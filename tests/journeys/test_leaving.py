@@ -27,7 +27,9 @@ async def test_a_router_sees_that_a_replica_drains_while_it_still_answers(tmp_pa
     command = [sys.executable, "-m", "watership", "serve", "--app", f"{APP}:app", "--port", str(port)]
     process = await asyncio.create_subprocess_exec(*command, env={**os.environ, **settings}, cwd=tmp_path)
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+        # A connection for each request: those that stand are answered on anyhow.
+        anew = {"connection": "close"}
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=anew) as http:
             async with asyncio.timeout(PATIENCE):
                 while not await _ready(http):
                     await asyncio.sleep(0.05)
