@@ -38,6 +38,7 @@ async def test_a_router_sees_that_a_replica_drains_while_it_still_answers(tmp_pa
                 while (told := await http.get("/readyz")).status_code != 503:
                     await asyncio.sleep(0.01)
             assert "draining" in told.text
+            await asyncio.sleep(NOTICE / 3)  # longer than a listener takes to close
             sent = await http.post("/api/v1/messages", json={"agent": "hello", "input": {"name": "Ada"}})
             assert sent.status_code == 202
         assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
