@@ -3,7 +3,8 @@
 The program may know an outcome before it is committed (`know`, known.py); but no body is entered, no run parks, ends
 or is handed over, and no child goes out before it is. So an outcome waits a moment for the write that comes after it,
 and they share one. While anything else of the run is active an outcome is committed before it is known: hence at most
-one write with known outcomes is under way, and the journal in memory keeps the order of the one in the store.
+one write with known outcomes is under way. What is appended meanwhile waits behind it, which may be refused, or be
+sent again alone: so the journal in the store keeps the order of the one in memory, and holds nothing without its cause.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Appender:
     new_id: NewId
     observer: Observer
     _known: Known = field(init=False)
+    _behind: list[_Sent] = field(default_factory=list, init=False)
+    """Sent while known outcomes were under way: they go out, or fall, with the landing."""
 
     def __post_init__(self) -> None:
         self._known = Known(self._send_known)
@@ -50,14 +53,13 @@ class Appender:
 
     async def append(self, *events: AnyEvent, children: tuple[Submit, ...] = ()) -> None:
         """Commit events. Does not return if the run is no longer ours, or was stopped because its journal is full."""
-        if children:  # they must not go out if what the program knew before was refused
-            await self._landed()
+        if self._known.phase is Phase.BROKEN:
+            await self.waits.halt()
         fate = await self._write(events, children)
         if isinstance(fate, Failure):
             self.course.stop(fate)
         if not isinstance(fate, Done):
             await self.waits.halt()
-        await self._landed()
 
     async def know(self, outcome: AnyEvent) -> None:
         """Let the program know an outcome at once, and commit it with what follows. Of things that a replay may do
@@ -72,7 +74,8 @@ class Appender:
     async def settle(self) -> None:
         """Return once all that the program knows is committed: a body must not be entered before."""
         self._send_known()
-        await self._landed()
+        if not await self._known.landed():
+            await self.waits.halt()
 
     # --- for the loop -----------------------------------------------------------------------------------------
 
@@ -92,11 +95,6 @@ class Appender:
     def _send_known(self) -> None:
         if self._known.phase is Phase.HELD and self.course.mode is not Mode.LOST:
             self._send()  # whom it concerns waits for its landing
-
-    async def _landed(self) -> None:
-        """Return once no known outcome is under way; not at all if one was refused."""
-        if not await self._known.landed():
-            await self.waits.halt()
 
     async def _write(
         self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
@@ -119,7 +117,12 @@ class Appender:
         waiter: asyncio.Future[Fate] | None = None,
     ) -> None:
         known = self._known.take()
-        self._enqueue(_Sent(self, self._entry(known + events, children, then), len(known), waiter))
+        sent = _Sent(self, self._entry(known + events, children, then), len(known), waiter)
+        if not known and self._known.phase is Phase.FLYING and sent.active:  # a run is given back at once
+            self.waits.count(+1)
+            self._behind.append(sent)
+        else:
+            self._enqueue(sent)
 
     def _entry(
         self, events: tuple[AnyEvent, ...], children: tuple[Submit, ...] = (), then: Then | None = None
@@ -154,18 +157,20 @@ class Appender:
             case Kept():
                 for event in sent.append.events[sent.known :]:
                     self.journal.apply(event)
-                self._land(sent)
+                if sent.known:
+                    self._land(Done())
                 sent.tell(sent.blame or Done())
             case Again(blame=blame):
                 alone = self._entry(sent.append.events[: sent.known])
                 self._enqueue(_Sent(self, alone, sent.known, sent.waiter, blame))
             case Lost(reason=reason):
                 self._lose(reason)
-                self._land(sent)
+                if sent.known:
+                    self._land(None)
                 sent.tell(None)
             case Broken(failure=failure):
                 self.course.stop(failure)
-                self._known.land(broken=True)
+                self._land(failure)
                 sent.tell(failure)
             case Declined(failure=failure):
                 sent.tell(failure)
@@ -174,9 +179,18 @@ class Appender:
             case _:
                 assert_never(follows)
 
-    def _land(self, sent: _Sent) -> None:
-        if sent.known:
-            self._known.land()
+    def _land(self, fate: Fate) -> None:
+        """Known outcomes have landed, and with them is decided what becomes of the writes behind them."""
+        self._known.land(broken=isinstance(fate, Failure))
+        behind, self._behind = self._behind, []
+        for sent in behind:
+            if isinstance(fate, Failure):
+                sent.tell(fate)
+            elif self.course.mode is Mode.LOST:
+                sent.tell(None)
+            else:
+                self._enqueue(sent)
+            self.waits.count(-1)
 
     def _lose(self, reason: WriteFenced | Unavailable) -> None:
         if isinstance(reason, WriteFenced):
