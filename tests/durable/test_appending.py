@@ -11,7 +11,7 @@ import pytest
 from tests.durable.stage import Body, events, failure, play, program, pure
 from watership.adapters.memory import MemoryStore
 from watership.durable import Effect, Program, child, gather, race, signal, sleep, step, timeout
-from watership.durable.events import Event, Finished, SignalTaken, StepDone, StepStarted, TimerFired
+from watership.durable.events import Event, Finished, SignalTaken, StepDone, StepStarted, TimerFired, TimerSet
 from watership.durable.ids import Key
 from watership.durable.states import RunState
 from watership.durable.writes import Append, Claimed, Finish, Outcome, Park, Refused, Write, Written, Yield
@@ -250,9 +250,73 @@ def test_after_a_known_outcome_that_is_refused_nothing_is_entered(effect: Effect
             stage.way.before = refuse_the_first
             run = await world.until(await world.submit("p"), RunState.STOPPED, RunState.SUCCEEDED)
             assert run.state is RunState.STOPPED and failure(run) == "Refused"
+            assert await events(world, run.id) == [], "nothing that came of it is written either"
 
     play(main)
     assert entered == [1]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0])
+def test_a_signal_that_comes_once_a_known_outcome_is_on_its_way_to_be_refused_is_not_taken(
+    seconds: float,
+) -> None:
+    async def body() -> object:
+        hears = asyncio.create_task(signal("go", key="hears"))
+        await asyncio.sleep(0.1)
+        await step(double, 1)
+        await asyncio.sleep(10.0)
+        return [await step(double, 2), await hears]
+
+    async def main() -> None:
+        stage = Stage(program(body))
+        async with stage.world as world:
+
+            async def refuse_the_step(append: Append) -> Outcome | None:
+                if StepDone not in kinds(append):
+                    return None
+                refusing.set()
+                await asyncio.sleep(1.0)
+                return Refused(code="limit", reason="The journal is full.")
+
+            refusing = asyncio.Event()
+            stage.way.before = refuse_the_step
+            run_id = await world.submit("p")
+            await refusing.wait()
+            await world.clock.sleep(seconds)
+            await world.deliver(run_id, "go")
+            run = await world.until(run_id, RunState.STOPPED, RunState.SUCCEEDED)
+            assert run.state is RunState.STOPPED and failure(run) == "Refused"
+            assert await events(world, run_id) == []
+
+    play(main)
+
+
+def test_a_branch_that_writes_while_an_outcome_is_refused_with_another_does_not_overtake_it() -> None:
+    async def body() -> object:
+        await step(double, 1)
+        with pytest.raises(ValueError, match="no such letter"):
+            await gather(sleep(1.0), step(double, 2, effect=Effect.UNSAFE))
+        return await signal("go")
+
+    async def main() -> None:
+        stage = Stage(program(body))
+        async with stage.world as world:
+
+            async def cannot_hold_the_timer(append: Append) -> Outcome | None:
+                if any(isinstance(event, TimerSet) for event in append.events):
+                    await asyncio.sleep(1.0)
+                    raise ValueError("no such letter")
+                return None
+
+            stage.way.before = cannot_hold_the_timer
+            run_id = await world.submit("p")
+            await world.until(run_id, RunState.WAITING)
+            await world.deliver(run_id, "go")
+            run = await world.until(run_id, RunState.STOPPED, RunState.SUCCEEDED)
+            assert run.state is RunState.SUCCEEDED, run.failure
+            assert [type(each) for each in await events(world, run_id)][:2] == [StepDone, StepStarted]
+
+    play(main)
 
 
 def test_an_outcome_that_the_store_cannot_hold_stops_the_run_once() -> None:
@@ -299,6 +363,34 @@ def test_a_drain_that_cuts_a_run_off_hands_over_what_it_knew() -> None:
             await world.workers[0].worker.drain(0.0)
             assert [type(each) for each in await events(world, run_id)] == [StepDone]
             assert stage.way.appended[-1].then == Yield()
+
+    play(main)
+
+
+def test_a_drain_that_cuts_a_run_off_does_not_wait_for_what_is_under_way() -> None:
+    async def body() -> object:
+        await step(double, 1)
+        await asyncio.sleep(0.1)  # it goes out alone
+        return await step(double, 2, effect=Effect.UNSAFE)
+
+    async def main() -> None:
+        stage = Stage(program(body))
+        async with stage.world as world:
+
+            async def takes_long(append: Append) -> Outcome | None:
+                under_way.set()
+                await asyncio.sleep(1.0)
+                return None
+
+            under_way = asyncio.Event()
+            stage.way.before = takes_long
+            run_id = await world.submit("p")
+            await under_way.wait()
+            await world.clock.sleep(0.5)
+            await world.workers[0].worker.drain(0.0)
+            assert [(kinds(it), it.then) for it in stage.way.appended] == [([StepDone], None), ([], Yield())]
+            run = await world.memory.get(run_id)
+            assert run is not None and run.state is RunState.READY
 
     play(main)
 

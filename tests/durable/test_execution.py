@@ -500,6 +500,40 @@ def test_a_compensation_that_fails_does_not_keep_the_others_from_being_made() ->
     assert undone == ["c", "b", "b", "b", "a"] and len(keys) == 2
 
 
+def test_a_run_that_is_handed_over_while_its_program_unwinds_is_not_undone_here() -> None:
+    undone = []
+
+    @pure
+    async def book() -> None: ...
+
+    async def undo(_: object) -> None:
+        undone.append(1)
+
+    async def body() -> object:
+        await step(book, on_cancel=undo)
+        try:
+            return await signal("never")
+        finally:
+            unwinds.set()
+            await asyncio.sleep(2.0)
+
+    unwinds = asyncio.Event()
+
+    async def main() -> None:
+        async with calm_world(program(body)) as world:
+            run_id = await world.submit("p")
+            await world.clock.sleep(1.0)
+            unwinds.clear()
+            await world.cancel(run_id)
+            await unwinds.wait()
+            await world.workers[0].worker.drain(0.0)
+            assert [type(each) for each in await events(world, run_id)] == [StepDone]
+            await asyncio.sleep(3.0)
+            assert undone == []
+
+    play(main)
+
+
 def test_a_run_that_nobody_claimed_is_cancelled_at_once() -> None:
     async def main() -> object:
         async with calm_world(program(echo), workers=0) as world:

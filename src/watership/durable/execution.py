@@ -270,6 +270,8 @@ class Execution:
     async def _begin_to_undo(self) -> None:
         """Drop the program and undo its completed steps, last one first, each as a step of its own."""
         await self.branches.drop_all()
+        if self.course.mode in (Mode.LOST, Mode.STOP):  # unwinding may have taken long
+            return
         self.course.become(Mode.UNDO)
         undo = sorted(self.compensations.values(), key=lambda each: -each.position)
         self._root = self.branches.open(UNDO_PATH, self._undo(undo))

@@ -1,7 +1,7 @@
 """Everything that changes the store, as data: writes go in, one outcome per write comes out.
 
-A list of writes is one transaction (group commit). Each has an outcome of its own: a write that is fenced or
-refused changes nothing and does not disturb its neighbours.
+A list of writes is one transaction (group commit), or a few, one after the other (see `ports.Store`). Each write is
+whole and has an outcome of its own: one that is fenced or refused changes nothing and does not disturb the others.
 """
 
 from __future__ import annotations
