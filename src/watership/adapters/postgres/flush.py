@@ -15,18 +15,20 @@ from watership.adapters.ledger.columns import (
     place_of,
     progress_of,
 )
-from watership.adapters.postgres.arrays import texts
+from watership.adapters.postgres.arrays import literal, texts
 from watership.adapters.postgres.loading import Connection
 from watership.adapters.postgres.parts import (
     ADDED,
+    APPENDED,
     JOURNALED,
     MOVED,
     POSTED,
     PROGRESSED,
-    REMEMBERED,
     SIGNALLED,
     Part,
+    Update,
     composed,
+    kind_of,
 )
 from watership.adapters.postgres.sheet import Sheet
 
@@ -67,7 +69,7 @@ async def flush(db: Connection, sheet: Sheet, letter: Row | None = None) -> int 
     parts = _filled(sheet, letter)
     if not parts:
         return None
-    statement = composed([part for part, _ in parts], locked=True)
+    statement = composed([part for part, _ in parts])
     return (await _fetch(db, statement, *_arguments(parts), _to_meet(parts))).number
 
 
@@ -92,7 +94,7 @@ async def flush_unlocked(
         assert until is None, "the time at which a switch runs out is the database's to tell"
         held = (weights, epoch, readonly, texts(submitted))
     parts = _filled(sheet, letter)
-    statement = composed([part for part, _ in parts], held=bool(held), locked=False)
+    statement = composed([part for part, _ in parts], held=bool(held), unlocked=True)
     to_meet = _to_meet(parts) + bool(held)
     return await _fetch(db, statement, *held, *_arguments(parts), to_meet, micros_or_null(decided_at))
 
@@ -104,14 +106,14 @@ async def _fetch(db: Connection, statement: str, *arguments: object) -> Flushed:
 
 def _arguments(parts: Parts) -> list[str]:
     return [
-        write(column)
+        literal(kind_of(name))(column)
         for part, rows in parts
-        for write, column in zip(part.literals, zip(*rows, strict=True), strict=True)
+        for name, column in zip(part.columns, zip(*rows, strict=True), strict=True)
     ]
 
 
 def _to_meet(parts: Parts) -> int:
-    return sum(len(rows) for part, rows in parts if part.updates)
+    return sum(len(rows) for part, rows in parts if isinstance(part, Update))
 
 
 def _filled(sheet: Sheet, letter: Row | None) -> Parts:
@@ -124,7 +126,7 @@ def _filled(sheet: Sheet, letter: Row | None) -> Parts:
         (PROGRESSED, [(run.id, revision, *progress_of(run)) for run, revision in stayed]),
         (JOURNALED, entries),
         (SIGNALLED, signals),
-        (REMEMBERED, appends),
+        (APPENDED, appends),
         (POSTED, [letter] if letter is not None else []),
     )
     return [(part, rows) for part, rows in everything if rows]
