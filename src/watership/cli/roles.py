@@ -73,7 +73,7 @@ def worker(
     watership worker --app my_agents.py:app --agents researcher,writer --http 127.0.0.1:9100
 
     A worker takes whole pools: --agents leaves nobody out of the pool that its agents share, and that is `default`
-    for all of them unless they say otherwise: @app.agent(pool="gpu"), LLMAgent(pool="gpu").
+    for all of them unless they say otherwise: @app.agent(pool="gpu"), Agent(…, pool="gpu").
     """
     from watership.wiring import roles
     from watership.wiring.process import run
@@ -83,7 +83,7 @@ def worker(
     chosen = {name: value for name, value in given.items() if value is not None}
     config = msgspec.structs.replace(config, worker=msgspec.structs.replace(config.worker, **chosen))
     app, folder = chosen_app(where)
-    _tell_of_others(app, config.worker.agents)
+    tell_of_others(app, config.worker.agents)
     run(roles.work(config, app, roles.place_of(app, folder, deployment, slot)))
     return Exit.OK
 
@@ -121,7 +121,7 @@ def dev(where: str | None, port: int | None, reload: bool) -> int:
     return Exit.OK
 
 
-def _tell_of_others(app: App, agents: str) -> None:
+def tell_of_others(app: App, agents: str) -> None:
     """Whom a worker for `agents` works for as well, since they are in the same pools."""
     if not agents.strip():
         return
