@@ -97,6 +97,15 @@ async def test_why_the_broker_does_not_let_us_in_is_told_with_the_mend(rabbit_ur
         assert "hunter" not in str(told.value), "a password is never shown"
 
 
+async def test_a_peer_that_hangs_up_is_told_with_the_ports() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable, match=f"127.0.0.1:{port} hangs up") as told:
+            await connect(f"amqp://127.0.0.1:{port}/", name="t")
+    assert "amqps://" in told.value.fix
+
+
 async def test_only_amqp_is_spoken() -> None:
     with pytest.raises(BadInput, match="http://"):
         await connect("http://127.0.0.1/", name="t")

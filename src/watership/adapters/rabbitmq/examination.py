@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx2
 
 from watership.adapters.rabbitmq.calls import connected
+from watership.adapters.rabbitmq.refusal import RIGHTS
 from watership.errors import WatershipError
 from watership.fleet.finding import Finding
 
@@ -122,9 +123,7 @@ async def _rights(http: httpx2.AsyncClient, user: str, vhost: str) -> Finding:
         detail=f"{user} may not {', '.join(missing)} in {vhost}"
         if missing
         else f"{user} may do all in {vhost}",
-        fix=shlex.join((CTL, "set_permissions", "-p", vhost, user, "^(watership|amq).*", ".*", ".*"))
-        if missing
-        else "",
+        fix=shlex.join((CTL, "set_permissions", "-p", vhost, user, *RIGHTS)) if missing else "",
     )
 
 

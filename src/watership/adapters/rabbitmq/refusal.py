@@ -9,7 +9,6 @@ from urllib.parse import SplitResult, unquote
 from aiormq.exceptions import (
     AuthenticationError,
     ConnectionNotAllowed,
-    IncompatibleProtocolError,
     InvalidFrameError,
     ProbableAuthenticationError,
 )
@@ -18,6 +17,11 @@ from watership.errors import BadInput, NotAllowed, Unavailable, WatershipError
 
 SCHEMES = {"amqp": 5672, "amqps": 5671}
 """Of broker.url, each with its usual port."""
+
+PORTS = "Say amqp:// to a plain port (5672), amqps:// to one with TLS (5671)."
+
+RIGHTS = (r"^watership\..*", ".*", r"^watership\..*")
+"""To configure, write and read: what docs/rabbitmq.md asks for a user of ours."""
 
 EXAMPLE = "Set broker.url to amqp://user:password@host:5672/vhost, or amqps:// with TLS."
 
@@ -49,16 +53,11 @@ def refusal(given: SplitResult, error: WatershipError) -> WatershipError:
             return _nowhere(
                 given
             )  # the driver drops the broker's words: it was told to go as it opened the host
-        case IncompatibleProtocolError() | EOFError():
-            return type(error)(
-                f"{_place(given)} hangs up without a word of AMQP.",
-                fix="A port with TLS wants amqps://; RabbitMQ's are 5672 and 5671 (TLS).",
-            )
         case OSError() as cause:
             words, fix = _unheard(given, cause)
             return Unavailable(words, fix=fix)
         case _:
-            words = error.message.removeprefix("connecting: ").rstrip(".")
+            words = error.message.removeprefix("connecting: ").removesuffix(".").removesuffix(": connecting")
             return Unavailable(f"RabbitMQ at {_place(given)} does not let us in: {words}.", fix=_look(given))
 
 
@@ -74,9 +73,7 @@ def _stranger(given: SplitResult) -> NotAllowed:
 def _nowhere(given: SplitResult) -> NotAllowed:
     user, vhost = _user(given), unquote(given.path.removeprefix("/")) or "/"
     make = shlex.join(["rabbitmqctl", "add_vhost", vhost])
-    allow = shlex.join(
-        ["rabbitmqctl", "set_permissions", "-p", vhost, user, r"^watership\..*", ".*", r"^watership\..*"]
-    )
+    allow = shlex.join(["rabbitmqctl", "set_permissions", "-p", vhost, user, *RIGHTS])
     return NotAllowed(
         f"RabbitMQ at {_place(given)} has no virtual host {vhost!r}, or {user!r} has no rights there.",
         fix=f"{make}; {allow}",
@@ -91,6 +88,8 @@ def _unheard(given: SplitResult, cause: OSError) -> tuple[str, str]:
             f"The host {given.hostname} of broker.url is not known: {words}.",
             f"getent hosts {given.hostname}",
         )
+    if "unexpectedly closed" in words:
+        return f"{place} hangs up instead of speaking AMQP.", PORTS
     if cause.errno == errno.ECONNREFUSED:
         return f"Nothing listens at {place}, where RabbitMQ should.", _look(given)
     if "CERTIFICATE_VERIFY_FAILED" in words:
@@ -99,10 +98,7 @@ def _unheard(given: SplitResult, cause: OSError) -> tuple[str, str]:
             "Name its authority: broker.ca_file.",
         )
     if "SSL" in words:
-        return (
-            f"{place} does not speak TLS: {words}.",
-            "Say amqp:// to a plain port (5672), amqps:// to one with TLS (5671).",
-        )
+        return f"{place} does not speak TLS: {words}.", PORTS
     return f"RabbitMQ at {place} does not answer: {words}.", _look(given)
 
 
