@@ -75,13 +75,19 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         ("[http]\nprot = 1", "Did you mean http.port?"),
         ("port = 1", "Did you mean http.port?"),
         ("secrets = 'x'", "Did you mean secret?"),
-        ("[worker.slots]\nx = 1", "A setting of"),
-        ("worker = 3", "A setting of"),
+        ("[worker.slots]\nx = 1", "worker.slots in "),
+        ("worker = 3", "worker in "),
     ],
 )
 def test_an_unknown_setting_is_refused_with_the_nearest_name(tmp_path: Path, text: str, hint: str) -> None:
     with pytest.raises(BadConfig, match=re.escape(hint)):
         load(write(tmp_path, text), {})
+
+
+def test_a_variable_of_the_wrong_kind_is_named_with_its_place_in_the_example(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="variable WATERSHIP_WORKER_SLOTS is wrong: Expected `int`") as told:
+        load(write(tmp_path, "[worker]\nslots = 4\n"), {"WATERSHIP_WORKER_SLOTS": "abc"})
+    assert told.value.fix == "See worker.slots in watership.example.toml."
 
 
 def test_an_unknown_variable_is_refused_with_the_nearest_name(tmp_path: Path) -> None:

@@ -147,13 +147,10 @@ def load(folder: Path, environment: Mapping[str, str]) -> Config:
     tree = _parse(file) if file else {}
     for variable, path in _variables(environment):
         _put(tree, path, environment[variable])
-    source = str(file) if file else "the environment"
     try:
         config = msgspec.convert(tree, Config, strict=False)
     except msgspec.ValidationError as reason:
-        raise BadConfig(
-            f"A setting of {source} is wrong: {reason}.", fix=f"See {FILE} in the example."
-        ) from None
+        raise _wrong(str(reason), file, environment) from None
     base = file.parent if file else folder
     return checked(_with_secret(_absolute(config, base), base))
 
@@ -199,6 +196,15 @@ def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, tuple[str,
             yield variable, known[variable]
         elif variable.startswith(PREFIX) and variable not in ELSEWHERE:
             raise _unknown(f"the variable {variable}", (variable,), set(known))
+
+
+def _wrong(reason: str, file: Path | None, environment: Mapping[str, str]) -> BadConfig:
+    """`reason` is msgspec's, and ends in the place: "Expected `int`, got `str` - at `$.worker.slots`"."""
+    why, _, place = reason.partition(" - at `$.")
+    setting = place.rstrip("`")
+    variable = PREFIX + setting.replace(".", "_").upper()
+    what = f"The variable {variable}" if variable in environment else f"{setting or 'A setting'} in {file}"
+    return BadConfig(f"{what} is wrong: {why}.", fix=f"See {setting or 'it'} in watership.example.toml.")
 
 
 def _unknown(what: str, path: tuple[str, ...], known: set[str]) -> BadConfig:

@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
@@ -161,15 +161,20 @@ async def test_a_service_without_tokens_is_not_served_to_the_world(host: str) ->
                 pass
 
 
-async def test_a_port_that_is_taken_is_named() -> None:
+@pytest.mark.parametrize(("probes_only", "option"), [(False, "--port PORT"), (True, "--http HOST:PORT")])
+async def test_a_port_that_is_taken_is_named_with_the_option_that_chooses_it(
+    probes_only: bool, option: str
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         async with world() as w:
-            with pytest.raises(Unavailable, match=f"port {port} cannot be listened on"):
-                async with HttpServer(w.service, host="127.0.0.1", port=port):
+            service = replace(w.service, probes_only=probes_only)
+            with pytest.raises(Unavailable, match=f"port {port} cannot be listened on") as told:
+                async with HttpServer(service, host="127.0.0.1", port=port):
                     pass
+            assert option in told.value.fix
 
 
 async def test_an_address_that_is_none_is_named() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from watership.adapters.postgres.schema import SCHEMA
+from watership.cli.exits import Exit
 from watership.cli.main import run
 
 
@@ -44,3 +45,13 @@ def test_the_embedded_store_goes_back_and_forward_too(
     capsys.readouterr()
     assert run(["--json", "db", "status"]) == 3
     assert _told(capsys)["present"] == 1
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "postgresql://host:abc/x"])
+def test_an_address_that_is_none_is_a_line_and_not_a_traceback(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WATERSHIP_STORE_URL", url)
+    assert run(["db", "status"]) == Exit.USAGE
+    assert "fix: Set store.url to" in capsys.readouterr().err

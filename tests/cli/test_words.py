@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from watership import App
 from watership.cli.exits import Exit
 from watership.cli.main import run
+from watership.cli.roles import tell_of_others
 
 NOBODY = "http://127.0.0.1:9"
 """Nobody listens here: what is refused before the service is asked does not notice."""
@@ -88,3 +90,24 @@ def test_a_log_without_entries_was_not_verified(tmp_path: Path, capsys: pytest.C
     assert run(["audit", "verify", str(log)]) == Exit.NOT_FOUND
     assert "no entries" in capsys.readouterr().err
     assert run(["audit", "verify", str(log), "--head", "f" * 64]) == Exit.NOT_OK
+
+
+def test_a_worker_for_some_agents_says_who_shares_their_pools(capsys: pytest.CaptureFixture[str]) -> None:
+    app = App("shop")
+
+    @app.agent(pool="gpu")
+    async def paint() -> None: ...
+
+    @app.agent
+    async def hello() -> None: ...
+
+    @app.agent
+    async def steps() -> None: ...
+
+    tell_of_others(app, "hello, paint")
+    told = capsys.readouterr().err
+    assert "pool default holds steps as well" in told
+    assert "gpu" not in told
+    tell_of_others(app, "")
+    tell_of_others(app, "hello,steps")
+    assert not capsys.readouterr().err

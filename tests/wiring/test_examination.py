@@ -14,6 +14,8 @@ from watership.config import load
 from watership.durable.ids import DeploymentId, WorkerId
 from watership.durable.states import RunState
 from watership.durable.writes import Renew
+from watership.fleet.finding import Finding
+from watership.testing.servers import PostgresServer
 from watership.wiring.examination import examine, examine_servers, told
 from watership.wiring.routes import examine_routes
 from watership.wiring.topology import apply_to, planned
@@ -68,3 +70,34 @@ async def test_a_command_that_is_printed_can_be_pasted_into_a_shell(monkeypatch:
     monkeypatch.setattr(rabbitmq, "CTL", "no-such-command")
     found = await rabbitmq._timeout()
     assert shlex.split(found.fix) == ["no-such-command", *rabbitmq.ASK]
+
+
+async def test_doctor_says_what_is_wrong_with_each_address_and_its_mend(
+    tmp_path: Path, postgres_url: str, rabbit_url: str, redis_url: str
+) -> None:
+    async def told(**urls: str) -> dict[str, Finding]:
+        right = {"store": postgres_url, "broker": rabbit_url, "cache": redis_url} | urls
+        config = load(tmp_path, {f"WATERSHIP_{name.upper()}_URL": url for name, url in right.items()})
+        return {each.what: each for each in await examine_servers(config)}
+
+    found = await told(
+        store="postgresql://u:hunter/2@host:1/x", cache=redis_url.rpartition("/")[0] + "/99999"
+    )
+    assert (found["PostgreSQL"].state, found["Routes"].fix) == ("problem", found["PostgreSQL"].fix)
+    assert "hunter" not in str(found)
+    assert "port is no number" in found["PostgreSQL"].detail
+    assert "refuses us" in found["Redis"].detail
+    found = await told(store=postgres_url.rpartition("/")[0] + "/no-such", broker="http://x")
+    assert found["PostgreSQL"].fix.startswith("createdb")
+    assert "begins with http://" in found["RabbitMQ"].detail
+    found = await told(store="mysql://x/y", broker=rabbit_url + "-not")
+    assert "begins with mysql://" in found["PostgreSQL"].detail
+    assert "no virtual host" in found["RabbitMQ"].detail
+
+
+async def test_a_database_without_our_tables_is_a_problem_and_its_fix_is_the_upgrade(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    config = load(tmp_path, {"WATERSHIP_STORE_URL": postgres_server.new_database()})
+    (found,) = [each for each in await examine_servers(config) if each.what == "Schema"]
+    assert (found.state, found.fix) == ("problem", "watership db upgrade")

@@ -39,6 +39,12 @@ KEEP_ALIVE_SECONDS: Final = 75
 
 BACKLOG: Final = 2048
 
+ELSEWHERE: Final = {
+    False: "--port PORT (0 for any), or WATERSHIP_HTTP_PORT",
+    True: "--http HOST:PORT (port 0 for any), or WATERSHIP_WORKER_HTTP",
+}
+"""How an address is chosen: of a service, and of a worker's probes alone."""
+
 
 class HttpServer:
     """Serves one service on one socket. Use it as an async context manager: entered once it is ready."""
@@ -93,7 +99,7 @@ class HttpServer:
                 f"A service that asks nobody for a token does not listen on {self._host}.",
                 fix='Set WATERSHIP_SECRET and auth = "token", or listen on 127.0.0.1.',
             )
-        listener = _bind(self._host, self._port)
+        listener = _bind(self._host, self._port, ELSEWHERE[self._service.probes_only])
         self._port = listener.getsockname()[1]
         self._task = asyncio.create_task(self._uvicorn.serve(sockets=[listener]), name="http")
         while not self._uvicorn.started:
@@ -161,8 +167,8 @@ async def _within(seconds: float, wait: Coroutine[Any, Any, None]) -> None:
         return
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """A bound socket, not listening yet. Raises BadInput or Unavailable with the mend."""
+def _bind(host: str, port: int, elsewhere: str) -> socket.socket:
+    """A bound socket, not listening yet. Raises BadInput or Unavailable; `elsewhere` says how to choose another one."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as reason:
@@ -175,7 +181,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise Unavailable(
             f"{host} port {port} cannot be listened on: {reason.strerror}.",
-            fix="Another process may have it; choose another one: --port PORT (0 for any), or WATERSHIP_HTTP_PORT.",
+            fix=f"Another process may have it; choose another one: {elsewhere}.",
         ) from None
     listener.setblocking(False)
     return listener

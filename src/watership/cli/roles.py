@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -14,6 +15,9 @@ from watership.cli.exits import Exit
 from watership.cli.options import app_option, chosen_app, read_config
 from watership.cli.output import say
 from watership.config import Config
+
+if TYPE_CHECKING:
+    from watership.agents.app import App
 
 WATCH_SECONDS = 0.5
 """How often `dev` looks whether a source file changed."""
@@ -67,6 +71,9 @@ def worker(
     \b
     watership worker --app my_agents.py:app --slots 32
     watership worker --app my_agents.py:app --agents researcher,writer --http 127.0.0.1:9100
+
+    A worker takes whole pools: --agents leaves nobody out of the pool that its agents share, and that is `default`
+    for all of them unless they say otherwise: @app.agent(pool="gpu"), Agent(…, pool="gpu").
     """
     from watership.wiring import roles
     from watership.wiring.process import run
@@ -76,6 +83,7 @@ def worker(
     chosen = {name: value for name, value in given.items() if value is not None}
     config = msgspec.structs.replace(config, worker=msgspec.structs.replace(config.worker, **chosen))
     app, folder = chosen_app(where)
+    tell_of_others(app, config.worker.agents)
     run(roles.work(config, app, roles.place_of(app, folder, deployment, slot)))
     return Exit.OK
 
@@ -111,6 +119,22 @@ def dev(where: str | None, port: int | None, reload: bool) -> int:
         say("a source changed: starting anew; runs go on where they were")
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - the very command that started us
     return Exit.OK
+
+
+def tell_of_others(app: App, agents: str) -> None:
+    """Whom a worker for `agents` works for as well, since they are in the same pools."""
+    if not agents.strip():
+        return
+    from watership.wiring.roles import pools_of
+
+    named = {name.strip() for name in agents.split(",")}
+    for pool in pools_of(app, agents):
+        others = [card.name for card in app.directory.cards() if card.pool == pool and card.name not in named]
+        if others:
+            say(
+                f"warning: pool {pool} holds {', '.join(sorted(others))} as well, and this worker takes them all\n"
+                '  fix: give the agents that are to be apart a pool of their own: @app.agent(pool="NAME")'
+            )
 
 
 def _listening(config: Config, host: str | None, port: int | None) -> Config:

@@ -23,6 +23,9 @@ FREE_BYTES = 500 * 1024 * 1024
 SQLITE_AT_LEAST = (3, 37, 0)
 """What the store's SQL needs (STRICT tables)."""
 
+ROUTED = ("PostgreSQL", "Schema", "RabbitMQ")
+"""Findings that must be no problem before anybody can be asked for the queues, or for the workers."""
+
 STUCK = (RunState.IN_DOUBT, RunState.STOPPED)
 """States that only a person leads a run out of."""
 
@@ -50,14 +53,14 @@ async def examine_servers(config: Config) -> list[Finding]:
     if config.store.url.startswith(SCHEME):
         return [*found, _missing("store.url", "postgresql://user:password@host/database")]
     found += await postgres.examine(config.store.url)
-    if all(each.state != "problem" for each in found if each.what == "PostgreSQL"):
+    if all(each.state != "problem" for each in found if each.what in ROUTED):
         from watership.wiring.staffing import examine_workers
 
         found.append(await examine_workers(config))
     if config.broker.url:
         from watership.adapters.rabbitmq import examination as rabbitmq
 
-        found += await rabbitmq.examine(config.broker.url, config.broker.management)
+        found += await rabbitmq.examine(config.broker.url, config.broker.management, config.broker.ca_file)
         found.append(await _routes(config, found))
     else:
         found.append(_missing("broker.url", "amqp://user:password@host/vhost"))
@@ -70,12 +73,13 @@ async def examine_servers(config: Config) -> list[Finding]:
 
 async def _routes(config: Config, found: list[Finding]) -> Finding:
     """Asked only where both servers let us in: elsewhere that is what must be mended first."""
-    if any(each.state == "problem" and each.what in {"PostgreSQL", "RabbitMQ"} for each in found):
+    first = [each.what for each in found if each.state == "problem" and each.what in ROUTED]
+    if first:
         return Finding(
             what="Routes",
             state="unknown",
-            detail="database and broker must answer first",
-            fix="watership doctor --prod",
+            detail=f"{' and '.join(first)} must be mended first",
+            fix="; ".join(each.fix for each in found if each.what in first and each.fix),
         )
     from watership.wiring.routes import examine_routes
 

@@ -26,7 +26,7 @@ async def examine_workers(config: Config) -> Finding:
         return told(await staff_of(config))
     except WatershipError as error:
         return Finding(
-            what=WHAT, state="unknown", detail=error.message, fix=error.fix or "watership doctor --prod"
+            what=WHAT, state="unknown", detail=error.message, fix=error.fix or "watership db status"
         )
 
 

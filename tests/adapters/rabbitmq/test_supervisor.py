@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -14,7 +15,7 @@ from watership.adapters.rabbitmq.calls import connect
 from watership.adapters.rabbitmq.topology import wakeup_queue
 from watership.adapters.rabbitmq.wakeups import RabbitWakeups
 from watership.durable.ids import random_ids
-from watership.errors import BadInput, Unavailable
+from watership.errors import BadInput, NotAllowed, Unavailable, WatershipError
 from watership.testing.servers import RabbitServer
 from watership.testing.servers.ports import free_port
 
@@ -60,9 +61,49 @@ def world_without_broker() -> Broker:
     )
 
 
-async def test_a_wrong_password_is_told(rabbit_url: str) -> None:
-    with pytest.raises(Unavailable, match="refused user or password"):
-        await connect(rabbit_url.replace("guest:guest", "guest:wrong"), name="t")
+async def test_why_the_broker_does_not_let_us_in_is_told_with_the_mend(rabbit_url: str) -> None:
+    def instead(**parts: str) -> str:
+        return urlunsplit(urlsplit(rabbit_url)._replace(**parts))
+
+    where = urlsplit(rabbit_url).netloc.partition("@")[2]
+    refusals: list[tuple[str, type[WatershipError], str, str]] = [
+        (
+            instead(netloc=f"guest:hunter@{where}"),
+            NotAllowed,
+            "refused the user 'guest'",
+            "authenticate_user guest",
+        ),
+        (
+            instead(path="/no%2Fsuch"),
+            NotAllowed,
+            "no virtual host 'no/such'",
+            "rabbitmqctl add_vhost no/such; ",
+        ),
+        (instead(scheme="amqps"), Unavailable, "does not speak TLS", "amqp:// to a plain port"),
+        (
+            f"amqp://127.0.0.1:{free_port()}/",
+            Unavailable,
+            "Nothing listens at 127.0.0.1:",
+            "nc -vz 127.0.0.1",
+        ),
+        ("amqp://nobody.invalid/", Unavailable, "nobody.invalid of broker.url is not known", "getent hosts"),
+        ("amqp://guest:hunter/2@host/", BadInput, "its port is no number", "%2F"),
+    ]
+    for url, kind, words, fix in refusals:
+        with pytest.raises(kind) as told:
+            await connect(url, name="t")
+        assert words in told.value.message
+        assert fix in told.value.fix
+        assert "hunter" not in str(told.value), "a password is never shown"
+
+
+async def test_a_peer_that_hangs_up_is_told_with_the_ports() -> None:
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable, match=f"127.0.0.1:{port} hangs up") as told:
+            await connect(f"amqp://127.0.0.1:{port}/", name="t")
+    assert "amqps://" in told.value.fix
 
 
 async def test_only_amqp_is_spoken() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import asyncpg
-
+from watership.adapters.postgres.pool import CLOSE_SECONDS, Session, connect
+from watership.adapters.postgres.schema import SCHEMA, read_status
+from watership.errors import WatershipError
 from watership.fleet.finding import Finding
 
 OLDEST = 120_000
@@ -18,31 +19,22 @@ OFFSET_SECONDS = 1.0
 SPARE_CONNECTIONS = 20
 """Connections that should be free: a process of ours opens up to nine, and a deploy starts new ones beside the old."""
 
-CONNECT_SECONDS = 5.0
-
-Look = Callable[["asyncpg.Connection[asyncpg.Record]"], Awaitable[Finding]]
+Look = Callable[[Session], Awaitable[Finding]]
 
 
 async def examine(url: str) -> list[Finding]:
     """Every finding about the server at `url`; one problem if it does not let us in."""
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        return [
-            Finding(
-                what="PostgreSQL",
-                state="problem",
-                detail=f"no connection: {str(error) or type(error).__name__}",
-                fix="Start it, and try the URL of store.url: psql URL",
-            )
-        ]
+        connection = await connect(url, name="watership doctor")
+    except WatershipError as error:
+        return [Finding(what="PostgreSQL", state="problem", detail=error.message, fix=error.fix)]
     try:
         return [await look(connection) for look in _LOOKS]
     finally:
-        await connection.close()
+        await connection.close(timeout=CLOSE_SECONDS)
 
 
-async def _version(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _version(db: Session) -> Finding:
     number = int(await db.fetchval("SHOW server_version_num"))
     name = await db.fetchval("SHOW server_version")
     return Finding(
@@ -53,7 +45,7 @@ async def _version(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-async def _durability(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _durability(db: Session) -> Finding:
     names = ("fsync", "full_page_writes", "synchronous_commit")
     values = {name: await db.fetchval(f"SHOW {name}") for name in names}
     off = [name for name, value in values.items() if value == "off"]
@@ -66,7 +58,7 @@ async def _durability(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-async def _primary(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _primary(db: Session) -> Finding:
     standby = await db.fetchval("SELECT pg_is_in_recovery()")
     return Finding(
         what="Role",
@@ -76,7 +68,7 @@ async def _primary(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-async def _standby(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _standby(db: Session) -> Finding:
     names = await db.fetchval("SHOW synchronous_standby_names")
     return Finding(
         what="Failover",
@@ -90,7 +82,7 @@ async def _standby(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-async def _permissions(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _permissions(db: Session) -> Finding:
     user = await db.fetchval("SELECT current_user")
     able = await db.fetchval("SELECT has_schema_privilege(current_schema(), 'CREATE, USAGE')")
     return Finding(
@@ -101,7 +93,22 @@ async def _permissions(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-async def _connections(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _schema(db: Session) -> Finding:
+    status = await read_status(db)
+    wanted = f"{SCHEMA.lowest} to {SCHEMA.highest}"
+    return Finding(
+        what="Schema",
+        state="ok" if status.fits else "problem",
+        detail=f"{status.present or 'none'}; this build works with {wanted}",
+        fix="" if status.fits else _schema_fix(status.present),
+    )
+
+
+def _schema_fix(present: int) -> str:
+    return "watership db upgrade" if present < SCHEMA.lowest else "Start the newer build."
+
+
+async def _connections(db: Session) -> Finding:
     most = int(await db.fetchval("SHOW max_connections"))
     used = int(
         await db.fetchval("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
@@ -115,7 +122,7 @@ async def _connections(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-async def _clock(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
+async def _clock(db: Session) -> Finding:
     asked = datetime.now(UTC)
     theirs = await db.fetchval("SELECT clock_timestamp()")
     between = asked + (datetime.now(UTC) - asked) / 2
@@ -129,4 +136,13 @@ async def _clock(db: asyncpg.Connection[asyncpg.Record]) -> Finding:
     )
 
 
-_LOOKS: tuple[Look, ...] = (_version, _durability, _primary, _standby, _permissions, _connections, _clock)
+_LOOKS: tuple[Look, ...] = (
+    _version,
+    _durability,
+    _primary,
+    _standby,
+    _permissions,
+    _schema,
+    _connections,
+    _clock,
+)

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 import asyncpg
 
 from watership.adapters.postgres.translation import lost, translation
-from watership.errors import Unavailable
+from watership.errors import BadInput, Unavailable
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 """The driver's connection."""
@@ -47,6 +48,11 @@ SETTINGS = {
 
 HINTING = SETTINGS | {"synchronous_commit": "off"}
 """Of sessions that write nothing which may not be lost: notifications, and which letters the broker has confirmed."""
+
+
+SCHEMES = ("postgresql", "postgres")
+
+EXAMPLE = "Set store.url to postgresql://user:password@host:5432/database. In a password / # ? @ are %2F %23 %3F %40."
 
 
 class Pool:
@@ -176,7 +182,10 @@ async def connect(
     statement_cache_size: int = 200,
     **more: Any,
 ) -> Session:
-    """One session. Raises Unavailable when there is none to be had, NotAllowed when we are refused."""
+    """One session. Raises Unavailable when there is none to be had, NotAllowed when we are refused.
+
+    BadInput when `url` is no address of a PostgreSQL.
+    """
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             session = await asyncpg.connect(
@@ -190,6 +199,10 @@ async def connect(
                 await session.execute(changes)
     except asyncpg.PostgresError as reason:
         raise translation(reason) from reason
+    except (
+        ValueError
+    ) as reason:  # asyncpg.ClientConfigurationError is one; its words may hold a piece of the password
+        raise BadInput(f"store.url is no address of a PostgreSQL{_wherefore(url)}.", fix=EXAMPLE) from reason
     except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
         raise Unavailable(
             f"The database does not answer: {reason or type(reason).__name__}.",
@@ -197,3 +210,14 @@ async def connect(
         ) from reason
     else:
         return session
+
+
+def _wherefore(url: str) -> str:
+    scheme = url.partition("://")[0]
+    if scheme not in SCHEMES:
+        return f": it begins with {scheme}://"
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return ": its port is no number"
+    return ""

@@ -69,7 +69,11 @@ def translation(reason: asyncpg.PostgresError) -> WatershipError:
     state = reason.sqlstate or ""
     if state in FIXES or state in AGAIN or state.startswith(_WAIT):
         return Unavailable(f"The database did not do as asked: {reason}.", fix=FIXES.get(state, ""))
-    if state.startswith(_ACCESS) or state in {UNPRIVILEGED, UNKNOWN_DATABASE}:
+    if state == UNKNOWN_DATABASE:
+        return NotAllowed(
+            f"The database refused us: {reason}.", fix="createdb NAME, or check the name in store.url."
+        )
+    if state.startswith(_ACCESS) or state == UNPRIVILEGED:
         return NotAllowed(
             f"The database refused us: {reason}.", fix="Check user, password and name in store.url."
         )

@@ -110,7 +110,8 @@ class Broker:
         for supervisor in (self.publishing, self.consuming):
             if not supervisor.connected:
                 raise Unavailable(
-                    f"No connection to RabbitMQ: {supervisor.reason}.", fix="watership doctor --prod"
+                    f"No connection to RabbitMQ: {supervisor.reason}.",
+                    fix=supervisor.fix or "watership doctor --prod",
                 )
         if self.publishing.blocked:
             raise Unavailable(

@@ -15,6 +15,7 @@ from aiormq.abc import AbstractChannel, AbstractConnection
 from pamqp.commands import Basic
 from pamqp.exceptions import PAMQPException
 
+from watership.adapters.rabbitmq.refusal import checked, refusal
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable, WatershipError
 
 T = TypeVar("T")
@@ -29,8 +30,6 @@ HEARTBEAT_SECONDS: Final = 10
 
 DRIVER: Final = (aiormq.exceptions.AMQPError, PAMQPException, OSError, RuntimeError, EOFError)
 """What the driver raises; RuntimeError for a channel or a connection that is closed already."""
-
-SCHEMES: Final = ("amqp", "amqps")
 
 for driver in ("aiormq", "aiormq.connection", "aiormq.channel"):
     # It logs what it raises as well; we tell that once, through the observer.
@@ -79,21 +78,23 @@ def translated(what: str, error: BaseException) -> WatershipError:
             return Conflict(f"{what}: {error}.", fix="watership topology verify")
         case aiormq.exceptions.ChannelAccessRefused() | aiormq.exceptions.ConnectionNotAllowed():
             return NotAllowed(f"{what}: {error}.", fix="rabbitmqctl list_permissions; see docs/rabbitmq.md")
-        case aiormq.exceptions.AuthenticationError() | aiormq.exceptions.ProbableAuthenticationError():
-            return Unavailable(f"RabbitMQ refused user or password: {error}.", fix="Look at broker.url.")
         case _:
             return Lost(f"{what}: {str(error) or type(error).__name__}.")
 
 
 async def connect(url: str, *, name: str, ca_file: str = "") -> AbstractConnection:
-    """A plain connection; with `amqps://` the server's certificate is verified, against `ca_file` if given."""
-    given = urlsplit(url)
-    if given.scheme not in SCHEMES:
-        raise BadInput(f"broker.url begins with {given.scheme}://.", fix="Say amqp:// or amqps://.")
+    """A plain connection; with `amqps://` the server's certificate is verified, against `ca_file` if given.
+
+    Raises BadInput for what is no address, NotAllowed when we are refused, Unavailable when nobody answers.
+    """
+    given = checked(urlsplit(url))
     query = {"heartbeat": str(HEARTBEAT_SECONDS), "name": name} | dict(parse_qsl(given.query))
     context = trust(ca_file) if given.scheme == "amqps" else None
     connecting = aiormq.connect(urlunsplit(given._replace(query=urlencode(query))), context=context)
-    return await call("connecting", connecting, CONNECT_SECONDS)
+    try:
+        return await call("connecting", connecting, CONNECT_SECONDS)
+    except (Unavailable, NotAllowed) as error:
+        raise refusal(given, error) from error.__cause__
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ import shutil
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-import aio_pika
 import httpx2
-from aio_pika.exceptions import AMQPError
 
+from watership.adapters.rabbitmq.calls import connected
+from watership.adapters.rabbitmq.refusal import RIGHTS
+from watership.errors import WatershipError
 from watership.fleet.finding import Finding
 
 SECONDS = 5.0
@@ -28,24 +29,14 @@ ASK = ("-q", "eval", "{ok, T} = application:get_env(rabbit, consumer_timeout), T
 UNSEEN = "cannot be seen over AMQP: set broker.management to http://HOST:15672 to have it looked at"
 
 
-async def examine(url: str, management: str) -> list[Finding]:
+async def examine(url: str, management: str, ca_file: str = "") -> list[Finding]:
     """Every finding; without the address of the management API some say that they are unknown."""
     try:
-        connection = await aio_pika.connect(url, timeout=SECONDS)
-    except (OSError, AMQPError, TimeoutError, asyncio.CancelledError) as error:
-        return [
-            Finding(
-                what="RabbitMQ",
-                state="problem",
-                detail=f"no connection: {str(error) or type(error).__name__}",
-                fix="Start it (systemctl start rabbitmq-server), and look at user, password and vhost of broker.url",
-            )
-        ]
-    async with connection:
-        transport = connection.transport
-        properties = dict(transport.connection.server_properties) if transport is not None else {}
-    found = [_version(str(properties.get("version", "unknown")))]
-    return [*found, *await _managed(url, management), await _timeout()]
+        async with connected(url, name="watership doctor", ca_file=ca_file) as connection:
+            version = str(connection.server_properties.get("version", "unknown"))
+    except WatershipError as error:
+        return [Finding(what="RabbitMQ", state="problem", detail=error.message, fix=error.fix)]
+    return [_version(version), *await _managed(url, management), await _timeout()]
 
 
 def _version(text: str) -> Finding:
@@ -132,9 +123,7 @@ async def _rights(http: httpx2.AsyncClient, user: str, vhost: str) -> Finding:
         detail=f"{user} may not {', '.join(missing)} in {vhost}"
         if missing
         else f"{user} may do all in {vhost}",
-        fix=shlex.join((CTL, "set_permissions", "-p", vhost, user, "^(watership|amq).*", ".*", ".*"))
-        if missing
-        else "",
+        fix=shlex.join((CTL, "set_permissions", "-p", vhost, user, *RIGHTS)) if missing else "",
     )
 
 

@@ -69,7 +69,9 @@ class Supervisor:
         self.blocked = False
         """Whether the broker takes nothing from us for now."""
         self.reason = "not connected yet"
-        """Why there is no connection, for people."""
+        """Why there is no connection, for people; without a full stop."""
+        self.fix = ""
+        """What mends that, where it is known."""
 
     @property
     def connected(self) -> bool:
@@ -94,7 +96,7 @@ class Supervisor:
                 await self._up.wait()
         except TimeoutError:
             raise Unavailable(
-                f"No connection to RabbitMQ: {self.reason}.", fix="watership doctor --prod"
+                f"No connection to RabbitMQ: {self.reason}.", fix=self.fix or "watership doctor --prod"
             ) from None
 
     def rebuild(self, reason: str) -> None:
@@ -141,12 +143,13 @@ class Supervisor:
         while True:
             began = loop.time()
             try:
-                self.reason = await self._live()
+                self.reason, self.fix = await self._live(), ""
             except WatershipError as error:
-                self.reason = str(error)
+                self.reason, self.fix = error.message.rstrip("."), error.fix
             except Exception as error:  # noqa: BLE001 - told below; nobody else would ever connect again
-                self.reason = repr(error)
-            self._observer.note("broker lost", connection=self._name, reason=self.reason)
+                self.reason, self.fix = repr(error), ""
+            mend = {"fix": self.fix} if self.fix else {}
+            self._observer.note("broker lost", connection=self._name, reason=self.reason, **mend)
             if loop.time() - began > STEADY_SECONDS:
                 pause = PAUSE_FIRST
             await asyncio.sleep(pause * self._random.uniform(0.5, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from watership.fleet.finding import Finding
 
@@ -22,13 +22,22 @@ async def examine(url: str) -> list[Finding]:
         ]
     try:
         facts = await client.info()
+    except (AuthenticationError, ResponseError) as error:  # it runs, and will not have us
+        return [
+            Finding(
+                what="Redis",
+                state="warning",
+                detail=f"refuses us ({error}): caches and limits are each process's own",
+                fix="Look at user, password and the database's number (redis://user:password@HOST:PORT/0) in cache.url",
+            )
+        ]
     except (RedisError, OSError) as error:
         return [
             Finding(
                 what="Redis",
                 state="warning",
                 detail=f"does not answer ({type(error).__name__}): caches and limits are each process's own",
-                fix="Start it, or remove cache.url",
+                fix="Start it (systemctl start redis-server), look at host and port of cache.url, or remove it",
             )
         ]
     finally:
