@@ -25,8 +25,8 @@ RUNS = "unnest($1::text::text[], $2::text::bigint[], $3::text::integer[], $4::te
 
 
 def test_an_append_to_rows_that_nobody_has_locked_reads_so() -> None:
-    assert composed([PROGRESSED, APPENDED], unlocked=True) == (  # noqa: S608 - it is what is expected
-        f"WITH late AS MATERIALIZED (SELECT coalesce({NOW} - $10::bigint, 0) AS micros),\n"
+    assert composed([PROGRESSED, APPENDED], unlocked=True) == (
+        f"WITH late AS MATERIALIZED (SELECT coalesce({NOW} - $10::bigint, 0) AS micros),\n"  # noqa: S608
         "progressed AS (UPDATE runs SET seq = new.seq, inbox = new.inbox, claims = new.claims, "
         "updated_at = new.updated_at + (SELECT micros FROM late), revision = runs.revision + 1 "
         f"FROM {RUNS}$6::text::bigint[]) AS new(id, revision, seq, inbox, claims, updated_at) "
