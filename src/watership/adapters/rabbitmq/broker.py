@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from types import TracebackType
 from typing import Final, NoReturn
+from urllib.parse import urlsplit
 
 from aiormq.abc import AbstractConnection, DeliveredMessage
 from pamqp.commands import Basic
 
-from watership.adapters.rabbitmq.address import check_address
 from watership.adapters.rabbitmq.calls import call
 from watership.adapters.rabbitmq.publisher import Publisher
+from watership.adapters.rabbitmq.refusal import checked
 from watership.adapters.rabbitmq.supervisor import Supervisor
 from watership.adapters.rabbitmq.topology import VERSION
 from watership.durable.ids import NewId
@@ -72,7 +73,7 @@ class Broker:
         ca_file: str = "",
         watch_seconds: float = WATCH_SECONDS,
     ) -> None:
-        check_address(url)
+        checked(urlsplit(url))  # what can never be reached is refused before anybody tries
         self.publishing = Supervisor(url, name=f"{name} publishes", observer=observer, ca_file=ca_file)
         self.consuming = Supervisor(url, name=f"{name} consumes", observer=observer, ca_file=ca_file)
         self._observer = observer

@@ -39,6 +39,8 @@ def checked(given: SplitResult) -> SplitResult:
             "broker.url is no address of a RabbitMQ: its port is no number.",
             fix=f"{EXAMPLE} In a password / # ? @ are %2F %23 %3F %40.",
         ) from None
+    if not given.hostname:
+        raise BadInput("broker.url is no address of a RabbitMQ: it names no host.", fix=EXAMPLE)
     return given
 
 
