@@ -16,7 +16,9 @@ SIGNS = {"ok": "✓", "warning": "!", "problem": "✗", "unknown": "?"}
 @click.command()
 @click.option("--prod", is_flag=True, help="Look at the servers that the configuration names.")
 def doctor(prod: bool) -> int:
-    """What is wrong here, and the exact command to repair it. Exit 10 if something must be mended.
+    """What is wrong here, and the exact command to repair it.
+
+    Exit 10 if something must be mended, 7 if something could not be seen: unknown is never passed.
 
     \b
     watership doctor          this machine, and the embedded store
@@ -39,4 +41,6 @@ def doctor(prod: bool) -> int:
     lines.append(f"\n{problems} problem(s), {warnings} warning(s), {unknown} unknown")
     told = {"problems": problems, "warnings": warnings, "unknown": unknown, "findings": findings}
     show(told, "\n".join(lines))
-    return Exit.DEPENDENCY if problems else Exit.OK
+    if problems:
+        return Exit.DEPENDENCY
+    return Exit.INCONCLUSIVE if unknown else Exit.OK
