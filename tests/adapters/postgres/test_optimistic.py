@@ -13,7 +13,7 @@ from tests.adapters.postgres.cutting import Way
 from tests.contracts.world import BLUE, GREEN, ManualClock, World, done, submission
 from watership.adapters.postgres import PostgresStore
 from watership.durable.events import StepDone
-from watership.durable.ids import DeploymentId, EntryId, Key, RunId, WorkerId
+from watership.durable.ids import DeploymentId, EntryId, Key, RunId, WorkerId, child_id
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Cancel,
@@ -24,6 +24,7 @@ from watership.durable.writes import (
     Finish,
     Park,
     Refused,
+    Submit,
     Submitted,
     WriteFenced,
     Yield,
@@ -269,3 +270,18 @@ async def test_what_was_claimed_is_told_though_the_next_write_fails(two: Two) ->
     assert [it.run.id for it in claimed.runs] == ["waiting"]
     with pytest.raises(TypeError):
         await two.one.write(failing)
+
+
+def child_of(parent: RunId, key: str) -> Submit:
+    return submission(child_id(parent, Key(key)), parent_key=Key(key))
+
+
+async def test_many_children_of_one_run_are_counted_once(two: Two) -> None:
+    """A run that fans out starts each child in an append of its own; they share a transaction, and its questions."""
+    parent = await two.one.running("a")
+    await two.one.append(parent, children=[child_of(parent.id, "first")])
+    before = two.way.sent
+    many = [two.one.appending(parent, children=[child_of(parent.id, f"c/{number}")]) for number in range(100)]
+    written = await two.one.write(*many)
+    assert written.outcomes == (Done(),) * 100
+    assert two.way.sent - before < 20

@@ -25,7 +25,7 @@ from watership.adapters.postgres.needs import (
 )
 from watership.adapters.postgres.remembered import RememberedRun
 from watership.adapters.postgres.undo import Undo
-from watership.durable.ids import DeploymentId, RunId, WorkerId
+from watership.durable.ids import DeploymentId, RunId, WorkerId, child_id
 from watership.durable.run import Run
 from watership.durable.states import RunState
 
@@ -79,7 +79,7 @@ class RunSheet:
         self.turns: dict[tuple[str, str], Turns] = {}
         self.loaded: set[OpenChildrenNeed | LeasedNeed | UnclaimedNeed] = set()
         self.counts: dict[RunId, int] = {}
-        """How many children a run has, until one is added."""
+        """How many keys of a run have a child, as far as it was asked for."""
         self.changed: dict[RunId, None] = {}
         self.before: dict[RunId, RunState | None] = {}
         """The states in which the transaction found what it has flushed so far; None for what was new."""
@@ -119,10 +119,18 @@ class RunSheet:
         self._undo.set(self.now, run.id, run)
         self.changed[run.id] = None
         self._serials[run.id] = NEW + len(self._serials)
-        if run.parent is not None:
-            self.counts.pop(run.parent, None)
+        self._count_child(run)
         if run.conversation is not None:
             self._members[run.tenant, run.conversation].add(run.id)
+
+    def _count_child(self, run: Run) -> None:
+        """A child that its parent has started has a key of its own; of any other the database is asked again."""
+        if run.parent is None or run.parent not in self.counts:
+            return
+        if run.parent_key is not None and run.id == child_id(run.parent, run.parent_key):
+            self._undo.set(self.counts, run.parent, self.counts[run.parent] + 1)
+        else:
+            del self.counts[run.parent]
 
     def put(self, run: Run) -> None:
         self._undo.set(self.now, run.id, run)
