@@ -23,9 +23,6 @@ from watership.fleet.identity import Identity
 GAVE_UP: Final = frozenset({RunState.STOPPED, RunState.FAILED})
 """Stopped: it diverged, is poison or outgrew a bound. Failed: its program raised, retries and all."""
 
-POISON: Final = "poison"
-"""The failure's code of a run that no worker survived."""
-
 JOURNAL_LOOK: Final = 1000
 """Entries of a journal that are searched for the first error: later ones are further from the cause."""
 
@@ -103,8 +100,7 @@ class DeadLetters:
                 f"Run {run_id} has failed, which is its end: there is nothing to discard.",
                 fix="List what still can go on: watership dead list --state stopped",
             )
-        poisoned = run.failure is not None and run.failure.code == POISON
-        ending = Cancel(run_id=run_id, reason=f"discarded by {identity.person}", at_once=poisoned)
+        ending = Cancel(run_id=run_id, reason=f"discarded by {identity.person}", at_once=run.poisoned)
         outcome = await self._committer.write(ending)
         if isinstance(outcome, Refused):
             raise refusal(outcome)

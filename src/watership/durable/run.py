@@ -16,6 +16,9 @@ DEFAULT_TENANT = "default"
 DEFAULT_PRIORITY = 1
 """Priorities are 0 (low), 1 (normal) and 2 (high)."""
 
+POISON = "poison"
+"""The code of the failure with which a run was stopped that no worker survived."""
+
 SUSPECT_CLAIMS = 3
 """Claims without progress after which a run is tried alone. What kills its worker kills whatever is claimed beside it:
 
@@ -76,6 +79,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether it was stopped because no worker survived it."""
+        return self.failure is not None and self.failure.code == POISON
 
     @property
     def suspect(self) -> bool:

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.change import Transaction
 from watership.durable.events import Failure
-from watership.durable.run import Run
+from watership.durable.run import POISON, Run
 from watership.durable.states import RunState, move
 from watership.durable.writes import Claim, Claimed, ClaimedRun
 
-POISON = "Poison"
+POISONED = "Poison"
 """The failure's kind of a run that was claimed again and again without getting anywhere."""
 
 
@@ -90,5 +90,5 @@ def _stopped(run: Run) -> Run:
         state=move(run.state, RunState.STOPPED),
         lease_owner=None,
         lease_until=None,
-        failure=Failure(kind=POISON, message=message, code="poison"),
+        failure=Failure(kind=POISONED, message=message, code=POISON),
     )
