@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.router_suite import MetricsSuite, RouterSuite
+from tests.notes import Notes
 from watership.adapters.proxy.router import ProxyRouter
 from watership.adapters.proxy.server import EmbeddedProxy
 from watership.releases.ports import Metrics, Router
@@ -17,7 +18,7 @@ class TestEmbeddedProxy(RouterSuite, MetricsSuite):
     @pytest.fixture
     async def bare(self, tmp_path: Path) -> AsyncIterator[tuple[Router, str]]:
         control = tmp_path / "router.sock"
-        async with EmbeddedProxy(tmp_path / "router.json", control=control) as proxy:
+        async with EmbeddedProxy(tmp_path / "router.json", observer=Notes(), control=control) as proxy:
             yield ProxyRouter(control), proxy.address
 
     @pytest.fixture

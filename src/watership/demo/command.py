@@ -29,7 +29,11 @@ OK, FAILED = 0, 1
 @click.option(
     "--seed", type=int, default=SEED, show_default=True, help="Chooses what is asked, and who dies when."
 )
-@click.option("--keep", is_flag=True, help="Keep the state folder, under .watership/.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Keep the state folder, under .watership/ (kept anyhow when a promise is broken).",
+)
 @click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")
 @click.pass_context
 def demo(  # noqa: PLR0917 - click gives each option by its name
@@ -94,6 +98,8 @@ def summary(figures: Figures) -> str:
         lines += ["", *(f"  BROKEN: {words}" for words in figures.promises_broken)]
     else:
         lines += ["", "  Every promise was kept."]
+    if figures.kept:
+        lines.append(f"  Logs and stores were kept: {figures.kept}")
     return "\n".join(["", *lines])
 
 

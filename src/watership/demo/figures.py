@@ -56,6 +56,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     versions: dict[str, str]
     promises_broken: tuple[str, ...] = ()
+    kept: str = ""
+    """The folder with all logs and stores, where it was kept: as asked for, or because a promise was broken."""
 
 
 class Promise(msgspec.Struct, frozen=True):

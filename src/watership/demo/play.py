@@ -41,24 +41,29 @@ SHOWN = 5
 def play(options: Options) -> Figures:
     """Play it. Raises KeyboardInterrupt when it was interrupted, after everything has been ended."""
     home = Path.cwd()
-    with _folder(options, home) as folder, chdir(folder), settings_put_aside():
-        return asyncio.run(_interruptible(options, folder, home))
+    with _folder() as folder:
+        with chdir(folder), settings_put_aside():
+            figures = asyncio.run(_interruptible(options, folder, home))
+        if options.keep or figures.promises_broken:
+            return replace(figures, kept=_kept(folder, home))
+        return figures
 
 
 @contextmanager
-def _folder(options: Options, home: Path) -> Iterator[Path]:
-    """A temporary place, since the paths of its sockets must be short; moved under .watership/ if it is to be kept."""
+def _folder() -> Iterator[Path]:
+    """A temporary place, since the paths of its sockets must be short."""
     folder = Path(tempfile.mkdtemp(prefix="watership-demo-"))
     try:
         yield folder
     finally:
-        if options.keep:
-            kept = home / ".watership"
-            kept.mkdir(exist_ok=True)
-            name = f"demo-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 - a name for people
-            shutil.move(folder, kept / name)
-        else:
-            shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # it may have been moved away, to be kept
+
+
+def _kept(folder: Path, home: Path) -> str:
+    """Move the folder to where it is found again: why a promise was broken stands in its logs."""
+    name = f"demo-{datetime.now():%Y%m%d-%H%M%S}"  # noqa: DTZ005 - a name for people
+    (home / ".watership").mkdir(exist_ok=True)
+    return str(shutil.move(folder, home / ".watership" / name))
 
 
 async def _interruptible(options: Options, folder: Path, home: Path) -> Figures:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.http_peers import Backend
+from tests.notes import Notes
 from watership.adapters.proxy.calls import SetTargets
 from watership.adapters.proxy.server import EmbeddedProxy
 from watership.fleet.deployment import Slot
@@ -18,6 +19,7 @@ from watership.fleet.deployment import Slot
 class Pair:
     proxy: EmbeddedProxy
     backend: Backend
+    notes: Notes
 
     @property
     def address(self) -> str:
@@ -28,7 +30,8 @@ class Pair:
 async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     backend = Backend("blue")
     await backend.listen()
-    async with EmbeddedProxy(tmp_path / "router.json", grace_seconds=5) as proxy:
+    notes = Notes()
+    async with EmbeddedProxy(tmp_path / "router.json", observer=notes, grace_seconds=5) as proxy:
         await proxy.answer(SetTargets(slot=Slot.BLUE, addresses=(backend.address,), epoch=1))
-        yield Pair(proxy, backend)
+        yield Pair(proxy, backend, notes)
     await backend.die()

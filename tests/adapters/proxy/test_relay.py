@@ -315,6 +315,16 @@ async def test_a_keyless_post_is_never_sent_twice(pair: Pair) -> None:
     assert pair.proxy.board.lines[Slot.BLUE].traffic.total.errors == 1
 
 
+async def test_a_request_that_had_no_answer_is_told_to_the_log(pair: Pair) -> None:
+    assert (await ask(pair.address)).status == 200
+    pair.backend.behaviour = Once().hang_up
+    assert (await ask(pair.address, "POST", "/pay?card=4711", b"pay")).status == 502
+    (told,) = pair.notes.named("exchange failed")
+    assert (told["instance"], told["slot"]) == (pair.backend.address, "blue")
+    assert (told["method"], told["path"], told["status"]) == ("POST", "/pay", 502)
+    assert (told["connection_uses"], told["tried_again"]) == (2, False)
+
+
 async def test_what_fails_twice_is_reported(pair: Pair) -> None:
     pair.backend.behaviour = hang_up
     answer = await ask(pair.address)

@@ -11,6 +11,7 @@ from pathlib import Path
 import uvloop
 
 from watership.adapters.proxy.server import GRACE_SECONDS, EmbeddedProxy
+from watership.adapters.structlog.observer import StructlogObserver
 from watership.errors import WatershipError
 
 
@@ -34,7 +35,11 @@ async def serve(options: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     proxy = EmbeddedProxy(
-        options.state, listen=options.listen, control=options.control, grace_seconds=options.grace
+        options.state,
+        listen=options.listen,
+        control=options.control,
+        observer=StructlogObserver(form="json"),
+        grace_seconds=options.grace,
     )
     async with proxy:
         sys.stdout.write(f"listening on {proxy.address}\n")

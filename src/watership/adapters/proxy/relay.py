@@ -9,6 +9,7 @@ from watership.adapters.proxy import heads
 from watership.adapters.proxy.instance import Instance, Unreachable
 from watership.adapters.proxy.switchboard import Line, Switchboard
 from watership.adapters.proxy.wire import ClientWire, Gone, Head, Malformed, Mark, UpstreamWire, Wire
+from watership.durable.ports import Observer
 
 KEEP_ALIVE_SECONDS = 75.0
 """A client's connection may stay idle this long, as with most servers."""
@@ -48,15 +49,19 @@ class Broken(Exception):
     """An exchange failed before its answer began. `again` says whether it may be tried once more.
 
     `blame` says whether it is the instance's failure even when another one rescues the request: a build that
-    dies of every request must not look healthy because the other slot answers for it.
+    dies of every request must not look healthy because the other slot answers for it. `uses` counts the exchanges
+    on the connection, this one among them: on its first one nothing can have been closed for being idle.
     """
 
-    def __init__(self, status: int, detail: str, *, again: bool, blame: bool = False) -> None:
+    def __init__(
+        self, status: int, detail: str, *, again: bool, blame: bool = False, uses: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.again = again
         self.blame = blame
+        self.uses = uses
 
 
 class Cut(Exception):
@@ -133,9 +138,17 @@ class Relay:
     """Serves the requests of one client's connection, one after the other."""
 
     def __init__(
-        self, switchboard: Switchboard, client: ClientWire, peer: bytes, wires: set[Wire], holding: Holding
+        self,
+        switchboard: Switchboard,
+        client: ClientWire,
+        peer: bytes,
+        wires: set[Wire],
+        holding: Holding,
+        *,
+        observer: Observer,
     ) -> None:
         self._board = switchboard
+        self._observer = observer
         self._client = client
         self._peer = peer
         self._wires = wires
@@ -214,7 +227,9 @@ class Relay:
                 return await self._exchange(head, body, line, instance, fresh=attempt > 1, started=started)
             except Broken as broken:
                 took = self._loop.time() - started
-                if broken.again and instance is not None and attempt < ATTEMPTS:
+                again = broken.again and instance is not None and attempt < ATTEMPTS
+                self._tell(broken, head, line, instance, again=again)
+                if again and instance is not None:
                     spurned.append(instance)
                     if broken.blame:
                         self._board.note(line.slot, took, failed=True)
@@ -225,6 +240,22 @@ class Relay:
             finally:
                 line.leave()
         raise AssertionError("the last attempt returns")
+
+    def _tell(
+        self, broken: Broken, head: Head, line: Line, instance: Instance | None, *, again: bool
+    ) -> None:
+        """Nobody else can say later why a request had no answer: the instance may be gone, the client was told 502."""
+        self._observer.note(
+            "exchange failed",
+            slot=line.slot.value,
+            instance=None if instance is None else instance.address,
+            method=head.method.decode("latin-1"),
+            path=head.target.partition(b"?")[0].decode("latin-1"),
+            status=broken.status,
+            why=broken.detail,
+            tried_again=again,
+            connection_uses=broken.uses,
+        )
 
     async def _exchange(
         self, head: Head, body: Body, line: Line, instance: Instance, *, fresh: bool, started: float
@@ -303,7 +334,7 @@ class Relay:
             again = not wire.answered and heads.repeatable(head) and body.whole
             detail = "The instance closed the connection without an answer."
             # On a connection that was used before, the instance may just have closed it for being idle.
-            raise Broken(502, detail, again=again, blame=wire.used == 1) from gone
+            raise Broken(502, detail, again=again, blame=wire.used == 1, uses=wire.used) from gone
         wire.deadline = float("inf")
         if not isinstance(piece, Head):
             raise Broken(502, "The instance's answer cannot be understood.", again=False)

@@ -28,6 +28,7 @@ from watership.adapters.proxy.relay import RETRY_SECONDS, Holding, Relay
 from watership.adapters.proxy.switchboard import Switchboard
 from watership.adapters.proxy.wire import ClientWire, Wire
 from watership.adapters.unixline.calls import CallServer
+from watership.durable.ports import Observer
 
 CLIENTS = 2048
 """Connections of clients at a time; further ones are refused at once."""
@@ -49,12 +50,13 @@ BACKLOG = 1024
 
 
 class EmbeddedProxy:
-    """A reverse proxy over two slots: `async with EmbeddedProxy(state) as proxy`, then `proxy.port`."""
+    """A reverse proxy over two slots: `async with EmbeddedProxy(state, observer=…) as proxy`, then `proxy.port`."""
 
     def __init__(
         self,
         state: Path,
         *,
+        observer: Observer,
         listen: str = "127.0.0.1:0",
         control: Path | None = None,
         board: Switchboard | None = None,
@@ -65,6 +67,7 @@ class EmbeddedProxy:
         self.port = int(port)
         self.board = board or Switchboard(state)
         self._control = control
+        self._observer = observer
         self._grace_seconds = grace_seconds
         self._wires: set[Wire] = set()
         self._relays: dict[ClientWire, Relay] = {}
@@ -156,7 +159,8 @@ class EmbeddedProxy:
             return
         peer = client.transport.get_extra_info("peername")
         name = str(peer[0]).encode() if peer else b"unknown"
-        relay = self._relays[client] = Relay(self.board, client, name, self._wires, self._holding)
+        relay = Relay(self.board, client, name, self._wires, self._holding, observer=self._observer)
+        self._relays[client] = relay
         client.task = self._loop.create_task(relay.run())
         client.task.add_done_callback(lambda _: self._relays.pop(client, None))
 
