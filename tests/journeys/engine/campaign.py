@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from tests.journeys.engine.crew import Crew, Role, environment
-from tests.journeys.engine.entries import read_entries
+from tests.journeys.engine.entries import read_acts, read_entries
 from tests.journeys.engine.faults import kinds, strikes
 from tests.journeys.engine.front_door import FrontDoor, matched, misplaced
 from tests.journeys.engine.history import History, judge
@@ -151,6 +151,7 @@ class Campaign:
             runs=runs,
             journals=journals,
             entered=entries,
+            acted=list(read_acts(self.stage.folder)),
             frozen=records.crew.frozen,
             left={} if self.servers is None else await self.servers.left(),
         )

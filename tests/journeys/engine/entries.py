@@ -12,17 +12,20 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from watership.durable.branch import current_step, here
 from watership.durable.clock import SystemClock
 
+T = TypeVar("T")
+
 VARIABLE = "CAMPAIGN_FOLDER"
 """The environment variable that names the campaign's folder."""
 
 FILE = "entered.jsonl"
-DOUBLED = "doubled.txt"
+ACTED = "acted.jsonl"
 EFFECTS = "effects"
 
 LOOKED_NEVER = 0.0
@@ -39,6 +42,17 @@ class Entered(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     looked_at: float
 
 
+class Acted(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The effect of step `key` of `run` was to be had, by `pid` under `epoch`; whether it was had: once it is."""
+
+    run: str
+    key: str
+    epoch: int
+    pid: int
+    at: float
+    had: bool
+
+
 def entered() -> None:
     """Write down that the present step's body was entered. Nothing may be done before it."""
     at, since_boot = time.time(), SystemClock().monotonic()
@@ -53,18 +67,23 @@ def entered() -> None:
         at=at,
         looked_at=LOOKED_NEVER if looked_at is None else at - (since_boot - looked_at),
     )
-    line = msgspec.json.encode(entry) + b"\n"
-    if os.write(_record(), line) != len(line):
-        raise OSError("the oracle's file took a part of a line")
+    _write(FILE, entry)
 
 
 def act(idempotency_key: str) -> None:
-    """An effect, as a tool has it that checks the key: done once; a second time is refused and written down."""
+    """An effect, as a tool has it that checks the key: done once; a second time is refused. Both are written down."""
     try:
         os.close(os.open(_effect(idempotency_key), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        had = True
     except FileExistsError:
-        with (_folder() / DOUBLED).open("a") as doubled:
-            doubled.write(f"{idempotency_key}\n")
+        had = False
+    execution, key = here("act").execution, current_step.get()
+    assert key is not None
+    epoch = execution.run_row.epoch
+    _write(
+        ACTED,
+        Acted(run=execution.run_id, key=key, epoch=epoch, pid=os.getpid(), at=time.time(), had=had),
+    )
 
 
 def acted(idempotency_key: str) -> bool:
@@ -74,10 +93,12 @@ def acted(idempotency_key: str) -> bool:
 
 def read_entries(folder: Path) -> Iterator[Entered]:
     """What the bodies wrote down, in the order in which they did."""
-    decoder = msgspec.json.Decoder(Entered)
-    with (folder / FILE).open("rb") as lines:
-        for line in lines:
-            yield decoder.decode(line)
+    yield from _read(folder / FILE, Entered)
+
+
+def read_acts(folder: Path) -> Iterator[Acted]:
+    """What they did to the world outside, in the order in which they wrote it down."""
+    yield from _read(folder / ACTED, Acted)
 
 
 @cache
@@ -86,8 +107,23 @@ def _folder() -> Path:
 
 
 @cache
-def _record() -> int:
-    return os.open(_folder() / FILE, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+def _record(file: str) -> int:
+    return os.open(_folder() / file, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+
+
+def _write(file: str, record: msgspec.Struct) -> None:
+    line = msgspec.json.encode(record) + b"\n"
+    if os.write(_record(file), line) != len(line):
+        raise OSError("the oracle's file took a part of a line")
+
+
+def _read(file: Path, kind: type[T]) -> Iterator[T]:
+    if not file.exists():
+        return
+    decoder = msgspec.json.Decoder(kind)
+    with file.open("rb") as lines:
+        for line in lines:
+            yield decoder.decode(line)
 
 
 def _effect(idempotency_key: str) -> Path:

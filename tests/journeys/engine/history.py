@@ -9,6 +9,10 @@ Pure. How each thing is told apart, where clocks come into it:
   entry in between is counted although the commit had not quite happened: too strict by milliseconds, never too lenient.
 - The residue of P2 is such an entry of an earlier epoch whose worker looked at its lease after its last own commit, and
   was frozen by us after that look and before the entry. It is reported, apart.
+- So is its other half: an owner that stood still *inside* a body, before the effect, until the next one had asked the
+  `check=`, heard that there was no effect, and had it. What such a body does cannot be stopped, only refused by whoever
+  checks the key, as the oracle does. That a body of milliseconds took a second is how standing still is told, since
+  a slow disk does it as well as we.
 - A write accepted under a stale epoch shows as epochs that go back, or as a journal entry of an epoch whose time lies
   after a later epoch's first entry into a body. One that falls between a claim and its first step is not seen here;
   the stores' contract suite covers it.
@@ -24,12 +28,15 @@ from typing import Literal
 
 import msgspec
 
-from tests.journeys.engine.entries import Entered
+from tests.journeys.engine.entries import Acted, Entered
 from tests.journeys.engine.expected import AGENTS, Expected
 from watership.durable.events import Entry, StepAnswered, StepDone, StepFailed, StepRetried, StepStarted
 from watership.durable.run import Run
 from watership.durable.states import TERMINAL, RunState
 from watership.testing.oracle import flaws
+
+STOOD_STILL_SECONDS = 1.0
+"""Between a body's entry and its effect, which is milliseconds later in a process that runs."""
 
 Kind = Literal[
     "lost",
@@ -41,6 +48,7 @@ Kind = Literal[
     "stale write",
     "re-entered",
     "repeated unsafe",
+    "doubled",
     "overlapped",
     "disordered",
     "left over",
@@ -84,6 +92,7 @@ class History:
     runs: Mapping[str, Run]
     journals: Mapping[str, Sequence[Entry]]
     entered: Sequence[Entered]
+    acted: Sequence[Acted] = ()
     frozen: Sequence[Frozen] = ()
     left: Mapping[str, int] = field(default_factory=dict)
 
@@ -108,7 +117,8 @@ def judge(history: History) -> Judgement:
     by_run: defaultdict[str, list[Entered]] = defaultdict(list)
     for entry in history.entered:
         by_run[entry.run].append(entry)
-    residue: list[Entered] = []
+    doubled, residue = _doubled(history)
+    findings += doubled
     for run, entries in by_run.items():
         journal = history.journals.get(run)
         if journal is None:
@@ -227,6 +237,39 @@ def _unsafe(run: str, entries: Sequence[Entered], journal: Sequence[Entry]) -> I
         if entered[key] > started or started > 1 + again[key]:
             words = f"{key} was entered {entered[key]} times on {started} starts, {again[key]} retries were decided"
             yield Finding("repeated unsafe", run, words)
+
+
+def _doubled(history: History) -> tuple[list[Finding], list[Entered]]:
+    """Effects that more than one body was to have: only a former owner that stood still is excused."""
+    acts: defaultdict[tuple[str, str], list[Acted]] = defaultdict(list)
+    for act in history.acted:
+        acts[act.run, act.key].append(act)
+    findings, residue = [], []
+    for (run, key), several in acts.items():
+        if len(several) == 1:
+            continue
+        last = max(several, key=lambda act: act.epoch)
+        for act in several:
+            if act is last:
+                continue
+            entry = _entry_of(act, history.entered)
+            if entry is not None and act.epoch < last.epoch and act.at - entry.at >= STOOD_STILL_SECONDS:
+                residue.append(entry)
+            else:
+                words = f"{key} was to have its effect under epoch {act.epoch}, and under {last.epoch}"
+                findings.append(Finding("doubled", run, words))
+    return findings, residue
+
+
+def _entry_of(act: Acted, entered: Iterable[Entered]) -> Entered | None:
+    """The entry into the body that acted."""
+    before = [
+        each
+        for each in entered
+        if (each.run, each.key, each.epoch, each.pid) == (act.run, act.key, act.epoch, act.pid)
+        and each.at <= act.at
+    ]
+    return max(before, key=lambda each: each.at, default=None)
 
 
 def _conversations(history: History) -> Iterator[Finding]:

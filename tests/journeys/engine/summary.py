@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from tests.journeys.engine.crew import Crew
-from tests.journeys.engine.entries import DOUBLED
 from tests.journeys.engine.history import History, Judgement
 from tests.journeys.engine.load import Record
 
@@ -111,9 +110,6 @@ def _broken(records: Records, judgement: Judgement) -> Sequence[str]:
         said.append(f"{len(records.load.accepted)} of {records.wanted} runs were accepted")
     if records.drift > DRIFT_SECONDS:
         said.append(f"the wall clock moved by {records.drift:.3f} s: its times cannot be compared")
-    doubled = records.folder / DOUBLED
-    if doubled.exists():
-        said.append(f"effects were to be had twice: {doubled.read_text().split()[:5]}")
     return said
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.journeys.engine.entries import Entered
+from tests.journeys.engine.entries import Acted, Entered
 from tests.journeys.engine.history import Accepted, Frozen, History, Judgement, judge
 from watership.durable.events import (
     AnyEvent,
@@ -88,6 +88,7 @@ def judged(
     journals: dict[str, list[Entry]] | None = None,
     entries: Sequence[Entered] = (entered(1, 1),),
     known: Sequence[Accepted] = (accepted(),),
+    acted: Sequence[Acted] = (),
     frozen: Sequence[Frozen] = (),
     left: dict[str, int] | None = None,
 ) -> Judgement:
@@ -97,6 +98,7 @@ def judged(
             runs={run.id: run for run in runs},
             journals={"r": GOOD} if journals is None else journals,
             entered=entries,
+            acted=acted,
             frozen=frozen,
             left=left or {},
         )
@@ -237,6 +239,39 @@ def test_an_unsafe_step_may_be_entered_again_when_that_was_decided() -> None:
     decided = journal((1, 0.5, started()), (2, 2, answer), (2, 3, started()), (2, 5, done()), (2, 6, end()))
     found = judged(runs=(a_run(seq=5),), journals={"r": decided}, entries=(entered(1, 1), entered(2, 4)))
     assert kinds(found) == []
+
+
+def acted(epoch: int, second: float, *, pid: int = PID, had: bool = True) -> Acted:
+    return Acted(run="r", key=KEY, epoch=epoch, pid=pid, at=1_000 + second, had=had)
+
+
+RETRIED = journal(
+    (1, 0.5, started()),
+    (2, 4, StepAnswered(key=KEY, decision="retry", by="check")),
+    (2, 4.5, started()),
+    (2, 6, done()),
+    (2, 7, end()),
+)
+
+
+def two_acts(first: Acted, second: Acted) -> Judgement:
+    """Entered by the former owner at 1 and by the next one at 5, after a check that saw no effect."""
+    entries = (entered(1, 1), entered(2, 5, pid=OTHER))
+    return judged(runs=(a_run(seq=5),), journals={"r": RETRIED}, entries=entries, acted=(first, second))
+
+
+def test_a_former_owner_that_stood_still_before_its_effect_is_the_residue() -> None:
+    found = two_acts(acted(2, 5.1, pid=OTHER), acted(1, 8, had=False))
+    assert kinds(found) == []
+    assert [each.epoch for each in found.residue] == [1]
+
+
+def test_an_effect_that_was_to_be_had_twice_by_owners_who_ran_is_found() -> None:
+    assert kinds(two_acts(acted(1, 1.1), acted(2, 5.1, pid=OTHER, had=False))) == ["doubled"]
+
+
+def test_an_effect_that_one_owner_was_to_have_twice_is_found() -> None:
+    assert kinds(two_acts(acted(2, 5.1, pid=OTHER), acted(2, 5.2, pid=OTHER, had=False))) == ["doubled"]
 
 
 def conversation(first: float, second: float) -> Judgement:
