@@ -45,6 +45,7 @@ EXPECTED = {
     ("POST", "/hop"): WRITER,
     ("GET", "/teapot"): PUBLIC,
     ("GET", "/trip"): READER,
+    ("GET", "/trip/{far}"): READER,
     ("GET", "/unencodable"): READER,
     ("GET", "/forbid"): READER,
 }

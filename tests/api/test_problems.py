@@ -70,7 +70,7 @@ async def test_a_body_that_trickles_is_not_waited_for() -> None:
 
 async def test_an_error_nobody_expected_is_told_without_its_words_and_logged_with_them() -> None:
     async with world() as w:
-        for path in ("/trip", "/unencodable"):
+        for path in ("/trip", "/trip/{far}", "/unencodable"):
             answer = await w.http.get(path, headers=w.bearer("reader"))
             check(answer, 500, "internal")
             assert "nobody outside" not in answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -196,11 +197,21 @@ async def _nothing(params: dict[str, str]) -> object:
     return 204, None
 
 
+@pytest.mark.parametrize("path", ["/own", "/own/{number}"])
 @pytest.mark.parametrize(("serve", "status"), [(_break, 500), (_ok, 200), (_nothing, 204)])
 async def test_a_connection_outlives_an_error_and_an_answer_without_a_body(
-    serve: Callable[[dict[str, str]], Awaitable[object]], status: int
+    serve: Callable[[dict[str, str]], Awaitable[object]], status: int, path: str
 ) -> None:
-    routes = [CustomRoute("GET", "/own", serve, role="")]
-    async with world(routes=routes) as w, serving(w) as (_, http):
+    # On one connection, by hand: a client would open another one without a word.
+    routes = [CustomRoute("GET", path, serve, role="")]
+    async with world(routes=routes) as w, serving(w) as (server, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         for _ in range(3):
-            assert (await http.get("/own")).status_code == status
+            writer.write(f"GET {path.format(number=7)} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            assert head.startswith(f"http/1.1 {status} ")
+            assert "connection: close" not in head
+            length = re.search(r"content-length: (\d+)", head)
+            await reader.readexactly(int(length[1]) if length else 0)
+        writer.close()
+        await writer.wait_closed()

@@ -98,6 +98,7 @@ OWN = (
     CustomRoute("POST", "/hop", hop),
     CustomRoute("GET", "/teapot", teapot, role=""),
     CustomRoute("GET", "/trip", trip),
+    CustomRoute("GET", "/trip/{far}", trip),
     CustomRoute("GET", "/unencodable", unencodable),
     CustomRoute("GET", "/forbid", forbid),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -77,7 +78,7 @@ def build_app(service: Service) -> ASGIApp:
         for path, methods in by_path.items()
         if "{" not in path
     }
-    router = Starlette(
+    router = _Routes(
         routes=routes,
         # An Answer is called as a Response is.
         exception_handlers={HTTPException: _refused, WatershipError: _refused},  # type: ignore[dict-item]
@@ -85,6 +86,14 @@ def build_app(service: Service) -> ASGIApp:
     # A path is spelt in one way; a redirect would answer a POST with something that is no problem document.
     router.router.redirect_slashes = False
     return FrontDoor(Shortcut(router, direct, _refuse), service)
+
+
+class _Routes(Starlette):
+    """The framework without its outermost layer, which answers 500 by itself and then raises on: the server would
+    close the connection under the client's next request. What nobody expected is the front door's."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
 def _with_head(methods: Collection[str]) -> set[str]:
