@@ -7,7 +7,7 @@ import asyncpg
 from watership.adapters.postgres.schema import PostgresSchema
 
 _EMPTY = """
-TRUNCATE runs, journal, appends, signals, requests, injections, workers, deployments, outbox, flags,
+TRUNCATE runs, counters, journal, appends, signals, requests, injections, workers, deployments, outbox, flags,
   flag_changes RESTART IDENTITY;
 UPDATE intake SET weights = '{}', epoch = 0, until = NULL, last_safe = NULL, readonly = FALSE"""
 

@@ -20,6 +20,7 @@ from tests.contracts.world import BLUE, GREEN, POOL, AnyStore, ManualClock, Worl
 from watership.adapters.memory import MemoryStore
 from watership.adapters.postgres import PostgresStore
 from watership.adapters.sqlite import SQLiteStore
+from watership.durable.counters import Charge
 from watership.durable.events import AnyEvent, Failure, Finished, StepStarted
 from watership.durable.ids import EntryId, Key, RunId, SignalId, WorkerId
 from watership.durable.ports import RunFilter
@@ -51,6 +52,7 @@ RUNS = 12
 STEPS = 40
 WORKERS = (WorkerId("w1"), WorkerId("w2"))
 DEPLOYMENTS = (GREEN, BLUE)
+COUNTERS = ("c1", "c2")
 
 
 class Author:
@@ -115,7 +117,15 @@ class Author:
             epoch=max(0, (run.epoch if run else 1) - self.random.choice((0, 0, 0, 0, 1))),
             events=tuple(self.event() for _ in range(self.random.randrange(3))),
             children=tuple(self.submission() for _ in range(self.random.choice((0, 0, 0, 1, 2)))),
+            charges=tuple(self.charge() for _ in range(self.random.choice((0, 0, 1, 2)))),
             then=self.then(run, clock),
+        )
+
+    def charge(self) -> Charge:
+        reserved, spent = self.random.choice(((5, 0), (20, 0), (-5, 3), (0, 9)))
+        name = self.random.choice(COUNTERS)
+        return Charge(
+            name=name, unit="u", reserved=reserved, spent=spent, most=self.random.choice((None, 40))
         )
 
     def event(self) -> AnyEvent:
@@ -171,6 +181,7 @@ async def everything(store: AnyStore) -> list[object]:
     """All that a store tells."""
     page = await store.list(RunFilter(), limit=1_000)
     told: list[object] = [page, await store.census(), await store.workers(), await store.read()]
+    told.append(await store.counts(COUNTERS))
     for run in page.runs:
         told += [list(await store.journal(run.id)), list(await store.inbox(run.id))]
     return told + [await store.next_wake(deployment, POOL) for deployment in DEPLOYMENTS]

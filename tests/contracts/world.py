@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from watership.durable.counters import Charge
 from watership.durable.events import AnyEvent, StepDone
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId, seeded_ids
 from watership.durable.ports import Runs, Store
@@ -138,6 +139,7 @@ class World:
         *events: AnyEvent,
         then: Then | None = None,
         children: Sequence[Submit] = (),
+        charges: Sequence[Charge] = (),
         entry: EntryId | None = None,
     ) -> Append:
         return Append(
@@ -146,6 +148,7 @@ class World:
             epoch=run.epoch,
             events=events,
             children=tuple(children),
+            charges=tuple(charges),
             then=then,
         )
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, NamedTuple, assert_never
 
 from watership.durable.committer import Committer
+from watership.durable.counters import OVER_CAP, Charge
 from watership.durable.events import AnyEvent, Failure
 from watership.durable.ids import EntryId, NewId
 from watership.durable.journal import Journal
@@ -28,6 +29,18 @@ from watership.errors import Unavailable
 
 Fate = Done | Failure | None
 """What became of a write: done; not done, and why; or None: the run is no longer ours."""
+
+
+class Body(NamedTuple):
+    """What a write of a run has to say, beside what was known before it."""
+
+    events: tuple[AnyEvent, ...] = ()
+    children: tuple[Submit, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    then: Then | None = None
+
+
+NOTHING: Final = Body()
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -53,13 +66,27 @@ class Appender:
 
     async def append(self, *events: AnyEvent, children: tuple[Submit, ...] = ()) -> None:
         """Commit events. Does not return if the run is no longer ours, or was stopped because its journal is full."""
+        fate = await self._commit(Body(events, children))
+        if fate is not None:
+            self.course.stop(fate)
+            await self.waits.halt()
+
+    async def charge(self, event: AnyEvent, charges: tuple[Charge, ...]) -> Failure | None:
+        """Commit an event with its charges; why nothing was committed if they exceed a cap. Else as `append`."""
+        fate = await self._commit(Body((event,), charges=charges))
+        if fate is not None and fate.code != OVER_CAP:
+            self.course.stop(fate)
+            await self.waits.halt()
+        return fate
+
+    async def _commit(self, body: Body) -> Failure | None:
+        """Why the store refuses it, or None once it is committed. Does not return if the run is no longer ours."""
         if self._known.phase is Phase.BROKEN:
             await self.waits.halt()
-        fate = await self._write(events, children)
-        if isinstance(fate, Failure):
-            self.course.stop(fate)
-        if not isinstance(fate, Done):
+        fate = await self._write(body)
+        if fate is None:
             await self.waits.halt()
+        return fate if isinstance(fate, Failure) else None
 
     async def know(self, outcome: AnyEvent) -> None:
         """Let the program know an outcome at once, and commit it with what follows. Of things that a replay may do
@@ -81,59 +108,48 @@ class Appender:
 
     async def move(self, then: Then) -> Fate:
         """Move the run on, or answer why nothing of the move was written. Never halts."""
-        return await self._write(then=then)
+        return await self._write(Body(then=then))
 
     async def give_back(self) -> bool:
         """Give the run back as its journal stands, lost or not, whatever is under way; whether that was written."""
-        fate = await self._ask(then=Yield())
+        fate = await self._ask(Body(then=Yield()))
         if isinstance(fate, Failure):  # of an outcome that went with it
-            fate = await self._ask(then=Yield())
+            fate = await self._ask(Body(then=Yield()))
         return isinstance(fate, Done)
 
     # --- out --------------------------------------------------------------------------------------------------
 
     def _send_known(self) -> None:
         if self._known.phase is Phase.HELD and self.course.mode is not Mode.LOST:
-            self._send()  # whom it concerns waits for its landing
+            self._send(NOTHING)  # whom it concerns waits for its landing
 
-    async def _write(
-        self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
-    ) -> Fate:
-        return None if self.course.mode is Mode.LOST else await self._ask(events, children, then)
+    async def _write(self, body: Body) -> Fate:
+        return None if self.course.mode is Mode.LOST else await self._ask(body)
 
-    def _ask(
-        self, events: tuple[AnyEvent, ...] = (), children: tuple[Submit, ...] = (), then: Then | None = None
-    ) -> asyncio.Future[Fate]:
-        """Send `events` with what is known before them. Whoever stops waiting for the write does not stop it."""
+    def _ask(self, body: Body) -> asyncio.Future[Fate]:
+        """Send `body` with what is known before it. Whoever stops waiting for the write does not stop it."""
         waiter: asyncio.Future[Fate] = asyncio.get_running_loop().create_future()
-        self._send(events, children, then, waiter)
+        self._send(body, waiter)
         return waiter
 
-    def _send(
-        self,
-        events: tuple[AnyEvent, ...] = (),
-        children: tuple[Submit, ...] = (),
-        then: Then | None = None,
-        waiter: asyncio.Future[Fate] | None = None,
-    ) -> None:
+    def _send(self, body: Body, waiter: asyncio.Future[Fate] | None = None) -> None:
         known = self._known.take()
-        sent = _Sent(self, self._entry(known + events, children, then), len(known), waiter)
+        sent = _Sent(self, self._entry(known, body), len(known), waiter)
         if not known and self._known.phase is Phase.FLYING and sent.active:  # a run is given back at once
             self.waits.count(+1)
             self._behind.append(sent)
         else:
             self._enqueue(sent)
 
-    def _entry(
-        self, events: tuple[AnyEvent, ...], children: tuple[Submit, ...] = (), then: Then | None = None
-    ) -> Append:
+    def _entry(self, known: tuple[AnyEvent, ...], body: Body) -> Append:
         return Append(
             entry_id=EntryId(self.new_id()),
             run_id=self.row.id,
             epoch=self.row.epoch,
-            events=events,
-            children=children,
-            then=then,
+            events=known + body.events,
+            children=body.children,
+            charges=body.charges,
+            then=body.then,
         )
 
     def _enqueue(self, sent: _Sent) -> None:
@@ -161,7 +177,7 @@ class Appender:
                     self._land(Done())
                 sent.tell(sent.blame or Done())
             case Again(blame=blame):
-                alone = self._entry(sent.append.events[: sent.known])
+                alone = self._entry(sent.append.events[: sent.known], NOTHING)
                 self._enqueue(_Sent(self, alone, sent.known, sent.waiter, blame))
             case Lost(reason=reason):
                 self._lose(reason)

@@ -16,6 +16,7 @@ import msgspec
 from watership.durable.admission import Call
 from watership.durable.branch import Branch, current_branch, current_step, here
 from watership.durable.codec import decode, encode, fingerprint
+from watership.durable.counters import Cost
 from watership.durable.effects import Effect
 from watership.durable.events import ChildStarted, SignalTaken, TimerFired, TimerSet
 from watership.durable.execution import Execution
@@ -42,6 +43,7 @@ async def step(
     identity: object = None,
     drift: object = None,
     check: Check | None = None,
+    cost: Cost | None = None,
     on_cancel: Callable[[T], Awaitable[object]] | None = None,
     into: Any = None,
 ) -> T:
@@ -52,7 +54,8 @@ async def step(
     unsafe: begun and without a result it is in doubt, and not silently entered again. The result comes back decoded
     from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for the arguments
     where these do not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step when the run is
-    cancelled. Raises StepFailed after the last attempt.
+    cancelled. With a `cost`, what it may use up is reserved before it is entered: where that would exceed one of the
+    run's caps it is not, and fails (code `over_cap`). Raises StepFailed after the last attempt.
     """
     declared = options_of(body)
     asked = StepCall(
@@ -64,6 +67,7 @@ async def step(
         identity=identity,
         drift=drift,
         check=check or declared.check,
+        cost=cost,
         on_cancel=on_cancel,
         into=into if into is not None else result_type(body),
     )
@@ -169,6 +173,7 @@ async def _start_child(
         parent=row.id,
         parent_key=call.key,
         depth=row.depth + 1,
+        caps=execution.caps,
     )
     event = ChildStarted(key=call.key, child=run_id, program=program, identity=identity)
     await execution.appender.append(event, children=(submit,))
@@ -199,6 +204,7 @@ async def carry_on(state: object) -> NoReturn:
         parent=row.parent,
         parent_key=row.parent_key,
         depth=row.depth,
+        caps=execution.caps,
     )
     execution.carry_on(successor)
     await execution.waits.halt()

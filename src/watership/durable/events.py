@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from watership.durable.counters import Charge
 from watership.durable.ids import Key, RunId, SignalId
 
 Decision = Literal["done", "retry", "fail"]
@@ -33,12 +34,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
-    """An unsafe step is about to be entered. Without a result after it, it is in doubt."""
+    """An unsafe step, or one that uses something up, is about to be entered. Without a result after it an unsafe
+    one is in doubt, and what any of them may use up, at `most`, counts as used up."""
 
     name: str
     identity: str
     attempt: int
     arguments: msgspec.Raw = msgspec.Raw(b"null")
+    most: dict[str, int] = {}
+    """What it may use up, by unit; `reserved` stands on the counters of the run's caps."""
+    reserved: tuple[Charge, ...] = ()
 
 
 class StepDone(Event, frozen=True, kw_only=True, tag="step_done"):
@@ -49,6 +54,8 @@ class StepDone(Event, frozen=True, kw_only=True, tag="step_done"):
     value: msgspec.Raw
     attempt: int = 1
     drift: str = ""
+    used: dict[str, int] = {}
+    """What the step used up, by unit."""
 
 
 class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
@@ -58,6 +65,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
     identity: str
     failure: Failure
     attempt: int = 1
+    used: dict[str, int] = {}
 
 
 class StepRetried(Event, frozen=True, kw_only=True, tag="step_retried"):
@@ -68,6 +76,7 @@ class StepRetried(Event, frozen=True, kw_only=True, tag="step_retried"):
     failure: Failure
     attempt: int
     due: datetime
+    used: dict[str, int] = {}
 
 
 class StepAnswered(Event, frozen=True, kw_only=True, tag="step_answered"):

@@ -20,6 +20,7 @@ from watership.durable.branch import UNWIND_SECONDS, Branches, BranchTask
 from watership.durable.clock import Clock
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
+from watership.durable.counters import Cap
 from watership.durable.events import AnyEvent, Failure
 from watership.durable.ids import Key, NewId, RunId, SignalId
 from watership.durable.inbox import Inbox
@@ -81,6 +82,7 @@ class Execution:
         """`journal`, `waits` and `admission` are seams: for a kernel with a part of another make."""
         row = claimed.run
         self.run_row: Run = row
+        self.caps: tuple[Cap, ...] = row.caps + program.caps(row)
         self.clock = clock
         self.observer = observer
         self._changed = asyncio.Event()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.run import Run, Signal
@@ -91,6 +92,9 @@ class Runs(Protocol):
         """How many runs each deployment has in each state that is not terminal, and how many ended."""
 
     async def workers(self) -> Sequence[WorkerPresence]: ...
+
+    async def counts(self, names: Sequence[str]) -> Sequence[Count]:
+        """Those of these counters that somebody has counted on, in the order of their names."""
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         """When the first timer or lease of a deployment's pool runs out, or ran out; None without any.

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from watership.durable.counters import Cap
 from watership.durable.effects import Effect
 from watership.durable.events import Failure
 from watership.durable.ids import Key, RunId
 from watership.durable.retry import RetryPolicy
+from watership.durable.run import Run
 from watership.errors import ProgramError
 
 
@@ -21,6 +23,8 @@ class Program:
 
     name: str
     call: Callable[[msgspec.Raw], Awaitable[object]]
+    caps: Callable[[Run], tuple[Cap, ...]] = lambda _: ()
+    """What a run of it may use up, with its children: beside what it was started with."""
 
 
 Programs = Mapping[str, Program]

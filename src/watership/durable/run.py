@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from watership.durable.counters import Cap
 from watership.durable.events import Failure
 from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
 from watership.durable.states import TERMINAL, RunState
@@ -59,6 +60,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 0
     reply_to: str = ""
     """Where the broker sends the result, in the broker's own words; empty where nobody asked for it."""
+    caps: tuple[Cap, ...] = ()
+    """What it and its children may use up, beside what its program says of itself."""
     epoch: int = 0
     seq: int = 0
     """The number of the last journal entry."""

@@ -9,12 +9,15 @@ from functools import partial
 from typing import Any, NoReturn, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from watership.durable.admission import Call
 from watership.durable.branch import current_step
 from watership.durable.codec import decode, encode, fingerprint
+from watership.durable.counters import Charge, Cost, reservation, settlement
 from watership.durable.effects import Effect
 from watership.durable.events import (
+    AnyEvent,
     Drifted,
     Failure,
     StepAnswered,
@@ -47,6 +50,7 @@ class StepCall(msgspec.Struct, frozen=True, eq=False):
     identity: object
     drift: object
     check: Check | None
+    cost: Cost | None
     on_cancel: Callable[[Any], Awaitable[object]] | None
     into: Any
 
@@ -83,14 +87,15 @@ async def take_step(execution: Execution, call: Call, asked: StepCall) -> Any:
         outcome = await _settle(execution, call, asked, record)
         if isinstance(outcome, Done):
             return outcome.value
-        await _Attempt(execution, call.key, asked, identity, outcome.attempt).make()
+        await _Attempt(execution, call.key, asked, identity, outcome.attempt, outcome.lost).make()
         record = execution.journal.steps.get(call.key)
 
 
 class _Again(msgspec.Struct, frozen=True):
-    """The step must be entered, for the `attempt`-th time."""
+    """The step must be entered, for the `attempt`-th time. `lost`: what was reserved for one that nobody heard of."""
 
     attempt: int
+    lost: tuple[Charge, ...] = ()
 
 
 async def _settle(
@@ -120,6 +125,8 @@ async def _settle(
             raise StepFailed(call.key, failure, record.attempt)
         case StepAnswered():
             return _Again(record.attempt + 1)
+        case StepStarted(attempt=attempt, reserved=lost) if asked.effect is not Effect.UNSAFE:
+            return _Again(attempt, lost)
         case StepStarted():
             return await _resolve_doubt(execution, call, asked, record)
         case _:
@@ -173,13 +180,14 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
     asked: StepCall
     identity: str
     number: int
+    lost: tuple[Charge, ...]
 
     async def make(self) -> None:
         """Enter the body once and let the program know what came of it."""
         if self.asked.effect is not Effect.UNSAFE:
             await self.execution.appender.settle()
             await self.execution.admission.may_go_on()
-            await self._enter()
+            await (self._enter() if self.asked.cost is None else self._start_and_enter())
             return
         await self.execution.admission.may_go_on()
         # A task of its own: it is not left half done when its branch is dropped.
@@ -194,37 +202,63 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
             raise
 
     async def _start_and_enter(self) -> None:
-        await self.execution.appender.append(
-            StepStarted(
-                key=self.key,
-                name=self.asked.name,
-                identity=self.identity,
-                attempt=self.number,
-                arguments=encode(self.asked.declared, f"the arguments of step {self.key!r}"),
-            )
+        cost = self.asked.cost
+        most = {} if cost is None else cost.most
+        reserved = reservation(self.execution.caps, most, self.execution.clock.now())
+        started = StepStarted(
+            key=self.key,
+            name=self.asked.name,
+            identity=self.identity,
+            attempt=self.number,
+            arguments=self._shown(),
+            most=dict(most),
+            reserved=reserved,
         )
+        over = await self._charge(started, settlement(self.lost, None) + reserved)
+        if over is not None:
+            failure = replace(over, kind="OverCap")
+            await self._charge(self._failed(failure), settlement(self.lost, None))
+            return
         # The commit may have taken long: look at the lease again in the last instant before the effect.
         await self.execution.admission.still_ours()
-        await self._enter()
+        await self._enter(reserved)
 
-    async def _enter(self) -> None:
+    def _shown(self) -> msgspec.Raw:
+        """The arguments, where a person may have to decide about them."""
+        if self.asked.effect is not Effect.UNSAFE:
+            return msgspec.Raw(b"null")
+        return encode(self.asked.declared, f"the arguments of step {self.key!r}")
+
+    async def _charge(self, event: AnyEvent, charges: tuple[Charge, ...]) -> Failure | None:
+        """Commit the event with its charges; why not, if a cap forbids it."""
+        if charges:
+            return await self.execution.appender.charge(event, charges)
+        await self.execution.appender.append(event)
+        return None
+
+    async def _enter(self, reserved: tuple[Charge, ...] = ()) -> None:
         where = f"the result of step {self.key!r}"
         token = current_step.set(self.key)
         outcome: StepDone | StepFailedEvent | StepRetried
         try:
+            value = await self.asked.body(*self.asked.args)
             outcome = StepDone(
                 key=self.key,
                 name=self.asked.name,
                 identity=self.identity,
-                value=encode(await self.asked.body(*self.asked.args), where),
+                value=encode(value, where),
                 attempt=self.number,
                 drift=self.asked.drift_print(where),
+                used={} if self.asked.cost is None else dict(self.asked.cost.used(value)),
             )
         except Exception as error:  # noqa: BLE001 - a body may raise anything; the journal keeps what it was
             outcome = self._after(error)
         finally:
             current_step.reset(token)
-        await self.execution.appender.know(outcome)
+        if reserved:
+            await self._charge(outcome, settlement(reserved, outcome.used))
+        else:
+            await self.execution.appender.know(outcome)
 
     def _after(self, error: Exception) -> StepFailedEvent | StepRetried:
         failure = failure_of(error)
@@ -234,13 +268,7 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
         seconds = delay(self.asked.policy, self.number, f"{self.execution.run_id}/{self.key}")
         hopeless = isinstance(error, ProgramError | Unencodable) or failure.kind in self.asked.policy.never
         if seconds is None or hopeless:
-            return StepFailedEvent(
-                key=self.key,
-                name=self.asked.name,
-                identity=self.identity,
-                failure=failure,
-                attempt=self.number,
-            )
+            return self._failed(failure, self._used_in_vain(error))
         return StepRetried(
             key=self.key,
             name=self.asked.name,
@@ -248,7 +276,26 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
             failure=failure,
             attempt=self.number,
             due=self.execution.clock.now() + timedelta(seconds=seconds),
+            used=self._used_in_vain(error),
         )
+
+    def _failed(self, failure: Failure, used: dict[str, int] | None = None) -> StepFailedEvent:
+        return StepFailedEvent(
+            key=self.key,
+            name=self.asked.name,
+            identity=self.identity,
+            failure=failure,
+            attempt=self.number,
+            used=used or {},
+        )
+
+    def _used_in_vain(self, error: Exception) -> dict[str, int]:
+        """What an attempt that raised used up: as much as it might have, where nothing tells."""
+        cost = self.asked.cost
+        if cost is None:
+            return {}
+        used = cost.failed(error)
+        return dict(cost.most if used is None else used)
 
 
 async def _note_drift(execution: Execution, key: Key, asked: StepCall, before: str) -> None:
@@ -281,6 +328,7 @@ async def take_undo(
         identity=undone,
         drift=None,
         check=None,
+        cost=None,
         on_cancel=None,
         into=Any,
     )

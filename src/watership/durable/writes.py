@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from watership.durable.counters import Cap, Charge
 from watership.durable.events import AnyEvent, Decision, Failure
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId
 from watership.durable.outbox import Posted
@@ -57,6 +58,7 @@ class Submit(_Value, frozen=True):
     parent_key: Key | None = None
     depth: int = 0
     reply_to: str = ""
+    caps: tuple[Cap, ...] = ()
 
 
 class Claim(_Value, frozen=True):
@@ -115,13 +117,17 @@ Then = Park | Yield | Stop | Finish
 
 
 class Append(_Value, frozen=True):
-    """Add `events` to a run's journal under `epoch`, start `children`, and then perhaps move the run on."""
+    """Add `events` to a run's journal under `epoch`, start `children`, and then perhaps move the run on.
+
+    Refused as a whole (`over_cap`) if one of the `charges` would exceed its cap.
+    """
 
     entry_id: EntryId
     run_id: RunId
     epoch: int
     events: tuple[AnyEvent, ...] = ()
     children: tuple[Submit, ...] = ()
+    charges: tuple[Charge, ...] = ()
     then: Then | None = None
 
 
@@ -263,6 +269,7 @@ class Refused(_Value, frozen=True, tag="refused"):
         "conversation_busy",
         "no_deployment",
         "limit",
+        "over_cap",
         "not_in_doubt",
         "read_only",
         "alive",

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from watership.durable.counters import Count
 from watership.durable.events import Entry, Failure
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import Backlog, Observer, RunFilter, RunPage, Runs, WorkerPresence
@@ -85,6 +86,9 @@ class HotRuns:
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return await self._runs.workers()
+
+    async def counts(self, names: Sequence[str]) -> Sequence[Count]:
+        return await self._runs.counts(names)
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._runs.next_wake(deployment, pool)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from random import Random
 
 from watership.adapters.memory import MemoryBell, MemoryStore
+from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import Backlog, RunFilter, RunPage, Store, WorkerPresence
@@ -129,6 +130,9 @@ class FaultyStore:
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return await self._queries.workers()
+
+    async def counts(self, names: Sequence[str]) -> Sequence[Count]:
+        return await self._queries.counts(names)
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._queries.next_wake(deployment, pool)

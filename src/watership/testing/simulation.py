@@ -13,7 +13,7 @@ The same seed gives the same history. Step bodies that act through `act` let the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +23,7 @@ from watership.adapters.memory import MemoryStore, MemoryWitness, Sessions
 from watership.durable.calls import idempotency_key
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
+from watership.durable.counters import Cap
 from watership.durable.execution import Execution
 from watership.durable.ids import DeploymentId, EntryId, RunId, SignalId, WorkerId, seeded_ids
 from watership.durable.ports import Store
@@ -150,10 +151,14 @@ class World:
 
     # --- what people and programs do ----------------------------------------------------------------------------
 
-    async def submit(self, program: str, given: object = None, *, run_id: str = "run") -> RunId:
+    async def submit(
+        self, program: str, given: object = None, *, run_id: str = "run", caps: Sequence[Cap] = ()
+    ) -> RunId:
         """Start a run, as a client that got its 2xx."""
         value = encode(given, "the input")
-        submit = Submit(run_id=RunId(run_id), program=program, input=value, deployment=DEPLOYMENT)
+        submit = Submit(
+            run_id=RunId(run_id), program=program, input=value, deployment=DEPLOYMENT, caps=tuple(caps)
+        )
         await self.write(submit)
         return submit.run_id
 

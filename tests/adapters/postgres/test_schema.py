@@ -28,7 +28,7 @@ async def test_it_goes_forward_and_back_to_nothing_and_forward_again(postgres_ur
     assert (await schema.status()).present == 0
     assert (await schema.upgrade()).fits
     assert (await schema.upgrade()).present == SCHEMA.highest
-    assert await tables(postgres_url) == 12
+    assert await tables(postgres_url) == 13
     assert (await schema.downgrade(0)).present == 0
     assert await tables(postgres_url) == 0
     await schema.upgrade()

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import MAX_CHILDREN, MAX_DEPTH, MAX_ENTRIES
 from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
+from watership.adapters.ledger.counters import charge, over_cap
 from watership.adapters.ledger.ending import end
 from watership.adapters.ledger.submit import nowhere, place_run, start, start_child, too_deep
 from watership.durable.ids import DeploymentId
@@ -41,6 +42,7 @@ def append(tx: Transaction, write: Append) -> Outcome:
     if refused is not None:
         return refused
     tx.rows.remember(run.id, write.entry_id)
+    charge(tx, write.charges)
     if write.events:
         run = replace(journal(tx, run, *write.events), claims=0)
     for child in write.children:
@@ -62,6 +64,8 @@ def _refusal(tx: Transaction, run: Run, write: Append) -> Refused | None:
             return Refused(
                 code="limit", reason=f"Run {run.id} would have more than {MAX_CHILDREN:,} children."
             )
+    if write.charges and (over := over_cap(tx, write.charges)) is not None:
+        return over
     match write.then:
         case Park(seen=seen) if run.inbox > seen:
             return Refused(code="inbox", reason=f"Signal {run.inbox} came; the writer has seen {seen}.")
@@ -140,6 +144,7 @@ def _in_place_of(run: Run, successor: Submit) -> Submit:
         parent_key=run.parent_key,
         depth=run.depth,
         reply_to=run.reply_to,
+        caps=successor.caps or run.caps,
     )
 
 

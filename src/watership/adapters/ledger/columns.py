@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from watership.durable.counters import Cap
 from watership.durable.events import Entry, Failure, load
 from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
 from watership.durable.run import Run, Signal, Waiting
@@ -22,6 +23,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _NULL = msgspec.Raw(b"null")
 _encode = msgspec.json.encode
 _waits = msgspec.json.Decoder(tuple[Waiting, ...])
+_caps = msgspec.json.Decoder(tuple[Cap, ...])
 _failure = msgspec.json.Decoder(Failure)
 _weights = msgspec.json.Decoder(Weights)
 _flag = msgspec.json.Decoder(Flag)
@@ -56,6 +58,7 @@ BIRTH = (
     "depth",
     "reply_to",
     "created_at",
+    "caps",
 )
 """Columns that never change."""
 
@@ -77,6 +80,9 @@ PLACE = (
 PROGRESS = ("seq", "inbox", "claims", "updated_at")
 """Columns that change with every append."""
 
+WIDTH = len(BIRTH + PLACE + PROGRESS)
+"""How many columns that is: what a statement asks for besides stands after them."""
+
 RUN = ", ".join(f"runs.{column}" for column in BIRTH + PLACE + PROGRESS)
 """What `run_of` takes."""
 
@@ -95,6 +101,7 @@ def birth_of(run: Run) -> Row:
         run.depth,
         run.reply_to,
         micros(run.created_at),
+        _encode(run.caps) if run.caps else None,
     )
 
 
@@ -134,21 +141,22 @@ def run_of(row: Row, run_input: bytes | None = None) -> Run:
         depth=row[9],
         reply_to=row[10],
         created_at=moment(row[11]),
-        state=RunState(row[12]),
-        deployment=DeploymentId(row[13]),
-        wake_at=moment_or_none(row[14]),
-        lease_owner=None if row[15] is None else WorkerId(row[15]),
-        lease_until=moment_or_none(row[16]),
-        epoch=row[17],
-        cancel_requested=bool(row[18]),
-        waits=() if row[19] is None else _waits.decode(row[19]),
-        result=_NULL if row[20] is None else msgspec.Raw(row[20]),
-        failure=None if row[21] is None else _failure.decode(row[21]),
-        successor=None if row[22] is None else RunId(row[22]),
-        seq=row[23],
-        inbox=row[24],
-        claims=row[25],
-        updated_at=moment(row[26]),
+        caps=() if row[12] is None else _caps.decode(row[12]),
+        state=RunState(row[13]),
+        deployment=DeploymentId(row[14]),
+        wake_at=moment_or_none(row[15]),
+        lease_owner=None if row[16] is None else WorkerId(row[16]),
+        lease_until=moment_or_none(row[17]),
+        epoch=row[18],
+        cancel_requested=bool(row[19]),
+        waits=() if row[20] is None else _waits.decode(row[20]),
+        result=_NULL if row[21] is None else msgspec.Raw(row[21]),
+        failure=None if row[22] is None else _failure.decode(row[22]),
+        successor=None if row[23] is None else RunId(row[23]),
+        seq=row[24],
+        inbox=row[25],
+        claims=row[26],
+        updated_at=moment(row[27]),
     )
 
 

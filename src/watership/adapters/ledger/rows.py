@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from watership.durable.counters import Count
 from watership.durable.events import AnyEvent, Entry
 from watership.durable.ids import DeploymentId, EntryId, RunId, SignalId, WorkerId
 from watership.durable.run import Run, Signal
@@ -83,7 +84,7 @@ class JournalRows(Protocol):
 
 
 class BookRows(Protocol):
-    """What is remembered beside the runs: requests, injected messages, workers, the intake."""
+    """What is remembered beside the runs: requests, injected messages, workers, counters, the intake."""
 
     def request(self, scope: str, key: str) -> Request | None: ...
 
@@ -104,6 +105,11 @@ class BookRows(Protocol):
         """Whether nobody has the worker's session lock, from now to the commit; True where none can be had again."""
 
     def forget_workers(self, before: datetime) -> None: ...
+
+    def count(self, name: str) -> Count:
+        """The counter, under its lock; of nought where nobody has counted on it."""
+
+    def put_count(self, count: Count) -> None: ...
 
     def intake(self) -> IntakeState: ...
 

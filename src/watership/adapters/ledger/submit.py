@@ -61,6 +61,7 @@ def start(tx: Transaction, write: Submit, deployment: DeploymentId, state: RunSt
         parent_key=write.parent_key,
         depth=write.depth,
         reply_to=write.reply_to,
+        caps=write.caps,
     )
     tx.rows.add(run)
     if state is RunState.READY:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import DUE_WINDOW
 from watership.adapters.ledger.rows import Request
+from watership.durable.counters import Count
 from watership.durable.events import AnyEvent, Entry, dump, load
 from watership.durable.ids import DeploymentId, EntryId, RunId, SignalId, WorkerId
 from watership.durable.run import Run, Signal
@@ -53,6 +54,7 @@ class MemoryRows:
         self._signal_ids: set[tuple[RunId, SignalId]] = set()
         self._requests: dict[tuple[str, str], Request] = {}
         self._injected: dict[RunId, RunId] = {}
+        self.counts: dict[str, Count] = {}
         self._intake: dict[str, IntakeState] = {"": IntakeState(weights={})}
         self._undo: list[Callable[[], object]] = []
 
@@ -194,6 +196,12 @@ class MemoryRows:
     def forget_workers(self, before: datetime) -> None:
         for worker in [worker for worker, (_, seen_at) in self.workers.items() if seen_at <= before]:
             self._remove(self.workers, worker)
+
+    def count(self, name: str) -> Count:
+        return self.counts.get(name) or Count(name=name)
+
+    def put_count(self, count: Count) -> None:
+        self._set(self.counts, count.name, count)
 
     def intake(self) -> IntakeState:
         return self._intake[""]

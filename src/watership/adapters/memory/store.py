@@ -12,6 +12,7 @@ from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.adapters.memory.flags import MemoryFlags
 from watership.adapters.memory.rows import MemoryRows
 from watership.durable.clock import Clock, SystemClock
+from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
@@ -81,6 +82,10 @@ class MemoryStore:
             )
             for worker, (last, seen_at) in sorted(self._rows.workers.items())
         ]
+
+    async def counts(self, names: Sequence[str]) -> Sequence[Count]:
+        known = self._rows.counts
+        return [known[name] for name in sorted(set(names)) if name in known]
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         here = [run for run in self._rows.live.values() if run.deployment == deployment and run.pool == pool]

@@ -1,12 +1,20 @@
-"""What is remembered beside the runs, inside one transaction: requests, injected messages, workers, the intake."""
+"""What stands beside the runs, inside one transaction: requests, injected messages, workers, counters, the intake."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from watership.adapters.ledger.rows import Request
-from watership.adapters.postgres.needs import GoneNeed, InjectionNeed, IntakeNeed, NotLoaded, RequestNeed
+from watership.adapters.postgres.needs import (
+    CountNeed,
+    GoneNeed,
+    InjectionNeed,
+    IntakeNeed,
+    NotLoaded,
+    RequestNeed,
+)
 from watership.adapters.postgres.undo import Undo
+from watership.durable.counters import Count
 from watership.durable.ids import RunId, WorkerId
 from watership.durable.writes import Renew
 from watership.fleet.intake import IntakeState
@@ -30,6 +38,8 @@ class BookSheet:
         self.workers_before: datetime | None = None
         self.requests_before: tuple[datetime, int] | None = None
         """Until when old rows go, and how many of them: each new key adds to the number."""
+        self.counters: dict[str, Count] = {}
+        self.new_counters: dict[str, Count] = {}
         self.intakes: list[IntakeState] = []
         """The row as it was read, and then every state it was given."""
 
@@ -42,6 +52,7 @@ class BookSheet:
             or self.workers
             or self.workers_before
             or self.requests_before
+            or self.new_counters
             or len(self.intakes) > 1
         )
 
@@ -80,6 +91,15 @@ class BookSheet:
 
     def forget_workers(self, before: datetime) -> None:
         self.workers_before = before
+
+    def count(self, name: str) -> Count:
+        if name not in self.counters:
+            raise NotLoaded(CountNeed(name))
+        return self.counters[name]
+
+    def put_count(self, count: Count) -> None:
+        self._undo.set(self.counters, count.name, count)
+        self._undo.set(self.new_counters, count.name, count)
 
     def intake(self) -> IntakeState:
         if not self.intakes:

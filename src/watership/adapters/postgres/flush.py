@@ -36,6 +36,9 @@ _PUT_REQUESTS = """
 INSERT INTO requests (scope, key, hash, run_id, at)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
 ON CONFLICT (scope, key) DO UPDATE SET hash = excluded.hash, run_id = excluded.run_id, at = excluded.at"""
+_PUT_COUNTS = """
+UPDATE counters SET reserved = new.reserved, spent = new.spent
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS new(name, reserved, spent) WHERE counters.name = new.name"""
 _PUT_INJECTIONS = "INSERT INTO injections (submission, run_id) SELECT * FROM unnest($1::text[], $2::text[])"
 _PUT_WORKER = """
 INSERT INTO workers (id, deployment, pool, slots, seen_at, database_started)
@@ -147,6 +150,10 @@ async def _flush_books(db: Connection, sheet: Sheet) -> None:
     if sheet.new_injections:
         await db.fetch(_PUT_INJECTIONS, list(sheet.new_injections), list(sheet.new_injections.values()))
         sheet.new_injections.clear()
+    if sheet.new_counters:
+        counts = [(it.name, it.reserved, it.spent) for it in sheet.new_counters.values()]
+        await db.fetch(_PUT_COUNTS, *zip(*counts, strict=True))
+        sheet.new_counters.clear()
     for worker, heard in sorted(sheet.workers.items()):
         if heard is None:
             await db.fetch(_DROP_WORKER, worker)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import DUE_WINDOW
-from watership.adapters.ledger.columns import Row, intake_of, micros, moment, run_of, signal_of
+from watership.adapters.ledger.columns import WIDTH, Row, intake_of, micros, moment, run_of, signal_of
 from watership.adapters.ledger.rows import Request
 from watership.adapters.postgres import statements
 from watership.adapters.postgres.arrays import texts
@@ -25,6 +25,7 @@ from watership.adapters.postgres.locks import (
 from watership.adapters.postgres.needs import (
     ChildrenNeed,
     ConversationNeed,
+    CountNeed,
     DueNeed,
     EntryNeed,
     FreeNeed,
@@ -44,11 +45,16 @@ from watership.adapters.postgres.remembered import Memory
 from watership.adapters.postgres.runs import Turns
 from watership.adapters.postgres.sheet import Sheet
 from watership.durable.clock import Clock
+from watership.durable.counters import Count
 from watership.durable.events import load
 from watership.durable.ids import DeploymentId, RunId
 
 HEADS = 2
 """Queued runs of a conversation that are loaded at first: the next one, and one more for a batch that ends two."""
+
+
+SERIAL, REVISION, INPUT = WIDTH, WIDTH + 1, WIDTH + 2
+"""Where they stand in the rows of `statements.ROW`, and of those with the input."""
 
 
 class Connection(Protocol):
@@ -124,8 +130,9 @@ class Loader:
     async def see(self, wanted: Sequence[RunId]) -> None:
         """Read these runs with their histories, and the intake's row, into an empty sheet; lock nothing."""
         rows = await self._db.fetch(statements.SEEN, texts(wanted))
-        self._note_time(rows[0][30])
-        self._sheet.intakes.append(intake_of(rows[0][31:36]))
+        seen_at, *intake = rows[0][INPUT + 1 :]
+        self._note_time(seen_at)
+        self._sheet.intakes.append(intake_of(tuple(intake)))
         await self._know_whole([row for row in rows if row[0] is not None])
         self._sheet.absent.update(run_id for run_id in wanted if run_id not in self._sheet.now)
 
@@ -134,6 +141,16 @@ class Loader:
         rows = await self._db.fetch(statements.FREE, texts(wanted))
         await self._know_whole(rows)
         self._sheet.busy.update(run_id for run_id in wanted if run_id not in self._sheet.now)
+
+    async def lock_counts(self, names: Sequence[str]) -> None:
+        """Lock and read these counters, in the order of their names; who was never counted on is made first."""
+        wanted = sorted(set(names))
+        rows = await self._db.fetch(statements.COUNTS, wanted)
+        if len(rows) < len(wanted):
+            await self._db.fetch(statements.NEW_COUNTS, wanted)
+            rows = await self._db.fetch(statements.COUNTS, wanted)
+        for name, reserved, spent in rows:
+            self._sheet.counters[name] = Count(name=name, reserved=reserved, spent=spent)
 
     async def scan(self, deployment: DeploymentId, pool: str, limit: int) -> None:
         """Lock and read, with their histories, up to `limit` runs of each kind that may be claimed."""
@@ -167,16 +184,18 @@ class Loader:
             case GoneNeed(worker):
                 gone = await self._value(statements.GONE, worker_key(worker), worker)
                 self._sheet.gone_workers[worker] = gone
-            case EntryNeed() | SignalNeed() | ChildrenNeed():
+            case EntryNeed() | SignalNeed() | ChildrenNeed() | CountNeed():
                 await self._look(need)
             case OpenChildrenNeed() | LeasedNeed() | UnclaimedNeed():
                 await self._search(need)
             case _:
                 assert_never(need)
 
-    async def _look(self, need: EntryNeed | SignalNeed | ChildrenNeed) -> None:
+    async def _look(self, need: EntryNeed | SignalNeed | ChildrenNeed | CountNeed) -> None:
         sheet = self._sheet
         match need:
+            case CountNeed(name):
+                await self.lock_counts([name])
             case EntryNeed(run_id, entry_id):
                 sheet.appends[run_id, entry_id] = await self._value(statements.ENTRY, run_id, entry_id)
             case SignalNeed(run_id, signal_id):
@@ -226,7 +245,7 @@ class Loader:
         for row in rows:
             run = run_of(row)
             self._sheet.absent.discard(run.id)
-            self._sheet.know(run, row[27], row[28])
+            self._sheet.know(run, row[SERIAL], row[REVISION])
 
     async def _know_whole(self, rows: Sequence[Row]) -> None:
         """Rows with their inputs. Their histories are read only now: a row that was just locked may have grown."""
@@ -234,8 +253,8 @@ class Loader:
         new = [row for row in rows if row[0] not in sheet.now]
         for row in new:
             sheet.absent.discard(row[0])
-            sheet.know(run_of(row, row[29]), row[27], row[28])
-        with_history = [row[0] for row in new if row[23] or row[24]]
+            sheet.know(run_of(row, row[INPUT]), row[SERIAL], row[REVISION])
+        with_history = [row[0] for row in new if sheet.now[row[0]].seq or sheet.now[row[0]].inbox]
         if with_history:
             await self._read_journals(with_history)
         sheet.complete.update(row[0] for row in new)

@@ -63,6 +63,7 @@ class Names:
     """Runs that a broker told of."""
     scans: dict[tuple[DeploymentId, str], int] = field(default_factory=dict)
     """How many runs are wanted of each pool."""
+    counters: dict[str, None] = field(default_factory=dict)
     intake: bool = False
 
 
@@ -92,6 +93,7 @@ def names(writes: Sequence[Write], births: Births) -> Names:
 
 def _name_append(found: Names, write: Append, births: Births) -> None:
     found.runs[write.run_id] = None
+    found.counters.update(dict.fromkeys(charge.name for charge in write.charges))
     if write.children:
         birth = births.get(write.run_id)
         for child in write.children:

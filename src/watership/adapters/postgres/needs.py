@@ -82,6 +82,13 @@ class IntakeNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class CountNeed:
+    """A counter, under its lock."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChildrenNeed:
     """How many keys of a run have a child."""
 
@@ -127,6 +134,7 @@ Need = (
     | RequestNeed
     | InjectionNeed
     | IntakeNeed
+    | CountNeed
     | ChildrenNeed
     | OpenChildrenNeed
     | LeasedNeed

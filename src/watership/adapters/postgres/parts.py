@@ -19,6 +19,7 @@ TYPES = {
     "epoch": "bigint",
     "cancel_requested": "boolean",
     "waits": "bytea",
+    "caps": "bytea",
     "result": "bytea",
     "failure": "bytea",
     "seq": "integer",

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from watership.adapters.ledger.columns import (
     RUN,
+    WIDTH,
     entry_of,
     micros_or_null,
     moment,
@@ -17,6 +18,7 @@ from watership.adapters.ledger.columns import (
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.adapters.postgres.pool import Session
 from watership.adapters.postgres.statements import NOW
+from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId, WorkerId
 from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
@@ -44,13 +46,14 @@ _WORKERS = """
 SELECT id, deployment, pool, slots, seen_at, coalesce(leased, 0) FROM workers LEFT JOIN (
   SELECT lease_owner, count(*) AS leased FROM runs WHERE state = 'running' GROUP BY lease_owner
 ) AS leases ON lease_owner = id ORDER BY id"""
+_COUNTS = 'SELECT name, reserved, spent FROM counters WHERE name = ANY($1::text[]) ORDER BY name COLLATE "C"'
 # A standby answers too, but nothing can be written there.
 _PING = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 
 
 async def get(db: Session, run_id: RunId) -> Run | None:
     rows = await db.fetch(_GET, run_id)
-    return run_of(rows[0], rows[0][27]) if rows else None
+    return run_of(rows[0], rows[0][WIDTH]) if rows else None
 
 
 async def page(db: Session, which: RunFilter, limit: int, after: str | None) -> RunPage:
@@ -67,8 +70,8 @@ async def page(db: Session, which: RunFilter, limit: int, after: str | None) -> 
     bounds = [limit + 1] if before is None else [limit + 1, before]
     rows = await db.fetch(query, *facts, *bounds)
     found = [row[1:] for row in map(tuple, rows) if row[1] is not None]
-    runs = tuple(run_of(row, row[27]) for row in found[:limit])
-    following = spell_cursor(found[limit - 1][28]) if len(found) > limit and runs else None
+    runs = tuple(run_of(row, row[WIDTH]) for row in found[:limit])
+    following = spell_cursor(found[limit - 1][WIDTH + 1]) if len(found) > limit and runs else None
     return RunPage(runs=runs, total_count=rows[0][0], next=following)
 
 
@@ -97,6 +100,11 @@ async def workers(db: Session) -> list[WorkerPresence]:
         )
         for row in await db.fetch(_WORKERS)
     ]
+
+
+async def counts(db: Session, names: Sequence[str]) -> list[Count]:
+    rows = await db.fetch(_COUNTS, list(names))
+    return [Count(name=name, reserved=reserved, spent=spent) for name, reserved, spent in rows]
 
 
 async def backlog(

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from watership.adapters.postgres import queries
 from watership.adapters.postgres.links import Links
+from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
@@ -43,6 +44,10 @@ class PostgresRuns:
     async def workers(self) -> Sequence[WorkerPresence]:
         async with self._links.reading.session() as db:
             return await queries.workers(db)
+
+    async def counts(self, names: Sequence[str]) -> Sequence[Count]:
+        async with self._links.reading.session() as db:
+            return await queries.counts(db, names)
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         async with self._links.reading.session() as db:

@@ -47,6 +47,10 @@ SELECT run_id, number, id, name, value, at FROM signals WHERE run_id = ANY($1::t
 INPUT = "SELECT input FROM runs WHERE id = $1"
 ENTRY = "SELECT EXISTS (SELECT 1 FROM appends WHERE run_id = $1 AND entry_id = $2)"
 SIGNAL = "SELECT EXISTS (SELECT 1 FROM signals WHERE run_id = $1 AND id = $2)"
+COUNTS = "SELECT name, reserved, spent FROM counters WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE"
+NEW_COUNTS = """
+INSERT INTO counters (name, reserved, spent) SELECT name, 0, 0 FROM unnest($1::text[]) AS new(name)
+ON CONFLICT (name) DO NOTHING"""
 # A server that has not heard of the worker since its own start knows nothing of its lock either.
 GONE = """
 SELECT pg_try_advisory_xact_lock($1) AND NOT EXISTS (

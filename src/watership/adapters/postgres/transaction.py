@@ -76,6 +76,8 @@ async def _read_ahead(db: Connection, loader: Loader, named: Names, *, sure: boo
     wanted = list(named.runs | dict.fromkeys(members) | dict.fromkeys(named.submissions if sure else ()))
     if wanted or not named.intake:
         await loader.lock_runs(wanted)
+    if named.counters:
+        await loader.lock_counts(list(named.counters))
     if named.told:
         await loader.lock_free(list(named.told))
     for (deployment, pool), limit in named.scans.items():

@@ -1,14 +1,16 @@
-"""What is remembered beside the runs: requests, injected messages, workers, the intake, deployments."""
+"""What is remembered beside the runs: requests, injected messages, workers, counters, the intake, deployments."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from watership.adapters.ledger.columns import intake_of, intake_row, micros, moment
 from watership.adapters.ledger.rows import Request
+from watership.durable.counters import Count
 from watership.durable.ids import RunId, WorkerId
 from watership.durable.writes import Renew
 from watership.fleet.deployment import Deployment, DeploymentState
@@ -19,6 +21,8 @@ _deployment = msgspec.json.Decoder(Deployment)
 _FORGET = """
 DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE at <= ? ORDER BY at, rowid LIMIT ?)"""
 _INJECTED = "SELECT submission FROM json_each(?) AS wanted CROSS JOIN injections ON submission = wanted.value"
+_COUNTS = """
+SELECT name, reserved, spent FROM counters WHERE name IN (SELECT value FROM json_each(?)) ORDER BY name"""
 _PRESENT = """
 INSERT INTO workers (id, deployment, pool, slots, seen_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
 SET deployment = excluded.deployment, pool = excluded.pool, slots = excluded.slots, seen_at = excluded.seen_at"""
@@ -79,6 +83,13 @@ class BookTable:
     def forget_workers(self, before: datetime) -> None:
         self._db.execute("DELETE FROM workers WHERE seen_at <= ?", (micros(before),))
 
+    def count(self, name: str) -> Count:
+        return next(iter(read_counts(self._db, [name])), None) or Count(name=name)
+
+    def put_count(self, count: Count) -> None:
+        row = (count.name, count.reserved, count.spent)
+        self._db.execute("INSERT OR REPLACE INTO counters VALUES (?, ?, ?)", row)
+
     def intake(self) -> IntakeState:
         if self._intake is None:
             self._intake = read_intake(self._db)
@@ -94,6 +105,11 @@ class BookTable:
 
 def read_intake(db: sqlite3.Connection) -> IntakeState:
     return intake_of(db.execute("SELECT weights, epoch, until, last_safe, readonly FROM intake").fetchone())
+
+
+def read_counts(db: sqlite3.Connection, names: Sequence[str]) -> list[Count]:
+    rows = db.execute(_COUNTS, (msgspec.json.encode(names),)).fetchall()
+    return [Count(name=name, reserved=reserved, spent=spent) for name, reserved, spent in rows]
 
 
 def put_deployment(db: sqlite3.Connection, deployment: Deployment) -> None:

@@ -19,6 +19,7 @@ from watership.adapters.sqlite.journal import JournalTable
 from watership.adapters.sqlite.runs import RunTable
 from watership.adapters.sqlite.schema import prepare, refuse_network
 from watership.durable.clock import Clock, SystemClock
+from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
@@ -119,6 +120,9 @@ class SQLiteStore:
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return await self._reader.run(queries.workers)
+
+    async def counts(self, names: Sequence[str]) -> Sequence[Count]:
+        return await self._reader.run(lambda db: books.read_counts(db, names))
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._reader.run(lambda db: queries.next_wake(db, deployment, pool))
