@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from watership.agents.approval import Approval as Approval
     from watership.agents.approval import approval_tool as approval_tool
     from watership.agents.approval import approve as approve
+    from watership.agents.budget import Budget as Budget
     from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
+    from watership.agents.price import Price as Price
     from watership.agents.tool import Tool as Tool
     from watership.agents.tool import tool as tool
     from watership.durable import ChildFailed as ChildFailed
+    from watership.durable import Cost as Cost
     from watership.durable import Done as Done
     from watership.durable import Effect as Effect
     from watership.durable import RetryPolicy as RetryPolicy
@@ -40,11 +43,14 @@ _HOMES = {
     "watership.agents.agent": ("AgentCard",),
     "watership.agents.app": ("App",),
     "watership.agents.approval": ("Approval", "approval_tool", "approve"),
+    "watership.agents.budget": ("Budget",),
     "watership.agents.flags": ("flag",),
     "watership.agents.llm": ("Agent",),
+    "watership.agents.price": ("Price",),
     "watership.agents.tool": ("Tool", "tool"),
     "watership.durable": (
         "ChildFailed",
+        "Cost",
         "Done",
         "Effect",
         "RetryPolicy",

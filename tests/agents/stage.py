@@ -14,7 +14,7 @@ from watership.adapters.memory.store import MemoryStore
 from watership.durable import Program
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
-from watership.durable.events import AnyEvent, Drifted, Finished
+from watership.durable.events import AnyEvent, Drifted, Finished, StepStarted
 from watership.durable.execution import Ending, Execution
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId, seeded_ids
 from watership.durable.lease import Lease
@@ -125,7 +125,9 @@ class Stage:
         return [entry.event for entry in await self.store.journal(run_id)]
 
     async def keys(self, run_id: RunId) -> list[str]:
-        return [event.key for event in await self.events(run_id) if not isinstance(event, Finished)]
+        """Of all that came of something, in order."""
+        events = await self.events(run_id)
+        return [event.key for event in events if not isinstance(event, Finished | StepStarted)]
 
     async def recall(self, run: Run, events: Sequence[AnyEvent]) -> None:
         """The run as a dead worker left it, with these events in its journal."""

@@ -12,7 +12,7 @@ import pytest
 from tests.api.world import Warren, client, world
 from watership.agents.approval import Approval
 from watership.agents.messages import Messages
-from watership.durable.events import Failure, StepStarted
+from watership.durable.events import Failure, StepDone, StepStarted
 from watership.durable.ids import Key, seeded_ids
 from watership.durable.ports import RunFilter
 from watership.durable.run import Waiting
@@ -405,3 +405,63 @@ async def test_a_message_while_too_much_waits_is_told_429_and_when_to_come_again
         assert answer.headers["content-type"] == "application/problem+json"
         assert (answer.json()["code"], answer.json()["status"]) == ("backlog", 429)
         assert (await w.store.list(RunFilter())).total_count == 0
+
+
+async def test_a_message_may_bring_a_budget_for_its_run() -> None:
+    async with world() as w:
+        body = {"agent": "digger", "input": "dig", "budget": {"usd": 0.05, "turns": 3}}
+        answer = await w.http.post("/api/v1/messages", json=body, headers=w.bearer("writer"))
+        run = await w.store.get(answer.json()["run_id"])
+        assert run is not None
+        assert [(cap.counter, cap.unit, cap.most) for cap in run.caps] == [
+            (f"run:{run.id}", "microdollars", 50_000),
+            (f"run:{run.id}", "turns", 3),
+        ]
+
+
+@pytest.mark.parametrize("budget", [{"usd": 0}, {"dollars": 1}, {"seconds": 60}, "much"])
+async def test_a_budget_that_means_nothing_is_refused(budget: object) -> None:
+    async with world() as w:
+        body = {"agent": "digger", "input": "dig", "budget": budget}
+        answer = await w.http.post("/api/v1/messages", json=body, headers=w.bearer("writer"))
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad_input")
+
+
+async def test_another_budget_under_the_same_key_is_another_message() -> None:
+    async with world() as w:
+        headers = {**w.bearer("writer"), "Idempotency-Key": "k"}
+        codes = []
+        for usd in (1, 1, 2):
+            body = {"agent": "digger", "input": "dig", "budget": {"usd": usd}}
+            codes.append((await w.http.post("/api/v1/messages", json=body, headers=headers)).status_code)
+        assert codes == [202, 202, 422]
+
+
+async def test_a_runs_account_tells_what_it_used_up_and_what_is_left() -> None:
+    async with world() as w:
+        run_id = await w.send()
+        await w.claim()
+        used = StepDone(
+            key=Key("model/0"), name="model", identity="i", value=msgspec.Raw(b"1"), used={"turns": 2}
+        )
+        await w.append(run_id, used)
+        answer = await w.http.get(f"/api/v1/runs/{run_id}/account", headers=w.bearer("reader"))
+        assert answer.json() == {
+            "used": {"turns": 2},
+            "unsettled": {},
+            "saved": {},
+            "limits": [
+                {
+                    "counter": f"run:{run_id}/digger",
+                    "unit": "turns",
+                    "per_day": False,
+                    "most": 9,
+                    "spent": 0,
+                    "reserved": 0,
+                }
+            ],
+        }
+        foreign = await w.http.get(
+            f"/api/v1/runs/{run_id}/account", headers=w.bearer("reader", tenant="elsewhere")
+        )
+        assert foreign.status_code == 404

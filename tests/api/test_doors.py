@@ -29,6 +29,7 @@ EXPECTED = {
     ("POST", "/api/v1/messages"): WRITER,
     ("GET", "/api/v1/runs"): READER,
     ("GET", "/api/v1/runs/{run_id}"): READER,
+    ("GET", "/api/v1/runs/{run_id}/account"): READER,
     ("GET", "/api/v1/runs/{run_id}/events"): READER,
     ("POST", "/api/v1/runs/{run_id}:cancel"): WRITER,
     ("POST", "/api/v1/runs/{run_id}:answer"): WRITER,

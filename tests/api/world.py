@@ -23,8 +23,10 @@ from watership.api.server import HttpServer
 from watership.api.service import build_app
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
+from watership.durable.counters import Cap
 from watership.durable.events import AnyEvent
 from watership.durable.ids import DeploymentId, EntryId, RunId, WorkerId, seeded_ids
+from watership.durable.run import Run
 from watership.durable.writes import Append, Claim, Claimed, Renew, Then, WhenBusy
 from watership.errors import BadInput, NotAllowed, Unavailable
 from watership.fleet.identity import Tokens
@@ -57,6 +59,9 @@ class Warren:
         if not isinstance(msgspec.json.decode(raw), str):
             raise BadInput(f"The input of {agent} is text.")
         return raw
+
+    def caps(self, run: Run) -> tuple[Cap, ...]:
+        return (Cap(counter=f"run:{run.id}/{run.program}", unit="turns", most=9),)
 
 
 class Notes:

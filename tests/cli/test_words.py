@@ -24,12 +24,30 @@ WAITS = [
 ]
 
 
+ACCOUNT = {
+    "used": {"microdollars": 12_300, "tool_calls": 2},
+    "unsettled": {},
+    "saved": {"microdollars": 4_100},
+    "limits": [
+        {
+            "counter": "agent:writer",
+            "unit": "microdollars",
+            "per_day": True,
+            "most": 20_000_000,
+            "spent": 7_000_000,
+            "reserved": 500_000,
+        }
+    ],
+}
+
+
 class _Service(BaseHTTPRequestHandler):
     """Answers everything with one run that was just made, and that waits."""
 
     def _run(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
-        body = json.dumps({"id": "r1", "run_id": "r1", "state": "waiting", "waits": WAITS}).encode()
+        run = {"id": "r1", "run_id": "r1", "state": "waiting", "waits": WAITS}
+        body = json.dumps(ACCOUNT if self.path.endswith("/account") else run).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -81,6 +99,15 @@ def test_a_run_that_waits_says_how_it_is_answered(server: str, capsys: pytest.Ca
     assert 'waits for    signal approval: {"question":"Pay?"}' in said
     assert "next: watership run answer r1 approve|reject --wait approval" in said
     assert "next: watership run answer r1 done --value JSON|retry|fail --wait charge" in said
+
+
+def test_a_run_says_what_it_used_up_and_what_is_left(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "show", "r1", "--server", server]) == Exit.OK
+    said = capsys.readouterr().out
+    assert "used         $0.0123, 2 tool calls" in said
+    assert "unsettled" not in said
+    assert "saved        $0.0041" in said
+    assert "limit        $7.5000 of $20.0000 a day on agent:writer" in said
 
 
 def test_a_log_without_entries_was_not_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

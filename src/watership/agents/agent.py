@@ -11,6 +11,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 import msgspec
 
+from watership.agents.budget import NOTHING_SAID, Allowance, Budget
 from watership.agents.signature import Signature
 from watership.agents.tool import PROGRAM, asynchronous, tool_from
 from watership.durable import OutsideRun, Program
@@ -78,6 +79,8 @@ def function_entry(
     conversation: WhenBusy,
     pool: str,
     priority: int,
+    budget: Budget = NOTHING_SAID,
+    daily: Budget = NOTHING_SAID,
 ) -> Entry:
     """The agent that an async function is: its docstring describes it, its signature is its input."""
     called = name or str(getattr(function, "__name__", ""))
@@ -91,7 +94,9 @@ def function_entry(
         pool=pool,
         priority=priority,
     )
-    return Entry(card, signature, Program(called, program_call(function, signature)))
+    allowance = Allowance(agent=called, per_run=budget, per_day=daily)
+    call = allowance.within(program_call(function, signature))
+    return Entry(card, signature, Program(called, call, allowance.of_run))
 
 
 def program_call(

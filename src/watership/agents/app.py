@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 import msgspec
 
 from watership.agents.agent import AgentCard, function_entry, guarded
+from watership.agents.budget import NOTHING_SAID, Budget
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
 from watership.agents.tool import EffectName, ToolFunction, tool
@@ -68,6 +69,8 @@ class App:
         conversation: WhenBusy = ...,
         pool: str = ...,
         priority: int = ...,
+        budget: Budget = ...,
+        daily: Budget = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
@@ -77,15 +80,28 @@ class App:
         conversation: WhenBusy = "queue",
         pool: str = DEFAULT_POOL,
         priority: int = DEFAULT_PRIORITY,
+        budget: Budget = NOTHING_SAID,
+        daily: Budget = NOTHING_SAID,
     ) -> (
         Callable[P, Coroutine[Any, Any, R]]
         | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
     ):
-        """Make an async function an agent; its docstring describes it and its signature is its input."""
+        """Make an async function an agent; its docstring describes it and its signature is its input.
+
+        `budget` is for each run with its children, `daily` for all runs of the agent.
+        """
 
         def declare(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
             name = given if isinstance(given, str) else None
-            entry = function_entry(function, name, conversation=conversation, pool=pool, priority=priority)
+            entry = function_entry(
+                function,
+                name,
+                conversation=conversation,
+                pool=pool,
+                priority=priority,
+                budget=budget,
+                daily=daily,
+            )
             call = guarded(function, entry.card.name)
             self.directory.add(entry)
             return call

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from watership.agents.agent import AgentCard, Entry
-from watership.durable import Program
+from watership.durable import Cap, Program
+from watership.durable.run import Run
 from watership.errors import BadInput, NotFound
 
 
@@ -33,6 +34,11 @@ class Directory:
     def programs(self) -> dict[str, Program]:
         """What a worker needs to run them."""
         return {name: entry.program for name, entry in self._entries.items()}
+
+    def caps(self, run: Run) -> tuple[Cap, ...]:
+        """What the run's agent says that it may use up; nothing where this build has no such agent."""
+        entry = self._entries.get(run.program)
+        return () if entry is None else entry.program.caps(run)
 
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         """`raw` in its normal form. Raises BadInput naming the field that does not fit, NotFound for no agent."""

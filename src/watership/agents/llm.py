@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call
+from watership.agents.budget import NOTHING_SAID, Allowance, Budget
+from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.tool import Tool, tool_from, tool_of
 from watership.durable import Program, RetryPolicy
@@ -16,6 +18,9 @@ from watership.errors import BadInput, ProgramError
 
 TURNS = 50
 """Model requests of one run: a loop that has not ended by then goes in circles, and each turn costs money."""
+
+OUTPUT_TOKENS = 4_096
+"""Tokens of one answer: as many as every model can give, and some dozens of pages."""
 
 MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=frozenset({"ModelRefused"}))
 """Providers are down for seconds or for minutes: five attempts span about two minutes."""
@@ -56,6 +61,8 @@ class Agent:
     `model`: "scripted:module:attribute", "echo", "provider:model", or a model object of the engine's library.
     `instructions` may be a function, for what changes harmlessly between runs (today's date).
     `output`: str, or the type that the model must fill in. `retry`: of a model request that raised.
+    `budget`: of each run with its children; `daily`: of all runs of the agent. `price`: of the model, where the price
+    table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
     """
 
     name: str
@@ -65,6 +72,10 @@ class Agent:
     output: Any = str
     description: str = ""
     turns: int = TURNS
+    budget: Budget = NOTHING_SAID
+    daily: Budget = NOTHING_SAID
+    price: Price | None = None
+    output_tokens: int = OUTPUT_TOKENS
     retry: RetryPolicy = MODEL_RETRY
     conversation: WhenBusy = "queue"
     pool: str = DEFAULT_POOL
@@ -80,6 +91,8 @@ class Agent:
                 f"Agent {self.name!r} has two tools named {', '.join(sorted(twice))}.",
                 fix="Give one of them another name.",
             )
+        if self.output_tokens < 1:
+            raise BadInput(f"Agent {self.name!r} may answer {self.output_tokens} tokens.", fix="Give more.")
         if self.turns < 1:
             raise BadInput(f"Agent {self.name!r} may take {self.turns} turns.", fix="One is the least.")
         object.__setattr__(self, "toolbox", toolbox)
@@ -115,7 +128,12 @@ class Agent:
             pool=self.pool,
             priority=self.priority,
         )
-        return Entry(card, signature, Program(self.name, program_call(self._answer, signature)))
+        allowance, call = self.allowance, program_call(self._answer, signature)
+        return Entry(card, signature, Program(self.name, allowance.within(call), allowance.of_run))
+
+    @property
+    def allowance(self) -> Allowance:
+        return Allowance(agent=self.name, per_run=self.budget, per_day=self.daily)
 
     async def _answer(self, prompt: str) -> object:
         return self._engine().plain(await self(prompt))

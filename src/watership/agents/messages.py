@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from watership.agents.account import Account, account, limits_of, whole_journal
 from watership.agents.approval import APPROVAL, Approval
+from watership.agents.budget import Budget
+from watership.durable import Cap
 from watership.durable.codec import encode, fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
@@ -71,6 +75,9 @@ class Directory(Protocol):
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         """`raw` as the agent's input. Raises BadInput, saying where it does not fit."""
 
+    def caps(self, run: Run) -> tuple[Cap, ...]:
+        """What the run's agent says that it may use up."""
+
 
 class Writer(Protocol):
     """What commits a write; the committer is one."""
@@ -127,17 +134,25 @@ class Messages:
         conversation: str | None = None,
         key: str | None = None,
         reply_to: str = "",
+        budget: Budget | None = None,
     ) -> Submitted:
         """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run.
 
         Raises Overdue, with when to come again, while too much waits: before anything is written.
-        `reply_to` is where a broker sends the result, in that broker's own words.
+        `reply_to` is where a broker sends the result, in that broker's own words. `budget` is of this run with its
+        children, beside what its agent says.
         """
+        if budget is not None and budget.seconds is not None:
+            raise BadInput(
+                "A message does not limit seconds.", fix="Cancel the run, or let its agent limit them."
+            )
         card = self._card(agent)
         given = self._directory.validate(agent, message)
         self._gate.admit()
+        run_id = RunId(self._new_id())
+        request = [card.name, given, conversation] + ([] if budget is None else [msgspec.to_builtins(budget)])
         submit = Submit(
-            run_id=RunId(self._new_id()),
+            run_id=run_id,
             program=card.name,
             input=given,
             tenant=identity.tenant,
@@ -146,8 +161,9 @@ class Messages:
             priority=card.priority,
             conversation=None if conversation is None else _name(conversation, "conversation"),
             when_busy=card.conversation,
-            dedup=None if key is None else _dedup(key, identity, (card.name, given, conversation)),
+            dedup=None if key is None else _dedup(key, identity, request),
             reply_to=reply_to,
+            caps=() if budget is None else budget.caps(f"run:{run_id}"),
         )
         return await self._committer.submit(submit)
 
@@ -169,6 +185,13 @@ class Messages:
         if run is None or run.tenant != identity.tenant:
             raise NotFound(f"There is no run {run_id}.", fix="List them with `watership run list`.")
         return run
+
+    async def account(self, run_id: RunId, identity: Identity, now: datetime) -> Account:
+        """What the run used up, and what is left of its caps."""
+        run = await self.get(run_id, identity)
+        caps = run.caps + self._directory.caps(run)
+        counts = await self._runs.counts([cap.name(now) for cap in caps])
+        return account(await whole_journal(self._runs, run.id), run.epoch, limits_of(caps, counts, now))
 
     async def list(
         self, which: RunFilter, identity: Identity, *, limit: int, after: str | None = None

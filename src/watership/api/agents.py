@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from watership.agents.account import Account
 from watership.agents.messages import NOTHING
 from watership.api.answer import Answer, reply
 from watership.api.endpoint import Call, Endpoint
@@ -63,7 +64,12 @@ async def list_agents(call: Call) -> Answer:
 async def send_message(call: Call) -> Answer:
     body = call.read(NewMessage)
     sent = await call.service.messages.send(
-        body.agent, body.input, call.identity, conversation=body.conversation, key=call.key
+        body.agent,
+        body.input,
+        call.identity,
+        conversation=body.conversation,
+        key=call.key,
+        budget=body.budget,
     )
     accepted = Accepted(
         run_id=sent.run_id,
@@ -94,6 +100,11 @@ async def list_runs(call: Call) -> Answer:
 
 async def show_run(call: Call) -> Answer:
     return reply(view(await call.service.messages.get(_run_id(call), call.identity)))
+
+
+async def account_of_run(call: Call) -> Answer:
+    now = call.service.clock.now()
+    return reply(await call.service.messages.account(_run_id(call), call.identity, now))
 
 
 async def stream_run(call: Call) -> EventStream:
@@ -257,6 +268,14 @@ def _run_endpoints() -> list[Endpoint]:
             serve=show_run,
             about="Show a run.",
             gives=RunView,
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/runs/{run_id}/account",
+            scope=READER,
+            serve=account_of_run,
+            about="What a run used up, what its replays did not pay again, and what is left of its caps.",
+            gives=Account,
         ),
         Endpoint(
             method="GET",

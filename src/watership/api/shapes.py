@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
+from watership.agents.budget import Budget
 from watership.durable.events import Decision, Failure
 from watership.durable.run import Run, Waiting
 from watership.durable.states import RunState
@@ -40,6 +41,7 @@ class NewMessage(_In, frozen=True):
     agent: Name
     input: msgspec.Raw
     conversation: Name | None = None
+    budget: Budget | None = None
 
 
 class CancelBody(_In, frozen=True):

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from watership.agents.budget import MONEY, dollars
 from watership.cli.client import Client
 from watership.cli.exits import Exit
 from watership.cli.options import server_options
@@ -26,9 +27,16 @@ def run() -> None:
 @click.option("--input", "given", default="null", help="The agent's input, as JSON; or plain text.")
 @click.option("--conversation", help="The conversation that the message belongs to.")
 @click.option("--key", help="Idempotency key: the same key again gives the same run.")
+@click.option("--usd", type=float, help="Dollars that the run and its children may cost.")
 @server_options
 def start(
-    agent: str, given: str, conversation: str | None, key: str | None, server: str | None, token: str | None
+    agent: str,
+    given: str,
+    conversation: str | None,
+    key: str | None,
+    usd: float | None,
+    server: str | None,
+    token: str | None,
 ) -> None:
     """Send AGENT a message; prints the run that it started.
 
@@ -38,6 +46,8 @@ def start(
     body: dict[str, object] = {"agent": agent, "input": _json_or_text(given)}
     if conversation is not None:
         body["conversation"] = conversation
+    if usd is not None:
+        body["budget"] = {"usd": usd}
     made = Client(server, token).post("/api/v1/messages", body, key=key)
     show(made, made["run_id"])
     say(f"next: watership run watch {made['run_id']}{_at(server)}")
@@ -65,13 +75,16 @@ def list_runs(
 @click.argument("run_id")
 @server_options
 def show_run(run_id: str, server: str | None, token: str | None) -> None:
-    """One run: its state, what it waits for, its result."""
-    found = Client(server, token).get(f"/api/v1/runs/{run_id}")
+    """One run: its state, what it waits for, what it used up, its result."""
+    client = Client(server, token)
+    found = client.get(f"/api/v1/runs/{run_id}")
+    found["account"] = client.get(f"/api/v1/runs/{run_id}/account")
     lines = [
         f"{name:<12} {_short(value)}"
         for name, value in found.items()
-        if name != "waits" and value not in (None, [], "")
+        if name not in {"waits", "account"} and value not in (None, [], "")
     ]
+    lines += _accounted(found["account"])
     lines += [f"waits for    {_waiting(wait)}" for wait in found["waits"]]
     for wait in found["waits"]:
         if words := _answers(wait):
@@ -140,6 +153,25 @@ def answer(
     """
     found = Client(server, token).post(f"/api/v1/runs/{run_id}:answer", _answer(answer, wait, value, note))
     show(found, f"{run_id} is {found['state']}")
+
+
+def _accounted(account: dict[str, Any]) -> list[str]:
+    """What was used up, in words: a unit that nobody used is not told."""
+    lines = [
+        f"{name:<12} {', '.join(_amount(unit, amount) for unit, amount in account[name].items())}"
+        for name in ("used", "unsettled", "saved")
+        if account[name]
+    ]
+    for limit in account["limits"]:
+        unit, most = limit["unit"], limit["most"]
+        taken = _amount(unit, limit["spent"] + limit["reserved"])
+        day = " a day" if limit["per_day"] else ""
+        lines.append(f"{'limit':<12} {taken} of {_amount(unit, most)}{day} on {limit['counter']}")
+    return lines
+
+
+def _amount(unit: str, amount: int) -> str:
+    return dollars(amount) if unit == MONEY else f"{amount:,} {unit.replace('_', ' ')}"
 
 
 def _answer(word: str, wait: str | None, value: str | None, note: str) -> dict[str, object]:

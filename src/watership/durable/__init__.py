@@ -14,6 +14,7 @@ from watership.durable.calls import (
     sleep_until,
     step,
 )
+from watership.durable.counters import Cap, Cost
 from watership.durable.effects import Effect
 from watership.durable.program import (
     Check,
@@ -33,8 +34,10 @@ from watership.durable.program import (
 from watership.durable.retry import RetryPolicy
 
 __all__ = [
+    "Cap",
     "Check",
     "ChildFailed",
+    "Cost",
     "Diverged",
     "Done",
     "Effect",

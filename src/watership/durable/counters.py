@@ -65,11 +65,12 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a step uses up: at `most`, and what its result tells that it was. `failed`: what an attempt that raised
-    used up; None where that cannot be told, and the whole reservation then counts."""
+    used up; None where that cannot be told, and the whole reservation then counts. `caps`: beside the run's own."""
 
     most: Amounts
     used: Callable[[Any], Amounts]
     failed: Callable[[Exception], Amounts | None] = lambda _: None
+    caps: tuple[Cap, ...] = ()
 
 
 def reservation(caps: Sequence[Cap], amounts: Amounts, now: datetime) -> tuple[Charge, ...]:

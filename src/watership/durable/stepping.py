@@ -38,6 +38,8 @@ from watership.errors import ProgramError, Unencodable
 
 DRIFT_HASH = 16
 
+FREE = Cost({}, lambda _: {})
+
 
 class StepCall(msgspec.Struct, frozen=True, eq=False):
     """A step as the program asks for it."""
@@ -202,9 +204,9 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
             raise
 
     async def _start_and_enter(self) -> None:
-        cost = self.asked.cost
-        most = {} if cost is None else cost.most
-        reserved = reservation(self.execution.caps, most, self.execution.clock.now())
+        cost = self.asked.cost or FREE
+        most, now = cost.most, self.execution.clock.now()
+        reserved = reservation(self.execution.caps + cost.caps, most, now)
         started = StepStarted(
             key=self.key,
             name=self.asked.name,

@@ -310,7 +310,11 @@ def test_an_unsafe_tool_in_doubt_waits_for_a_person_who_sees_its_arguments() -> 
         run_id = await stage.start("reader", "What?")
         await stage.work(reader.app().programs)
         run, events = await stage.run(run_id), await stage.events(run_id)
-        begun = next(index for index, event in enumerate(events) if isinstance(event, StepStarted))
+        begun = next(
+            index
+            for index, event in enumerate(events)
+            if isinstance(event, StepStarted) and event.name == "find"
+        )
 
         async def again(stage: Stage) -> None:
             await stage.recall(run, events[: begun + 1])

@@ -28,6 +28,7 @@ from watership.adapters.rabbitmq.topology import INBOX, INBOX_QUEUE
 from watership.agents.messages import Messages
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
+from watership.durable.counters import Cap
 from watership.durable.ids import EntryId, RunId, WorkerId, random_ids
 from watership.durable.outbox import Letter
 from watership.durable.ports import RunFilter
@@ -60,6 +61,9 @@ class Names:
         except msgspec.DecodeError as error:
             raise BadInput(f"The input of {agent} is text: {error}.") from None
         return raw
+
+    def caps(self, run: Run) -> tuple[Cap, ...]:
+        return ()
 
 
 class MoodyStore(MemoryStore):

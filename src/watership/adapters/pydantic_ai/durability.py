@@ -28,8 +28,11 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_core import to_jsonable_python
 
+from watership.adapters.pydantic_ai.costs import Tariff
+from watership.agents.budget import TOOL_CALLS, Allowance
 from watership.durable import Effect, RetryPolicy, StepOptions, step
-from watership.durable.branch import current_branch, current_step
+from watership.durable.branch import current_branch, current_step, here
+from watership.durable.counters import Cap, Cost
 from watership.errors import ProgramError, WatershipError
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -37,6 +40,9 @@ PASSING = frozenset({408, 409, 425, 429})
 
 UNSTABLE = frozenset({"timestamp", "run_id", "conversation_id", "metadata", "provider_details"})
 """What differs in a message each time it is built, although nobody changed anything."""
+
+
+ONE_CALL = {TOOL_CALLS: 1}
 
 
 class ModelRefused(ProgramError):
@@ -65,6 +71,9 @@ def call_key(context: RunContext[Turns]) -> str:
 class JournalBackend(JournalCallableOperationBackend[StepOptions]):
     """Executes each operation as a keyed step of the run."""
 
+    tariff: Tariff
+    allowance: Allowance
+
     async def execute(
         self,
         *,
@@ -79,12 +88,15 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                 ModelRequestId(model_name=model),
                 (_, list(messages), settings, ModelRequestParameters() as offered, RunContext() as context),
             ):
+                caps = self._caps()
+                self.tariff.check(caps)
                 return await step(
                     lambda: _ask(body),
                     name="model",
                     key=context.deps.request_key(context.run_step),
                     effect=Effect.PURE,
                     retry=config.retry,
+                    cost=self.tariff.cost(messages, offered, caps),
                     identity=name,
                     drift=[model, settings, *_prompt(messages), *_offer(offered)],
                     into=Any,
@@ -99,12 +111,23 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                     effect=config.effect,
                     retry=config.retry,
                     check=config.check,
+                    cost=self._cost_of_tool(),
                     into=Any,
                 )
             case _:
                 raise ProgramError(
                     f"The operation {name} cannot be journaled.", fix="Give the model function tools only."
                 )
+
+    def _caps(self) -> tuple[Cap, ...]:
+        """All that hold here: of the run, and of the agent, which may be at work inside of another one's run."""
+        execution = here("model").execution
+        return execution.caps + self.allowance.of_run(execution.run_row)
+
+    def _cost_of_tool(self) -> Cost | None:
+        """A call is counted where somebody limits calls; elsewhere it is not opened for it."""
+        caps = tuple(cap for cap in self._caps() if cap.unit == TOOL_CALLS)
+        return Cost(ONE_CALL, lambda _: ONE_CALL, caps=caps) if caps else None
 
 
 async def _ask(body: Callable[[], Awaitable[object]]) -> object:
@@ -160,10 +183,19 @@ class Durability(BaseDurabilityCapability[Turns]):
         },
     )
 
-    def __init__(self, *, options: Mapping[str, StepOptions | None], retry: RetryPolicy) -> None:
+    def __init__(
+        self,
+        *,
+        options: Mapping[str, StepOptions | None],
+        retry: RetryPolicy,
+        tariff: Tariff,
+        allowance: Allowance,
+    ) -> None:
         super().__init__()
         self._options = options
         self._retry = retry
+        self._tariff = tariff
+        self._allowance = allowance
 
     @property
     def in_durable_context(self) -> bool:
@@ -190,4 +222,6 @@ class Durability(BaseDurabilityCapability[Turns]):
             tool=unsafe,
             resolve_tool=options_of_tool,
         )
-        return JournalBackend(agent_name=self.name, default_model_id=self.default_model_id, config=config)
+        backend = JournalBackend(agent_name=self.name, default_model_id=self.default_model_id, config=config)
+        backend.tariff, backend.allowance = self._tariff, self._allowance
+        return backend

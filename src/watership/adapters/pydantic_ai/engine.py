@@ -11,15 +11,18 @@ from typing import Any, cast
 import msgspec
 import pydantic_ai
 from pydantic_ai import FunctionToolset, ModelRetry, RunContext, StructuredDict, UsageLimits
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, infer_model
+from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_jsonable_python
 
+from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
 from watership.durable import Unbranched, branch, hosting
 from watership.durable.branch import here
+from watership.durable.ids import RunId
 from watership.errors import BadInput
 
 AGENTS = 256
@@ -73,18 +76,27 @@ def build(agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
     """Our agent in Pydantic AI's terms."""
     tools = [_tool(each) for each in agent.toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
+    model = infer_model(model_of(agent.model))
+    prices = tariff(model, output_tokens=agent.output_tokens, price=agent.price)
+    prices.check(agent.allowance.caps(RunId("")))
     built = cast(
         "pydantic_ai.Agent[Turns, Any]",
         pydantic_ai.Agent(
-            model_of(agent.model),
+            model,
             name=agent.name,
             instructions=_instructions(agent),
             output_type=_structured(agent.output) if is_struct else agent.output,
             deps_type=Turns,
             toolsets=[FunctionToolset(tools, id="tools")],
             capabilities=[
-                Durability(options={each.name: each.options for each in agent.toolbox}, retry=agent.retry)
+                Durability(
+                    options={each.name: each.options for each in agent.toolbox},
+                    retry=agent.retry,
+                    tariff=prices,
+                    allowance=agent.allowance,
+                )
             ],
+            model_settings=ModelSettings(max_tokens=agent.output_tokens),
             retries=CORRECTIONS,
         ),
     )
