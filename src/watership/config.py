@@ -30,6 +30,7 @@ ELSEWHERE: Final = frozenset(
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=3_600)]
+Money = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Auth = Literal["auto", "token", "none"]
 
 
@@ -73,6 +74,17 @@ class LimitsSettings(_Section, frozen=True):
 
     requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     backlog_seconds: Annotated[float, msgspec.Meta(ge=0, le=3_600)] = 5.0
+
+
+class BudgetSettings(_Section, frozen=True):
+    """Dollars that model calls may cost at most, whatever agents say of themselves; 0 is no limit. Days are UTC's.
+
+    `usd_per_run` counts a run with its children, which are no runs of their own here.
+    """
+
+    usd_per_run: Money = 0.0
+    usd_per_tenant_and_day: Money = 0.0
+    usd_per_day: Money = 0.0
 
 
 class HttpSettings(_Section, frozen=True):
@@ -126,6 +138,7 @@ class Config(_Section, frozen=True):
     broker: BrokerSettings = BrokerSettings()
     cache: CacheSettings = CacheSettings()
     limits: LimitsSettings = LimitsSettings()
+    budget: BudgetSettings = BudgetSettings()
     http: HttpSettings = HttpSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()

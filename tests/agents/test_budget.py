@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from watership.agents.budget import MONEY, TOKENS, TURNS, Allowance, Budget, dollars, micros
+from watership.agents.budget import (
+    MONEY,
+    TOKENS,
+    TURNS,
+    Allowance,
+    Budget,
+    dollars,
+    house_caps,
+    micros,
+)
 from watership.agents.price import Price
 from watership.durable.counters import Cap
 from watership.durable.ids import DeploymentId, RunId
@@ -54,6 +63,19 @@ def test_a_run_that_its_own_agent_began_stays_under_the_budget_that_it_began_wit
     assert [cap.counter for cap in own] == ["agent:writer"]
     another = replace(WRITER, agent="ghost")
     assert next(cap.counter for cap in another.of_run(a_run(*inherited))) == "run:r/ghost"
+
+
+def test_the_house_limits_each_run_tenant_and_day_that_it_says() -> None:
+    allowed = {"usd_per_run": 0.5, "usd_per_tenant_and_day": 5.0, "usd_per_day": 50.0}
+    caps = house_caps(a_run(), **allowed)
+    assert [(cap.name(NOON), cap.most) for cap in caps] == [
+        (f"house:r/{MONEY}", 500_000),
+        (f"tenant:default/{MONEY}/2026-11-27", 5_000_000),
+        (f"all/{MONEY}/2026-11-27", 50_000_000),
+    ]
+    child = house_caps(a_run(*caps), **allowed)
+    assert [cap.counter for cap in child] == ["tenant:default", "all"]
+    assert house_caps(a_run(), usd_per_run=0, usd_per_tenant_and_day=0, usd_per_day=0) == ()
 
 
 @pytest.mark.parametrize("budget", [{"usd": 0}, {"tokens": -1}, {"seconds": 0.0}])

@@ -56,6 +56,9 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
         )
 
 
+HOUSE: Final = "house:"
+"""Begins the counters on which the runs count that whoever runs the agents limits, whichever agent it is."""
+
 NOTHING_SAID: Final = Budget()
 
 
@@ -100,6 +103,27 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             return await timeout(seconds, whole(raw))
 
         return limited
+
+
+def house_caps(
+    run: Run, *, usd_per_run: float, usd_per_tenant_and_day: float, usd_per_day: float
+) -> tuple[Cap, ...]:
+    """What whoever runs the agents allows each run, tenant and day; 0 is no limit.
+
+    A run that another one started has the first of these from that one.
+    """
+    begun = any(cap.counter.startswith(HOUSE) for cap in run.caps)
+    limits = (
+        (0.0 if begun else usd_per_run, f"{HOUSE}{run.id}", False),
+        (usd_per_tenant_and_day, f"tenant:{run.tenant}", True),
+        (usd_per_day, "all", True),
+    )
+    return tuple(
+        cap
+        for usd, counter, per_day in limits
+        if usd
+        for cap in Budget(usd=usd).caps(counter, per_day=per_day)
+    )
 
 
 def micros(usd: float) -> int:

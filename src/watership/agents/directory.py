@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -16,6 +17,8 @@ class Directory:
     """Agents by name. Names are unique: a second agent of a name is refused."""
 
     def __init__(self) -> None:
+        self.house: Callable[[Run], tuple[Cap, ...]] = lambda _: ()
+        """What whoever runs the agents lets a run use up, beside what they say of themselves."""
         self._entries: dict[str, Entry] = {}
         self._cards: tuple[AgentCard, ...] = ()
         """In the order of their names; every message looks at them."""
@@ -33,12 +36,12 @@ class Directory:
 
     def programs(self) -> dict[str, Program]:
         """What a worker needs to run them."""
-        return {name: entry.program for name, entry in self._entries.items()}
+        return {name: replace(entry.program, caps=self.caps) for name, entry in self._entries.items()}
 
     def caps(self, run: Run) -> tuple[Cap, ...]:
-        """What the run's agent says that it may use up; nothing where this build has no such agent."""
+        """What the run may use up, by the house and by its agent; only the first where this build has no such agent."""
         entry = self._entries.get(run.program)
-        return () if entry is None else entry.program.caps(run)
+        return self.house(run) + (() if entry is None else entry.program.caps(run))
 
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         """`raw` in its normal form. Raises BadInput naming the field that does not fit, NotFound for no agent."""

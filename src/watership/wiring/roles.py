@@ -16,6 +16,7 @@ from watership.adapters.openfeature import provided
 from watership.adapters.processes.presence import Presence, announce
 from watership.adapters.structlog.observer import Fanout, StructlogObserver
 from watership.agents.app import App
+from watership.agents.budget import house_caps
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
@@ -157,6 +158,7 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
     """One worker for each pool that is worked for, with everything ready that its agents will need."""
     use_pydantic_ai()
     app.prepare()
+    limit(app, config)
     async with AsyncExitStack() as stack:
         yield [
             Worker(
@@ -182,6 +184,17 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
             )
             for pool in pools_of(app, config.worker.agents)
         ]
+
+
+def limit(app: App, config: Config) -> None:
+    """Have the agents keep to what the settings allow, beside what they say of themselves."""
+    allowed = config.budget
+    app.directory.house = partial(
+        house_caps,
+        usd_per_run=allowed.usd_per_run,
+        usd_per_tenant_and_day=allowed.usd_per_tenant_and_day,
+        usd_per_day=allowed.usd_per_day,
+    )
 
 
 def pools_of(app: App, agents: str) -> list[str]:
@@ -289,6 +302,7 @@ def _service(
     gate: Gate | None = None,
     runs: Runs | None = None,
 ) -> Service:
+    limit(app, config)
     messages = Messages(kernel.committer, runs or kernel.store, app.directory, kernel.new_id, gate)
     return Service(
         messages=messages,

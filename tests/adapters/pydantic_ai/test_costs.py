@@ -20,6 +20,7 @@ from watership.durable import RetryPolicy
 from watership.durable.counters import OVER_CAP
 from watership.durable.events import Failure, StepDone, StepStarted
 from watership.durable.ids import RunId
+from watership.durable.states import RunState
 from watership.durable.usage import usage
 from watership.errors import BadInput
 from watership.testing.scripted import scripted
@@ -239,3 +240,20 @@ def test_a_bound_on_tokens_is_above_what_tokenizers_make() -> None:
     words = "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich 🦊"
     bound = tokens_at_most([ModelRequest(parts=[UserPromptPart(words)])], ModelRequestParameters())
     assert bound >= len(words.encode())
+
+
+def test_what_the_house_allows_holds_for_every_agent() -> None:
+    provider = Provider()
+    app, _ = app_of(provider)
+    app.directory.house = lambda run: Budget(turns=1).caps(f"tenant:{run.tenant}")
+
+    async def play(stage: Stage) -> None:
+        states = []
+        for name in ("first", "second"):
+            run_id = await stage.start("asker", "Well?", name)
+            await stage.work(app.programs)
+            states.append((await stage.run(run_id)).state)
+        assert states == [RunState.SUCCEEDED, RunState.FAILED]
+
+    on_stage(play)
+    assert provider.asked == 1
