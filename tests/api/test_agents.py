@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import pytest
 from tests.api.world import Warren, client, world
 from watership.agents.approval import Approval
 from watership.agents.messages import Messages
+from watership.agents.schedule import Schedule
 from watership.durable.events import Failure, StepDone, StepStarted
 from watership.durable.ids import Key, seeded_ids
 from watership.durable.ports import RunFilter
@@ -465,3 +466,20 @@ async def test_a_runs_account_tells_what_it_used_up_and_what_is_left() -> None:
             f"/api/v1/runs/{run_id}/account", headers=w.bearer("reader", tenant="elsewhere")
         )
         assert foreign.status_code == 404
+
+
+async def test_schedules_are_told_with_the_windows_that_come_next() -> None:
+    hourly = Schedule(name="hourly", agent="digger", cron="0 * * * *")
+    async with world(schedules=[hourly]) as w:
+        answer = await w.http.get("/api/v1/schedules", headers=w.bearer("reader"))
+        (told,) = answer.json()["data"]
+        assert (told["name"], told["agent"], told["cron"], told["latest_run"]) == (
+            "hourly",
+            "digger",
+            "0 * * * *",
+            None,
+        )
+        first, second, third = (datetime.fromisoformat(each) for each in told["next"])
+        assert third - second == second - first == timedelta(hours=1)
+        assert first > datetime.now(UTC)
+        assert answer.json()["total_count"] == 1

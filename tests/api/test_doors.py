@@ -36,6 +36,7 @@ EXPECTED = {
     ("POST", "/api/v1/runs/{run_id}:signal"): WRITER,
     ("POST", "/api/v1/runs/{run_id}:retry"): OPERATOR,
     ("GET", "/api/v1/workers"): READER,
+    ("GET", "/api/v1/schedules"): READER,
     ("GET", "/api/v1/flags"): "reader",
     ("PUT", "/api/v1/flags/{name}"): "operator",
     ("GET", "/api/v1/flags/{name}/changes"): "operator",

@@ -18,6 +18,7 @@ from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.structlog import Fanout
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.messages import Messages
+from watership.agents.schedule import Schedule
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.api.server import HttpServer
 from watership.api.service import build_app
@@ -161,6 +162,7 @@ class World:
 async def world(
     *,
     routes: Sequence[CustomRoute] = OWN,
+    schedules: Sequence[Schedule] = (),
     open: bool = False,
     base_url: str = "http://127.0.0.1:3000",
     limits: Limits | None = None,
@@ -200,6 +202,7 @@ async def world(
             tokens=None if open else Tokens(SECRET, clock),
             open=open,
             exposition=metrics.exposition,
+            schedules=schedules,
             routes=routes,
             limits=limits or Limits(),
         )

@@ -13,8 +13,10 @@ from watership.agents.agent import AgentCard, function_entry, guarded
 from watership.agents.budget import NOTHING_SAID, Budget
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
+from watership.agents.schedule import GRACE_SECONDS, Schedule
 from watership.agents.tool import EffectName, ToolFunction, tool
 from watership.durable import Check, Effect, Program, RetryPolicy
+from watership.durable.codec import encode
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
 from watership.errors import BadInput
@@ -52,6 +54,7 @@ class App:
         self.schema = schema or SchemaRange(1, 1)
         self.directory = Directory()
         self.routes: list[Route] = []
+        self.schedules: list[Schedule] = []
         self._llm_agents: list[Agent] = []
 
     # --- agents -----------------------------------------------------------------------------------------------
@@ -151,6 +154,36 @@ class App:
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         """`raw` as the input of `agent`, in its normal form. Raises BadInput naming the field."""
         return self.directory.validate(agent, raw)
+
+    # --- schedules --------------------------------------------------------------------------------------------
+
+    def schedule(
+        self,
+        name: str,
+        cron: str,
+        *,
+        agent: str,
+        zone: str = "UTC",
+        input: object = None,
+        grace_seconds: float = GRACE_SECONDS,
+        every_window: bool = False,
+        overlap: bool = True,
+    ) -> Schedule:
+        """Start a run of `agent`, which is declared by now, at each window of `cron`. See Schedule for the words."""
+        declared = Schedule(
+            name=name,
+            agent=agent,
+            cron=cron,
+            zone=zone,
+            input=self.validate(agent, encode(input, f"the input of schedule {name!r}")),
+            grace_seconds=grace_seconds,
+            every_window=every_window,
+            overlap=overlap,
+        )
+        if any(each.name == name for each in self.schedules):
+            raise BadInput(f"There are two schedules named {name!r}.", fix="Give one of them another name.")
+        self.schedules.append(declared)
+        return declared
 
     # --- routes -----------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.messages import Messages
+from watership.agents.schedule import Schedule
 from watership.api.lifecycle import Lifecycle
 from watership.durable.clock import Clock
 from watership.durable.ids import DeploymentId, NewId
@@ -109,6 +110,7 @@ class Service:
     open: bool = False
     exposition: Exposition | None = None
     routes: Sequence[CustomRoute] = ()
+    schedules: Sequence[Schedule] = ()
     vital: frozenset[str] = frozenset(COMPONENTS)
     probes_only: bool = False
     limits: Limits = Limits()

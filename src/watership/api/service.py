@@ -25,6 +25,7 @@ from watership.api.given import PUBLIC, CustomRoute, Facts, Service
 from watership.api.health import health_endpoints, probe_endpoints
 from watership.api.openapi import document
 from watership.api.problems import problem
+from watership.api.schedules import schedule_endpoints
 from watership.api.shortcut import Serve, Shortcut
 from watership.errors import BadInput, WatershipError
 
@@ -42,6 +43,7 @@ def endpoints(service: Service) -> list[Endpoint]:
         *agent_endpoints(),
         *dead_endpoints(),
         *flag_endpoints(),
+        *schedule_endpoints(),
     ]
     everything: list[Endpoint] = []
 

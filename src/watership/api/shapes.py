@@ -143,6 +143,25 @@ class AgentList(Page[AgentView], frozen=True):
     pass
 
 
+class ScheduleView(_Out, frozen=True):
+    """`next`: the windows that come next. `latest_run`: the run of the window before them, where it was started."""
+
+    name: str
+    agent: str
+    cron: str
+    zone: str
+    input: msgspec.Raw
+    grace_seconds: float
+    every_window: bool
+    overlap: bool
+    next: tuple[datetime, ...]
+    latest_run: str | None
+
+
+class ScheduleList(Page[ScheduleView], frozen=True):
+    pass
+
+
 class WorkerView(_Out, frozen=True):
     id: str
     deployment: str

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "db": ("watership.cli.db:db", "The store's schema: status, upgrade, downgrade."),
     "agent": ("watership.cli.agent:agent", "Agents: list."),
     "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer."),
+    "schedule": ("watership.cli.schedule:schedule", "Schedules: list."),
     "dead": ("watership.cli.dead:dead", "Dead letters: list, requeue, discard."),
     "intake": ("watership.cli.intake:intake", "Which deployments take new work: show, set."),
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),

@@ -20,6 +20,7 @@ from watership.agents.budget import house_caps
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
+from watership.agents.scheduler import Scheduler, scheduling
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
@@ -111,7 +112,8 @@ async def work(config: Config, app: App, place: Place) -> None:
         tasks = [asyncio.create_task(worker.run(), name=worker.id) for worker in workers]
         with stop_signals() as stop:
             place.announce("ready")
-            await _first(stop.asked.wait(), *tasks)
+            async with scheduling(scheduler_of(app, place, kernel)):
+                await _first(stop.asked.wait(), *tasks)
             place.announce("draining")
             if server is not None:
                 server.begin_draining()
@@ -143,7 +145,8 @@ async def develop(
         with stop_signals() as stop:
             ready(server.url)
             change = asyncio.ensure_future(changed())
-            await _first(stop.asked.wait(), change, *tasks)
+            async with scheduling(scheduler_of(app, place, kernel)):
+                await _first(stop.asked.wait(), change, *tasks)
             again = change.done()
             change.cancel()
             seconds = config.worker.drain_seconds
@@ -184,6 +187,19 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
             )
             for pool in pools_of(app, config.worker.agents)
         ]
+
+
+def scheduler_of(app: App, place: Place, kernel: Kernel) -> Scheduler:
+    """What starts the windows of the application's schedules, in every process that works."""
+    return Scheduler(
+        app.schedules,
+        app.cards(),
+        deployment=place.deployment,
+        writer=kernel.committer,
+        intake=kernel.store,
+        clock=kernel.clock,
+        observer=kernel.observer,
+    )
 
 
 def limit(app: App, config: Config) -> None:
@@ -324,6 +340,7 @@ def _service(
         limits=Limits(requests_per_minute=config.limits.requests_per_minute),
         limiter=kernel.shared.limiter,
         fanout=kernel.shared.fanout,
+        schedules=app.schedules,
         routes=[CustomRoute(each.method, each.path, each.function) for each in app.routes],
     )
 
