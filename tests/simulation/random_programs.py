@@ -10,6 +10,8 @@ import msgspec
 from hypothesis import strategies as st
 
 from watership.durable import Effect, Program, gather, race, signal, sleep, step
+from watership.durable.replay import ended_alike, replay
+from watership.durable.writes import ClaimedRun
 from watership.testing import run_in_virtual_time
 from watership.testing.faults import MOST_FAULTS, Nemesis
 from watership.testing.simulation import World, act, decoded
@@ -132,5 +134,35 @@ def outcome(node: Node, seed: int, *, calm: bool) -> tuple[object, list[str]]:
                 await world.deliver(run_id, f"to-{place}", f"word for {place}")
             run = await world.end_of(run_id)
             return decoded(run), world.oracle.violations
+
+    return run_in_virtual_time(main, seed=seed)
+
+
+def misfits(node: Node, seed: int) -> list[tuple[int, str]]:
+    """Where a run of the program, lived through faults, could have stood and its own program would not fit: how many
+    entries of its journal were there, and why."""
+
+    async def main() -> list[tuple[int, str]]:
+        walker = Walker(node)
+        walk = Program("walk", walker)
+        async with World({"walk": walk}, nemesis=Nemesis(seed, most=MOST_FAULTS)) as world:
+            walker.world = world
+            run_id = await world.submit("walk")
+            for place in places(node):
+                await world.deliver(run_id, f"to-{place}", f"word for {place}")
+            run = await world.end_of(run_id)
+            events = tuple(entry.event for entry in await world.memory.journal(run_id))
+            entered = len(world.oracle.entered)
+            walks = [
+                await replay(
+                    ClaimedRun(run=run, events=events[:length], inbox=()), walk, world.memory, world.clock
+                )
+                for length in range(len(events) + 1)
+            ]
+            found = [(length, told.why) for length, told in enumerate(walks) if told.verdict != "fits"]
+            if not ended_alike(walks[-1], events):
+                found.append((len(events), "another end"))
+            assert len(world.oracle.entered) == entered, "a replay entered a body"
+            return found
 
     return run_in_virtual_time(main, seed=seed)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -12,9 +15,12 @@ import msgspec
 from watership.agents.budget import MONEY, dollars
 from watership.cli.client import Client
 from watership.cli.exits import Exit
-from watership.cli.options import server_options
+from watership.cli.options import chosen_app, read_config, server_options
 from watership.cli.output import say, show, table, wants_json
 from watership.errors import BadInput
+
+if TYPE_CHECKING:
+    from watership.durable.replay import Replayed
 
 
 @click.group()
@@ -126,6 +132,39 @@ def cancel(run_id: str, reason: str, server: str | None, token: str | None) -> N
         f"{run_id} is {found['state']}"
         + (", and will be cancelled" if found["state"] != "cancelled" else ""),
     )
+
+
+@run.command()
+@click.argument("runs", nargs=-1, metavar="[RUN…]")
+@click.option("--against", "where", metavar="FILE.py:NAME", help="The build's application, or its folder.")
+def replay(runs: tuple[str, ...], where: str | None) -> int:
+    """Walk the journals of runs under way with another build's agents, and do nothing: would it go on with them?
+
+    \b
+    watership run replay --against build-2.1.0/app.py:app
+
+    Reads the store that the settings name. Exit 3 if one of the runs would diverge, or the replay of one got stuck.
+    """
+    from watership.wiring.replays import replay_all
+
+    app, _ = chosen_app(f"{where}/app.py:app" if where is not None and Path(where).is_dir() else where)
+    told = asyncio.run(replay_all(read_config(), app, runs))
+    counts = Counter(each.verdict for each in told)
+    rows = [{"run": each.run_id, "verdict": each.verdict, "why": _why(each)} for each in told]
+    summary = (
+        ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())) or "no run is under way"
+    )
+    show(
+        {"runs": told, "counts": counts},
+        (table(rows, ["run", "verdict", "why"]) + "\n" if rows else "") + summary,
+    )
+    return Exit.NOT_OK if counts["diverges"] or counts["stuck"] else Exit.OK
+
+
+def _why(told: Replayed) -> str:
+    if told.drifted and not told.why:
+        return f"what may change harmlessly has changed at {', '.join(told.drifted[:3])}"
+    return told.why
 
 
 @run.command()

@@ -1,0 +1,134 @@
+"""A replay walks a run's journal with a program and does nothing: no body is entered, nothing is written.
+
+It tells whether the program would go on from where the run stands, before it is let near the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from watership.durable.clock import Clock
+from watership.durable.committer import Asker
+from watership.durable.events import AnyEvent, Drifted, Failure, Finished, Won
+from watership.durable.execution import Execution
+from watership.durable.ids import Key, RunId, seeded_ids
+from watership.durable.lease import Lease
+from watership.durable.ports import Runs
+from watership.durable.program import Program
+from watership.durable.writes import Append, ClaimedRun, Done, Finish, Outcome, Stop, Write
+
+REPLAY_SECONDS: Final = 30.0
+"""How long one replay may take: it does nothing but decode and decide, thousands of steps a second."""
+
+Verdict = Literal["fits", "drifts", "diverges", "stuck"]
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `drifted`: where what may change harmlessly has changed. `why`: in words, if it does not fit.
+    `result`: of a program that came to its end."""
+
+    run_id: RunId
+    verdict: Verdict
+    why: str = ""
+    drifted: tuple[Key, ...] = ()
+    result: msgspec.Raw | None = None
+    failure: Failure | None = None
+
+
+async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock) -> Replayed:
+    """Walk `program` along a run's journal; the run may have ended. `runs` is there for form: nothing is asked."""
+    run = claimed.run
+    recorder = _Recorder()
+    execution = Execution(
+        claimed,
+        program,
+        committer=recorder,  # type: ignore[arg-type]  # of a committer it has what an execution uses
+        runs=runs,
+        clock=clock,
+        lease=Lease(clock, asked_at=clock.monotonic(), seconds=2 * REPLAY_SECONDS),
+        confirm_lease=_confirmed,
+        new_id=seeded_ids(0),
+        observer=recorder,
+    )
+    execution.drain()  # begin nothing new: what is not in the journal is not done
+    try:
+        async with asyncio.timeout(REPLAY_SECONDS):
+            await execution.run()
+    except TimeoutError:
+        why = f"The program did not stand still within {REPLAY_SECONDS:g} s: it waits for something that is no step."
+        return Replayed(run_id=run.id, verdict="stuck", why=why)
+    return _judged(run.id, recorder, _left_out(claimed.events, execution))
+
+
+def _left_out(events: Sequence[AnyEvent], execution: Execution) -> Key | None:
+    """The first key of the journal that the program did not ask for, and was to: losers of a race are not run again."""
+    asked, dropped = execution.admission.used, _Dropped(events)
+    return next(
+        (event.key for event in events if event.key and event.key not in asked and event.key not in dropped),
+        None,
+    )
+
+
+class _Dropped:
+    """The keys in branches that lost."""
+
+    def __init__(self, events: Sequence[AnyEvent]) -> None:
+        self._races = [
+            (f"{event.key}/", f"{event.key}/{event.winner}/") for event in events if isinstance(event, Won)
+        ]
+
+    def __contains__(self, key: Key) -> bool:
+        return any(key.startswith(race) and not key.startswith(winner) for race, winner in self._races)
+
+
+def _judged(run_id: RunId, recorder: _Recorder, left_out: Key | None) -> Replayed:
+    drifted = tuple(event.key for event in recorder.events if isinstance(event, Drifted))
+    match recorder.then:
+        case Stop(failure=failure):
+            return Replayed(run_id=run_id, verdict="diverges", why=failure.message, drifted=drifted)
+        case _ if left_out is not None:
+            why = f"The journal holds {left_out!r}, and the program does not ask for it."
+            return Replayed(run_id=run_id, verdict="diverges", why=why, drifted=drifted)
+        case Finish(result=result, failure=failure):
+            verdict: Verdict = "drifts" if drifted else "fits"
+            return Replayed(run_id=run_id, verdict=verdict, drifted=drifted, result=result, failure=failure)
+        case _:
+            return Replayed(run_id=run_id, verdict="drifts" if drifted else "fits", drifted=drifted)
+
+
+def ended_alike(replayed: Replayed, events: Sequence[AnyEvent]) -> bool:
+    """Whether a program that came to its end came to the one that the journal tells."""
+    ends = [event for event in events if isinstance(event, Finished)]
+    if not ends:
+        return replayed.result is None
+    return (replayed.result, replayed.failure) == (ends[-1].result, ends[-1].failure)
+
+
+async def _confirmed(_: RunId) -> bool:
+    return True
+
+
+class _Recorder:
+    """Takes every write, and makes none."""
+
+    def __init__(self) -> None:
+        self.events: list[AnyEvent] = []
+        self.then: object = None
+
+    def send(self, write: Write, asker: Asker) -> None:
+        assert isinstance(write, Append)
+        self.events += write.events
+        self.then = write.then or self.then
+        asyncio.get_running_loop().call_soon(_tell, asker, Done())
+
+    def note(self, event: str, **facts: object) -> None:
+        """What is logged of a run is not said of its replay."""
+
+
+def _tell(asker: Asker, outcome: Outcome) -> None:
+    if not asker.done():
+        asker.set_result(outcome)

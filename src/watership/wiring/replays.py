@@ -1,0 +1,65 @@
+"""Replays of the runs that are under way, with another build's agents: would it go on with them?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from watership.adapters.structlog.observer import StructlogObserver
+from watership.agents.account import whole_journal
+from watership.agents.app import App
+from watership.config import Config
+from watership.durable.ids import RunId
+from watership.durable.ports import RunFilter
+from watership.durable.replay import Replayed, replay
+from watership.durable.run import Run
+from watership.durable.states import RunState
+from watership.durable.writes import ClaimedRun
+from watership.errors import NotFound
+from watership.wiring.engines import use_pydantic_ai
+from watership.wiring.kernel import Kernel, open_kernel
+
+PAGE = 100
+
+UNDER_WAY = frozenset({RunState.READY, RunState.RUNNING, RunState.WAITING, RunState.IN_DOUBT})
+"""A run that was stopped waits for a person, and one that is queued has not begun."""
+
+
+async def replay_all(config: Config, app: App, wanted: Sequence[str]) -> list[Replayed]:
+    """Of the runs named, or of all that have begun and not ended. Raises NotFound for a run that is not there."""
+    use_pydantic_ai()
+    app.prepare()
+    observer = StructlogObserver(form=config.log.format, level="error")
+    async with open_kernel(config, observer, shares=False) as kernel:
+        runs = _named(kernel, wanted) if wanted else _under_way(kernel)
+        return [await _replayed(kernel, app, run) async for run in runs]
+
+
+async def _replayed(kernel: Kernel, app: App, run: Run) -> Replayed:
+    program = app.programs.get(run.program)
+    if program is None:
+        return Replayed(run_id=run.id, verdict="diverges", why=f"That build has no agent {run.program!r}.")
+    entries = await whole_journal(kernel.store, run.id)
+    inbox = await kernel.store.inbox(run.id)
+    claimed = ClaimedRun(run=run, events=tuple(entry.event for entry in entries), inbox=tuple(inbox))
+    return await replay(claimed, program, kernel.store, kernel.clock)
+
+
+async def _named(kernel: Kernel, wanted: Sequence[str]) -> AsyncIterator[Run]:
+    for name in wanted:
+        run = await kernel.store.get(RunId(name))
+        if run is None:
+            raise NotFound(f"There is no run {name}.", fix="List them with `watership run list`.")
+        yield run
+
+
+async def _under_way(kernel: Kernel) -> AsyncIterator[Run]:
+    """Those that have a journal; one that has none fits every build that has its agent."""
+    after: str | None = None
+    while True:
+        page = await kernel.store.list(RunFilter(states=UNDER_WAY), limit=PAGE, after=after)
+        for run in page.runs:
+            if run.seq and not run.cancel_requested:
+                yield run
+        after = page.next
+        if after is None:
+            return

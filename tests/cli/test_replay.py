@@ -1,0 +1,125 @@
+"""watership run replay tells whether another build would go on with the runs that are under way."""
+
+from __future__ import annotations
+
+import asyncio
+import textwrap
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.notes import Notes
+from watership.agents.app import App
+from watership.cli.main import run
+from watership.cli.options import read_config
+from watership.durable.ids import DeploymentId, RunId
+from watership.durable.states import RunState
+from watership.durable.writes import Submit
+from watership.wiring.application import load_app
+from watership.wiring.embedded import open_embedded
+from watership.wiring.roles import Place, open_workers
+
+BUILD = """
+    from watership import Agent, App, approval_tool, approve, step, tool
+    from watership.testing.scripted import scripted
+
+    app = App("shop", version="{version}")
+
+    @tool(effect="pure")
+    async def price(item: str) -> int:
+        '''What it costs.'''
+        return len(item)
+
+    @tool(effect="pure")
+    async def stock(item: str) -> int:
+        '''How many there are.'''
+        return 3
+
+    @app.agent
+    async def order(item: str) -> str:
+        cents = await step(price, item)
+        {more}
+        answer = await approve("Pay?", cents)
+        return "paid" if answer.granted else "refused"
+
+    turns = [[("price", {{"item": "tea"}})], [("ask_approval", {{"question": "Buy?"}})], "Bought."]
+    app.add(Agent("buyer", model=scripted(turns), tools=[{tools}, approval_tool()]))
+"""
+
+
+def build(folder: Path, *, version: str, more: str = "", tools: str = "price, stock") -> Path:
+    folder.mkdir()
+    (folder / "app.py").write_text(textwrap.dedent(BUILD).format(version=version, more=more, tools=tools))
+    return folder
+
+
+@pytest.fixture
+def under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with an order and a purchase that wait for somebody, made by the first build; the builds' folder."""
+    monkeypatch.setenv("WATERSHIP_STORE_URL", f"sqlite:///{tmp_path}/runs.db")
+    monkeypatch.chdir(tmp_path)
+    app = load_app(f"{build(tmp_path / 'first', version='1')}/app.py:app")
+    asyncio.run(work(app))
+    return tmp_path
+
+
+async def work(app: App) -> None:
+    """Start both, and work until they wait."""
+    config = read_config()
+    async with (
+        open_embedded(config, Notes()) as kernel,
+        open_workers(config, app, Place(), kernel) as workers,
+    ):
+        await kernel.store.set_weights({DeploymentId("local"): 100}, epoch=1)
+        for name, given in (("order", {"item": "tea"}), ("buyer", {"prompt": "Tea!"})):
+            raw = msgspec.Raw(msgspec.json.encode(given))
+            await kernel.committer.submit(Submit(run_id=RunId(name), program=name, input=raw))
+        tasks = [asyncio.create_task(worker.run()) for worker in workers]
+        async with asyncio.timeout(30):
+            for name in ("order", "buyer"):
+                while (await kernel.store.get(RunId(name))).state is not RunState.WAITING:  # type: ignore[union-attr]
+                    await asyncio.sleep(0.02)
+        await asyncio.gather(*(worker.drain(5) for worker in workers))
+        await asyncio.gather(*tasks)
+
+
+def told(folder: Path, capsys: pytest.CaptureFixture[str], *runs: str) -> tuple[int, dict[str, str]]:
+    """The exit code, and each run's verdict."""
+    code = run(["--json", "run", "replay", "--against", str(folder), *runs])
+    found = msgspec.json.decode(capsys.readouterr().out)
+    return code, {each["run_id"]: each["verdict"] for each in found["runs"]}
+
+
+def test_the_build_that_began_them_fits(under_way: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(under_way / "first", capsys) == (0, {"order": "fits", "buyer": "fits"})
+
+
+def test_a_build_that_asks_for_more_in_the_middle_diverges(
+    under_way: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = build(under_way / "other", version="2", more="await approve('Sure?')")
+    assert told(other, capsys) == (0, {"order": "fits", "buyer": "fits"})  # at the same wait it stands
+    other = build(under_way / "third", version="3", more="await step(stock, item)")
+    assert told(other, capsys) == (0, {"order": "fits", "buyer": "fits"})  # a step after all that is recorded
+    other = build(under_way / "fourth", version="4", more="")
+    text = (other / "app.py").read_text().replace("step(price, item)", "step(stock, item)")
+    (other / "app.py").write_text(text)
+    assert told(other, capsys) == (3, {"order": "diverges", "buyer": "fits"})
+
+
+def test_another_order_of_tools_drifts(under_way: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = build(under_way / "other", version="2", tools="stock, price")
+    assert told(other, capsys, "buyer") == (0, {"buyer": "drifts"})
+
+
+def test_a_build_without_the_agent_diverges(under_way: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = build(under_way / "other", version="2")
+    text = (other / "app.py").read_text().replace('Agent("buyer"', 'Agent("shopper"')
+    (other / "app.py").write_text(text)
+    assert told(other, capsys, "buyer") == (3, {"buyer": "diverges"})
+
+
+def test_a_run_that_is_not_there_is_named(under_way: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "replay", "--against", str(under_way / "first"), "nobody"]) == 5
+    assert "no run nobody" in capsys.readouterr().err
