@@ -1,5 +1,8 @@
-"""The scheduler starts the windows of an application's schedules. Every worker has one: a window's run has an id that
-tells the window, so whoever comes second finds it there, and nobody has to be chosen."""
+"""The scheduler starts the windows of an application's schedules.
+
+Every worker has one: a window's run has an id that tells the window, so whoever comes second finds it there, and nobody
+has to be chosen.
+"""
 
 from __future__ import annotations
 
