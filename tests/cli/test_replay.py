@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -123,3 +125,42 @@ def test_a_build_without_the_agent_diverges(under_way: Path, capsys: pytest.Capt
 def test_a_run_that_is_not_there_is_named(under_way: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", "replay", "--against", str(under_way / "first"), "nobody"]) == 5
     assert "no run nobody" in capsys.readouterr().err
+
+
+def exported(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> Path:
+    """The test of a run, beside the application that it is of."""
+    assert run(["run", "export", name, "--app", "app.py:app"]) == 0
+    made = folder / f"test_{name}.py"
+    made.write_text(capsys.readouterr().out)
+    return made
+
+
+def passes(made: Path) -> subprocess.CompletedProcess[str]:
+    """Run the test by itself, in its own folder."""
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", made.name]
+    return subprocess.run(words, cwd=made.parent, capture_output=True, text=True, check=False)
+
+
+def test_an_exported_run_is_a_test_that_passes_until_its_agent_changes(
+    under_way: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = exported(under_way / "first", capsys, "buyer")
+    done = passes(made)
+    assert done.returncode == 0, done.stdout
+    app = made.parent / "app.py"
+    app.write_text(app.read_text().replace("tools=[price, stock,", "tools=[stock, price,"))
+    done = passes(made)
+    assert done.returncode == 1
+    assert "a model would be shown something else" in done.stdout
+
+
+def test_an_exported_run_of_a_function_fails_when_it_takes_other_steps(
+    under_way: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = exported(under_way / "first", capsys, "order")
+    assert passes(made).returncode == 0
+    app = made.parent / "app.py"
+    app.write_text(app.read_text().replace("step(price, item)", "step(stock, item)"))
+    done = passes(made)
+    assert done.returncode == 1
+    assert "diverges" in done.stdout

@@ -161,6 +161,45 @@ def replay(runs: tuple[str, ...], where: str | None) -> int:
     return Exit.NOT_OK if counts["diverges"] or counts["stuck"] else Exit.OK
 
 
+@run.command()
+@click.argument("run_id")
+@click.option(
+    "--app", "where", default="app.py:app", show_default=True, metavar="FILE.py:NAME", help="Whose run it is."
+)
+def export(run_id: str, where: str) -> None:
+    """Print a test that replays a run offline, and fails when its agent would not do the same any more.
+
+    \b
+    watership run export RUN --app my_agents.py:app > test_my_run.py
+
+    Reads the store that the settings name. The file holds the run's input and all results: look before you share it.
+    """
+    from watership.wiring.replays import export as exported
+
+    found, cassette = asyncio.run(exported(read_config(), run_id))
+    place, _, name = where.partition(":")
+    module = place.removesuffix(".py").replace("/", ".")
+    app = name or "app"
+    click.echo(
+        CASSETTE.format(agent=found.program, run=found.id, module=module, app=app, text=repr(cassette)),
+        nl=False,
+    )
+
+
+CASSETTE = '''"""Run {run} of the agent {agent}, replayed offline. Made by `watership run export`."""
+
+from {module} import {app}
+from watership.testing.cassette import check
+
+
+def test_{agent}_does_what_it_did_in_run_{run}() -> None:
+    check({app}, CASSETTE)
+
+
+CASSETTE = {text}  # noqa: E501
+'''
+
+
 def _why(told: Replayed) -> str:
     if told.drifted and not told.why:
         return f"what may change harmlessly has changed at {', '.join(told.drifted[:3])}"

@@ -5,9 +5,15 @@ from __future__ import annotations
 from watership.agents.llm import Engine, use_engine
 
 
-def use_pydantic_ai() -> None:
-    """Have LLM agents run by Pydantic AI's loop."""
-    use_engine(_pydantic_ai)
+def use_pydantic_ai(*, offline: bool = False) -> None:
+    """Have LLM agents run by Pydantic AI's loop; `offline` for replays, which need no provider."""
+    use_engine(_offline if offline else _pydantic_ai)
+
+
+def _offline() -> Engine:
+    from watership.adapters.pydantic_ai.engine import offline
+
+    return offline
 
 
 def _pydantic_ai() -> Engine:

@@ -8,6 +8,7 @@ from watership.adapters.structlog.observer import StructlogObserver
 from watership.agents.account import whole_journal
 from watership.agents.app import App
 from watership.config import Config
+from watership.durable.cassette import record
 from watership.durable.ids import RunId
 from watership.durable.ports import RunFilter
 from watership.durable.replay import Replayed, replay
@@ -26,12 +27,22 @@ UNDER_WAY = frozenset({RunState.READY, RunState.RUNNING, RunState.WAITING, RunSt
 
 async def replay_all(config: Config, app: App, wanted: Sequence[str]) -> list[Replayed]:
     """Of the runs named, or of all that have begun and not ended. Raises NotFound for a run that is not there."""
-    use_pydantic_ai()
+    use_pydantic_ai(offline=True)
     app.prepare()
     observer = StructlogObserver(form=config.log.format, level="error")
     async with open_kernel(config, observer, shares=False) as kernel:
         runs = _named(kernel, wanted) if wanted else _under_way(kernel)
         return [await _replayed(kernel, app, run) async for run in runs]
+
+
+async def export(config: Config, run_id: str) -> tuple[Run, str]:
+    """A run, and it with its journal as a cassette. Raises NotFound."""
+    observer = StructlogObserver(form=config.log.format, level="error")
+    async with open_kernel(config, observer, shares=False) as kernel:
+        async for run in _named(kernel, [run_id]):
+            entries = await whole_journal(kernel.store, run.id)
+            return run, record(run, tuple(entry.event for entry in entries))
+    raise AssertionError("a run that is not there raises")
 
 
 async def _replayed(kernel: Kernel, app: App, run: Run) -> Replayed:

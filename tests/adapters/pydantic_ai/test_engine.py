@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.models.test import TestModel
 
 from tests.agents.stage import Stage, drifts, on_stage, stage
@@ -24,6 +25,7 @@ from watership import (
     timeout,
     tool,
 )
+from watership.adapters.pydantic_ai.engine import build
 from watership.agents.llm import MODEL_RETRY
 from watership.durable import RetryPolicy
 from watership.durable.codec import fingerprint
@@ -646,3 +648,10 @@ def test_a_model_of_no_known_kind_is_refused() -> None:
 
     with pytest.raises(BadInput):
         model_of(7)
+
+
+def test_a_replay_needs_no_provider() -> None:
+    named = Agent("asker", model="openai:gpt-5-mini", tools=[])
+    built = build(named, offline=True)
+    assert isinstance(built.model, FunctionModel)
+    assert built.model.model_name == "gpt-5-mini"

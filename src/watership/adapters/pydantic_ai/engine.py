@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pkgutil import resolve_name
 from typing import Any, cast
 
 import msgspec
 import pydantic_ai
 from pydantic_ai import FunctionToolset, ModelRetry, RunContext, StructuredDict, UsageLimits
+from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_jsonable_python
 
@@ -23,7 +25,7 @@ from watership.agents.tool import Tool
 from watership.durable import Unbranched, branch, hosting
 from watership.durable.branch import here
 from watership.durable.ids import RunId
-from watership.errors import BadInput
+from watership.errors import BadInput, ProgramError
 
 AGENTS = 256
 """Agents that are kept built. An application has a handful; the bound is for those that make them as they go."""
@@ -37,10 +39,10 @@ ECHO_SCRIPT = "watership.testing.scripted:echo"
 
 
 class PydanticEngine:
-    """Runs LLM agents by Pydantic AI."""
+    """Runs LLM agents by Pydantic AI. `offline`: for replays, in which no model is ever asked."""
 
-    def __init__(self) -> None:
-        self._build = lru_cache(maxsize=AGENTS)(build)
+    def __init__(self, *, offline: bool = False) -> None:
+        self._build = lru_cache(maxsize=AGENTS)(partial(build, offline=offline))
 
     def prepare(self, agent: Agent) -> None:
         """Build the agent. Raises what Pydantic AI says of its model: a missing package, a missing key."""
@@ -72,11 +74,12 @@ def _place(name: str) -> str:
     return caller.unit(f"@{name}", "/").removeprefix("@")
 
 
-def build(agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
+def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, Any]:
     """Our agent in Pydantic AI's terms."""
     tools = [_tool(each) for each in agent.toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
-    model = infer_model(model_of(agent.model))
+    named = model_of(agent.model)
+    model = _absent(named) if offline and isinstance(named, str) else infer_model(named)
     prices = tariff(model, output_tokens=agent.output_tokens, price=agent.price)
     prices.check(agent.allowance.caps(RunId("")))
     built = cast(
@@ -116,6 +119,15 @@ def model_of(given: object) -> Model | str:
     if isinstance(given, Model | str):
         return given
     raise BadInput(f"{given!r} is no model.", fix="Give a model object, or its name as 'provider:model'.")
+
+
+def _absent(name: str) -> Model:
+    """A model of that name without its provider: no package, no key and no network is needed for it."""
+
+    async def ask(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        raise ProgramError(f"The model {name} was to be asked, and this is a replay.")
+
+    return FunctionModel(ask, model_name=name.partition(":")[2] or name)
 
 
 def _tool(tool: Tool) -> pydantic_ai.Tool[Turns]:
@@ -190,3 +202,4 @@ def _reader(struct: type[msgspec.Struct]) -> Callable[[Any], Awaitable[Any]]:
 
 
 engine = PydanticEngine()
+offline = PydanticEngine(offline=True)
