@@ -181,7 +181,8 @@ def test_what_users_test_with_reaches_no_server_no_surface_and_no_release() -> N
         and (
             part_of_the_house(module) not in allowed
             or (
-                part_of_the_house(module) == "adapters" and not module.startswith("watership.adapters.memory")
+                part_of_the_house(module) == "adapters"
+                and not module.startswith(("watership.adapters.memory", "watership.adapters.pydantic_ai"))
             )
         )
     }

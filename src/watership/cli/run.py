@@ -181,7 +181,14 @@ def export(run_id: str, where: str) -> None:
     module = place.removesuffix(".py").replace("/", ".")
     app = name or "app"
     click.echo(
-        CASSETTE.format(agent=found.program, run=found.id, module=module, app=app, text=repr(cassette)),
+        CASSETTE.format(
+            agent=found.program,
+            name=found.program.replace("-", "_"),
+            run=found.id,
+            module=module,
+            app=app,
+            text=repr(cassette),
+        ),
         nl=False,
     )
 
@@ -192,7 +199,7 @@ from {module} import {app}
 from watership.testing.cassette import check
 
 
-def test_{agent}_does_what_it_did_in_run_{run}() -> None:
+def test_{name}_does_what_it_did_in_run_{run}() -> None:
     check({app}, CASSETTE)
 
 
