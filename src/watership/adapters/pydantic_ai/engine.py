@@ -79,7 +79,7 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
     tools = [_tool(each) for each in agent.toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
     named = model_of(agent.model)
-    model = _absent(named) if offline and isinstance(named, str) else infer_model(named)
+    model = _absent(named) if offline and isinstance(named, str) else _asking_once(infer_model(named))
     prices = tariff(model, output_tokens=agent.output_tokens, price=agent.price)
     prices.check(agent.allowance.caps(RunId("")))
     built = cast(
@@ -119,6 +119,14 @@ def model_of(given: object) -> Model | str:
     if isinstance(given, Model | str):
         return given
     raise BadInput(f"{given!r} is no model.", fix="Give a model object, or its name as 'provider:model'.")
+
+
+def _asking_once(model: Model) -> Model:
+    """Providers' own clients try again by themselves: behind the journal's back, and at the budget's expense."""
+    client: Any = getattr(model, "client", None)
+    if hasattr(client, "max_retries"):
+        client.max_retries = 0
+    return model
 
 
 def _absent(name: str) -> Model:
