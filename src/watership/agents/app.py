@@ -15,7 +15,7 @@ from watership.agents.directory import Directory
 from watership.agents.llm import Agent
 from watership.agents.schedule import GRACE_SECONDS, Schedule
 from watership.agents.tool import EffectName, ToolFunction, tool
-from watership.durable import Check, Effect, Program, RetryPolicy
+from watership.durable import Check, Effect, InDoubt, Program, RetryPolicy
 from watership.durable.codec import encode
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
@@ -74,6 +74,7 @@ class App:
         priority: int = ...,
         budget: Budget = ...,
         daily: Budget = ...,
+        in_doubt: InDoubt = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
@@ -85,6 +86,7 @@ class App:
         priority: int = DEFAULT_PRIORITY,
         budget: Budget = NOTHING_SAID,
         daily: Budget = NOTHING_SAID,
+        in_doubt: InDoubt = "ask",
     ) -> (
         Callable[P, Coroutine[Any, Any, R]]
         | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
@@ -92,6 +94,7 @@ class App:
         """Make an async function an agent; its docstring describes it and its signature is its input.
 
         `budget` is for each run with its children, `daily` for all runs of the agent.
+        `in_doubt`: what becomes of an unsafe step without a check that began and has no result.
         """
 
         def declare(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -104,6 +107,7 @@ class App:
                 priority=priority,
                 budget=budget,
                 daily=daily,
+                in_doubt=in_doubt,
             )
             call = guarded(function, entry.card.name)
             self.directory.add(entry)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call
+from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, program_call
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget
 from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.tool import Tool, tool_from, tool_of
-from watership.durable import Program, RetryPolicy
+from watership.durable import InDoubt, RetryPolicy
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
 from watership.errors import BadInput, ProgramError
@@ -63,6 +63,7 @@ class Agent:
     `output`: str, or the type that the model must fill in. `retry`: of a model request that raised.
     `budget`: of each run with its children; `daily`: of all runs of the agent. `price`: of the model, where the price
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
+    `in_doubt`: what becomes of an unsafe tool without a check that began and has no result.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Agent:
     conversation: WhenBusy = "queue"
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
+    in_doubt: InDoubt = "ask"
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
 
@@ -128,8 +130,8 @@ class Agent:
             pool=self.pool,
             priority=self.priority,
         )
-        allowance, call = self.allowance, program_call(self._answer, signature)
-        return Entry(card, signature, Program(self.name, allowance.within(call), allowance.of_run))
+        call = program_call(self._answer, signature)
+        return entry_of(card, signature, call, self.allowance, self.in_doubt)
 
     @property
     def allowance(self) -> Allowance:
