@@ -32,7 +32,7 @@ EXPECTED = {
     ("GET", "/api/v1/runs/{run_id}/account"): READER,
     ("GET", "/api/v1/runs/{run_id}/events"): READER,
     ("POST", "/api/v1/runs/{run_id}:cancel"): WRITER,
-    ("POST", "/api/v1/runs/{run_id}:answer"): WRITER,
+    ("POST", "/api/v1/runs/{run_id}:answer"): READER,
     ("POST", "/api/v1/runs/{run_id}:signal"): WRITER,
     ("POST", "/api/v1/runs/{run_id}:retry"): OPERATOR,
     ("GET", "/api/v1/workers"): READER,
