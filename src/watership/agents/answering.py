@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from watership.agents.fitting import Misfit, misfit
 from watership.agents.question import (
     APPROVAL,
     SAW_BYTES,
@@ -42,6 +43,20 @@ class SeenOtherwise(Conflict):
     """An answer was given to something else than what is asked."""
 
     code = "seen_otherwise"
+
+
+class WrongAnswer(BadInput):
+    """An answer that is not of the kind that is asked for; `where` is the field, empty for the answer as a whole."""
+
+    code = "wrong_answer"
+
+    def __init__(self, wrong: Misfit) -> None:
+        at = f" at `{wrong.where}`" if wrong.where else ""
+        super().__init__(
+            f"The answer does not fit{at}: {wrong.reason}.",
+            fix="The run goes on waiting; `answer` in what is asked is the JSON schema of the value.",
+        )
+        self.where = wrong.where
 
 
 class NotYours(NotAllowed):
@@ -212,6 +227,7 @@ def kept(run: Run, waiting: Waiting, given: Given) -> msgspec.Raw:
         body = _approval(given.value)
         answer = Approval(body.granted, person, body.note, seen, given.via)
     elif question is not None:
+        _check_fits(question, given.value)
         answer = Reply(given.value, person, seen, given.via)
     else:
         return given.value
@@ -219,6 +235,13 @@ def kept(run: Run, waiting: Waiting, given: Given) -> msgspec.Raw:
     if question is not None and len(bytes(waiting.about)) <= SAW_BYTES:
         fields["saw"] = waiting.about
     return encode({name: value for name, value in fields.items() if value != ""}, "the answer")
+
+
+def _check_fits(question: Question, value: msgspec.Raw) -> None:
+    """Raises WrongAnswer, with the field, for a value that is not of the kind that is asked for."""
+    wrong = misfit(question.answer or {}, msgspec.json.decode(value))
+    if wrong is not None:
+        raise WrongAnswer(wrong)
 
 
 def _approval(value: msgspec.Raw) -> _ApprovalBody:

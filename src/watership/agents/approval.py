@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
-from watership.agents.asking import QUESTION_CHARACTERS, Escalation, Unanswered, levels, put
+from watership.agents.asking import Escalation, Unanswered, levels, put
 from watership.agents.audience import Who
 from watership.agents.question import APPROVAL, Approval
-from watership.agents.tool import Tool, tool_from
 from watership.errors import BadInput
 
 Otherwise = Literal["refused", "raise"]
 """What it is when nobody answered in time: a refusal, or Unanswered is raised."""
-
-
-Words = Annotated[str, msgspec.Meta(min_length=1, max_length=QUESTION_CHARACTERS)]
-"""A question of a model's, which is told when it does not fit."""
 
 
 async def approve(
@@ -52,11 +47,34 @@ async def approve(
         return Approval(granted=False, by="", note=error.message)
 
 
-def approval_tool(name: str = "ask_approval") -> Tool:
-    """`approve` as a tool for models: the run parks until a person answered."""
+class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose approval something needs, and for how long they are asked; as in `approve`."""
 
-    async def ask(question: Words, details: str = "") -> Approval:
-        """Ask a person for approval, and wait for the answer. Do not act if it is not granted."""
-        return await approve(question, details or None)
+    by: Who = ()
+    requester: bool | None = None
+    within: timedelta | float | None = None
+    escalate: Sequence[Who | Escalation] = ()
 
-    return tool_from(ask, None, name)
+    async def ask(self, question: str, details: object) -> Approval:
+        """The answer; nobody's is a refusal."""
+        return await approve(
+            question,
+            details,
+            by=self.by,
+            requester=self.requester,
+            within=self.within,
+            escalate=self.escalate,
+        )
+
+
+Needs = bool | Who | ApprovalRule
+"""Whether something needs an approval, or whose."""
+
+
+def rule_of(needs: Needs) -> ApprovalRule | None:
+    """The rule that is meant, checked as far as it can be before anybody is asked. Raises BadInput."""
+    if isinstance(needs, bool):
+        return ApprovalRule() if needs else None
+    rule = needs if isinstance(needs, ApprovalRule) else ApprovalRule(by=needs)
+    levels(rule.by, rule.requester, rule.within, rule.escalate)
+    return rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -23,6 +23,10 @@ LEVELS = 10
 
 QUESTION_CHARACTERS = 4_000
 """A person reads it before they decide; what is longer belongs into `details`."""
+
+
+Words = Annotated[str, msgspec.Meta(min_length=1, max_length=QUESTION_CHARACTERS)]
+"""A question of a model's, which is told when it does not fit."""
 
 
 class Unanswered(ProgramError):
