@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 import msgspec
 
 from watership.agents.agent import AgentCard, function_entry, guarded
+from watership.agents.approval import Needs
 from watership.agents.budget import NOTHING_SAID, Budget
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
@@ -133,7 +134,13 @@ class App:
     def tool(self, function: ToolFunction, /) -> ToolFunction: ...
     @overload
     def tool(
-        self, /, *, effect: EffectName = ..., check: Check | None = ..., retry: RetryPolicy | None = ...
+        self,
+        /,
+        *,
+        effect: EffectName = ...,
+        check: Check | None = ...,
+        retry: RetryPolicy | None = ...,
+        approval: Needs = ...,
     ) -> Callable[[ToolFunction], ToolFunction]: ...
     def tool(
         self,
@@ -143,9 +150,10 @@ class App:
         effect: EffectName = Effect.UNSAFE,
         check: Check | None = None,
         retry: RetryPolicy | None = None,
+        approval: Needs = False,
     ) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
         """Declare a tool, as `watership.tool` does."""
-        declare = tool(effect=effect, check=check, retry=retry)
+        declare = tool(effect=effect, check=check, retry=retry, approval=approval)
         return declare if function is None else declare(function)
 
     @property
