@@ -135,6 +135,11 @@ class Answers:
         check_seen(run, waiting, given.seen)
         return await self._deliver(run, waiting, given)
 
+    async def standing(self, run: Run, seen: str) -> str | None:
+        """Who answered what was seen; None while nobody has."""
+        before = await self._answer_to(run, None, seen)
+        return None if before is None else _kept(before).by
+
     async def _deliver(self, run: Run, waiting: Waiting, given: Given) -> Standing:
         deliver = Deliver(
             signal_id=SignalId(derived_id(run.id, waiting.key, "answer")),

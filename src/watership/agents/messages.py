@@ -254,6 +254,10 @@ class Messages:
             answered = Standing(by=identity.person)
         return Answered(run=await self.get(run_id, identity), by=answered.by, existing=answered.existing)
 
+    async def answered_by(self, run_id: RunId, identity: Identity, seen: str) -> str | None:
+        """Who answered what was seen; None while nobody has."""
+        return await self._answers.standing(await self.get(run_id, identity), seen)
+
     async def signal(
         self, run_id: RunId, identity: Identity, name: str, value: msgspec.Raw, *, key: str | None = None
     ) -> Run:

@@ -67,6 +67,25 @@ class SignalBody(_In, frozen=True):
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
+class LinkBody(_In, frozen=True):
+    """Whom a link is for, in which roles (an admin says so for others), and how long it lives."""
+
+    person: Name
+    roles: tuple[Name, ...] = ()
+    minutes: int = 60
+    wait: str | None = None
+
+
+class LinkView(_Out, frozen=True):
+    """A link: `path` at this service shows one person what is asked, and takes their answer."""
+
+    path: str
+    person: str
+    wait: str
+    seen: str
+    expires_at: datetime
+
+
 class Links(_Out, frozen=True):
     run: str
     events: str

@@ -252,6 +252,39 @@ def answer(
     show(found, f"{run_id} is {found['state']}{before}")
 
 
+@run.command()
+@click.argument("run_id")
+@click.option("--for", "person", required=True, metavar="PERSON", help="Who will answer by it.")
+@click.option(
+    "--role", "roles", multiple=True, help="What they may answer as; only an admin says so of others."
+)
+@click.option("--minutes", type=click.IntRange(1), default=60, show_default=True, help="How long it lives.")
+@click.option(
+    "--wait", "--answer", "wait", metavar="KEY", help="Which wait it answers, if there are several."
+)
+@server_options
+def link(
+    run_id: str,
+    person: str,
+    roles: tuple[str, ...],
+    minutes: int,
+    wait: str | None,
+    server: str | None,
+    token: str | None,
+) -> None:
+    """A signed link with which PERSON answers what a run asks, without a token. Whoever has it is that person.
+
+    \b
+    watership run link RUN --for ada --role finance --minutes 30
+    """
+    client = Client(server, token)
+    body = {"person": person, "roles": list(roles), "minutes": minutes, "wait": wait}
+    made = client.post(f"/api/v1/runs/{run_id}:link", body)
+    url = client.address(made["path"])
+    show(made | {"url": url}, url)
+    say(f"good until {made['expires_at']}, for {person} alone")
+
+
 def _accounted(account: dict[str, Any]) -> list[str]:
     """What was used up, in words: a unit that nobody used is not told."""
     lines = [
