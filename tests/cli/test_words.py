@@ -58,6 +58,7 @@ class _Service(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.sent.append(json.loads(text or "null"))
         run = {"id": "r1", "run_id": "r1", "state": "waiting", "waits": WAITS}
+        run |= {"path": "/answer/t0ken", "expires_at": "2026-05-04T12:00:00Z"}
         body = json.dumps(ACCOUNT if self.path.endswith("/account") else run).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
@@ -164,3 +165,26 @@ def test_a_worker_for_some_agents_says_who_shares_their_pools(capsys: pytest.Cap
     tell_of_others(app, "")
     tell_of_others(app, "hello,steps")
     assert not capsys.readouterr().err
+
+
+def test_a_link_is_told_with_the_address_of_the_service(
+    server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "run",
+        "link",
+        "r1",
+        "--for",
+        "ada",
+        "--role",
+        "finance",
+        "--minutes",
+        "5",
+        "--answer",
+        "approval/0",
+    ]
+    assert run([*words, "--server", server]) == Exit.OK
+    told = capsys.readouterr()
+    assert told.out == f"{server}/answer/t0ken\n"
+    assert "for ada alone" in told.err
+    assert _Service.sent[-1] == {"person": "ada", "roles": ["finance"], "minutes": 5, "wait": "approval/0"}
