@@ -19,6 +19,7 @@ from watership.durable.events import StepStarted
 from watership.durable.execution import Ending
 from watership.durable.states import RunState
 from watership.errors import BadInput, NotFound, ProgramError
+from watership.testing.scripted import scripted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -202,6 +203,19 @@ def test_a_step_keeps_to_what_its_tool_declares() -> None:
         assert any(isinstance(event, StepStarted) for event in await stage.events(run_id))
 
     on_stage(play)
+
+
+def test_a_policy_for_doubts_is_one_that_there_is_and_reaches_the_program() -> None:
+    app = App("a")
+
+    @app.agent(in_doubt="fail")
+    async def shop(amount: int) -> int:
+        return amount
+
+    app.add(Agent("seller", model=scripted(["hi"]), in_doubt="retry"))
+    assert [app.programs[name].in_doubt for name in ("shop", "seller")] == ["fail", "retry"]
+    with pytest.raises(BadInput, match="Policies: ask, fail, retry"):
+        app.add(Agent("other", model=scripted(["hi"]), in_doubt="hope"))  # type: ignore[arg-type]
 
 
 def test_an_approval_in_a_function_waits_parked_and_tells_who_decided() -> None:

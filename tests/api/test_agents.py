@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from tests.api.world import Warren, client, world
-from watership.agents.approval import Approval
+from watership.agents.answering import AlreadyAnswered, Given, Standing
 from watership.agents.messages import Messages
+from watership.agents.question import Approval
 from watership.agents.schedule import Schedule
 from watership.durable.events import Failure, StepDone, StepStarted
 from watership.durable.ids import Key, seeded_ids
@@ -20,6 +21,7 @@ from watership.durable.run import Waiting
 from watership.durable.states import RunState
 from watership.durable.writes import Finish, Park, Stop
 from watership.fleet.admission import Overdue
+from watership.fleet.identity import Identity
 
 APPROVAL = Waiting(kind="signal", key=Key("approve/0"), name="approval", about=msgspec.Raw(b'"Dig here?"'))
 SECOND = Waiting(kind="signal", key=Key("approve/1"), name="second approval")
@@ -283,14 +285,19 @@ async def test_two_people_who_answer_at_once_do_not_answer_twice() -> None:
             for name in ("hazel", "fiver")
         )
         run = await messages.get(run_id, hazel)
-        # Both read the run before either answered.
-        await messages._deliver_answer(run, APPROVAL, msgspec.Raw(b"true"))
-        await messages._deliver_answer(run, APPROVAL, msgspec.Raw(b" true"))
-        with pytest.raises(Exception, match="answered already") as refusal:
-            await messages._deliver_answer(run, APPROVAL, msgspec.Raw(b"false"))
-        assert refusal.value.code == "already_answered"  # type: ignore[attr-defined]
+        # All read the run before any of them answered.
+        first = await messages._answers._deliver(run, APPROVAL, given(hazel, "true"))
+        again = await messages._answers._deliver(
+            run, APPROVAL, given(fiver, '{"granted": true, "note": "me too"}')
+        )
+        assert (first, again) == (Standing(by="hazel"), Standing(by="hazel", existing=True))
+        with pytest.raises(AlreadyAnswered, match="answered already by hazel, differently"):
+            await messages._answers._deliver(run, APPROVAL, given(fiver, "false"))
         assert len(await w.store.inbox(run_id)) == 1
-        assert fiver.person == "fiver"
+
+
+def given(identity: Identity, value: str) -> Given:
+    return Given(value=msgspec.Raw(value.encode()), identity=identity, seen=None)
 
 
 async def test_of_several_waits_the_answered_one_is_named() -> None:

@@ -190,6 +190,7 @@ def test_the_table_of_codes_is_short() -> None:
         "key_reused",
         "not_found",
         "limit",
+        "link_expired",
         "rate_limited",
         "read_only",
         "no_deployment",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,7 +20,14 @@ NOBODY = "http://127.0.0.1:9"
 """Nobody listens here: what is refused before the service is asked does not notice."""
 
 WAITS = [
-    {"kind": "signal", "key": "approval", "name": "approval", "due": None, "about": {"question": "Pay?"}},
+    {
+        "kind": "signal",
+        "key": "approval",
+        "name": "approval",
+        "due": None,
+        "about": {"question": "Pay?", "may": {"by": ["finance", "@ada"], "requester": False}},
+        "seen": "5eed",
+    },
     {"kind": "answer", "key": "charge", "name": "charge", "due": None, "about": [42]},
 ]
 
@@ -44,9 +52,13 @@ ACCOUNT = {
 class _Service(BaseHTTPRequestHandler):
     """Answers everything with one run that was just made, and that waits."""
 
+    sent: ClassVar[list[Any]] = []
+
     def _run(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length") or 0))
+        text = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.sent.append(json.loads(text or "null"))
         run = {"id": "r1", "run_id": "r1", "state": "waiting", "waits": WAITS}
+        run |= {"path": "/answer/t0ken", "expires_at": "2026-05-04T12:00:00Z"}
         body = json.dumps(ACCOUNT if self.path.endswith("/account") else run).encode()
         self.send_response(200)
         self.send_header("content-length", str(len(body)))
@@ -67,6 +79,18 @@ def server() -> Iterator[str]:
         yield f"http://127.0.0.1:{service.server_port}"
         service.shutdown()
         thread.join()
+
+
+def test_an_answer_is_one_to_what_was_shown(server: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "answer", "r1", "approve", "--server", server]) == Exit.OK
+    told = capsys.readouterr().err
+    assert (
+        'r1 waits for signal approval, for finance or @ada but not whoever started it: {"question":"Pay?"}'
+        in told
+    )
+    assert _Service.sent[-1] == {"value": {"granted": True, "note": ""}, "seen": "5eed"}
+    assert run(["run", "answer", "r1", "approve", "--seen", "01d", "--server", server]) == Exit.OK
+    assert _Service.sent[-1]["seen"] == "01d"
 
 
 def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(
@@ -96,8 +120,11 @@ def test_the_next_command_names_the_same_server(server: str, capsys: pytest.Capt
 def test_a_run_that_waits_says_how_it_is_answered(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", "show", "r1", "--server", server]) == Exit.OK
     said = capsys.readouterr().out
-    assert 'waits for    signal approval: {"question":"Pay?"}' in said
-    assert "next: watership run answer r1 approve|reject --wait approval" in said
+    assert (
+        'waits for    signal approval, for finance or @ada but not whoever started it: {"question":"Pay?"}'
+        in said
+    )
+    assert "next: watership run answer r1 approve|reject --wait approval --seen 5eed" in said
     assert "next: watership run answer r1 done --value JSON|retry|fail --wait charge" in said
 
 
@@ -138,3 +165,26 @@ def test_a_worker_for_some_agents_says_who_shares_their_pools(capsys: pytest.Cap
     tell_of_others(app, "")
     tell_of_others(app, "hello,steps")
     assert not capsys.readouterr().err
+
+
+def test_a_link_is_told_with_the_address_of_the_service(
+    server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        "run",
+        "link",
+        "r1",
+        "--for",
+        "ada",
+        "--role",
+        "finance",
+        "--minutes",
+        "5",
+        "--answer",
+        "approval/0",
+    ]
+    assert run([*words, "--server", server]) == Exit.OK
+    told = capsys.readouterr()
+    assert told.out == f"{server}/answer/t0ken\n"
+    assert "for ada alone" in told.err
+    assert _Service.sent[-1] == {"person": "ada", "roles": ["finance"], "minutes": 5, "wait": "approval/0"}

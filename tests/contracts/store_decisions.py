@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from msgspec.structs import replace
 
 from tests.contracts.store_appends import code
 from tests.contracts.world import GREEN, LEASE, POOL, World, done, raw, submission
-from watership.durable.events import Failure, Finished, StepAnswered, StepStarted
-from watership.durable.ids import EntryId, Key, RunId
-from watership.durable.run import Run, child_signal
+from watership.durable.events import AnswerRefused, Failure, Finished, StepAnswered, StepStarted
+from watership.durable.ids import EntryId, Key, RunId, SignalId
+from watership.durable.run import Run, Waiting, child_signal
 from watership.durable.states import RunState
-from watership.durable.writes import Answer, Cancel, Done, Duplicate, Park, Retry, Stop, Write, Written, Yield
+from watership.durable.writes import (
+    Answer,
+    Cancel,
+    Done,
+    Duplicate,
+    Park,
+    RefuseAnswer,
+    Retry,
+    Stop,
+    Write,
+    Written,
+    Yield,
+)
 
 ENTRY = EntryId("decision")
+ASKED = Waiting(kind="signal", key=Key("approval/0"), name="approval", about=raw("Pay?"))
 STARTED = StepStarted(key=Key("pay/0"), name="pay", identity="i", attempt=1)
 
 
@@ -64,11 +79,51 @@ class DecisionSuite:
         assert await world.outcome(world.delivery("a", "x")) == Duplicate()
         assert code(await world.outcome(world.delivery("a", "y"))) == "illegal_move"
 
-    @pytest.mark.parametrize("kind", ["signal", "cancel", "retry", "answer"])
+    # --- what is asked -----------------------------------------------------------------------
+
+    async def test_an_answer_is_taken_while_it_is_asked_and_once(self, world: World) -> None:
+        await world.park(await world.running("a"), wake_in=99, waits=(ASKED,))
+        elsewhere = replace(world.delivery("a", "x"), wait=Key("question/7"))
+        assert code(await world.outcome(elsewhere)) == "not_waiting"
+        first = replace(world.delivery("a", "x", "yes"), wait=ASKED.key)
+        assert await world.outcome(first) == Done()
+        # It is asked no more: the same one is known, another one comes for nothing.
+        assert await world.outcome(first) == Duplicate()
+        assert code(await world.outcome(replace(first, signal_id=SignalId("y")))) == "not_waiting"
+        assert [signal.value for signal in await world.inbox("a")] == [raw("yes")]
+
+    async def test_an_answer_after_its_time_is_refused_though_no_worker_has_looked(
+        self, world: World
+    ) -> None:
+        asked = replace(ASKED, due=world.clock.now() + timedelta(seconds=9))
+        await world.park(await world.running("a"), wake_in=9, waits=(asked,))
+        world.clock.go_on(9)
+        late = replace(world.delivery("a", "x", "yes"), wait=asked.key)
+        assert code(await world.outcome(late)) == "too_late"
+        assert not await world.inbox("a")
+
+    async def test_an_answer_that_is_refused_stands_in_the_journal_and_moves_nothing(
+        self, world: World
+    ) -> None:
+        await world.park(await world.running("a"), wake_in=99, waits=(ASKED,))
+        refuse = RefuseAnswer(
+            entry_id=ENTRY, run_id=RunId("a"), key=ASKED.key, by="mallory", reason="Not hers to give."
+        )
+        assert await world.write(refuse) == Written(outcomes=(Done(),))
+        assert await world.outcome(refuse) == Duplicate()
+        (event,) = await world.events("a")
+        assert event == AnswerRefused(key=ASKED.key, by="mallory", reason="Not hers to give.")
+        run = await world.run("a")
+        assert (run.state, run.waits, run.inbox) == (RunState.WAITING, (ASKED,), 0)
+        other = replace(refuse, entry_id=EntryId("other"), key=Key("question/7"))
+        assert code(await world.outcome(other)) == "not_waiting"
+
+    @pytest.mark.parametrize("kind", ["signal", "refusal", "cancel", "retry", "answer"])
     async def test_nothing_reaches_a_run_that_does_not_exist(self, world: World, kind: str) -> None:
         nobody = RunId("nobody")
         writes: dict[str, Write] = {
             "signal": world.delivery("nobody", "x"),
+            "refusal": RefuseAnswer(entry_id=ENTRY, run_id=nobody, key=Key("k"), by="ann", reason="r"),
             "cancel": Cancel(run_id=nobody),
             "retry": Retry(entry_id=ENTRY, run_id=nobody),
             "answer": Answer(entry_id=ENTRY, run_id=nobody, key=Key("k"), decision="done", by="ann"),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
 from tests.durable.stage import calm_world, events, failure, live, play, program, pure, result
-from watership.durable import Done, Effect, RetryPolicy, StepFailed, now, signal, step
+from watership.durable import Done, Effect, InDoubt, RetryPolicy, StepFailed, now, signal, step
 from watership.durable.codec import PAYLOAD_LIMIT
 from watership.durable.events import Drifted, StepAnswered, StepDone, StepRetried, StepStarted
 from watership.durable.ids import EntryId, Key, RunId
 from watership.durable.states import RunState
+from watership.durable.stepping import DOUBTFUL_ENTRIES
 from watership.durable.writes import Answer
 from watership.testing.simulation import World, decoded
 
@@ -168,13 +170,14 @@ def test_now_is_the_time_at_which_it_was_first_asked() -> None:
 class Bank:
     """Pays, and its worker crashes before it can say so."""
 
-    def __init__(self) -> None:
+    def __init__(self, crashes: int = 1) -> None:
         self.paid: list[int] = []
         self.world: World
+        self.crashes = crashes
 
     async def pay(self, cents: int) -> str:
         self.paid.append(cents)
-        if len(self.paid) == 1:
+        if len(self.paid) <= self.crashes:
             for each in self.world.workers:
                 self.world.crash(each)
             await asyncio.sleep(1)
@@ -182,20 +185,23 @@ class Bank:
 
 
 def in_doubt(
+    *,
     check: Any = None,
     answer: Answer | None = None,
     better: Answer | None = None,
     on_cancel: Any = None,
     effect: Effect | None = Effect.UNSAFE,
+    policy: InDoubt = "ask",
+    crashes: int = 1,
 ) -> tuple[Any, Bank, Any]:
     """A run whose payment is in doubt, to its end: its row, the bank, its journal."""
-    bank = Bank()
+    bank = Bank(crashes)
 
     async def body() -> object:
         return await step(bank.pay, 5, effect=effect, check=check, on_cancel=on_cancel)
 
     async def main() -> Any:
-        async with calm_world(program(body)) as world:
+        async with calm_world(replace(program(body), in_doubt=policy)) as world:
             bank.world = world
             world.answers_doubts = answer is None
             run_id = await world.submit("p")
@@ -280,6 +286,28 @@ def test_a_check_may_have_a_step_in_doubt_tried_again() -> None:
 def test_a_check_may_say_that_a_step_in_doubt_failed() -> None:
     run, bank, _ = in_doubt(check=it_failed)
     assert failure(run) == "DecidedFailed" and bank.paid == [5]
+
+
+@pytest.mark.parametrize(("policy", "paid"), [("retry", [5, 5]), ("fail", [5])])
+def test_a_policy_decides_about_a_step_in_doubt_that_has_no_check(policy: InDoubt, paid: list[int]) -> None:
+    run, bank, journal = in_doubt(policy=policy)
+    assert bank.paid == paid
+    assert (failure(run) if policy == "fail" else decoded(run)) == (
+        "DecidedFailed" if policy == "fail" else "paid 5"
+    )
+    answered = journal[1]
+    assert isinstance(answered, StepAnswered) and (answered.decision, answered.by) == (policy, "policy")
+
+
+def test_a_check_goes_before_the_policy() -> None:
+    run, bank, _ = in_doubt(check=it_was_done, policy="fail")
+    assert decoded(run) == "paid, says the bank" and bank.paid == [5]
+
+
+def test_a_step_that_ends_in_doubt_each_time_is_a_persons_however_often_the_policy_would_enter_it() -> None:
+    run, bank, journal = in_doubt(policy="retry", crashes=DOUBTFUL_ENTRIES, answer=word("fail"))
+    assert failure(run) == "DecidedFailed" and bank.paid == [5] * DOUBTFUL_ENTRIES
+    assert [each.by for each in journal if isinstance(each, StepAnswered)] == ["policy", "policy", "ada"]
 
 
 def test_a_check_that_raises_leaves_the_decision_to_a_person() -> None:

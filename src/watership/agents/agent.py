@@ -14,7 +14,7 @@ import msgspec
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget
 from watership.agents.signature import Signature
 from watership.agents.tool import PROGRAM, asynchronous, tool_from
-from watership.durable import OutsideRun, Program
+from watership.durable import InDoubt, OutsideRun, Program
 from watership.durable.branch import current_branch
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
@@ -27,6 +27,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.IGNORECASE)
 """Names stand in URLs, routing keys and journal keys; 63 characters fit each of them."""
 
 POLICIES: frozenset[WhenBusy] = frozenset(get_args(WhenBusy))
+DOUBT_POLICIES: frozenset[InDoubt] = frozenset(get_args(InDoubt))
 PRIORITIES = range(3)
 
 
@@ -81,6 +82,7 @@ def function_entry(
     priority: int,
     budget: Budget = NOTHING_SAID,
     daily: Budget = NOTHING_SAID,
+    in_doubt: InDoubt = "ask",
 ) -> Entry:
     """The agent that an async function is: its docstring describes it, its signature is its input."""
     called = name or str(getattr(function, "__name__", ""))
@@ -95,8 +97,24 @@ def function_entry(
         priority=priority,
     )
     allowance = Allowance(agent=called, per_run=budget, per_day=daily)
-    call = allowance.within(program_call(function, signature))
-    return Entry(card, signature, Program(called, call, allowance.of_run))
+    return entry_of(card, signature, program_call(function, signature), allowance, in_doubt)
+
+
+def entry_of(
+    card: AgentCard,
+    signature: Signature,
+    call: Callable[[msgspec.Raw], Awaitable[object]],
+    allowance: Allowance,
+    in_doubt: InDoubt,
+) -> Entry:
+    """The agent with its program. Raises BadInput for a policy that there is not."""
+    if in_doubt not in DOUBT_POLICIES:
+        raise BadInput(
+            f"Agent {card.name!r} has the policy {in_doubt!r} for steps in doubt.",
+            fix=f"Policies: {', '.join(sorted(DOUBT_POLICIES))}.",
+        )
+    program = Program(card.name, allowance.within(call), allowance.of_run, in_doubt)
+    return Entry(card, signature, program)
 
 
 def program_call(

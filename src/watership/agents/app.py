@@ -10,12 +10,13 @@ from typing import Any, ParamSpec, TypeVar, overload
 import msgspec
 
 from watership.agents.agent import AgentCard, function_entry, guarded
+from watership.agents.approval import Needs
 from watership.agents.budget import NOTHING_SAID, Budget
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
 from watership.agents.schedule import GRACE_SECONDS, Schedule
 from watership.agents.tool import EffectName, ToolFunction, tool
-from watership.durable import Check, Effect, Program, RetryPolicy
+from watership.durable import Check, Effect, InDoubt, Program, RetryPolicy
 from watership.durable.codec import encode
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
@@ -74,6 +75,7 @@ class App:
         priority: int = ...,
         budget: Budget = ...,
         daily: Budget = ...,
+        in_doubt: InDoubt = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
@@ -85,6 +87,7 @@ class App:
         priority: int = DEFAULT_PRIORITY,
         budget: Budget = NOTHING_SAID,
         daily: Budget = NOTHING_SAID,
+        in_doubt: InDoubt = "ask",
     ) -> (
         Callable[P, Coroutine[Any, Any, R]]
         | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
@@ -92,6 +95,7 @@ class App:
         """Make an async function an agent; its docstring describes it and its signature is its input.
 
         `budget` is for each run with its children, `daily` for all runs of the agent.
+        `in_doubt`: what becomes of an unsafe step without a check that began and has no result.
         """
 
         def declare(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -104,6 +108,7 @@ class App:
                 priority=priority,
                 budget=budget,
                 daily=daily,
+                in_doubt=in_doubt,
             )
             call = guarded(function, entry.card.name)
             self.directory.add(entry)
@@ -129,7 +134,13 @@ class App:
     def tool(self, function: ToolFunction, /) -> ToolFunction: ...
     @overload
     def tool(
-        self, /, *, effect: EffectName = ..., check: Check | None = ..., retry: RetryPolicy | None = ...
+        self,
+        /,
+        *,
+        effect: EffectName = ...,
+        check: Check | None = ...,
+        retry: RetryPolicy | None = ...,
+        approval: Needs = ...,
     ) -> Callable[[ToolFunction], ToolFunction]: ...
     def tool(
         self,
@@ -139,9 +150,10 @@ class App:
         effect: EffectName = Effect.UNSAFE,
         check: Check | None = None,
         retry: RetryPolicy | None = None,
+        approval: Needs = False,
     ) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
         """Declare a tool, as `watership.tool` does."""
-        declare = tool(effect=effect, check=check, retry=retry)
+        declare = tool(effect=effect, check=check, retry=retry, approval=approval)
         return declare if function is None else declare(function)
 
     @property

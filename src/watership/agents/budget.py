@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from watership.durable import timeout
-from watership.durable.counters import Cap
+from watership.durable.counters import Cap, Cost
 from watership.durable.ids import RunId
 from watership.durable.run import Run
 from watership.errors import BadInput
@@ -54,6 +54,15 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forb
             for unit, most in limits.items()
             if most is not None
         )
+
+
+_ONE_CALL: Final = {TOOL_CALLS: 1}
+
+
+def cost_of_call(caps: Iterable[Cap]) -> Cost | None:
+    """Of a tool's call. It is counted where somebody limits calls; elsewhere it is not opened for it."""
+    counted = tuple(cap for cap in caps if cap.unit == TOOL_CALLS)
+    return Cost(_ONE_CALL, lambda _: _ONE_CALL, caps=counted) if counted else None
 
 
 HOUSE: Final = "house:"

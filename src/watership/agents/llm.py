@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call
-from watership.agents.budget import NOTHING_SAID, Allowance, Budget
+from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, program_call
+from watership.agents.approval import Needs
+from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
+from watership.agents.gated import gated
 from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.tool import Tool, tool_from, tool_of
-from watership.durable import Program, RetryPolicy
+from watership.durable import InDoubt, RetryPolicy
+from watership.durable.branch import here
+from watership.durable.counters import Cost
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
 from watership.errors import BadInput, ProgramError
@@ -63,6 +67,8 @@ class Agent:
     `output`: str, or the type that the model must fill in. `retry`: of a model request that raised.
     `budget`: of each run with its children; `daily`: of all runs of the agent. `price`: of the model, where the price
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
+    `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
+    names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
     """
 
     name: str
@@ -80,11 +86,15 @@ class Agent:
     conversation: WhenBusy = "queue"
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
+    in_doubt: InDoubt = "ask"
+    approvals: Mapping[str, Needs] = field(default_factory=dict)
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        toolbox = tuple(tool_of(each) for each in self.tools)
+        toolbox = gated(
+            [tool_of(each) for each in self.tools], self.approvals, self._plain, self._cost_of_call
+        )
         names = [each.name for each in toolbox]
         if twice := {name for name in names if names.count(name) > 1}:
             raise BadInput(
@@ -128,8 +138,8 @@ class Agent:
             pool=self.pool,
             priority=self.priority,
         )
-        allowance, call = self.allowance, program_call(self._answer, signature)
-        return Entry(card, signature, Program(self.name, allowance.within(call), allowance.of_run))
+        call = program_call(self._answer, signature)
+        return entry_of(card, signature, call, self.allowance, self.in_doubt)
 
     @property
     def allowance(self) -> Allowance:
@@ -137,6 +147,14 @@ class Agent:
 
     async def _answer(self, prompt: str) -> object:
         return self._engine().plain(await self(prompt))
+
+    def _plain(self, result: Any) -> object:
+        return self._engine().plain(result)
+
+    def _cost_of_call(self) -> Cost | None:
+        """As the engine counts a call, for those that it leaves to the program."""
+        execution = here(self.name).execution
+        return cost_of_call(execution.caps + self.allowance.of_run(execution.run_row))
 
     def _engine(self) -> Engine:
         if self.engine is not None:

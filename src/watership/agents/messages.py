@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from watership.agents.account import Account, account, limits_of, whole_journal
-from watership.agents.approval import APPROVAL, Approval
+from watership.agents.answering import (
+    Answers,
+    Given,
+    NotWaiting,
+    Standing,
+    canonical,
+    check_seen,
+    derived_id,
+    the_wait,
+)
 from watership.agents.budget import Budget
+from watership.agents.question import APPROVAL, QUESTION
 from watership.durable import Cap
-from watership.durable.codec import encode, fingerprint
+from watership.durable.codec import fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
 from watership.durable.ids import EntryId, Key, NewId, RunId, SignalId
 from watership.durable.ports import RunFilter, RunPage, Runs
-from watership.durable.run import Run, Waiting, answer_signal, child_signal
+from watership.durable.run import Run, answer_signal, child_signal
 from watership.durable.writes import (
     Answer,
     Cancel,
@@ -33,8 +42,8 @@ from watership.durable.writes import (
     WhenBusy,
     Write,
 )
-from watership.errors import BadInput, Conflict, NotFound
-from watership.fleet.identity import Identity
+from watership.errors import BadInput, NotFound
+from watership.fleet.identity import WRITER, Identity
 
 NOTHING: Final = msgspec.Raw(b"null")
 
@@ -100,16 +109,12 @@ class Open:
     def admit(self) -> None: ...
 
 
-class NotWaiting(Conflict):
-    """An answer came for a run that waits for none, or for another one."""
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """The run after an answer, and whose answer stands. `existing`: it stood before, and nothing was changed now."""
 
-    code = "not_waiting"
-
-
-class AlreadyAnswered(Conflict):
-    """Somebody else answered the same question with other words, and was first."""
-
-    code = "already_answered"
+    run: Run
+    by: str
+    existing: bool
 
 
 class Messages:
@@ -124,6 +129,7 @@ class Messages:
         self._directory = directory
         self._new_id = new_id
         self._gate = gate or Open()
+        self._answers = Answers(committer, runs)
 
     async def send(
         self,
@@ -220,15 +226,22 @@ class Messages:
         wait: str | None = None,
         decision: Decision | None = None,
         value: msgspec.Raw = NOTHING,
-    ) -> Run:
+        seen: str | None = None,
+        via: str = "",
+    ) -> Answered:
         """Answer what the run asks: an approval or a question with `value`, a step in doubt with `decision`.
 
-        `wait` is the key or the name of what is answered; it may be left out when there is only one.
+        `wait` is the key or the name of what is answered; it may be left out when there is only one. `seen` is the
+        fingerprint of what was asked, as it was shown; `via` tells by what way the answer came.
         """
         run = await self.get(run_id, identity)
-        kind: Literal["answer", "signal"] = "signal" if decision is None else "answer"
-        waiting = _the_wait(run, kind, wait)
-        if decision is not None:
+        if decision is None:
+            given = Given(value=value, identity=identity, seen=seen, via=via)
+            answered = await self._answers.give(run, wait, given)
+        else:
+            identity.require(WRITER)
+            waiting = the_wait(run, "answer", wait)
+            check_seen(run, waiting, seen)
             doubt = Answer(
                 entry_id=EntryId(self._new_id()),
                 run_id=run_id,
@@ -238,10 +251,12 @@ class Messages:
                 value=value,
             )
             await self._write(doubt)
-        else:
-            answer = _approval(value, identity) if waiting.name == APPROVAL else value
-            await self._deliver_answer(run, waiting, answer)
-        return await self.get(run_id, identity)
+            answered = Standing(by=identity.person)
+        return Answered(run=await self.get(run_id, identity), by=answered.by, existing=answered.existing)
+
+    async def answered_by(self, run_id: RunId, identity: Identity, seen: str) -> str | None:
+        """Who answered what was seen; None while nobody has."""
+        return await self._answers.standing(await self.get(run_id, identity), seen)
 
     async def signal(
         self, run_id: RunId, identity: Identity, name: str, value: msgspec.Raw, *, key: str | None = None
@@ -251,9 +266,10 @@ class Messages:
         Raises WriteRefused (`key_reused`) when the key stands for another name or value.
         """
         run = await self.get(run_id, identity)
-        if _name(name, "signal").startswith(RESERVED):
-            raise BadInput(f"Signals named {'… or '.join(RESERVED)}… are reserved; choose another name.")
-        signal_id = self._new_id() if key is None else _hash(run_id, identity.person, "signal", key)
+        if _name(name, "signal").startswith(RESERVED) or name == QUESTION:
+            words = "… or ".join(RESERVED)
+            raise BadInput(f"Signals named {words}… or {QUESTION} are reserved; choose another name.")
+        signal_id = self._new_id() if key is None else derived_id(run_id, identity.person, "signal", key)
         deliver = Deliver(signal_id=SignalId(signal_id), run_id=run_id, name=name, value=value)
         # A repetition whose first try was committed and not answered must be told so, however long ago the run ended.
         if run.ended and not await self._stands(deliver):
@@ -263,13 +279,6 @@ class Messages:
                 Refused(code="key_reused", reason="This idempotency key stands for another signal.")
             )
         return await self.get(run_id, identity)
-
-    async def _deliver_answer(self, run: Run, waiting: Waiting, value: msgspec.Raw) -> None:
-        # Named by the question, not by the asker: two people who answer at once do not answer two questions.
-        signal_id = SignalId(_hash(run.id, waiting.key, "answer"))
-        deliver = Deliver(signal_id=signal_id, run_id=run.id, name=answer_signal(waiting.key), value=value)
-        if not await self._delivered(deliver):
-            raise AlreadyAnswered(f"{waiting.name} of run {run.id} has been answered already, differently.")
 
     async def _delivered(self, deliver: Deliver) -> bool:
         """Whether the inbox holds this very signal, now or since an earlier try; False: another under its id."""
@@ -284,7 +293,7 @@ class Messages:
         return (
             first is not None
             and first.name == deliver.name
-            and _canonical(first.value) == _canonical(deliver.value)
+            and canonical(first.value) == canonical(deliver.value)
         )
 
     async def _write(self, write: Cancel | Retry | Answer | Deliver) -> Outcome:
@@ -292,57 +301,6 @@ class Messages:
         if isinstance(outcome, Refused):
             raise refusal(outcome)
         return outcome
-
-
-class _ApprovalBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    granted: bool
-    note: str = ""
-
-
-def _approval(value: msgspec.Raw, identity: Identity) -> msgspec.Raw:
-    """The approval that `value` gives: true, false, or with a note. Who gave it is known, never told."""
-    try:
-        given = msgspec.json.decode(value, type=bool | _ApprovalBody)
-    except msgspec.DecodeError as reason:
-        raise BadInput(
-            f"This answer is no approval: {reason}.",
-            fix='Send {"value": {"granted": true, "note": "…"}}, or false.',
-        ) from None
-    body = _ApprovalBody(given) if isinstance(given, bool) else given
-    return encode(Approval(granted=body.granted, by=identity.person, note=body.note), "the approval")
-
-
-def _the_wait(run: Run, kind: Literal["answer", "signal"], named: str | None) -> Waiting:
-    """The one wait of that kind that `named` means; NotWaiting or BadInput says what to do otherwise."""
-    there = [one for one in run.waits if one.kind == kind]
-    if not there:
-        raise _nothing_to_answer(run, kind)
-    if named is None and len(there) == 1:
-        return there[0]
-    found = [one for one in there if named in {one.key, one.name}]
-    if len(found) == 1:
-        return found[0]
-    keys = ", ".join(str(one.key) for one in there)
-    if not found and named is not None:
-        raise NotWaiting(f"Run {run.id} does not wait for {named}.", fix=f"It waits for: {keys}.")
-    raise BadInput(f"Run {run.id} waits for several answers.", fix=f"Name one in `wait`: {keys}.")
-
-
-def _nothing_to_answer(run: Run, kind: Literal["answer", "signal"]) -> NotWaiting:
-    if run.ended:
-        return NotWaiting(f"Run {run.id} has ended ({run.state}); there is nothing left to answer.")
-    if kind == "signal" and any(one.kind == "answer" for one in run.waits):
-        return NotWaiting(
-            f"Run {run.id} is in doubt about a step.", fix='Send a `decision`: "done", "retry" or "fail".'
-        )
-    if kind == "answer" and any(one.kind == "signal" for one in run.waits):
-        return NotWaiting(
-            f"Run {run.id} waits for an answer and is in no doubt.", fix="Send a `value`, no `decision`."
-        )
-    return NotWaiting(
-        f"Run {run.id} is {run.state} and waits for no answer now.",
-        fix="See what it waits for with `watership run show`, and try again.",
-    )
 
 
 def _dedup(key: str, identity: Identity, request: Sequence[object]) -> Dedup:
@@ -354,14 +312,6 @@ def _dedup(key: str, identity: Identity, request: Sequence[object]) -> Dedup:
 def _plain(request: Sequence[object]) -> list[object]:
     """Raw JSON decoded, so that spaces and the order of names do not make another request."""
     return [msgspec.json.decode(part) if isinstance(part, msgspec.Raw) else part for part in request]
-
-
-def _canonical(value: msgspec.Raw) -> bytes:
-    return bytes(encode(msgspec.json.decode(value), "an answer"))
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def _name(value: str, what: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, overload
 
+from watership.agents.approval import ApprovalRule, Needs, rule_of
 from watership.agents.signature import Signature
 from watership.durable import Check, Effect, RetryPolicy, StepOptions
 from watership.errors import BadInput, ProgramError
@@ -17,17 +18,22 @@ EffectName = Effect | Literal["pure", "idempotent", "unsafe"]
 
 STEP = "__watership_step__"
 PROGRAM = "__watership_program__"
+APPROVAL_RULE = "__watership_approval__"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Tool:
-    """What a model may call. `options` is None for a program tool: it waits or spawns, so it is no step."""
+    """What a model may call. `options` is None for a program tool: it waits or spawns, so it is no step.
+
+    `approval` says whose approval a model's call of it needs.
+    """
 
     name: str
     description: str
     call: AnyFunction
     signature: Signature
     options: StepOptions | None
+    approval: ApprovalRule | None = None
 
     @property
     def is_program(self) -> bool:
@@ -38,7 +44,11 @@ class Tool:
 def tool(function: ToolFunction, /) -> ToolFunction: ...
 @overload
 def tool(
-    *, effect: EffectName = ..., check: Check | None = ..., retry: RetryPolicy | None = ...
+    *,
+    effect: EffectName = ...,
+    check: Check | None = ...,
+    retry: RetryPolicy | None = ...,
+    approval: Needs = ...,
 ) -> Callable[[ToolFunction], ToolFunction]: ...
 def tool(
     function: ToolFunction | None = None,
@@ -47,12 +57,18 @@ def tool(
     effect: EffectName = Effect.UNSAFE,
     check: Check | None = None,
     retry: RetryPolicy | None = None,
+    approval: Needs = False,
 ) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
-    """Declare what entering `function` twice would do; `step(function, ...)` and models then keep to it."""
+    """Declare what entering `function` twice would do; `step(function, ...)` and models then keep to it.
+
+    `approval`: a model's call of it waits for one (True, or whose); a program asks by itself, with `approve`.
+    """
+    rule = rule_of(approval)
     options = StepOptions(effect=_effect(effect), retry=retry, check=check)
 
     def declare(declared: ToolFunction) -> ToolFunction:
         setattr(asynchronous(declared, "tool"), STEP, options)
+        setattr(declared, APPROVAL_RULE, rule)
         return declared
 
     return declare if function is None else declare(function)
@@ -70,7 +86,8 @@ def tool_of(value: object) -> Tool:
     function = asynchronous(value, "tool")
     declared = getattr(function, STEP, None)
     options = declared if isinstance(declared, StepOptions) else StepOptions(effect=Effect.UNSAFE)
-    return tool_from(function, options)
+    rule = getattr(function, APPROVAL_RULE, None)
+    return replace(tool_from(function, options), approval=rule if isinstance(rule, ApprovalRule) else None)
 
 
 def tool_from(function: AnyFunction, options: StepOptions | None, name: str = "") -> Tool:

@@ -16,6 +16,7 @@ from watership.api.shapes import (
     AgentList,
     AgentView,
     AnswerBody,
+    AnsweredView,
     CancelBody,
     MessageList,
     NewMessage,
@@ -24,6 +25,7 @@ from watership.api.shapes import (
     SignalBody,
     WorkerList,
     WorkerView,
+    answered_view,
     links,
     message,
     view,
@@ -123,7 +125,7 @@ async def cancel_run(call: Call, run_id: RunId) -> Run:
     return await call.service.messages.cancel(run_id, call.identity, reason=reason)
 
 
-async def answer_run(call: Call, run_id: RunId) -> Run:
+async def answer_run(call: Call) -> Answer:
     body = call.read(AnswerBody)
     if body.decision is None and body.value is msgspec.UNSET:
         raise BadInput(
@@ -131,9 +133,10 @@ async def answer_run(call: Call, run_id: RunId) -> Run:
             fix='Send {"value": …}, or {"decision": "done"|"retry"|"fail"}.',
         )
     value = NOTHING if isinstance(body.value, msgspec.UnsetType) else body.value
-    return await call.service.messages.answer(
-        run_id, call.identity, wait=body.wait, decision=body.decision, value=value
+    answered = await call.service.messages.answer(
+        _run_id(call), call.identity, wait=body.wait, decision=body.decision, value=value, seen=body.seen
     )
+    return reply(answered_view(answered))
 
 
 async def signal_run(call: Call, run_id: RunId) -> Run:
@@ -197,6 +200,19 @@ def act(
     async def serve(call: Call) -> Answer:
         return reply(view(await action(call, _run_id(call))))
 
+    return _verb(collection, verb, scope, serve, about, takes=takes, gives=RunView)
+
+
+def _verb(
+    collection: str,
+    verb: str,
+    scope: str,
+    serve: Callable[[Call], Awaitable[Answer]],
+    about: str,
+    *,
+    takes: type | None,
+    gives: type,
+) -> Endpoint:
     return Endpoint(
         method="POST",
         path=f"{collection}/{{run_id}}:{verb}",
@@ -205,7 +221,7 @@ def act(
         serve=serve,
         about=about,
         takes=takes,
-        gives=RunView,
+        gives=gives,
     )
 
 
@@ -286,13 +302,15 @@ def _run_endpoints() -> list[Endpoint]:
             query=frozenset({"after"}),
         ),
         act("/api/v1/runs", "cancel", WRITER, cancel_run, "Ask a run to end.", takes=CancelBody),
-        act(
+        # Who may answer stands in what is asked; it may be somebody who writes nothing else.
+        _verb(
             "/api/v1/runs",
             "answer",
-            WRITER,
+            READER,
             answer_run,
             "Answer an approval, a question or a doubt.",
             takes=AnswerBody,
+            gives=AnsweredView,
         ),
         act(
             "/api/v1/runs", "signal", WRITER, signal_run, "Put a signal into a run's inbox.", takes=SignalBody

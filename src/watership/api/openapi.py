@@ -10,7 +10,10 @@ import msgspec
 
 from watership.api.endpoint import KEY_CHARACTERS, Endpoint
 from watership.api.given import PUBLIC, Facts
+from watership.api.page import LINK_PATH
 from watership.api.problems import MEDIA_TYPE, Problem
+
+_MEDIA: Final = {LINK_PATH: "text/html"}
 
 REFERENCE: Final = "#/components/schemas/{name}"
 
@@ -66,7 +69,7 @@ def _operation(each: Endpoint, named: dict[type, dict[str, Any]]) -> dict[str, A
 def _answer(each: Endpoint, named: dict[type, dict[str, Any]]) -> dict[str, Any]:
     if each.gives is not None:
         return {"description": "Done.", "content": {"application/json": {"schema": named[each.gives]}}}
-    kind = "text/event-stream" if each.path.endswith("/events") else "text/plain"
+    kind = _MEDIA.get(each.path, "text/event-stream" if each.path.endswith("/events") else "text/plain")
     return {"description": "Done.", "content": {kind: {"schema": {"type": "string"}}}}
 
 

@@ -27,6 +27,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 BY_CODE: Final[Mapping[str, int]] = {
     "key_reused": 422,
     "not_found": 404,
+    "link_expired": 410,
     "backlog": 429,
     "limit": 429,
     "rate_limited": 429,
@@ -68,6 +69,7 @@ TITLES: Final[Mapping[int, str]] = {
     405: "The method does not fit",
     408: "The request took too long to arrive",
     409: "The state of things forbids it",
+    410: "It is over",
     413: "The body is too large",
     422: "The request cannot be followed",
     429: "Too much is asked",

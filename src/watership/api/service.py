@@ -23,6 +23,7 @@ from watership.api.flags import flag_endpoints
 from watership.api.front import REQUEST_ID, ROUTE, FrontDoor
 from watership.api.given import PUBLIC, CustomRoute, Facts, Service
 from watership.api.health import health_endpoints, probe_endpoints
+from watership.api.links import link_endpoints
 from watership.api.openapi import document
 from watership.api.problems import problem
 from watership.api.schedules import schedule_endpoints
@@ -41,6 +42,7 @@ def endpoints(service: Service) -> list[Endpoint]:
     ours = [
         *health_endpoints(service.clock.monotonic()),
         *agent_endpoints(),
+        *link_endpoints(),
         *dead_endpoints(),
         *flag_endpoints(),
         *schedule_endpoints(),

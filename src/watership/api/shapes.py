@@ -8,6 +8,8 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from watership.agents.budget import Budget
+from watership.agents.messages import Answered
+from watership.agents.question import seen_of
 from watership.durable.events import Decision, Failure
 from watership.durable.run import Run, Waiting
 from watership.durable.states import RunState
@@ -49,9 +51,13 @@ class CancelBody(_In, frozen=True):
 
 
 class AnswerBody(_In, frozen=True):
-    """`value` answers an approval or a question; `decision` says what became of a step in doubt."""
+    """`value` answers an approval or a question; `decision` says what became of a step in doubt.
+
+    `seen` is the fingerprint that stands beside the question in the run's `waits`: the answer is one to that.
+    """
 
     wait: str | None = None
+    seen: str | None = None
     decision: Decision | None = None
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -59,6 +65,25 @@ class AnswerBody(_In, frozen=True):
 class SignalBody(_In, frozen=True):
     name: Name
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class LinkBody(_In, frozen=True):
+    """Whom a link is for, in which roles (an admin says so for others), and how long it lives."""
+
+    person: Name
+    roles: tuple[Name, ...] = ()
+    minutes: int = 60
+    wait: str | None = None
+
+
+class LinkView(_Out, frozen=True):
+    """A link: `path` at this service shows one person what is asked, and takes their answer."""
+
+    path: str
+    person: str
+    wait: str
+    seen: str
+    expires_at: datetime
 
 
 class Links(_Out, frozen=True):
@@ -83,6 +108,8 @@ class WaitView(_Out, frozen=True):
     name: str
     due: datetime | None
     about: msgspec.Raw
+    seen: str
+    """The fingerprint of what is asked, for an answer to repeat; empty where no person is asked."""
 
 
 class RunView(_Out, frozen=True):
@@ -109,6 +136,13 @@ class RunView(_Out, frozen=True):
     cancel_requested: bool
     successor: str | None
     links: Links
+
+
+class AnsweredView(RunView, frozen=True):
+    """The run after an answer, and whose answer stands. `existing`: it had been given before, nothing changed."""
+
+    answered_by: str
+    existing: bool
 
 
 class RunList(Page[RunView], frozen=True):
@@ -196,7 +230,7 @@ def view(run: Run) -> RunView:
         input=run.input,
         result=run.result,
         failure=run.failure,
-        waits=tuple(_wait(one) for one in run.waits),
+        waits=tuple(_wait(run, one) for one in run.waits),
         wake_at=run.wake_at,
         worker=run.lease_owner,
         seq=run.seq,
@@ -219,7 +253,18 @@ def message(run: Run) -> MessageView:
     )
 
 
-def _wait(waiting: Waiting) -> WaitView:
+def answered_view(answered: Answered) -> AnsweredView:
+    """What clients see of `answered`."""
+    fields = msgspec.structs.asdict(view(answered.run))
+    return AnsweredView(**fields, answered_by=answered.by, existing=answered.existing)
+
+
+def _wait(run: Run, waiting: Waiting) -> WaitView:
     return WaitView(
-        kind=waiting.kind, key=waiting.key, name=waiting.name, due=waiting.due, about=waiting.about
+        kind=waiting.kind,
+        key=waiting.key,
+        name=waiting.name,
+        due=waiting.due,
+        about=waiting.about,
+        seen=seen_of(run.id, waiting) if waiting.kind in ("signal", "answer") else "",
     )

@@ -33,6 +33,10 @@ class Client:
         self._server = server.rstrip("/")
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
+    def address(self, path: str) -> str:
+        """Where `path` of this service is."""
+        return self._server + path
+
     def get(self, path: str, **query: object) -> Any:
         """The JSON at `path`; what is None in the query is left out."""
         return self._ask("GET", path, params={k: str(v) for k, v in query.items() if v is not None})

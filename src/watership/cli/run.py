@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import click
 import msgspec
 
 from watership.agents.budget import MONEY, dollars
+from watership.cli.asked import answers, meant, short, waiting
 from watership.cli.client import Client
 from watership.cli.exits import Exit
 from watership.cli.options import chosen_app, read_config, server_options
@@ -86,16 +86,17 @@ def show_run(run_id: str, server: str | None, token: str | None) -> None:
     found = client.get(f"/api/v1/runs/{run_id}")
     found["account"] = client.get(f"/api/v1/runs/{run_id}/account")
     lines = [
-        f"{name:<12} {_short(value)}"
+        f"{name:<12} {short(value)}"
         for name, value in found.items()
         if name not in {"waits", "account"} and value not in (None, [], "")
     ]
     lines += _accounted(found["account"])
-    lines += [f"waits for    {_waiting(wait)}" for wait in found["waits"]]
+    lines += [f"waits for    {waiting(wait)}" for wait in found["waits"]]
     for wait in found["waits"]:
-        if words := _answers(wait):
+        if words := answers(wait):
             which = f" --wait {shlex.quote(wait['key'])}" if len(found["waits"]) > 1 else ""
-            lines.append(f"next: watership run answer {run_id} {words}{which}{_at(server)}")
+            seen = f" --seen {wait['seen']}" if wait.get("seen") else ""
+            lines.append(f"next: watership run answer {run_id} {words}{which}{seen}{_at(server)}")
     show(found, "\n".join(lines))
 
 
@@ -114,7 +115,7 @@ def watch(run_id: str, after: int, server: str | None, token: str | None) -> int
                 ).decode()
             )
         else:
-            click.echo(f"{number or '-':>5}  {event:<16} {_short(msgspec.json.decode(data))}")
+            click.echo(f"{number or '-':>5}  {event:<16} {short(msgspec.json.decode(data))}")
     found = client.get(f"/api/v1/runs/{run_id}")
     return Exit.OK if found["state"] == "succeeded" else Exit.FAILED
 
@@ -219,6 +220,9 @@ def _why(told: Replayed) -> str:
 @click.option("--wait", help="Which wait is answered (key or name), if there are several.")
 @click.option("--value", help="With `done`: the step's result, as JSON.")
 @click.option("--note", default="", help="With approve or reject: what you want to say.")
+@click.option(
+    "--seen", help="The fingerprint of what you saw, from `run show`; unless given, of what is asked now."
+)
 @server_options
 def answer(
     run_id: str,
@@ -226,18 +230,59 @@ def answer(
     wait: str | None,
     value: str | None,
     note: str,
+    seen: str | None,
     server: str | None,
     token: str | None,
 ) -> None:
-    """Answer what a run waits for.
+    """Answer what a run waits for; it is shown beside the answer.
 
     \b
     watership run answer RUN approve            an approval (or: reject)
     watership run answer RUN done --value 42    a step in doubt (or: retry, fail)
     watership run answer RUN '{"text": "…"}'    any other question, with JSON
     """
-    found = Client(server, token).post(f"/api/v1/runs/{run_id}:answer", _answer(answer, wait, value, note))
-    show(found, f"{run_id} is {found['state']}")
+    body = _answer(answer, wait, value, note)
+    client = Client(server, token)
+    asked = meant(client.get(f"/api/v1/runs/{run_id}")["waits"], wait, doubt="decision" in body)
+    if asked is not None:
+        say(f"{run_id} waits for {waiting(asked)}")
+        seen = seen or asked.get("seen")
+    found = client.post(f"/api/v1/runs/{run_id}:answer", body | ({"seen": seen} if seen else {}))
+    before = f", and was answered so before by {found['answered_by']}" if found.get("existing") else ""
+    show(found, f"{run_id} is {found['state']}{before}")
+
+
+@run.command()
+@click.argument("run_id")
+@click.option("--for", "person", required=True, metavar="PERSON", help="Who will answer by it.")
+@click.option(
+    "--role", "roles", multiple=True, help="What they may answer as; only an admin says so of others."
+)
+@click.option("--minutes", type=click.IntRange(1), default=60, show_default=True, help="How long it lives.")
+@click.option(
+    "--wait", "--answer", "wait", metavar="KEY", help="Which wait it answers, if there are several."
+)
+@server_options
+def link(
+    run_id: str,
+    person: str,
+    roles: tuple[str, ...],
+    minutes: int,
+    wait: str | None,
+    server: str | None,
+    token: str | None,
+) -> None:
+    """A signed link with which PERSON answers what a run asks, without a token. Whoever has it is that person.
+
+    \b
+    watership run link RUN --for ada --role finance --minutes 30
+    """
+    client = Client(server, token)
+    body = {"person": person, "roles": list(roles), "minutes": minutes, "wait": wait}
+    made = client.post(f"/api/v1/runs/{run_id}:link", body)
+    url = client.address(made["path"])
+    show(made | {"url": url}, url)
+    say(f"good until {made['expires_at']}, for {person} alone")
 
 
 def _accounted(account: dict[str, Any]) -> list[str]:
@@ -297,27 +342,3 @@ def _json_or_text(text: str) -> object:
 def _at(server: str | None) -> str:
     """The words that name the same service again."""
     return f" --server {shlex.quote(server)}" if server else ""
-
-
-def _answers(wait: Mapping[str, Any]) -> str:
-    """The words that answer a wait; empty for one that no person answers."""
-    match wait["kind"], wait["name"]:
-        case "answer", _:
-            return "done --value JSON|retry|fail"
-        case "signal", "approval":
-            return "approve|reject"
-        case "signal", _:
-            return "JSON"
-        case _:
-            return ""
-
-
-def _waiting(wait: Mapping[str, Any]) -> str:
-    """A wait in a line: what kind, which, until when, and what it is about."""
-    until = f", until {wait['due']}" if wait.get("due") else ""
-    about = f": {_short(wait['about'])}" if wait.get("about") not in (None, {}, "") else ""
-    return f"{wait['kind']} {wait['name'] or wait['key']}{until}{about}"
-
-
-def _short(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -106,28 +106,58 @@ async def _sleep(when: datetime | None, seconds: float) -> None:
         await execution.appender.know(TimerFired(key=call.key))
 
 
-async def signal(name: str, *, key: str | None = None, about: object = None, into: Any = Any) -> Any:
-    """The value of the next signal of this name, in the order of arrival; `about` is shown to people meanwhile."""
+async def signal(
+    name: str,
+    *,
+    key: str | None = None,
+    about: object = None,
+    into: Any = Any,
+    within: float | None = None,
+) -> Any:
+    """The value of the next signal of this name, in the order of arrival; `about` is shown to people meanwhile.
+
+    Raises TimeoutError if none came `within` so many seconds of the first time this call is reached. One that is
+    there when the run comes to look goes before a time that has passed.
+    """
     execution = here("signal").execution
     call = await execution.admission.admit(f"signal {name!r}", step_name(name), "/", key)
     with execution.admission.active(call):
         shown = encode(about, f"what signal {name!r} is about")
-        taken = await _take(
-            execution, call, name, Waiting(kind="signal", key=call.key, name=name, about=shown)
-        )
+        due = None if within is None else await _deadline(execution, call, within)
+        waiting = Waiting(kind="signal", key=call.key, name=name, due=due, about=shown)
+        taken = await _take(execution, call, name, waiting)
+        if taken is None:
+            raise TimeoutError(f"no signal {name!r} came within {within} s")
         return decode(taken, into)
 
 
-async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> msgspec.Raw:
-    """The signal that this call consumed or now consumes."""
+async def _deadline(execution: Execution, call: Call, seconds: float) -> datetime:
+    """When the wait of this call ends, as it was when the call was first reached."""
+    record = execution.journal.timers.get(call.key)
+    if record is None:
+        await execution.admission.may_go_on()
+        due = execution.clock.now() + timedelta(seconds=seconds)
+        await execution.appender.append(TimerSet(key=call.key, due=due))
+        record = execution.journal.timers[call.key]
+    return record.due
+
+
+async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> msgspec.Raw | None:
+    """The signal that this call consumed or now consumes; None when its time passed before."""
     recorded = execution.journal.signals.get(call.key)
     if recorded is not None:
         if recorded.name != name:
             await execution.admission.diverge(call.key, f"signal {recorded.name!r}", f"signal {name!r}")
         return recorded.value
+    timer = execution.journal.timers.get(call.key)
+    if timer is not None and timer.fired:
+        return None
     there: Signal | None = execution.inbox.take(name, call.key)
     if there is None:
         there = await execution.waits.wait(info, execution.inbox.give_back)
+    if there is None:
+        await execution.appender.know(TimerFired(key=call.key))
+        return None
     taken = SignalTaken(key=call.key, name=name, signal_id=there.id, number=there.number, value=there.value)
     await execution.appender.know(taken)
     return there.value
@@ -144,6 +174,7 @@ async def child(program: str, input: object = None, *, key: str | None = None, i
         run_id = execution.journal.children[call.key].child
         name = child_signal(run_id)
         raw = await _take(execution, call, name, Waiting(kind="child", key=call.key, name=name))
+        assert raw is not None, "a child's end has no deadline"
         result: ChildResult = decode(raw, ChildResult)
         if result.state is not RunState.SUCCEEDED:
             raise ChildFailed(run_id, result.state, result.failure)

@@ -22,6 +22,7 @@ from watership.durable.writes import (
     Claim,
     Finish,
     Outcome,
+    RefuseAnswer,
     Refused,
     Rehome,
     Renew,
@@ -226,8 +227,8 @@ def _topics(writes: Sequence[Write], written: Written) -> set[str]:
     topics = {pool_topic(deployment, pool) for deployment, pool in written.woken}
     topics |= {inbox_topic(run_id) for run_id in written.touched}
     for write in writes:
-        if isinstance(write, Append | Cancel):
+        if isinstance(write, Append | Cancel | RefuseAnswer):
             topics.add(run_topic(write.run_id))
-            if isinstance(write, Cancel) or isinstance(write.then, Finish):
-                topics.add(end_topic(write.run_id))
+        if isinstance(write, Cancel) or (isinstance(write, Append) and isinstance(write.then, Finish)):
+            topics.add(end_topic(write.run_id))
     return topics

@@ -87,6 +87,13 @@ class StepAnswered(Event, frozen=True, kw_only=True, tag="step_answered"):
     value: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class AnswerRefused(Event, frozen=True, kw_only=True, tag="answer_refused"):
+    """Somebody who may not was not let answer what is asked at `key`. It changes nothing: it is there to be found."""
+
+    by: str
+    reason: str
+
+
 class Drifted(Event, frozen=True, kw_only=True, tag="drifted"):
     """A replay found the same step with other harmless content. For the replay gate; never a failure."""
 
@@ -138,6 +145,7 @@ AnyEvent = (
     | StepFailed
     | StepRetried
     | StepAnswered
+    | AnswerRefused
     | Drifted
     | TimerSet
     | TimerFired
@@ -155,6 +163,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         StepFailed,
         StepRetried,
         StepAnswered,
+        AnswerRefused,
         Drifted,
         TimerSet,
         TimerFired,

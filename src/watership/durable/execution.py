@@ -28,7 +28,7 @@ from watership.durable.journal import Journal
 from watership.durable.lease import Lease
 from watership.durable.modes import Course, Mode
 from watership.durable.ports import Observer, Runs
-from watership.durable.program import Program, StepFailed, failure_of
+from watership.durable.program import InDoubt, Program, StepFailed, failure_of
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.durable.waits import Waits
@@ -123,6 +123,11 @@ class Execution:
     @property
     def run_id(self) -> RunId:
         return self.run_row.id
+
+    @property
+    def in_doubt(self) -> InDoubt:
+        """What the program says of its steps in doubt."""
+        return self._program.in_doubt
 
     # --- the main loop ----------------------------------------------------------------------------------------
 

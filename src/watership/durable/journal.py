@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from watership.durable.events import (
+    AnswerRefused,
     AnyEvent,
     ChildStarted,
     Drifted,
@@ -60,7 +61,10 @@ class Journal:
         self.drifted: set[Key] = set()
         self.length = 0
         events = tuple(events)
-        self.sequences = Sequences(event.key for event in events if event.key)
+        # A refusal was written by another than the program, so the program does not come by it.
+        self.sequences = Sequences(
+            event.key for event in events if event.key and not isinstance(event, AnswerRefused)
+        )
         for event in events:
             self.apply(event)
 
@@ -87,7 +91,7 @@ class Journal:
                 self.winners[event.key] = event.winner
             case Drifted():
                 self.drifted.add(event.key)
-            case Finished():
+            case AnswerRefused() | Finished():
                 pass
             case _:
                 assert_never(event)

@@ -16,6 +16,10 @@ from watership.durable.retry import RetryPolicy
 from watership.durable.run import Run
 from watership.errors import ProgramError
 
+InDoubt = Literal["ask", "retry", "fail"]
+"""What becomes of an unsafe step without a check that began and has no result: a person is asked, unless it says
+that entering it again does no harm ("retry"), or that nothing may follow on it ("fail")."""
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -25,6 +29,7 @@ class Program:
     call: Callable[[msgspec.Raw], Awaitable[object]]
     caps: Callable[[Run], tuple[Cap, ...]] = lambda _: ()
     """What a run of it may use up, with its children: beside what it was started with."""
+    in_doubt: InDoubt = "ask"
 
 
 Programs = Mapping[str, Program]

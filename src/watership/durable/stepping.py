@@ -31,12 +31,16 @@ from watership.durable.events import (
 from watership.durable.execution import Compensation, Execution
 from watership.durable.ids import Key
 from watership.durable.journal import StepRecord
-from watership.durable.program import Check, Checked, Done, StepFailed, failure_of
+from watership.durable.program import Check, Checked, Done, InDoubt, StepFailed, failure_of
 from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay
 from watership.durable.run import Waiting
 from watership.errors import ProgramError, Unencodable
 
 DRIFT_HASH = 16
+
+DOUBTFUL_ENTRIES = 3
+"""Entries of one step that ended in doubt, under the policy "retry": what kills its worker each time is no accident,
+and a person decides."""
 
 FREE = Cost({}, lambda _: {})
 
@@ -138,19 +142,35 @@ async def _settle(
 async def _resolve_doubt(
     execution: Execution, call: Call, asked: StepCall, record: StepRecord
 ) -> Done | _Again:
-    """The step began and has no result: its check decides, or else a person."""
+    """The step began and has no result: its check decides, or without one the program's policy, or else a person."""
     assert isinstance(record.last, StepStarted)
-    checked = None if asked.check is None else await _check(execution, call.key, asked.check)
+    if asked.check is None:
+        by, checked = "policy", _policy(execution.in_doubt, record.last.attempt)
+    else:
+        by, checked = "check", await _check(execution, call.key, asked.check)
     if checked is None:
         execution.observer.note("step in doubt", run_id=execution.run_id, key=call.key)
         await _ask(execution, call.key, asked, record.last.arguments)
     if isinstance(checked, Done):
         value = encode(checked.value, f"the checked result of step {call.key!r}")
-        answer = StepAnswered(key=call.key, decision="done", by="check", value=value)
+        answer = StepAnswered(key=call.key, decision="done", by=by, value=value)
     else:
-        answer = StepAnswered(key=call.key, decision=checked, by="check")
+        answer = StepAnswered(key=call.key, decision=checked, by=by)
     await execution.appender.know(answer)
     return await _settle(execution, call, asked, execution.journal.steps[call.key])
+
+
+def _policy(policy: InDoubt, attempt: int) -> Checked | None:
+    """What the program's policy says of the `attempt`-th entry; None when a person decides."""
+    match policy:
+        case "ask":
+            return None
+        case "retry":
+            return "retry" if attempt < DOUBTFUL_ENTRIES else None
+        case "fail":
+            return "fail"
+        case _:
+            assert_never(policy)
 
 
 async def _ask(execution: Execution, key: Key, asked: StepCall, about: object) -> NoReturn:

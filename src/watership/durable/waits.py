@@ -70,8 +70,9 @@ class Waits:
         try:
             return await wait.future
         except asyncio.CancelledError:
-            if give_back is not None and wait.future.done() and not wait.future.cancelled():
-                give_back(wait.future.result())
+            came = wait.future.result() if wait.future.done() and not wait.future.cancelled() else None
+            if give_back is not None and came is not None:  # None is that its time passed
+                give_back(came)
             raise
         finally:
             if self._waits.get(info.key) is wait:

@@ -132,12 +132,27 @@ class Append(_Value, frozen=True):
 
 
 class Deliver(_Value, frozen=True):
-    """Put a signal into a run's inbox, once per `signal_id`; wakes the run if it waits."""
+    """Put a signal into a run's inbox, once per `signal_id`; wakes the run if it waits.
+
+    With `wait` it answers what is asked there: only while the run is parked on it, and before its time passes. So
+    what was taken as an answer is in the inbox before the run looks whether its time has passed.
+    """
 
     signal_id: SignalId
     run_id: RunId
     name: str
     value: msgspec.Raw = msgspec.Raw(b"null")
+    wait: Key | None = None
+
+
+class RefuseAnswer(_Value, frozen=True):
+    """Keep in the journal, once per `entry_id`, that `by` was not let answer the wait at `key`; the run stays."""
+
+    entry_id: EntryId
+    run_id: RunId
+    key: Key
+    by: str
+    reason: str
 
 
 class Cancel(_Value, frozen=True):
@@ -199,7 +214,7 @@ class Rehome(_Value, frozen=True):
     target: DeploymentId
 
 
-Write = Submit | Claim | Append | Deliver | Cancel | Answer | Retry | Renew | Bury | Rehome
+Write = Submit | Claim | Append | Deliver | RefuseAnswer | Cancel | Answer | Retry | Renew | Bury | Rehome
 
 
 # --- what became of it ----------------------------------------------------------------------------------------
@@ -271,6 +286,8 @@ class Refused(_Value, frozen=True, tag="refused"):
         "limit",
         "over_cap",
         "not_in_doubt",
+        "not_waiting",
+        "too_late",
         "read_only",
         "alive",
     ]

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from watership.durable.clock import Clock
 from watership.durable.run import DEFAULT_TENANT
@@ -26,6 +26,16 @@ TYPE: Final = "watership+jwt"
 """Stands in the header, so that no other token signed with the same secret passes for an identity."""
 
 AUDIENCE: Final = "watership"
+
+
+class Kind(NamedTuple):
+    """What a token is for: by its type and its audience no kind passes for another."""
+
+    type: str
+    audience: str
+
+
+IDENTITY: Final = Kind(TYPE, AUDIENCE)
 
 SECRET_BYTES: Final = 32
 """A shorter secret than HS256's own output could be guessed faster than a signature."""
@@ -112,18 +122,22 @@ class Tokens:
             "sub": person,
             "tenant": tenant,
             "roles": sorted(set(roles)),
-            "aud": AUDIENCE,
             "iat": now,
             "nbf": now,
             "exp": now + max(1, int(lifetime.total_seconds())),
         }
+        return self.sign(claims, IDENTITY)
+
+    def sign(self, claims: Mapping[str, object], kind: Kind) -> str:
+        """A token of that kind. Its claims name an identity, and the times between which it is one."""
         try:
-            _identity(claims)
+            identity_of(claims)
         except Unauthenticated as reason:
             raise BadInput(f"No such token can be issued: {reason.reason}.") from reason
         import jwt
 
-        return jwt.encode(claims, self._secret, algorithm=ALGORITHM, headers={"typ": TYPE})
+        named = {**claims, "aud": kind.audience}
+        return jwt.encode(named, self._secret, algorithm=ALGORITHM, headers={"typ": kind.type})
 
     def verify(self, token: str) -> Identity:
         """The identity that `token` proves now. Raises Unauthenticated with the reason otherwise."""
@@ -142,6 +156,11 @@ class Tokens:
 
     def _prove(self, token: str) -> tuple[Mapping[str, object], Identity]:
         """Everything about `token` but its times, which change."""
+        claims = self.open(token, IDENTITY)
+        return claims, identity_of(claims)
+
+    def open(self, token: str, kind: Kind) -> Mapping[str, object]:
+        """The claims of a token of that kind that holds now. Raises Unauthenticated with the reason otherwise."""
         # Imported where a token is looked at: a worker sees none, and is spared it.
         import jwt
 
@@ -151,7 +170,7 @@ class Tokens:
                 token,
                 self._secret,
                 algorithms=[ALGORITHM],
-                audience=AUDIENCE,
+                audience=kind.audience,
                 options={
                     "require": ["sub", "aud", "exp", "nbf", "iat"],
                     "strict_aud": True,
@@ -164,11 +183,12 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as reason:
             raise Unauthenticated(_words(reason)) from None
         # Exactly these: no kid, jku, jwk or crit, so that nothing in a token chooses how it is verified.
-        if decoded["header"] != {"alg": ALGORITHM, "typ": TYPE}:
+        if decoded["header"] != {"alg": ALGORITHM, "typ": kind.type}:
             raise Unauthenticated("its header is not that of an identity")
         # Judged before the names are read, as `verify` does again for a token that it remembers.
-        _check_times(decoded["payload"], self._clock.now())
-        return decoded["payload"], _identity(decoded["payload"])
+        payload: Mapping[str, object] = decoded["payload"]
+        _check_times(payload, self._clock.now())
+        return payload
 
 
 def check_secret(secret: str) -> str:
@@ -236,7 +256,8 @@ def _seconds(claims: Mapping[str, object], name: str) -> int:
     return value
 
 
-def _identity(claims: Mapping[str, object]) -> Identity:
+def identity_of(claims: Mapping[str, object]) -> Identity:
+    """The identity that claims name. Raises Unauthenticated for one that names nobody."""
     roles = claims.get("roles")
     if not isinstance(roles, list) or len(roles) > ROLES_LIMIT:
         raise Unauthenticated(f"its roles are not a list of at most {ROLES_LIMIT}")

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from watership.adapters.ledger.bounds import MAX_ENTRIES
 from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
 from watership.adapters.ledger.ending import ask_to_end
-from watership.durable.events import AnyEvent, StepAnswered, StepDone, StepFailed, StepRetried, StepStarted
+from watership.durable.events import (
+    AnswerRefused,
+    AnyEvent,
+    StepAnswered,
+    StepDone,
+    StepFailed,
+    StepRetried,
+    StepStarted,
+)
 from watership.durable.ids import Key
 from watership.durable.run import Run
 from watership.durable.states import RunState
-from watership.durable.writes import Answer, Cancel, Done, Duplicate, Outcome, Refused, Retry
+from watership.durable.writes import Answer, Cancel, Done, Duplicate, Outcome, RefuseAnswer, Refused, Retry
 
 
 def cancel(tx: Transaction, write: Cancel) -> Outcome:
@@ -38,6 +47,22 @@ def answer(tx: Transaction, write: Answer) -> Outcome:
     tx.rows.remember(run.id, write.entry_id)
     decided = StepAnswered(key=write.key, decision=write.decision, by=write.by, value=write.value)
     tx.rows.put(_again(tx, journal(tx, run, decided)))
+    return Done()
+
+
+def refuse_answer(tx: Transaction, write: RefuseAnswer) -> Outcome:
+    """Journal the refusal, under the epoch that the parked run has; nothing else changes."""
+    run = tx.rows.run(write.run_id)
+    if run is None:
+        return unknown(write.run_id)
+    if tx.rows.remembers(run.id, write.entry_id):
+        return Duplicate()
+    if all(waiting.key != write.key for waiting in run.waits):
+        return Refused(code="not_waiting", reason=f"Run {run.id} does not wait at {write.key} now.")
+    if run.seq >= MAX_ENTRIES:
+        return Refused(code="limit", reason=f"The journal of run {run.id} is full.")
+    tx.rows.remember(run.id, write.entry_id)
+    tx.rows.put(journal(tx, run, AnswerRefused(key=write.key, by=write.by, reason=write.reason)))
     return Done()
 
 

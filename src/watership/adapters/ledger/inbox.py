@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import MAX_SIGNALS
 from watership.adapters.ledger.change import Transaction, to_ready, unknown
-from watership.durable.ids import SignalId
+from watership.durable.ids import Key, SignalId
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Deliver, Done, Duplicate, Outcome, Refused
@@ -24,8 +26,22 @@ def deliver(tx: Transaction, write: Deliver) -> Outcome:
         return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it takes no signals.")
     if run.inbox >= MAX_SIGNALS:
         return Refused(code="limit", reason=f"The inbox of run {run.id} holds {run.inbox:,} signals.")
+    if write.wait is not None and (unasked := _unasked(run, write.wait, tx.now)) is not None:
+        return unasked
     put_signal(tx, run, write.signal_id, write.name, write.value)
     return Done()
+
+
+def _unasked(run: Run, key: Key, now: datetime) -> Refused | None:
+    """Why no answer is taken at `key` now; None while it is asked there."""
+    waiting = next((one for one in run.waits if one.key == key), None)
+    if waiting is None:
+        return Refused(code="not_waiting", reason=f"Run {run.id} does not wait at {key} now.")
+    if waiting.due is not None and waiting.due <= now:
+        return Refused(
+            code="too_late", reason=f"What run {run.id} asks at {key} was to be answered by {waiting.due}."
+        )
+    return None
 
 
 def put_signal(tx: Transaction, run: Run, signal_id: SignalId, name: str, value: msgspec.Raw) -> None:

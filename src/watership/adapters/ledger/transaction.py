@@ -12,7 +12,7 @@ from typing import assert_never
 from watership.adapters.ledger.append import append
 from watership.adapters.ledger.change import Transaction
 from watership.adapters.ledger.claim import claim
-from watership.adapters.ledger.decide import answer, cancel, retry
+from watership.adapters.ledger.decide import answer, cancel, refuse_answer, retry
 from watership.adapters.ledger.inbox import deliver
 from watership.adapters.ledger.presence import bury, rehome, renew
 from watership.adapters.ledger.rows import Rows
@@ -25,6 +25,7 @@ from watership.durable.writes import (
     Claim,
     Deliver,
     Outcome,
+    RefuseAnswer,
     Rehome,
     Renew,
     Retry,
@@ -53,6 +54,8 @@ def apply(tx: Transaction, write: Write) -> Outcome:
             return claim(tx, write)
         case Deliver():
             return deliver(tx, write)
+        case RefuseAnswer():
+            return refuse_answer(tx, write)
         case Cancel():
             return cancel(tx, write)
         case Answer():

@@ -17,6 +17,7 @@ from watership.durable.writes import (
     Claim,
     Deliver,
     Finish,
+    RefuseAnswer,
     Rehome,
     Renew,
     Retry,
@@ -78,7 +79,7 @@ def names(writes: Sequence[Write], births: Births) -> Names:
                 _name_submit(found, write)
             case Claim():
                 _name_claim(found, write)
-            case Deliver() | Answer() | Retry():
+            case Deliver() | RefuseAnswer() | Answer() | Retry():
                 found.runs[write.run_id] = None
             case Cancel():
                 _name_end(found, write.run_id, births)

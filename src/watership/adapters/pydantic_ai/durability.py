@@ -29,10 +29,10 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import Tariff
-from watership.agents.budget import TOOL_CALLS, Allowance
+from watership.agents.budget import Allowance, cost_of_call
 from watership.durable import Effect, RetryPolicy, StepOptions, step
 from watership.durable.branch import current_branch, current_step, here
-from watership.durable.counters import Cap, Cost
+from watership.durable.counters import Cap
 from watership.errors import ProgramError, WatershipError
 
 PASSING = frozenset({408, 409, 425, 429})
@@ -40,9 +40,6 @@ PASSING = frozenset({408, 409, 425, 429})
 
 UNSTABLE = frozenset({"timestamp", "run_id", "conversation_id", "metadata", "provider_details"})
 """What differs in a message each time it is built, although nobody changed anything."""
-
-
-ONE_CALL = {TOOL_CALLS: 1}
 
 
 class ModelRefused(ProgramError):
@@ -111,7 +108,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                     effect=config.effect,
                     retry=config.retry,
                     check=config.check,
-                    cost=self._cost_of_tool(),
+                    cost=cost_of_call(self._caps()),
                     into=Any,
                 )
             case _:
@@ -123,11 +120,6 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
         """All that hold here: of the run, and of the agent, which may be at work inside of another one's run."""
         execution = here("model").execution
         return execution.caps + self.allowance.of_run(execution.run_row)
-
-    def _cost_of_tool(self) -> Cost | None:
-        """A call is counted where somebody limits calls; elsewhere it is not opened for it."""
-        caps = tuple(cap for cap in self._caps() if cap.unit == TOOL_CALLS)
-        return Cost(ONE_CALL, lambda _: ONE_CALL, caps=caps) if caps else None
 
 
 async def _ask(body: Callable[[], Awaitable[object]]) -> object:

@@ -43,6 +43,7 @@ NOTE = "compared with the page"
 
 class Waits(msgspec.Struct):
     name: str
+    seen: str
 
 
 class RunSeen(msgspec.Struct):
@@ -149,13 +150,13 @@ class Traffic:
         client = self._client()
         give_up = asyncio.get_running_loop().time() + PATIENCE_SECONDS
         try:
-            while not await self._asks(client, run):
+            while (seen := await self._asked(client, run)) is None:
                 if asyncio.get_running_loop().time() > give_up:
                     self.record.summary.unanswered += 1
                     return
                 await asyncio.sleep(LOOK_SECONDS)
             value = {"granted": message.granted, "note": NOTE}
-            body = msgspec.json.encode({"wait": "approval", "value": value})
+            body = msgspec.json.encode({"wait": "approval", "value": value, "seen": seen})
             path = f"/api/v1/runs/{run}:answer"
             answer = await self._ask(client, "answer", "POST", path, body)
             if answer is not None and self.record.answered("answer", path, answer):
@@ -166,13 +167,15 @@ class Traffic:
             self._clients.remove(client)
             client.close()
 
-    async def _asks(self, client: Client, run: str) -> bool:
+    async def _asked(self, client: Client, run: str) -> str | None:
+        """The fingerprint of the approval that the run asks for; None while it asks for none."""
         path = f"/api/v1/runs/{run}"
         answer = await self._ask(client, "look", "GET", path)
         if answer is None or not self.record.answered("look", path, answer):
-            return False
-        seen = msgspec.json.decode(answer.body, type=RunSeen)
-        return seen.state == "waiting" and any(wait.name == "approval" for wait in seen.waits)
+            return None
+        read = msgspec.json.decode(answer.body, type=RunSeen)
+        asked = (wait.seen for wait in read.waits if wait.name == "approval")
+        return next(asked, None) if read.state == "waiting" else None
 
     async def _ask(
         self, client: Client, what: str, method: str, path: str, body: bytes = b""
