@@ -1,6 +1,6 @@
 # Every target sets up what it needs; setting up again costs nothing when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo dev test check bench nightly lock clean
+.PHONY: help setup servers demo dev examples test check bench nightly lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ APP ?= examples/hello.py:app
 
 dev: setup ## run an app in one process on port 3000 (APP=FILE.py:NAME)
 	@.venv/bin/watership dev --app $(APP)
+
+examples: setup ## run the examples as tests: no network, no key
+	.venv/bin/pytest -q tests/examples
 
 # Two files at a time, each half with servers of its own; the tests of a file share what they have started.
 TWO = -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
