@@ -29,11 +29,13 @@ from watership.adapters.pydantic_ai.engine import build
 from watership.agents.llm import MODEL_RETRY
 from watership.durable import RetryPolicy
 from watership.durable.codec import fingerprint
-from watership.durable.events import Finished, StepDone, StepFailed, StepStarted
+from watership.durable.events import Finished, StepDone, StepFailed, StepStarted, dump
 from watership.durable.execution import Ending, Execution
 from watership.durable.ids import RunId
+from watership.durable.replay import ended_alike, replay
 from watership.durable.run import answer_signal
 from watership.durable.states import RunState
+from watership.durable.writes import ClaimedRun
 from watership.errors import BadInput
 from watership.testing.scripted import Answer, Script, echo, prompt, results, scripted
 
@@ -655,3 +657,29 @@ def test_a_replay_needs_no_provider() -> None:
     built = build(named, offline=True)
     assert isinstance(built.model, FunctionModel)
     assert built.model.model_name == "gpt-5-mini"
+
+
+CALLS = 100
+PROMPT = "An owl sat in the old oak. " * 15_000  # 405 kB
+
+
+def test_a_hundred_calls_with_a_large_prompt_keep_a_small_journal() -> None:
+    reader = Counting([[("find", {"n": number})] for number in range(CALLS - 1)] + ["Found."], seconds=0)
+    programs = reader.app(turns=CALLS).programs
+
+    async def play(stage: Stage) -> None:
+        run_id = await stage.start("reader", PROMPT)
+        await stage.work(programs)
+        events = await stage.events(run_id)
+        assert reader.asked == CALLS
+        assert sum(isinstance(event, StepDone) and event.name == "model" for event in events) == CALLS
+        size = sum(len(dump(event)[1]) for event in events)
+        assert size < 1_000_000, f"{size:,} bytes"
+        # Resumed from its end: nothing is asked again, and the result is there.
+        claimed = ClaimedRun(run=await stage.run(run_id), events=tuple(events), inbox=())
+        told = await replay(claimed, programs["reader"], stage.store, stage.clock)
+        assert told.verdict == "fits"
+        assert ended_alike(told, events)
+        assert reader.asked == CALLS
+
+    on_stage(play)
