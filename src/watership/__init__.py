@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from watership.agents.agent import AgentCard as AgentCard
     from watership.agents.app import App as App
-    from watership.agents.approval import ApprovalRule as ApprovalRule
-    from watership.agents.approval import approve as approve
-    from watership.agents.ask import ask as ask
-    from watership.agents.asking import Escalation as Escalation
-    from watership.agents.asking import Unanswered as Unanswered
     from watership.agents.budget import Budget as Budget
-    from watership.agents.consult import approval_tool as approval_tool
-    from watership.agents.consult import question_tool as question_tool
     from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
+    from watership.agents.people.approval import ApprovalRule as ApprovalRule
+    from watership.agents.people.approval import approve as approve
+    from watership.agents.people.ask import ask as ask
+    from watership.agents.people.escalation import Escalation as Escalation
+    from watership.agents.people.escalation import Unanswered as Unanswered
+    from watership.agents.people.question import Approval as Approval
+    from watership.agents.people.tools import approval_tool as approval_tool
+    from watership.agents.people.tools import question_tool as question_tool
     from watership.agents.price import Price as Price
-    from watership.agents.question import Approval as Approval
     from watership.agents.tool import Tool as Tool
     from watership.agents.tool import tool as tool
     from watership.durable import ChildFailed as ChildFailed
@@ -47,15 +47,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "watership.agents.agent": ("AgentCard",),
     "watership.agents.app": ("App",),
-    "watership.agents.approval": ("ApprovalRule", "approve"),
-    "watership.agents.ask": ("ask",),
-    "watership.agents.asking": ("Escalation", "Unanswered"),
+    "watership.agents.people.approval": ("ApprovalRule", "approve"),
+    "watership.agents.people.ask": ("ask",),
+    "watership.agents.people.escalation": ("Escalation", "Unanswered"),
     "watership.agents.budget": ("Budget",),
-    "watership.agents.consult": ("approval_tool", "question_tool"),
+    "watership.agents.people.tools": ("approval_tool", "question_tool"),
     "watership.agents.flags": ("flag",),
     "watership.agents.llm": ("Agent",),
     "watership.agents.price": ("Price",),
-    "watership.agents.question": ("Approval",),
+    "watership.agents.people.question": ("Approval",),
     "watership.agents.tool": ("Tool", "tool"),
     "watership.durable": (
         "ChildFailed",

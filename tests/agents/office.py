@@ -10,7 +10,7 @@ import msgspec
 from tests.agents.stage import GREEN, Stage, on_stage, raw
 from watership import App
 from watership.agents.messages import Answered, Messages
-from watership.agents.question import seen_of
+from watership.agents.people.question import seen_of
 from watership.durable.events import AnyEvent
 from watership.durable.ids import RunId, seeded_ids
 from watership.durable.run import Waiting

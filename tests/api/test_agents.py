@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from tests.api.world import Warren, client, world
-from watership.agents.answering import AlreadyAnswered, Given, Standing
 from watership.agents.messages import Messages
-from watership.agents.question import Approval
+from watership.agents.people.answering import AlreadyAnswered, Given, Standing
+from watership.agents.people.question import Approval
 from watership.agents.schedule import Schedule
 from watership.durable.events import Failure, StepDone, StepStarted
 from watership.durable.ids import Key, seeded_ids

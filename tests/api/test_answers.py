@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from tests.api.world import World, events, world
-from watership.agents.audience import Audience
-from watership.agents.question import Question
+from watership.agents.people.audience import Audience
+from watership.agents.people.question import Question
 from watership.durable.codec import encode
 from watership.durable.ids import Key, RunId
 from watership.durable.run import Waiting

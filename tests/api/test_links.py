@@ -11,9 +11,9 @@ import pytest
 
 from tests.api.test_answers import PAY, asked, post
 from tests.api.world import GREEN, SECRET, WORKER, World, world
-from watership.agents.audience import Audience
-from watership.agents.links import LINK
-from watership.agents.question import Question
+from watership.agents.people.audience import Audience
+from watership.agents.people.links import LINK
+from watership.agents.people.question import Question
 from watership.durable.codec import encode
 from watership.durable.ids import Key, RunId, SignalId
 from watership.durable.run import Waiting

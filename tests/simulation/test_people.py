@@ -9,9 +9,9 @@ from random import Random
 
 import msgspec
 
-from watership.agents.answering import Answers, Given, NotWaiting, NotYours
-from watership.agents.approval import approve
-from watership.agents.question import seen_of
+from watership.agents.people.answering import Answers, Given, NotWaiting, NotYours
+from watership.agents.people.approval import approve
+from watership.agents.people.question import seen_of
 from watership.durable import Program, step
 from watership.durable.committer import WriteRefused
 from watership.durable.events import AnswerRefused

@@ -10,10 +10,10 @@ from typing import Any, ParamSpec, TypeVar, overload
 import msgspec
 
 from watership.agents.agent import AgentCard, function_entry, guarded
-from watership.agents.approval import Needs
 from watership.agents.budget import NOTHING_SAID, Budget
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
+from watership.agents.people.approval import Needs
 from watership.agents.schedule import GRACE_SECONDS, Schedule
 from watership.agents.tool import EffectName, ToolFunction, tool
 from watership.durable import Check, Effect, InDoubt, Program, RetryPolicy

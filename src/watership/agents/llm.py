@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, program_call
-from watership.agents.approval import Needs
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
-from watership.agents.gated import gated
+from watership.agents.people.approval import Needs
+from watership.agents.people.gated import gated
 from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.tool import Tool, tool_from, tool_of

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from watership.agents.account import Account, account, limits_of, whole_journal
-from watership.agents.answering import (
+from watership.agents.budget import Budget
+from watership.agents.people.answering import (
     Answers,
     Given,
     NotWaiting,
@@ -19,8 +20,7 @@ from watership.agents.answering import (
     derived_id,
     the_wait,
 )
-from watership.agents.budget import Budget
-from watership.agents.question import APPROVAL, QUESTION
+from watership.agents.people.question import APPROVAL, QUESTION
 from watership.durable import Cap
 from watership.durable.codec import fingerprint
 from watership.durable.committer import refusal

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar, overload
 
-from watership.agents.approval import ApprovalRule, Needs, rule_of
+from watership.agents.people.approval import ApprovalRule, Needs, rule_of
 from watership.agents.signature import Signature
 from watership.durable import Check, Effect, RetryPolicy, StepOptions
 from watership.errors import BadInput, ProgramError

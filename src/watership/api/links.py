@@ -5,7 +5,7 @@ Following a link changes nothing: programs that read mail follow them too.
 
 from __future__ import annotations
 
-from watership.agents.links import Links
+from watership.agents.people.links import Links
 from watership.api.answer import Answer, reply
 from watership.api.endpoint import Call, Endpoint
 from watership.api.given import PUBLIC

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from watership.agents.links import Shown
 from watership.agents.messages import Answered
-from watership.agents.question import APPROVAL, Question
+from watership.agents.people.links import Shown
+from watership.agents.people.question import APPROVAL, Question
 from watership.api.answer import Answer
 from watership.api.problems import TITLES, status_of
 from watership.durable.run import Waiting

@@ -9,7 +9,7 @@ import msgspec
 
 from watership.agents.budget import Budget
 from watership.agents.messages import Answered
-from watership.agents.question import seen_of
+from watership.agents.people.question import seen_of
 from watership.durable.events import Decision, Failure
 from watership.durable.run import Run, Waiting
 from watership.durable.states import RunState

@@ -9,8 +9,8 @@ import pytest
 
 from tests.agents.office import Office, about, in_office
 from watership import Agent, App, ApprovalRule, Budget, Done, approval_tool, question_tool, tool
-from watership.agents.approval import Needs
 from watership.agents.budget import NOTHING_SAID
+from watership.agents.people.approval import Needs
 from watership.durable.counters import OVER_CAP
 from watership.durable.events import StepStarted
 from watership.durable.ids import RunId

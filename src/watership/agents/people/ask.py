@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from watership.agents.asking import Escalation, Unanswered, levels, put
-from watership.agents.audience import Who
-from watership.agents.question import QUESTION, Reply
+from watership.agents.people.audience import Who
+from watership.agents.people.escalation import Escalation, Unanswered, levels, put
+from watership.agents.people.question import QUESTION, Reply
 from watership.errors import BadInput, ProgramError
 
 UNSAID: Final = msgspec.UNSET

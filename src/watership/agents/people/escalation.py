@@ -8,8 +8,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from watership.agents.audience import Audience, Who, audience
-from watership.agents.question import Approval, Question, Reply, question_print
+from watership.agents.people.audience import Audience, Who, audience
+from watership.agents.people.question import Approval, Question, Reply, question_print
 from watership.durable import Effect, signal, step
 from watership.durable.branch import here
 from watership.durable.codec import decode, encode

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from watership.agents.fitting import misfit
+from watership.agents.people.fitting import misfit
 
 
 class Colour(enum.Enum):

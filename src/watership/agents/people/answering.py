@@ -7,8 +7,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from watership.agents.fitting import Misfit, misfit
-from watership.agents.question import (
+from watership.agents.people.fitting import Misfit, misfit
+from watership.agents.people.question import (
     APPROVAL,
     SAW_BYTES,
     Approval,

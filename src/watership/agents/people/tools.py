@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from watership.agents.approval import approve
-from watership.agents.ask import ask
-from watership.agents.asking import Escalation, Words
-from watership.agents.audience import Who
-from watership.agents.question import Approval
+from watership.agents.people.approval import approve
+from watership.agents.people.ask import ask
+from watership.agents.people.audience import Who
+from watership.agents.people.escalation import Escalation, Words
+from watership.agents.people.question import Approval
 from watership.agents.tool import Tool, tool_from
 
 NOBODY = "Nobody answered in time."

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from watership.agents.answering import NotYours, the_wait
 from watership.agents.messages import Answered, Messages
-from watership.agents.question import Question, question_of, seen_of
+from watership.agents.people.answering import NotYours, the_wait
+from watership.agents.people.question import Question, question_of, seen_of
 from watership.durable.clock import Clock
 from watership.durable.ids import Key, RunId
 from watership.durable.run import Run, Waiting

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from watership.agents.audience import ANYBODY, Audience
+from watership.agents.people.audience import ANYBODY, Audience
 from watership.durable.codec import fingerprint
 from watership.durable.ids import Key, RunId
 from watership.durable.run import Waiting

@@ -11,8 +11,8 @@ import pytest
 
 from tests.agents.office import Office, about, in_office
 from watership import App, ask
-from watership.agents.answering import AlreadyAnswered, NotYours, WrongAnswer
-from watership.agents.question import QUESTION
+from watership.agents.people.answering import AlreadyAnswered, NotYours, WrongAnswer
+from watership.agents.people.question import QUESTION
 from watership.durable.states import RunState
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from watership.agents.approval import ApprovalRule, Needs, rule_of
-from watership.agents.question import Approval
+from watership.agents.people.approval import ApprovalRule, Needs, rule_of
+from watership.agents.people.question import Approval
 from watership.agents.tool import Tool
 from watership.durable import StepOptions, step
 from watership.durable.counters import Cost

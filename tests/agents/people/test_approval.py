@@ -12,9 +12,9 @@ import pytest
 
 from tests.agents.office import REQUESTER, Office, about, in_office
 from watership import App, Escalation, Unanswered, approve, signal
-from watership.agents.answering import AlreadyAnswered, NotWaiting, NotYours, SeenOtherwise
-from watership.agents.approval import Otherwise
-from watership.agents.audience import Who
+from watership.agents.people.answering import AlreadyAnswered, NotWaiting, NotYours, SeenOtherwise
+from watership.agents.people.approval import Otherwise
+from watership.agents.people.audience import Who
 from watership.durable.committer import WriteRefused
 from watership.durable.events import AnswerRefused, SignalTaken, StepDone, TimerFired
 from watership.durable.states import RunState

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 
 import msgspec
 
-from watership.agents.asking import Escalation, Unanswered, levels, put
-from watership.agents.audience import Who
-from watership.agents.question import APPROVAL, Approval
+from watership.agents.people.audience import Who
+from watership.agents.people.escalation import Escalation, Unanswered, levels, put
+from watership.agents.people.question import APPROVAL, Approval
 from watership.errors import BadInput
 
 Otherwise = Literal["refused", "raise"]

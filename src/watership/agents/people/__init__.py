@@ -1,0 +1,1 @@
+"""People: what a run asks of them, who may answer, until when, and what they saw."""
