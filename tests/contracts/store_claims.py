@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.contracts.world import BLUE, GREEN, LEASE, OTHER, POOL, WORKER, World, done, submission
-from watership.durable.ids import EntryId, RunId
+from watership.durable.events import Restarted
+from watership.durable.ids import EntryId, Key, RunId
 from watership.durable.run import SUSPECT_CLAIMS
 from watership.durable.states import RunState
 from watership.durable.writes import (
@@ -99,6 +100,19 @@ class ClaimSuite:
         (claimed,) = await world.claim(worker=OTHER)
         assert (claimed.run.epoch, claimed.run.lease_owner) == (2, OTHER)
         assert await world.append(old, done()) == WriteFenced(current=2)
+        # Whoever looks at the run is told that it is in other hands, and so is its new owner.
+        taken_over = Restarted(key=Key(""), worker=WORKER)
+        assert await world.events("a") == list(claimed.events) == [taken_over]
+        assert claimed.run.seq == 1
+
+    async def test_a_run_that_was_given_back_or_woken_was_not_restarted(self, world: World) -> None:
+        run = await world.running("a")
+        await world.append(run, then=Yield())
+        (again,) = await world.claim(worker=OTHER)
+        await world.park(again.run, wake_in=1)
+        world.clock.go_on(2)
+        (third,) = await world.claim(worker=OTHER)
+        assert third.run.epoch == 3
         assert await world.events("a") == []
 
     async def test_nothing_is_claimed_while_read_only_is_on(self, world: World) -> None:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from watership.durable.counters import Charge
-from watership.durable.ids import Key, RunId, SignalId
+from watership.durable.ids import Key, RunId, SignalId, WorkerId
 
 Decision = Literal["done", "retry", "fail"]
 
@@ -94,6 +94,12 @@ class AnswerRefused(Event, frozen=True, kw_only=True, tag="answer_refused"):
     reason: str
 
 
+class Restarted(Event, frozen=True, kw_only=True, tag="restarted"):
+    """Another worker took the run from `worker`, whose lease ran out: what was under way there is begun again."""
+
+    worker: WorkerId
+
+
 class Drifted(Event, frozen=True, kw_only=True, tag="drifted"):
     """A replay found the same step with other harmless content. For the replay gate; never a failure."""
 
@@ -146,6 +152,7 @@ AnyEvent = (
     | StepRetried
     | StepAnswered
     | AnswerRefused
+    | Restarted
     | Drifted
     | TimerSet
     | TimerFired
@@ -164,6 +171,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         StepRetried,
         StepAnswered,
         AnswerRefused,
+        Restarted,
         Drifted,
         TimerSet,
         TimerFired,

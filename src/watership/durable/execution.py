@@ -175,8 +175,12 @@ class Execution:
         if not self.waits.hosting:
             return True
         before = self.waits.stirred
-        await self.clock.sleep(SETTLE_SECONDS)
+        await self.clock.sleep(self.settle_seconds())
         return self.waits.stirred == before and self._stands_still()
+
+    def settle_seconds(self) -> float:
+        """How long the run must stand still now before it is believed to."""
+        return SETTLE_SECONDS
 
     async def _until_something_changes(self) -> None:
         """Wait for a change, or for the next timer."""

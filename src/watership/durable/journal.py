@@ -13,6 +13,7 @@ from watership.durable.events import (
     ChildStarted,
     Drifted,
     Finished,
+    Restarted,
     SignalTaken,
     StepAnswered,
     StepDone,
@@ -91,7 +92,7 @@ class Journal:
                 self.winners[event.key] = event.winner
             case Drifted():
                 self.drifted.add(event.key)
-            case AnswerRefused() | Finished():
+            case AnswerRefused() | Restarted() | Finished():
                 pass
             case _:
                 assert_never(event)

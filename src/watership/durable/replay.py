@@ -24,6 +24,9 @@ from watership.durable.writes import Append, ClaimedRun, Done, Finish, Outcome, 
 REPLAY_SECONDS: Final = 30.0
 """How long one replay may take: it does nothing but decode and decide, thousands of steps a second."""
 
+PATIENCE_SECONDS: Final = 2.0
+"""How long a foreign loop may be between two calls before what it did not ask for counts as left out."""
+
 Verdict = Literal["fits", "drifts", "diverges", "stuck"]
 
 
@@ -43,7 +46,7 @@ async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock
     """Walk `program` along a run's journal; the run may have ended. `runs` is there for form: nothing is asked."""
     run = claimed.run
     recorder = _Recorder()
-    execution = Execution(
+    execution = _Walk(
         claimed,
         program,
         committer=recorder,  # type: ignore[arg-type]  # of a committer it has what an execution uses
@@ -54,6 +57,7 @@ async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock
         new_id=seeded_ids(0),
         observer=recorder,
     )
+    execution.recorded = claimed.events
     execution.drain()  # begin nothing new: what is not in the journal is not done
     try:
         async with asyncio.timeout(REPLAY_SECONDS):
@@ -62,6 +66,16 @@ async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock
         why = f"The program did not stand still within {REPLAY_SECONDS:g} s: it waits for something that is no step."
         return Replayed(run_id=run.id, verdict="stuck", why=why)
     return _judged(run.id, recorder, _left_out(claimed.events, execution))
+
+
+class _Walk(Execution):
+    """An execution for which promptness is nothing: what its journal holds besides is waited for, since a foreign loop
+    on a busy machine may be long between two calls."""
+
+    recorded: Sequence[AnyEvent] = ()
+
+    def settle_seconds(self) -> float:
+        return super().settle_seconds() if _left_out(self.recorded, self) is None else PATIENCE_SECONDS
 
 
 def _left_out(events: Sequence[AnyEvent], execution: Execution) -> Key | None:

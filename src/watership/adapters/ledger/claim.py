@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from watership.adapters.ledger import intake
-from watership.adapters.ledger.change import Transaction
-from watership.durable.events import Failure
+from watership.adapters.ledger.bounds import MAX_ENTRIES
+from watership.adapters.ledger.change import Transaction, journal
+from watership.durable.events import Failure, Restarted
+from watership.durable.ids import Key
 from watership.durable.run import POISON, Run
 from watership.durable.states import RunState, move
 from watership.durable.writes import Claim, Claimed, ClaimedRun
@@ -34,11 +36,14 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
                 continue
             if claimed.suspect and taken:
                 return Claimed(runs=tuple(taken))
+            if run.state is RunState.RUNNING and run.seq < MAX_ENTRIES:
+                assert run.lease_owner is not None, "a running run has an owner"
+                claimed = journal(tx, claimed, Restarted(key=Key(""), worker=run.lease_owner))
             tx.rows.put(claimed)
             taken.append(
                 ClaimedRun(
                     run=tx.rows.whole(claimed),
-                    events=tx.rows.events(run.id) if run.seq else (),
+                    events=tx.rows.events(run.id) if claimed.seq else (),
                     inbox=tx.rows.signals(run.id) if run.inbox else (),
                 )
             )
