@@ -127,6 +127,16 @@ def test_a_run_that_is_not_there_is_named(under_way: Path, capsys: pytest.Captur
     assert "no run nobody" in capsys.readouterr().err
 
 
+def test_an_exported_test_names_no_path_of_the_machine_that_it_was_made_on(
+    under_way: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for where, module in ((under_way, "first.app"), (under_way / "first", "app"), (Path("/"), None)):
+        monkeypatch.chdir(where)
+        assert run(["run", "export", "order", "--app", f"{under_way / 'first' / 'app.py'}:app"]) == 0
+        line = capsys.readouterr().out.splitlines()[2]
+        assert line == f"from {module} import app" if module else line.startswith("from ")
+
+
 def exported(folder: Path, capsys: pytest.CaptureFixture[str], name: str) -> Path:
     """The test of a run, beside the application that it is of."""
     assert run(["run", "export", name, "--app", "app.py:app"]) == 0

@@ -33,7 +33,7 @@ WAITS = [
 
 
 ACCOUNT = {
-    "used": {"microdollars": 12_300, "tool_calls": 2},
+    "used": {"microdollars": 12_300, "tool_calls": 2, "turns": 1},
     "unsettled": {},
     "saved": {"microdollars": 4_100},
     "limits": [
@@ -131,7 +131,7 @@ def test_a_run_that_waits_says_how_it_is_answered(server: str, capsys: pytest.Ca
 def test_a_run_says_what_it_used_up_and_what_is_left(server: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["run", "show", "r1", "--server", server]) == Exit.OK
     said = capsys.readouterr().out
-    assert "used         $0.0123, 2 tool calls" in said
+    assert "used         $0.0123, 2 tool calls, 1 turn\n" in said
     assert "unsettled" not in said
     assert "saved        $0.0041" in said
     assert "limit        $7.5000 of $20.0000 a day on agent:writer" in said

@@ -179,7 +179,7 @@ def export(run_id: str, where: str) -> None:
 
     found, cassette = asyncio.run(exported(read_config(), run_id))
     place, _, name = where.partition(":")
-    module = place.removesuffix(".py").replace("/", ".")
+    module = _module(place)
     app = name or "app"
     click.echo(
         CASSETTE.format(
@@ -192,6 +192,14 @@ def export(run_id: str, where: str) -> None:
         ),
         nl=False,
     )
+
+
+def _module(place: str) -> str:
+    """How the application is imported from where the test will lie: here, or beside it."""
+    if not place.endswith(".py"):
+        return place
+    path, here = Path(place).resolve().with_suffix(""), Path.cwd()
+    return ".".join(path.relative_to(here).parts) if path.is_relative_to(here) else path.name
 
 
 CASSETTE = '''"""Run {run} of the agent {agent}, replayed offline. Made by `watership run export`."""
@@ -301,7 +309,10 @@ def _accounted(account: dict[str, Any]) -> list[str]:
 
 
 def _amount(unit: str, amount: int) -> str:
-    return dollars(amount) if unit == MONEY else f"{amount:,} {unit.replace('_', ' ')}"
+    if unit == MONEY:
+        return dollars(amount)
+    words = unit.replace("_", " ")
+    return f"{amount:,} {words.removesuffix('s') if amount == 1 else words}"
 
 
 def _answer(word: str, wait: str | None, value: str | None, note: str) -> dict[str, object]:
