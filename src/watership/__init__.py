@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from watership.durable import Cost as Cost
     from watership.durable import Done as Done
     from watership.durable import Effect as Effect
+    from watership.durable import Raised as Raised
     from watership.durable import RetryPolicy as RetryPolicy
+    from watership.durable import Returned as Returned
     from watership.durable import StepFailed as StepFailed
     from watership.durable import carry_on as carry_on
     from watership.durable import child as child
     from watership.durable import current_run as current_run
     from watership.durable import gather as gather
+    from watership.durable import gather_until as gather_until
     from watership.durable import idempotency_key as idempotency_key
     from watership.durable import now as now
     from watership.durable import race as race
@@ -53,12 +56,15 @@ _HOMES = {
         "Cost",
         "Done",
         "Effect",
+        "Raised",
         "RetryPolicy",
+        "Returned",
         "StepFailed",
         "carry_on",
         "child",
         "current_run",
         "gather",
+        "gather_until",
         "idempotency_key",
         "now",
         "race",

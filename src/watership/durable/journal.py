@@ -11,6 +11,7 @@ from watership.durable.events import (
     AnyEvent,
     ChildStarted,
     Drifted,
+    Enough,
     Finished,
     SignalTaken,
     StepAnswered,
@@ -57,6 +58,7 @@ class Journal:
         self.taken: set[SignalId] = set()
         self.children: dict[Key, ChildStarted] = {}
         self.winners: dict[Key, int] = {}
+        self.enough: dict[Key, tuple[int, ...]] = {}
         self.drifted: set[Key] = set()
         self.length = 0
         events = tuple(events)
@@ -85,6 +87,8 @@ class Journal:
                 self.children[event.key] = event
             case Won():
                 self.winners[event.key] = event.winner
+            case Enough():
+                self.enough[event.key] = event.ended
             case Drifted():
                 self.drifted.add(event.key)
             case Finished():
