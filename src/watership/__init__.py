@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
     from watership.agents.price import Price as Price
+    from watership.agents.teams.election import MAJORITY as MAJORITY
+    from watership.agents.teams.election import TWO_THIRDS as TWO_THIRDS
+    from watership.agents.teams.election import UNANIMITY as UNANIMITY
+    from watership.agents.teams.election import ApprovalVoting as ApprovalVoting
+    from watership.agents.teams.election import Bar as Bar
+    from watership.agents.teams.election import Plurality as Plurality
+    from watership.agents.teams.election import QuadraticVoting as QuadraticVoting
+    from watership.agents.teams.election import RankedChoice as RankedChoice
+    from watership.agents.teams.election import WeightedVoting as WeightedVoting
+    from watership.agents.teams.tally import Decided as Decided
+    from watership.agents.teams.tally import NoConsensus as NoConsensus
+    from watership.agents.teams.tally import NoQuorum as NoQuorum
+    from watership.agents.teams.tally import Tally as Tally
+    from watership.agents.teams.tally import Tied as Tied
+    from watership.agents.teams.tally import Undecided as Undecided
+    from watership.agents.teams.vote import vote as vote
     from watership.agents.tool import Tool as Tool
     from watership.agents.tool import tool as tool
     from watership.durable import ChildFailed as ChildFailed
@@ -50,6 +66,26 @@ _HOMES = {
     "watership.agents.flags": ("flag",),
     "watership.agents.llm": ("Agent",),
     "watership.agents.price": ("Price",),
+    "watership.agents.teams.election": (
+        "MAJORITY",
+        "TWO_THIRDS",
+        "UNANIMITY",
+        "ApprovalVoting",
+        "Bar",
+        "Plurality",
+        "QuadraticVoting",
+        "RankedChoice",
+        "WeightedVoting",
+    ),
+    "watership.agents.teams.tally": (
+        "Decided",
+        "NoConsensus",
+        "NoQuorum",
+        "Tally",
+        "Tied",
+        "Undecided",
+    ),
+    "watership.agents.teams.vote": ("vote",),
     "watership.agents.tool": ("Tool", "tool"),
     "watership.durable": (
         "ChildFailed",

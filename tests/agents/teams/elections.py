@@ -11,18 +11,24 @@ from watership.agents.teams.election import (
     MAJORITY,
     TWO_THIRDS,
     UNANIMITY,
-    Approval,
+    ApprovalVoting,
     Bar,
     Election,
     Method,
     Plurality,
-    Quadratic,
+    QuadraticVoting,
     RankedChoice,
-    Weighted,
+    WeightedVoting,
 )
 
 NAMES = ("a", "b", "c", "d")
-METHODS: tuple[Method, ...] = (Plurality(), Approval(), RankedChoice(), Quadratic(credits=9), Weighted())
+METHODS: tuple[Method, ...] = (
+    Plurality(),
+    ApprovalVoting(),
+    RankedChoice(),
+    QuadraticVoting(credits=9),
+    WeightedVoting(),
+)
 BARS: tuple[Bar | None, ...] = (None, MAJORITY, TWO_THIRDS, UNANIMITY)
 
 
@@ -47,16 +53,16 @@ def marks(method: Method, names: Sequence[str] = NAMES, *, valid: bool = False) 
     match method:
         case Plurality():
             drawn = st.builds(Choice, one)
-        case Approval():
+        case ApprovalVoting():
             drawn = st.builds(Approvals, st.lists(one, unique=True).map(tuple))
         case RankedChoice():
             drawn = st.builds(Ranking, st.lists(one, min_size=1, unique=True).map(tuple))
-        case Quadratic(credits=limit):
+        case QuadraticVoting(credits=limit):
             votes = st.dictionaries(one, st.integers(0, 3))
             if valid:
                 votes = votes.filter(lambda drawn: sum(n * n for n in drawn.values()) <= limit)
             drawn = st.builds(Votes, votes)
-        case Weighted():
+        case WeightedVoting():
             drawn = st.builds(Confidence, one, st.integers(0, 10).map(lambda tenths: tenths / 10))
     return drawn
 

@@ -7,13 +7,13 @@ import pytest
 from watership.agents.teams.answer import Unreadable, mark_of, prompt_of
 from watership.agents.teams.ballot import Approvals, Choice, Confidence, Mark, Ranking, Votes
 from watership.agents.teams.election import (
-    Approval,
+    ApprovalVoting,
     Election,
     Method,
     Plurality,
-    Quadratic,
+    QuadraticVoting,
     RankedChoice,
-    Weighted,
+    WeightedVoting,
 )
 
 
@@ -21,13 +21,13 @@ from watership.agents.teams.election import (
     ("method", "answer", "mark"),
     [
         (Plurality(), " billing\n", Choice("billing")),
-        (Approval(), ["a", "b"], Approvals(("a", "b"))),
-        (Approval(), '["a", "b"]', Approvals(("a", "b"))),
+        (ApprovalVoting(), ["a", "b"], Approvals(("a", "b"))),
+        (ApprovalVoting(), '["a", "b"]', Approvals(("a", "b"))),
         (RankedChoice(), '["b", "a"]', Ranking(("b", "a"))),
-        (Quadratic(), {"a": 3}, Votes({"a": 3})),
-        (Quadratic(), '{"a": 3}', Votes({"a": 3})),
-        (Weighted(), '{"choice": "a", "confidence": 0.5}', Confidence("a", 0.5)),
-        (Weighted(), {"choice": "a", "confidence": 1}, Confidence("a", 1.0)),
+        (QuadraticVoting(), {"a": 3}, Votes({"a": 3})),
+        (QuadraticVoting(), '{"a": 3}', Votes({"a": 3})),
+        (WeightedVoting(), '{"choice": "a", "confidence": 0.5}', Confidence("a", 0.5)),
+        (WeightedVoting(), {"choice": "a", "confidence": 1}, Confidence("a", 1.0)),
     ],
 )
 def test_answers_are_read_as_data_or_as_text(method: Method, answer: object, mark: Mark) -> None:
@@ -39,11 +39,11 @@ def test_answers_are_read_as_data_or_as_text(method: Method, answer: object, mar
     [
         (Plurality(), ["a"]),
         (Plurality(), None),
-        (Approval(), "a, please"),
+        (ApprovalVoting(), "a, please"),
         (RankedChoice(), {"a": 1}),
-        (Quadratic(), {"a": 1.5}),
-        (Weighted(), "a"),
-        (Weighted(), {"choice": "a", "confidence": 0.5, "because": "…"}),
+        (QuadraticVoting(), {"a": 1.5}),
+        (WeightedVoting(), "a"),
+        (WeightedVoting(), {"choice": "a", "confidence": 0.5, "because": "…"}),
     ],
 )
 def test_what_is_in_another_form_is_unreadable(method: Method, answer: object) -> None:
@@ -52,7 +52,7 @@ def test_what_is_in_another_form_is_unreadable(method: Method, answer: object) -
 
 
 @pytest.mark.parametrize(
-    "method", [Plurality(), Approval(), RankedChoice(), Quadratic(credits=25), Weighted()]
+    "method", [Plurality(), ApprovalVoting(), RankedChoice(), QuadraticVoting(credits=25), WeightedVoting()]
 )
 def test_a_prompt_names_every_candidate_and_the_form(method: Method) -> None:
     asked = prompt_of("Where to?", Election(candidates=("north", "south"), electorate=1, method=method))

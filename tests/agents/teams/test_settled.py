@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.agents.teams.elections import METHODS, choices, elections, marks
 from watership.agents.teams.ballot import Approvals, Ballot, Choice, Mark
-from watership.agents.teams.election import MAJORITY, Approval, Election, Plurality
+from watership.agents.teams.election import MAJORITY, ApprovalVoting, Election, Plurality
 from watership.agents.teams.settled import settled
 from watership.agents.teams.tally import Decided, Outcome, tally
 
@@ -36,7 +36,7 @@ def endings(election: Election, ballots: list[Ballot], outstanding: int) -> Iter
 
 
 @given(
-    elections([Plurality(), Approval()]).filter(lambda drawn: len(drawn[0].candidates) == 3),
+    elections([Plurality(), ApprovalVoting()]).filter(lambda drawn: len(drawn[0].candidates) == 3),
     st.integers(1, 2),
 )
 def test_settled_is_exact_where_every_answer_can_be_tried(

@@ -16,14 +16,14 @@ from watership.agents.teams.election import (
     MAJORITY,
     TWO_THIRDS,
     UNANIMITY,
-    Approval,
+    ApprovalVoting,
     Bar,
     Election,
     Method,
     Plurality,
-    Quadratic,
+    QuadraticVoting,
     RankedChoice,
-    Weighted,
+    WeightedVoting,
 )
 from watership.agents.teams.tally import (
     Decided,
@@ -76,7 +76,7 @@ def valid(mark: Mark, election: Election) -> bool:
         case Approvals(candidates) | Ranking(candidates):
             return set(candidates) <= set(election.candidates)
         case Votes(votes):
-            assert isinstance(election.method, Quadratic)
+            assert isinstance(election.method, QuadraticVoting)
             return set(votes) <= set(election.candidates) and (
                 sum(n**2 for n in votes.values()) <= election.method.credits
             )
@@ -94,7 +94,7 @@ def reference(election: Election, ballots: list[Ballot]) -> Outcome | str:
         return "no consensus"
     if len(first) > 1:
         return Tied(tuple(first))
-    whole = sum(sums.values()) if isinstance(election.method, Quadratic | Weighted) else len(good)
+    whole = sum(sums.values()) if isinstance(election.method, QuadraticVoting | WeightedVoting) else len(good)
     enough = {
         None: True,
         MAJORITY: best * 2 > whole,
@@ -231,7 +231,7 @@ def test_who_leads_below_the_bar_has_not_won() -> None:
 
 
 def test_nobody_wins_an_election_without_a_vote() -> None:
-    assert tally(cast(Approvals(()), Approvals(())), of("a", "b", method=Approval())).outcome == (
+    assert tally(cast(Approvals(()), Approvals(())), of("a", "b", method=ApprovalVoting())).outcome == (
         NoConsensus(None, 0, 0)
     )
 
@@ -243,7 +243,7 @@ def test_only_a_decided_tally_has_a_winner() -> None:
 
 
 def test_quadratic_credits_are_enforced() -> None:
-    election = of("a", "b", method=Quadratic(credits=10))
+    election = of("a", "b", method=QuadraticVoting(credits=10))
     counted = tally(cast(Votes({"a": 3, "b": 1}), Votes({"a": 3, "b": 2}), Votes({"b": -1})), election)
     assert counted.scores == {"a": 3, "b": 1}
     assert [each.reason for each in counted.refused] == [
@@ -253,7 +253,7 @@ def test_quadratic_credits_are_enforced() -> None:
 
 
 def test_confidence_adds_up_without_a_rounding_error() -> None:
-    election = of("a", "b", method=Weighted())
+    election = of("a", "b", method=WeightedVoting())
     counted = tally(cast(Confidence("a", 0.1), Confidence("a", 0.2), Confidence("b", 0.3)), election)
     assert counted.outcome == Tied(("a", "b"))
 
@@ -261,7 +261,7 @@ def test_confidence_adds_up_without_a_rounding_error() -> None:
 def test_confidence_beyond_one_is_refused() -> None:
     counted = tally(
         cast(Confidence("a", 1.1), Confidence("b", -0.1), Confidence("b", 0.4)),
-        of("a", "b", method=Weighted()),
+        of("a", "b", method=WeightedVoting()),
     )
     assert (counted.outcome, len(counted.refused)) == (Decided("b"), 2)
 
@@ -280,7 +280,7 @@ def test_a_ballot_of_another_method_is_refused() -> None:
 
 
 def test_a_name_twice_on_one_ballot_spoils_it() -> None:
-    counted = tally(cast(Approvals(("a", "a"))), of("a", "b", method=Approval()))
+    counted = tally(cast(Approvals(("a", "a"))), of("a", "b", method=ApprovalVoting()))
     assert counted.outcome == NoQuorum(0, 1)
 
 
@@ -295,7 +295,7 @@ def test_a_name_twice_on_one_ballot_spoils_it() -> None:
         {"quorum": 10},
         {"quorum": 0.0},
         {"quorum": 1.5},
-        {"method": Quadratic(credits=0)},
+        {"method": QuadraticVoting(credits=0)},
     ],
 )
 def test_an_election_that_cannot_be_held_is_refused(wrong: dict[str, object]) -> None:

@@ -8,13 +8,13 @@ import msgspec
 
 from watership.agents.teams.ballot import Approvals, Choice, Confidence, Mark, Ranking, Votes
 from watership.agents.teams.election import (
-    Approval,
+    ApprovalVoting,
     Election,
     Method,
     Plurality,
-    Quadratic,
+    QuadraticVoting,
     RankedChoice,
-    Weighted,
+    WeightedVoting,
 )
 
 T = TypeVar("T")
@@ -34,16 +34,16 @@ def form_of(method: Method) -> str:
     match method:
         case Plurality():
             return "Answer with the name of one candidate, and nothing else."
-        case Approval():
+        case ApprovalVoting():
             return 'Answer with a JSON array of every candidate that you approve of: ["…", "…"].'
         case RankedChoice():
             return 'Answer with a JSON array of candidates, the best one first: ["…", "…"].'
-        case Quadratic(credits=limit):
+        case QuadraticVoting(credits=limit):
             return (
                 f"You have {limit} credits; n votes for a candidate cost n² of them. "
                 'Answer with a JSON object of your votes by candidate: {"…": 3, "…": 1}.'
             )
-        case Weighted():
+        case WeightedVoting():
             return (
                 "Answer with a JSON object of one candidate, and of how sure you are from 0 to 1: "
                 '{"choice": "…", "confidence": 0.8}.'
@@ -63,13 +63,13 @@ def mark_of(answer: object, method: Method) -> Mark:
     match method:
         case Plurality():
             return Choice(_plain(answer, str).strip())
-        case Approval():
+        case ApprovalVoting():
             return Approvals(_plain(answer, tuple[str, ...]))
         case RankedChoice():
             return Ranking(_plain(answer, tuple[str, ...]))
-        case Quadratic():
+        case QuadraticVoting():
             return Votes(_plain(answer, dict[str, int]))
-        case Weighted():
+        case WeightedVoting():
             sure = _plain(answer, _Sure)
             return Confidence(sure.choice, sure.confidence)
         case _:

@@ -24,11 +24,15 @@ SURE = 1_000_000
 """Confidence is counted in millionths, so that sums are exact and ties are ties."""
 
 
+HALF = 0.5
+"""The quorum unless one is given: half of those who may vote. One voter of five does not speak for the others."""
+
+
 class Plurality(msgspec.Struct, frozen=True, tag="plurality"):
     """One vote each; most votes lead."""
 
 
-class Approval(msgspec.Struct, frozen=True, tag="approval"):
+class ApprovalVoting(msgspec.Struct, frozen=True, tag="approval"):
     """A vote for everybody who would do; most votes lead."""
 
 
@@ -36,17 +40,17 @@ class RankedChoice(msgspec.Struct, frozen=True, tag="ranked_choice"):
     """Instant runoff: the last is eliminated and its ballots pass on, until one has more than half (runoff.py)."""
 
 
-class Quadratic(msgspec.Struct, frozen=True, tag="quadratic"):
+class QuadraticVoting(msgspec.Struct, frozen=True, tag="quadratic"):
     """n votes for a candidate cost n² of a voter's credits; a ballot that costs more is refused."""
 
     credits: int = CREDITS
 
 
-class Weighted(msgspec.Struct, frozen=True, tag="weighted"):
+class WeightedVoting(msgspec.Struct, frozen=True, tag="weighted"):
     """One vote each, which weighs as much as the voter is sure; most weight leads. Scores are in millionths."""
 
 
-Method = Plurality | Approval | RankedChoice | Quadratic | Weighted
+Method = Plurality | ApprovalVoting | RankedChoice | QuadraticVoting | WeightedVoting
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -88,12 +92,12 @@ class Election(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[str, ...]
     electorate: int
     method: Method = Plurality()
-    quorum: int | float = 1
+    quorum: int | float = HALF
     bar: Bar | None = None
 
     def __post_init__(self) -> None:
         _check_candidates(self.candidates)
-        if isinstance(self.method, Quadratic) and self.method.credits < 1:
+        if isinstance(self.method, QuadraticVoting) and self.method.credits < 1:
             raise BadInput(f"{self.method.credits} credits buy no vote.", fix="Give at least 1.")
         if self.electorate < 1:
             raise BadInput(f"Of {self.electorate} voters none can vote.", fix="Ask at least one.")
@@ -158,13 +162,13 @@ def flaw_of(mark: Mark, election: Election) -> str | None:
     match mark, election.method:
         case Choice(candidate=candidate), Plurality():
             return _unknown((candidate,), election)
-        case Approvals(candidates=candidates), Approval():
+        case Approvals(candidates=candidates), ApprovalVoting():
             return _unknown(candidates, election)
         case Ranking(candidates=candidates), RankedChoice():
             return _unknown(candidates, election) or (None if candidates else "It ranks nobody.")
-        case Votes(votes=votes), Quadratic(credits=limit):
+        case Votes(votes=votes), QuadraticVoting(credits=limit):
             return _unknown(tuple(votes), election) or _overspent(votes, limit)
-        case Confidence(candidate=candidate, confidence=confidence), Weighted():
+        case Confidence(candidate=candidate, confidence=confidence), WeightedVoting():
             return _unknown((candidate,), election) or _unsure(confidence)
         case _:
             return f"A {_tag(mark)} ballot has no place in a {_tag(election.method)} election."
@@ -202,13 +206,13 @@ def mark_kind(method: Method) -> type[Mark]:
     match method:
         case Plurality():
             return Choice
-        case Approval():
+        case ApprovalVoting():
             return Approvals
         case RankedChoice():
             return Ranking
-        case Quadratic():
+        case QuadraticVoting():
             return Votes
-        case Weighted():
+        case WeightedVoting():
             return Confidence
         case _:
             assert_never(method)

@@ -7,13 +7,13 @@ from typing import assert_never
 
 from watership.agents.teams.election import (
     SURE,
-    Approval,
+    ApprovalVoting,
     Election,
     Method,
     Plurality,
-    Quadratic,
+    QuadraticVoting,
     RankedChoice,
-    Weighted,
+    WeightedVoting,
 )
 from watership.agents.teams.tally import Tally, leading, total_of
 
@@ -55,11 +55,11 @@ def _sure(election: Election, score: int, total: int, gain: int, spread: int) ->
 def reach(method: Method) -> tuple[int, int]:
     """The points that one ballot can give to one candidate, and to all but one together, at most."""
     match method:
-        case Plurality() | Approval() | RankedChoice():
+        case Plurality() | ApprovalVoting() | RankedChoice():
             return 1, 1
-        case Weighted():
+        case WeightedVoting():
             return SURE, SURE
-        case Quadratic(credits=limit):
+        case QuadraticVoting(credits=limit):
             return isqrt(limit), limit
         case _:
             assert_never(method)

@@ -8,7 +8,14 @@ from typing import assert_never
 import msgspec
 
 from watership.agents.teams.ballot import Approvals, Ballot, Choice, Confidence, Mark, Ranking, Refused, Votes
-from watership.agents.teams.election import Election, Quadratic, RankedChoice, Weighted, validated, weight_of
+from watership.agents.teams.election import (
+    Election,
+    QuadraticVoting,
+    RankedChoice,
+    WeightedVoting,
+    validated,
+    weight_of,
+)
 from watership.agents.teams.runoff import Round, runoff
 from watership.errors import BadInput, ProgramError
 
@@ -151,7 +158,7 @@ def leading(points: dict[str, int]) -> tuple[str, ...]:
 
 def total_of(cast: int, points: dict[str, int], election: Election) -> int:
     """What a score is a share of: the ballots, or for the methods that weigh, all that was given."""
-    return sum(points.values()) if isinstance(election.method, Quadratic | Weighted) else cast
+    return sum(points.values()) if isinstance(election.method, QuadraticVoting | WeightedVoting) else cast
 
 
 def scores_of(marks: Sequence[Mark], candidates: Sequence[str]) -> dict[str, int]:
