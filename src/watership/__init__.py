@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
     from watership.agents.price import Price as Price
+    from watership.agents.teams.debate import Debate as Debate
+    from watership.agents.teams.debate import debate as debate
     from watership.agents.teams.election import MAJORITY as MAJORITY
     from watership.agents.teams.election import TWO_THIRDS as TWO_THIRDS
     from watership.agents.teams.election import UNANIMITY as UNANIMITY
@@ -24,6 +26,18 @@ if TYPE_CHECKING:
     from watership.agents.teams.election import QuadraticVoting as QuadraticVoting
     from watership.agents.teams.election import RankedChoice as RankedChoice
     from watership.agents.teams.election import WeightedVoting as WeightedVoting
+    from watership.agents.teams.fan_out import All as All
+    from watership.agents.teams.fan_out import AtLeast as AtLeast
+    from watership.agents.teams.fan_out import BestEffort as BestEffort
+    from watership.agents.teams.fan_out import Gathered as Gathered
+    from watership.agents.teams.fan_out import TooManyFailed as TooManyFailed
+    from watership.agents.teams.fan_out import fan_out as fan_out
+    from watership.agents.teams.member import MemberFailed as MemberFailed
+    from watership.agents.teams.pipeline import pipeline as pipeline
+    from watership.agents.teams.relay import HandOff as HandOff
+    from watership.agents.teams.relay import LostHandOff as LostHandOff
+    from watership.agents.teams.relay import Relayed as Relayed
+    from watership.agents.teams.relay import relay as relay
     from watership.agents.teams.tally import Decided as Decided
     from watership.agents.teams.tally import NoConsensus as NoConsensus
     from watership.agents.teams.tally import NoQuorum as NoQuorum
@@ -66,6 +80,10 @@ _HOMES = {
     "watership.agents.flags": ("flag",),
     "watership.agents.llm": ("Agent",),
     "watership.agents.price": ("Price",),
+    "watership.agents.teams.debate": (
+        "Debate",
+        "debate",
+    ),
     "watership.agents.teams.election": (
         "MAJORITY",
         "TWO_THIRDS",
@@ -76,6 +94,22 @@ _HOMES = {
         "QuadraticVoting",
         "RankedChoice",
         "WeightedVoting",
+    ),
+    "watership.agents.teams.fan_out": (
+        "All",
+        "AtLeast",
+        "BestEffort",
+        "Gathered",
+        "TooManyFailed",
+        "fan_out",
+    ),
+    "watership.agents.teams.member": ("MemberFailed",),
+    "watership.agents.teams.pipeline": ("pipeline",),
+    "watership.agents.teams.relay": (
+        "HandOff",
+        "LostHandOff",
+        "Relayed",
+        "relay",
     ),
     "watership.agents.teams.tally": (
         "Decided",

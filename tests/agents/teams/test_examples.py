@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.agents.teams.crew import keys, play
+from tests.agents.teams.crew import echoes, keys, lead, play, says
 from watership import App
 from watership.durable import Program
 from watership.durable.states import RunState
@@ -18,7 +18,7 @@ from watership.testing.faults import Nemesis
 from watership.testing.simulation import World
 
 ROOT = Path(__file__).parents[3]
-PIECES = re.findall(
+PIECES: list[str] = re.findall(
     r"```python\n(.*?)```", (ROOT / "docs" / "teams.md").read_text(encoding="utf-8"), re.DOTALL
 )
 
@@ -99,3 +99,49 @@ def test_the_documentations_vote_is_held() -> None:
             return msgspec.json.decode((await world.end_of(await world.submit("triage", "Pay!"))).result)
 
     assert play(main) == "billing"
+
+
+def piece(word: str) -> str:
+    """The documentation's only piece of Python with this word."""
+    (found,) = [each for each in PIECES if word in each]
+    return found
+
+
+def lived(word: str, *crew: Program, **given: object) -> dict[str, Any]:
+    """A piece of the documentation as the body of a program: the names that it made."""
+    lines = [f"    {line}" for line in piece(word).splitlines()]
+    source = "\n".join(["async def body():", *lines, "    return locals()"])
+    names: dict[str, Any] = {**given}
+    exec(source, names)  # noqa: S102 - our own documentation
+    made: dict[str, Any] = {}
+
+    async def body() -> None:
+        made.update(await names["body"]())
+
+    lead(body, *crew)
+    return made
+
+
+def test_the_documentations_fan_out_gathers_two_of_three() -> None:
+    translator = echoes("translator", lambda text: f"{text}, translated")
+    gathered = lived("await fan_out(", translator, text="Hare")["gathered"]
+    assert gathered.results == dict.fromkeys(("de", "fr", "it"), "Hare, translated")
+
+
+def test_the_documentations_pipeline_passes_its_ticket_on() -> None:
+    crew = [
+        echoes(name, lambda text, name=name: f"{text} {name}")  # type: ignore[misc]
+        for name in ("translator", "redactor", "summarizer")
+    ]
+    assert lived("await pipeline(", *crew, ticket="#1")["summary"] == "#1 translator redactor summarizer"
+
+
+def test_the_documentations_hand_off_reaches_billing() -> None:
+    billing = echoes("billing", lambda message: f"paid: {message}")
+    relayed = lived("await relay(", billing, message="my invoice")["relayed"]
+    assert (relayed.answer, relayed.by) == ("paid: my invoice", "billing")
+
+
+def test_the_documentations_debate_is_judged() -> None:
+    crew = [says("pro", "Yes."), says("contra", "No."), says("judge", "contra")]
+    assert lived("await debate(", *crew)["ended"].winner == "contra"

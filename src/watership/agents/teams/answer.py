@@ -1,4 +1,4 @@
-"""An answer is what a voter gave back, as JSON or as text; a mark is read from it, or a reason why none can be."""
+"""An answer is what a member gave back, as data or as text; a mark is read from it, or a reason why none can be."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Unreadable(ValueError):  # it becomes a refused ballot, with these words
-    """An answer that is no mark of the kind that the method asks for."""
+    """An answer in another form than the one that was asked for."""
 
 
 class _Sure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,21 +62,22 @@ def mark_of(answer: object, method: Method) -> Mark:
     """The mark in `answer`, which is data, or text that says it. Raises Unreadable."""
     match method:
         case Plurality():
-            return Choice(_plain(answer, str).strip())
+            return Choice(read(answer, str).strip())
         case ApprovalVoting():
-            return Approvals(_plain(answer, tuple[str, ...]))
+            return Approvals(read(answer, tuple[str, ...]))
         case RankedChoice():
-            return Ranking(_plain(answer, tuple[str, ...]))
+            return Ranking(read(answer, tuple[str, ...]))
         case QuadraticVoting():
-            return Votes(_plain(answer, dict[str, int]))
+            return Votes(read(answer, dict[str, int]))
         case WeightedVoting():
-            sure = _plain(answer, _Sure)
+            sure = read(answer, _Sure)
             return Confidence(sure.choice, sure.confidence)
         case _:
             assert_never(method)
 
 
-def _plain(answer: object, kind: type[T]) -> T:
+def read(answer: object, kind: type[T]) -> T:
+    """The answer as `kind`, given as data or as JSON in a text. Raises Unreadable."""
     try:
         if isinstance(answer, str) and kind is not str:
             return msgspec.json.decode(answer, type=kind)

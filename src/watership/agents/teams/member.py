@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from watership.agents.llm import Agent
-from watership.durable import Effect, child, step, timeout
+from watership.durable import Effect, Ended, Returned, child, step, timeout
 from watership.durable.codec import decode, encode
 from watership.durable.events import Failure
 from watership.durable.program import failure_of
-from watership.errors import BadInput
+from watership.errors import BadInput, ProgramError
 
 MEMBERS = 1_000
 """Members of one team. What needs more is a fan-out of teams."""
@@ -31,6 +31,17 @@ class Heard(msgspec.Struct, frozen=True):
     member: str
     answer: Any = None
     failure: Failure | None = None
+
+
+class MemberFailed(ProgramError):
+    """A member without whose answer the team cannot go on gave none."""
+
+    code = "member_failed"
+
+    def __init__(self, member: str, failure: Failure) -> None:
+        super().__init__(f"{member} gave no answer: {failure.kind}: {failure.message}")
+        self.member = member
+        self.failure = failure
 
 
 def members_of(given: Members) -> dict[str, Member]:
@@ -70,8 +81,26 @@ async def hear(name: str, member: Member, given: object, seconds: float | None =
     return await _keep(heard)
 
 
+async def need(name: str, member: Member, given: object, seconds: float | None = None) -> Any:
+    """The member's answer, journaled under its name. Raises MemberFailed if there is none."""
+    heard = await hear(name, member, given, seconds)
+    if heard.failure is not None:
+        raise MemberFailed(name, heard.failure)
+    return heard.answer
+
+
 async def _keep(heard: Heard) -> Heard:
     async def answer() -> Heard:
         return heard
 
     return await step(answer, effect=Effect.PURE, identity=heard.member, into=Heard)
+
+
+def heard_of(ended: Sequence[Ended]) -> list[Heard]:
+    """What was heard. A hearing itself raises only what breaks the run, and that is not to be counted away."""
+    found: list[Heard] = []
+    for each in ended:
+        if not isinstance(each, Returned):
+            raise each.error
+        found.append(each.value)
+    return found

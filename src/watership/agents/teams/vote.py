@@ -9,10 +9,10 @@ import msgspec
 from watership.agents.teams.answer import Unreadable, mark_of, prompt_of
 from watership.agents.teams.ballot import Ballot, Refused
 from watership.agents.teams.election import HALF, Bar, Election, Method, Plurality
-from watership.agents.teams.member import Heard, Members, hear, members_of
+from watership.agents.teams.member import Heard, Members, hear, heard_of, members_of
 from watership.agents.teams.settled import settled
 from watership.agents.teams.tally import Tally, tally
-from watership.durable import Ended, Returned, gather_until
+from watership.durable import Ended, gather_until
 
 PLURALITY = Plurality()
 
@@ -44,10 +44,10 @@ async def vote(
     asked = prompt_of(question, election) if given is None else given
 
     def enough(ended: Sequence[Ended]) -> bool:
-        return settled(count(_heard(ended), election), len(members) - len(ended))
+        return settled(count(heard_of(ended), election), len(members) - len(ended))
 
     hearings = (hear(name, member, asked, seconds) for name, member in members.items())
-    heard = _heard(await gather_until(enough, *hearings, limit=limit))
+    heard = heard_of(await gather_until(enough, *hearings, limit=limit))
     missing = members.keys() - {each.member for each in heard}
     return msgspec.structs.replace(count(heard, election), unheard=tuple(sorted(missing)))
 
@@ -68,13 +68,3 @@ def count(heard: Sequence[Heard], election: Election) -> Tally:
     counted = tally(ballots, election)
     every = sorted((*counted.refused, *refused), key=lambda each: each.voter)
     return msgspec.structs.replace(counted, refused=tuple(every))
-
-
-def _heard(ended: Sequence[Ended]) -> list[Heard]:
-    """What was heard. A hearing itself raises only what breaks the run, and that is not to be counted away."""
-    found: list[Heard] = []
-    for each in ended:
-        if not isinstance(each, Returned):
-            raise each.error
-        found.append(each.value)
-    return found
