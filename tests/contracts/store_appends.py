@@ -248,6 +248,41 @@ class AppendSuite:
         assert (await world.finish(claimed.run)).outcomes == (Done(),)
         assert list(await world.inbox("a")) == []
 
+    async def test_the_children_of_dropped_branches_are_asked_to_end(self, world: World) -> None:
+        parent = await world.running("a")
+        keys = ("race#0/0/c/0", "race#0/1/c/0", "race#0/1/race#0/2/c/0", "race#0/10/c/0", "c/0")
+        children = [submission(f"c{number}", parent_key=Key(key)) for number, key in enumerate(keys)]
+        await world.append(parent, children=children)
+        (begun,) = [each for each in (await world.claim(limit=9)) if each.run.id == "c1"]
+        written = await world.write(world.appending(parent, done(), dropped=["race#0/1", "race#0/3"]))
+        assert written.outcomes == (Done(),) and begun.run.id in written.touched
+        asked = {each.id: each.cancel_requested for each in [await world.run(f"c{n}") for n in range(5)]}
+        assert asked == {"c0": False, "c1": True, "c2": True, "c3": False, "c4": False}
+
+    async def test_a_dropped_child_that_never_began_ends_at_once_and_its_parent_is_told(
+        self, world: World
+    ) -> None:
+        parent = await world.running("a")
+        born = submission("b", parent_key=Key("race#0/1/c/0"))
+        await world.append(parent, done(), children=[born], dropped=["race#0/1"])
+        assert await world.state("b") is RunState.CANCELLED
+        assert [each.id for each in await world.inbox("a")] == [child_signal(RunId("b"))]
+        assert code(await world.park(parent)) == "inbox"
+        assert await world.park(parent, seen=1) == Done()
+
+    async def test_a_dropped_child_wakes_a_parent_that_parks_in_the_same_write(self, world: World) -> None:
+        parent = await world.running("a")
+        await world.append(parent, children=[submission("b", parent_key=Key("race#0/1/c/0"))])
+        await world.append(parent, dropped=["race#0/1"], then=Park(wake_at=None, seen=0))
+        assert (await world.state("a"), await world.state("b")) == (RunState.READY, RunState.CANCELLED)
+
+    async def test_a_refused_append_drops_no_child(self, world: World) -> None:
+        parent = await world.running("a")
+        await world.append(parent, children=[submission("b", parent_key=Key("race#0/1/c/0"))])
+        refused = await world.append(parent, dropped=["race#0/1"], then=Finish(state=RunState.WAITING))
+        assert code(refused) == "illegal_move"
+        assert await world.state("b") is RunState.READY
+
     async def test_a_result_reaches_its_parent_however_full_the_inbox_is(self, world: World) -> None:
         parent = await world.running("a")
         await world.append(parent, children=[submission("child")])

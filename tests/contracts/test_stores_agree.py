@@ -13,6 +13,7 @@ from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.conftest import NIGHTLY
 from tests.contracts.postgres import emptied
@@ -92,6 +93,10 @@ class Author:
             tenant=choice(("t", "t", "u")),
         )
 
+    def child(self) -> Submit:
+        place = self.random.choice((None, "c/0", "race#0/0/c/0", "race#0/1/c/0"))
+        return replace(self.submission(), parent_key=None if place is None else Key(place))
+
     def submit(self, runs: dict[RunId, Run], clock: ManualClock) -> Write:
         return self.submission()
 
@@ -116,8 +121,9 @@ class Author:
             run_id=run.id if run else self.run_id(),
             epoch=max(0, (run.epoch if run else 1) - self.random.choice((0, 0, 0, 0, 1))),
             events=tuple(self.event() for _ in range(self.random.randrange(3))),
-            children=tuple(self.submission() for _ in range(self.random.choice((0, 0, 0, 1, 2)))),
+            children=tuple(self.child() for _ in range(self.random.choice((0, 0, 0, 1, 2)))),
             charges=tuple(self.charge() for _ in range(self.random.choice((0, 0, 1, 2)))),
+            dropped=self.random.choice(((), (), (), ("race#0/0",), ("race#0/0", "race#0/1"))),
             then=self.then(run, clock),
         )
 

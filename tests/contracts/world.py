@@ -140,6 +140,7 @@ class World:
         then: Then | None = None,
         children: Sequence[Submit] = (),
         charges: Sequence[Charge] = (),
+        dropped: Sequence[str] = (),
         entry: EntryId | None = None,
     ) -> Append:
         return Append(
@@ -149,6 +150,7 @@ class World:
             events=events,
             children=tuple(children),
             charges=tuple(charges),
+            dropped=tuple(dropped),
             then=then,
         )
 

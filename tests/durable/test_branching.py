@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.durable.stage import calm_world, events, failure, live, play, program, pure, restart, result
-from watership.durable import Effect, StepFailed, gather, race, signal, sleep, step, timeout
-from watership.durable.events import SignalTaken, StepDone, Won
+from tests.durable.stage import Body, calm_world, events, failure, live, play, program, pure, restart, result
+from watership.durable import (
+    Effect,
+    Ended,
+    Returned,
+    StepFailed,
+    child,
+    gather,
+    gather_until,
+    race,
+    signal,
+    sleep,
+    step,
+    timeout,
+)
+from watership.durable.events import Enough, SignalTaken, StepDone, Won
+from watership.durable.ports import RunFilter
 from watership.durable.states import RunState
 from watership.testing.simulation import decoded
 
@@ -109,12 +124,15 @@ def test_a_race_of_nobody_is_refused() -> None:
     assert failure(run) == "ProgramError"
 
 
-def test_branches_that_never_began_are_closed_when_the_run_parks() -> None:
+@pytest.mark.parametrize("until", [False, True])
+def test_branches_that_never_began_are_closed_when_the_run_parks(until: bool) -> None:
     # A coroutine that nobody awaits or closes is a warning, and warnings are errors here.
     async def waits() -> object:
         return await signal("go")
 
     async def body() -> object:
+        if until:
+            return values(await gather_until(so_many(3), waits(), waits(), waits(), limit=1))
         return await gather(waits(), waits(), waits(), limit=1)
 
     async def main() -> object:
@@ -269,3 +287,194 @@ def test_a_failed_step_in_a_branch_is_the_branchs_error() -> None:
         return None
 
     assert result(body) == ["gather#0/0/breaks/0", "OSError"]
+
+
+# --- gather_until: as many as are enough -------------------------------------------------------------------
+
+
+def so_many(count: int) -> Callable[[Sequence[Ended]], bool]:
+    return lambda ended: len(ended) >= count
+
+
+def values(ended: Sequence[Ended]) -> list[object]:
+    return [each.value if isinstance(each, Returned) else str(each.error) for each in ended]
+
+
+def test_those_that_are_enough_come_in_the_order_of_their_ends() -> None:
+    async def body() -> object:
+        ended = await gather_until(
+            so_many(2), named("a", 9, 0, 0), named("b", 1, 1, 0), named("c", 0, 0, 0.5), limit=3
+        )
+        return [[each.index for each in ended], values(ended)]
+
+    run, journal = live(body)
+    assert decoded(run) == [[2, 1], [["c1", "c2"], ["b1", "b2"]]]
+    assert [each.ended for each in journal if isinstance(each, Enough)] == [(2, 1)]
+
+
+def test_none_is_begun_that_is_not_needed() -> None:
+    began: list[str] = []
+
+    async def runner(name: str) -> str:
+        began.append(name)
+        return await step(echo, name)
+
+    async def body() -> object:
+        return values(await gather_until(so_many(2), *(runner(name) for name in "abcd"), limit=1))
+
+    assert result(body) == ["a", "b"] and began == ["a", "b"]
+
+
+def test_an_error_is_an_outcome_among_others() -> None:
+    async def breaks() -> None:
+        raise LookupError("nobody there")
+
+    async def body() -> object:
+        return values(await gather_until(so_many(9), step(echo, "a", 0.5), breaks()))
+
+    assert result(body) == ["nobody there", "a"]
+
+
+def test_enough_is_asked_after_each_end_about_all_so_far() -> None:
+    asked: list[int] = []
+
+    def never(ended: Sequence[Ended]) -> bool:
+        asked.append(len(ended))
+        return False
+
+    async def body() -> object:
+        return len(await gather_until(never, *(step(echo, str(number)) for number in range(5)), limit=2))
+
+    assert result(body) == 5
+    assert asked == [1, 2, 3, 4, 5]
+
+
+def test_nobody_is_gathered_until_there_is_nobody() -> None:
+    async def body() -> object:
+        return [values(await gather_until(so_many(1))), await gather()]
+
+    assert result(body) == [[], []]
+
+
+def test_an_error_of_the_question_itself_ends_the_call() -> None:
+    def broken(_: Sequence[Ended]) -> bool:
+        raise ZeroDivisionError("of what?")
+
+    async def body() -> object:
+        try:
+            await gather_until(broken, step(echo, "a"), sleep(3600))
+        except ZeroDivisionError as error:
+            return str(error)
+        return None
+
+    assert result(body) == "of what?"
+
+
+def test_what_was_enough_is_journaled_and_only_that_is_replayed() -> None:
+    began: list[str] = []
+
+    async def runner(name: str, seconds: float) -> str:
+        began.append(name)
+        return await step(echo, name, seconds)
+
+    async def body() -> object:
+        ended = await gather_until(so_many(2), runner("a", 9), runner("b", 2), runner("c", 1))
+        return [values(ended), await signal("go")]
+
+    async def main() -> object:
+        async with calm_world(program(body)) as world:
+            run_id = await world.submit("p")
+            await world.clock.sleep(30)
+            began.clear()
+            await restart(world)
+            await world.deliver(run_id, "go")
+            return decoded(await world.end_of(run_id))
+
+    assert play(main) == [["c", "b"], None]
+    assert sorted(set(began)) == ["b", "c"]
+
+
+# --- children of the dropped -------------------------------------------------------------------------------
+
+
+async def asked_to_end(body: Body) -> dict[str, list[RunState]]:
+    """`body` among programs that take 1 and 100 seconds, to its end; the states of its children then, by program."""
+
+    async def quick() -> str:
+        return await step(echo, "quick", 1.0)
+
+    async def slow() -> str:
+        await sleep(50)
+        return await step(echo, "slow", 50.0)
+
+    async def nested() -> object:
+        return await child("slow")
+
+    async with calm_world(
+        program(body), program(quick, "quick"), program(slow, "slow"), program(nested, "nested")
+    ) as world:
+        run_id = await world.submit("p")
+        run = await world.end_of(run_id)
+        assert run.state is RunState.SUCCEEDED, run.failure
+        await world.clock.sleep(5.0)
+        page = await world.memory.list(RunFilter())
+        found: dict[str, list[RunState]] = {}
+        for each in page.runs:
+            found.setdefault(each.program, []).append(each.state)
+        return found
+
+
+async def raced() -> object:
+    return await race(child("slow"), child("quick"))
+
+
+async def timed_out() -> object:
+    try:
+        return await timeout(2, child("slow"))
+    except TimeoutError:
+        return None
+
+
+async def gathered() -> object:
+    return len(await gather_until(so_many(1), child("quick"), child("slow")))
+
+
+@pytest.mark.parametrize("body", [raced, timed_out, gathered])
+def test_the_children_of_losers_are_cancelled(body: Body) -> None:
+    assert play(lambda: asked_to_end(body))["slow"] == [RunState.CANCELLED]
+
+
+def test_a_losers_children_ask_theirs() -> None:
+    async def body() -> object:
+        return await race(child("nested"), gather(child("quick")))
+
+    ended = play(lambda: asked_to_end(body))
+    assert (ended["nested"], ended["slow"]) == ([RunState.CANCELLED], [RunState.CANCELLED])
+
+
+def test_a_child_that_nobody_drops_goes_on() -> None:
+    async def body() -> object:
+        return await gather(race(child("quick"), sleep(200)), child("slow"))
+
+    assert play(lambda: asked_to_end(body))["slow"] == [RunState.SUCCEEDED]
+
+
+@pytest.mark.parametrize("first", ["race", "gather_until"])
+def test_no_child_of_a_loser_outlives_it_whenever_it_was_started(first: str) -> None:
+    def body(ticks: int) -> Body:
+        async def starts_late() -> object:
+            await sleep(1.0)
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            return await child("slow")
+
+        async def begins() -> object:
+            if first == "race":
+                return await race(sleep(1.0), starts_late())
+            return len(await gather_until(so_many(1), sleep(1.0), starts_late()))
+
+        return begins
+
+    for ticks in range(2 * STEPS):
+        ended = play(lambda ticks=ticks: asked_to_end(body(ticks)), seed=ticks)  # type: ignore[misc]
+        assert set(ended.get("slow", [])) <= {RunState.CANCELLED}, ticks

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from tests.durable.stage import calm_world, events, live, play, program, pure
-from watership.durable import Effect, StepFailed, child, gather, now, race, signal, sleep, step, timeout
+from watership.durable import (
+    Effect,
+    StepFailed,
+    child,
+    gather,
+    gather_until,
+    now,
+    race,
+    signal,
+    sleep,
+    step,
+    timeout,
+)
 from watership.durable.events import AnyEvent
 from watership.durable.replay import Replayed, ended_alike, replay
 from watership.durable.run import Run
@@ -187,3 +199,32 @@ def test_a_failure_that_the_journal_holds_is_raised_again() -> None:
     assert told.verdict == "fits"
     assert ended_alike(told, journal)
     assert isinstance(told, Replayed)
+
+
+def test_losers_need_not_be_walked_along_where_the_journal_ends_before_it_says_who_won() -> None:
+    async def quick() -> object:
+        return await step(find, "quick")
+
+    async def loser() -> object:
+        for number in range(10):
+            await gather(step(find, f"{number}"))  # some turns of the loop, also where all is known
+        return await signal("never")
+
+    async def enough_is_one() -> object:
+        return len(await gather_until(lambda ended: len(ended) == 1, waits(), loser()))
+
+    async def waits() -> object:
+        await sleep(60)
+        return await quick()
+
+    async def main() -> None:
+        async with calm_world(program(enough_is_one)) as world:
+            run_id = await world.submit("p")
+            run = await world.end_of(run_id)
+            journal = tuple(await events(world, run.id))
+            for length in range(len(journal) + 1):
+                claimed = ClaimedRun(run=run, events=journal[:length], inbox=())
+                told = await replay(claimed, program(enough_is_one), world.memory, world.clock)
+                assert told.verdict == "fits", (length, told.why)
+
+    play(main)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
 
-from watership.durable import Effect, Program, gather, race, signal, sleep, step
+from watership.durable import (
+    Effect,
+    Ended,
+    Program,
+    Returned,
+    gather,
+    gather_until,
+    race,
+    signal,
+    sleep,
+    step,
+)
 from watership.durable.replay import ended_alike, replay
 from watership.durable.writes import ClaimedRun
 from watership.testing import run_in_virtual_time
@@ -46,11 +57,18 @@ class Race(msgspec.Struct, frozen=True):
     losers: int
 
 
+class Until(msgspec.Struct, frozen=True):
+    """Those that end, against those that take a step and then wait for what nobody sends."""
+
+    runners: tuple[Node, ...]
+    losers: int
+
+
 class Line(msgspec.Struct, frozen=True):
     nodes: tuple[Node, ...]
 
 
-Node = Step | Sleep | Hear | Gather | Race | Line
+Node = Step | Sleep | Hear | Gather | Race | Until | Line
 
 _leaves: st.SearchStrategy[Node] = st.one_of(
     st.builds(Step, st.sampled_from(NAMES), st.sampled_from(Effect), st.integers(0, 8)),
@@ -64,6 +82,7 @@ def _deeper(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     return st.one_of(
         st.builds(Gather, some, st.sampled_from([None, 1, 2])),
         st.builds(Race, inner, st.integers(0, 2)),
+        st.builds(Until, some, st.integers(0, 2)),
         st.builds(Line, some),
     )
 
@@ -103,8 +122,25 @@ class Walker:
             case Race(runner, losers):
                 waits: list[Coroutine[Any, Any, object]] = [signal("never") for _ in range(losers)]
                 return await race(self.walk(runner, f"{place}-r"), *waits)
+            case Until(runners, losers):
+                return await self._until(runners, losers, place)
             case Line(nodes):
                 return [await self.walk(each, f"{place}-{index}") for index, each in enumerate(nodes)]
+
+    async def _until(self, runners: tuple[Node, ...], losers: int, place: str) -> object:
+        async def loser(place: str) -> object:
+            await self.walk(Step("look", Effect.PURE, 4), place)
+            return await signal("never")
+
+        def enough(ended: Sequence[Ended]) -> bool:
+            return len(ended) == len(runners)
+
+        lost = [loser(f"{place}-l{index}") for index in range(losers)]
+        won = [self.walk(each, f"{place}-{index}") for index, each in enumerate(runners)]
+        ended = await gather_until(enough, *lost, *won)
+        return [
+            each.value for each in sorted(ended, key=lambda each: each.index) if isinstance(each, Returned)
+        ]
 
 
 def places(node: Node, place: str = "root") -> list[str]:
@@ -112,7 +148,7 @@ def places(node: Node, place: str = "root") -> list[str]:
     match node:
         case Hear():
             return [place]
-        case Gather(inner) | Line(inner):
+        case Gather(inner) | Until(inner) | Line(inner):
             return [found for index, each in enumerate(inner) for found in places(each, f"{place}-{index}")]
         case Race(runner):
             return places(runner, f"{place}-r")

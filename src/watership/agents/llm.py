@@ -128,7 +128,7 @@ class Agent:
 
     def entry(self) -> Entry:
         """The agent for the directory. Its input is `{"prompt": ...}` or a bare string."""
-        signature = Signature(self._answer, f"agent {self.name!r}")
+        signature = Signature(self.answer, f"agent {self.name!r}")
         card = AgentCard(
             name=self.name,
             description=self.description,
@@ -138,14 +138,15 @@ class Agent:
             pool=self.pool,
             priority=self.priority,
         )
-        call = program_call(self._answer, signature)
+        call = program_call(self.answer, signature)
         return entry_of(card, signature, call, self.allowance, self.in_doubt)
 
     @property
     def allowance(self) -> Allowance:
         return Allowance(agent=self.name, per_run=self.budget, per_day=self.daily)
 
-    async def _answer(self, prompt: str) -> object:
+    async def answer(self, prompt: str) -> object:
+        """The agent's answer as data that a journal holds."""
         return self._engine().plain(await self(prompt))
 
     def _plain(self, result: Any) -> object:

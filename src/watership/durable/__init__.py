@@ -1,6 +1,6 @@
 """The kernel: a run is one durable execution of a program over a journal."""
 
-from watership.durable.branching import gather, race, timeout
+from watership.durable.branching import Ended, Raised, Returned, gather, gather_until, race, timeout
 from watership.durable.calls import (
     branch,
     carry_on,
@@ -42,13 +42,16 @@ __all__ = [
     "Diverged",
     "Done",
     "Effect",
+    "Ended",
     "InDoubt",
     "KeyUsedTwice",
     "Nested",
     "OutsideRun",
     "Program",
     "Programs",
+    "Raised",
     "RetryPolicy",
+    "Returned",
     "Sealed",
     "StepFailed",
     "StepOptions",
@@ -58,6 +61,7 @@ __all__ = [
     "child",
     "current_run",
     "gather",
+    "gather_until",
     "hosting",
     "idempotency_key",
     "now",

@@ -37,6 +37,7 @@ class Body(NamedTuple):
     events: tuple[AnyEvent, ...] = ()
     children: tuple[Submit, ...] = ()
     charges: tuple[Charge, ...] = ()
+    dropped: tuple[str, ...] = ()
     then: Then | None = None
 
 
@@ -64,9 +65,11 @@ class Appender:
 
     # --- for calls --------------------------------------------------------------------------------------------
 
-    async def append(self, *events: AnyEvent, children: tuple[Submit, ...] = ()) -> None:
+    async def append(
+        self, *events: AnyEvent, children: tuple[Submit, ...] = (), dropped: tuple[str, ...] = ()
+    ) -> None:
         """Commit events. Does not return if the run is no longer ours, or was stopped because its journal is full."""
-        fate = await self._commit(Body(events, children))
+        fate = await self._commit(Body(events, children, dropped=dropped))
         if fate is not None:
             self.course.stop(fate)
             await self.waits.halt()
@@ -149,6 +152,7 @@ class Appender:
             events=known + body.events,
             children=body.children,
             charges=body.charges,
+            dropped=body.dropped,
             then=body.then,
         )
 

@@ -1,16 +1,17 @@
-"""Branches: gather, race and timeout. Each branch counts its own calls, so that their order does not matter."""
+"""Branches: gather, gather_until, race, timeout. Each branch counts its own calls, so that their order is free."""
 
 from __future__ import annotations
 
 import inspect
 from collections import deque
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from watership.durable.admission import Call
 from watership.durable.branch import BranchTask, here
-from watership.durable.events import TimerSet, Won
+from watership.durable.events import Enough, TimerSet, Won
 from watership.durable.execution import Execution
 from watership.durable.program import Unbranched
 from watership.durable.run import Waiting
@@ -46,7 +47,10 @@ async def gather(*coroutines: Coroutine[Any, Any, T], limit: int | None = None) 
 
 
 async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
-    """The result (or the error) of the coroutine that ends first; the journal keeps which, the others are dropped."""
+    """The result (or the error) of the coroutine that ends first; the journal keeps which, the others are dropped.
+
+    The children that those started are asked to end.
+    """
     execution = here("race").execution
     try:
         _bounded(coroutines)
@@ -64,8 +68,9 @@ async def race(*coroutines: Coroutine[Any, Any, T]) -> T:
         return await _only(execution, call, coroutines, winner)
     branches = _Branches(execution, call, enumerate(coroutines), BRANCHES)
     first = await branches.first_ended()
-    await execution.appender.append(Won(key=call.key, winner=first))
-    await branches.drop_others(first)
+    await execution.appender.append(
+        Won(key=call.key, winner=first), dropped=await branches.drop_others({first})
+    )
     result: T = branches.outcome(first)
     return result
 
@@ -88,8 +93,9 @@ async def timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
         winner = await branches.first_ended(
             Waiting(kind="timer", key=call.key, due=execution.journal.timers[call.key].due)
         )
-        await execution.appender.append(Won(key=call.key, winner=winner))
-        await branches.drop_others(winner)
+        await execution.appender.append(
+            Won(key=call.key, winner=winner), dropped=await branches.drop_others({winner})
+        )
         if winner != TIMED_OUT:
             result: T = branches.outcome(winner)
             return result
@@ -97,6 +103,60 @@ async def timeout(seconds: float, coroutine: Coroutine[Any, Any, T]) -> T:
         return await _only(execution, call, (coroutine,), winner)
     coroutine.close()
     raise TimeoutError(f"{call.key} took longer than {seconds} s")
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The branch numbered `index` came to its end with `value`."""
+
+    index: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The branch numbered `index` raised `error`."""
+
+    index: int
+    error: Exception
+
+
+Ended = Returned | Raised
+
+
+async def gather_until(
+    enough: Callable[[Sequence[Ended]], bool],
+    *coroutines: Coroutine[Any, Any, Any],
+    limit: int | None = None,
+) -> list[Ended]:
+    """What became of the coroutines, in the order in which they ended, until that is `enough`; the others are dropped,
+    and the children that these started are asked to end.
+
+    `enough` is asked after each end, about all so far: a pure function. The journal keeps which ended, and in which
+    order. Without it ever saying so, all come to their end. An error is an outcome, and is not raised.
+    """
+    execution = here("gather_until").execution
+    try:
+        _bounded(coroutines, limit)
+        call = await _admit(execution, "gather_until")
+        recorded = execution.journal.enough.get(call.key)
+        needed = execution.journal.sequences.branches(call.key) if recorded is None else recorded
+        await _none_missing(execution, call, needed, len(coroutines))
+    except BaseException:
+        _close(coroutines)
+        raise
+    if recorded is not None:
+        return await _these(execution, call, coroutines, recorded)
+    branches = _Branches(execution, call, enumerate(coroutines), limit or BRANCHES)
+    try:
+        known = await branches.enough(enough)
+    except Exception:  # of `enough` itself
+        await branches.drop_others(())
+        raise
+    ended = tuple(each.index for each in known)
+    dropped = await branches.drop_others(ended)
+    await execution.appender.append(Enough(key=call.key, ended=ended), dropped=dropped)
+    return known
 
 
 class _Branches:
@@ -114,7 +174,9 @@ class _Branches:
         self._waiting = deque(coroutines)
         self._running: dict[int, BranchTask] = {}
         self._ended: dict[int, BranchTask] = {}
-        self._want = len(self._waiting)
+        self._order: list[int] = []
+        self._asks = False
+        self._want = self._total = len(self._waiting)
         for _ in range(min(limit, self._want)):
             self._open_next()
 
@@ -130,7 +192,8 @@ class _Branches:
         if opened.branch.sealed:
             return
         self._ended[index] = opened
-        if self._waiting:
+        self._order.append(index)
+        if self._waiting and not self._asks:
             self._open_next()
         if len(self._ended) >= self._want:
             self._execution.waits.wake_key(self._call.key, index)
@@ -151,9 +214,36 @@ class _Branches:
         index: int | None = await (waits.join(self._call.key) if until is None else waits.wait(until))
         return TIMED_OUT if index is None else index
 
-    async def drop_others(self, winner: int) -> None:
-        losers = {index: each for index, each in (self._running | self._ended).items() if index != winner}
-        await self._execution.drop([each.branch.path for each in losers.values()])
+    async def enough(self, enough: Callable[[Sequence[Ended]], bool]) -> list[Ended]:
+        """The outcomes in the order in which the branches ended, until they are `enough` or all."""
+        known: list[Ended] = []
+        self._asks = True  # before another is opened, which may be one too many
+        try:
+            while not (known and enough(known)) and len(known) < self._total:
+                if known and self._waiting:
+                    self._open_next()
+                if len(self._order) == len(known):
+                    self._want = len(known) + 1
+                    await self._execution.waits.join(self._call.key)
+                known.append(self.ended(self._order[len(known)]))
+        finally:
+            _close([work for _, work in self._waiting])
+            self._waiting.clear()
+        return known
+
+    async def drop_others(self, kept: Container[int]) -> tuple[str, ...]:
+        """Drop all but `kept`. Where they were: their children are to end with them.
+
+        Before the decision is committed: what they began up to now is in the store before it, and they begin no more.
+        """
+        losers = [each for index, each in (self._running | self._ended).items() if index not in kept]
+        paths = tuple(each.branch.path for each in losers)
+        await self._execution.drop(paths)
+        return paths
+
+    def ended(self, index: int) -> Ended:
+        branch = self._ended[index]
+        return Returned(index, branch.value) if branch.error is None else Raised(index, branch.error)
 
     def outcome(self, index: int) -> Any:
         ended = self._ended[index]
@@ -170,6 +260,17 @@ async def _only(
     branches = _Branches(execution, call, [(winner, coroutines[winner])], 1)
     value: T = branches.outcome(await branches.first_ended())
     return value
+
+
+async def _these(
+    execution: Execution, call: Call, coroutines: Sequence[Coroutine[Any, Any, Any]], recorded: Sequence[int]
+) -> list[Ended]:
+    """Replay the branches that were enough; the others are not even begun."""
+    wanted = frozenset(recorded)
+    _close([each for index, each in enumerate(coroutines) if index not in wanted])
+    branches = _Branches(execution, call, [(index, coroutines[index]) for index in recorded], BRANCHES)
+    await branches.all_ended()
+    return [branches.ended(index) for index in recorded]
 
 
 async def _admit(execution: Execution, name: str, *, leaf: bool = True) -> Call:

@@ -136,6 +136,12 @@ class Won(Event, frozen=True, kw_only=True, tag="won"):
     winner: int
 
 
+class Enough(Event, frozen=True, kw_only=True, tag="enough"):
+    """The branches numbered `ended`, in this order, were enough for the call at `key`; the others were dropped."""
+
+    ended: tuple[int, ...]
+
+
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The run's last event."""
 
@@ -159,6 +165,7 @@ AnyEvent = (
     | SignalTaken
     | ChildStarted
     | Won
+    | Enough
     | Finished
 )
 
@@ -178,6 +185,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         SignalTaken,
         ChildStarted,
         Won,
+        Enough,
         Finished,
     )
 }

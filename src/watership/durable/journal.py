@@ -12,6 +12,7 @@ from watership.durable.events import (
     AnyEvent,
     ChildStarted,
     Drifted,
+    Enough,
     Finished,
     Restarted,
     SignalTaken,
@@ -59,6 +60,7 @@ class Journal:
         self.taken: set[SignalId] = set()
         self.children: dict[Key, ChildStarted] = {}
         self.winners: dict[Key, int] = {}
+        self.enough: dict[Key, tuple[int, ...]] = {}
         self.drifted: set[Key] = set()
         self.length = 0
         events = tuple(events)
@@ -90,6 +92,8 @@ class Journal:
                 self.children[event.key] = event
             case Won():
                 self.winners[event.key] = event.winner
+            case Enough():
+                self.enough[event.key] = event.ended
             case Drifted():
                 self.drifted.add(event.key)
             case AnswerRefused() | Restarted() | Finished():

@@ -13,7 +13,7 @@ import msgspec
 
 from watership.durable.clock import Clock
 from watership.durable.committer import Asker
-from watership.durable.events import AnyEvent, Drifted, Failure, Finished, Won
+from watership.durable.events import AnyEvent, Drifted, Enough, Failure, Finished, Won
 from watership.durable.execution import Execution
 from watership.durable.ids import Key, RunId, seeded_ids
 from watership.durable.lease import Lease
@@ -57,7 +57,7 @@ async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock
         new_id=seeded_ids(0),
         observer=recorder,
     )
-    execution.recorded = claimed.events
+    execution.recorded, execution.added = claimed.events, recorder.events
     execution.drain()  # begin nothing new: what is not in the journal is not done
     try:
         async with asyncio.timeout(REPLAY_SECONDS):
@@ -65,7 +65,7 @@ async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock
     except TimeoutError:
         why = f"The program did not stand still within {REPLAY_SECONDS:g} s: it waits for something that is no step."
         return Replayed(run_id=run.id, verdict="stuck", why=why)
-    return _judged(run.id, recorder, _left_out(claimed.events, execution))
+    return _judged(run.id, recorder, _left_out(claimed.events, recorder.events, execution))
 
 
 class _Walk(Execution):
@@ -73,14 +73,22 @@ class _Walk(Execution):
     on a busy machine may be long between two calls."""
 
     recorded: Sequence[AnyEvent] = ()
+    added: Sequence[AnyEvent] = ()
 
     def settle_seconds(self) -> float:
-        return super().settle_seconds() if _left_out(self.recorded, self) is None else PATIENCE_SECONDS
+        return (
+            super().settle_seconds()
+            if _left_out(self.recorded, self.added, self) is None
+            else PATIENCE_SECONDS
+        )
 
 
-def _left_out(events: Sequence[AnyEvent], execution: Execution) -> Key | None:
-    """The first key of the journal that the program did not ask for, and was to: losers of a race are not run again."""
-    asked, dropped = execution.admission.used, _Dropped(events)
+def _left_out(events: Sequence[AnyEvent], added: Sequence[AnyEvent], execution: Execution) -> Key | None:
+    """The first key of the journal that the program did not ask for, and was to: losers of a race are not run again.
+
+    Nor are those that lost in the replay itself (`added`), where the journal ends just before it says who won.
+    """
+    asked, dropped = execution.admission.used, _Dropped((*events, *added))
     return next(
         (event.key for event in events if event.key and event.key not in asked and event.key not in dropped),
         None,
@@ -91,12 +99,16 @@ class _Dropped:
     """The keys in branches that lost."""
 
     def __init__(self, events: Sequence[AnyEvent]) -> None:
-        self._races = [
-            (f"{event.key}/", f"{event.key}/{event.winner}/") for event in events if isinstance(event, Won)
-        ]
+        self._calls: list[tuple[str, tuple[str, ...]]] = []
+        for event in events:
+            match event:
+                case Won(key=key, winner=winner):
+                    self._calls.append((f"{key}/", (f"{key}/{winner}/",)))
+                case Enough(key=key, ended=ended):
+                    self._calls.append((f"{key}/", tuple(f"{key}/{index}/" for index in ended)))
 
     def __contains__(self, key: Key) -> bool:
-        return any(key.startswith(race) and not key.startswith(winner) for race, winner in self._races)
+        return any(key.startswith(call) and not key.startswith(kept) for call, kept in self._calls)
 
 
 def _judged(run_id: RunId, recorder: _Recorder, left_out: Key | None) -> Replayed:

@@ -119,7 +119,8 @@ Then = Park | Yield | Stop | Finish
 class Append(_Value, frozen=True):
     """Add `events` to a run's journal under `epoch`, start `children`, and then perhaps move the run on.
 
-    Refused as a whole (`over_cap`) if one of the `charges` would exceed its cap.
+    Refused as a whole (`over_cap`) if one of the `charges` would exceed its cap. The children that were started below
+    the `dropped` branches are asked to end, as by a Cancel: nobody waits for them any more.
     """
 
     entry_id: EntryId
@@ -128,6 +129,7 @@ class Append(_Value, frozen=True):
     events: tuple[AnyEvent, ...] = ()
     children: tuple[Submit, ...] = ()
     charges: tuple[Charge, ...] = ()
+    dropped: tuple[str, ...] = ()
     then: Then | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from watership.adapters.ledger.bounds import MAX_CHILDREN, MAX_DEPTH, MAX_ENTRIES
 from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
 from watership.adapters.ledger.counters import charge, over_cap
-from watership.adapters.ledger.ending import end
+from watership.adapters.ledger.ending import ask_to_end, end
 from watership.adapters.ledger.submit import nowhere, place_run, start, start_child, too_deep
 from watership.durable.ids import DeploymentId
 from watership.durable.run import Run
@@ -48,7 +49,17 @@ def append(tx: Transaction, write: Append) -> Outcome:
     for child in write.children:
         start_child(tx, run, child)
     _move_on(tx, run, write)
+    if write.dropped:  # last: a child that never began ends at once, and tells the run as it stands then
+        _end_below(tx, run, write.dropped)
     return Done()
+
+
+def _end_below(tx: Transaction, run: Run, dropped: Sequence[str]) -> None:
+    """Ask the children that these branches started to end; those of later generations are asked by them."""
+    below = tuple(f"{path}/" for path in dropped)
+    for child in tx.rows.open_children(run.id):
+        if child.parent_key is not None and child.parent_key.startswith(below):
+            ask_to_end(tx, child)
 
 
 def _refusal(tx: Transaction, run: Run, write: Append) -> Refused | None:

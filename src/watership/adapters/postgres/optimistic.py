@@ -87,7 +87,12 @@ def _decide(found: Draft, write: Write, memory: Memory) -> Outcome | None:
     """What comes of the write if all is as it was seen last; None if that cannot be told."""
     sheet = found.sheet
     match write:
-        case Append(children=(), charges=(), then=None | Park() | Yield() | Stop() | Finish(successor=None)):
+        case Append(
+            children=(),
+            charges=(),
+            dropped=(),
+            then=None | Park() | Yield() | Stop() | Finish(successor=None),
+        ):
             known = memory.runs.latest(write.run_id)
             if known is None:
                 return None
