@@ -25,6 +25,10 @@ class Notes:
         """The facts of each note of that name."""
         return [facts for name, facts in self.all if name == event]
 
+    def count(self, event: str) -> int:
+        """How often it was noted."""
+        return self.events.count(event)
+
     async def until(self, *events: str) -> None:
         """Wait until these and no others were noted, in this order."""
         async with asyncio.timeout(PATIENCE_SECONDS):

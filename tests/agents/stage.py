@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from tests.notes import Notes
 from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.memory.store import MemoryStore
 from watership.durable import Program
@@ -38,11 +39,6 @@ GREEN = DeploymentId("green")
 WORKER = WorkerId("worker")
 LEASE = 30.0
 ROUNDS = 50  # claims of one `work`; a run that needs more goes in circles
-
-
-class Silent:
-    def note(self, event: str, **facts: object) -> None:
-        pass
 
 
 class Stage:
@@ -160,7 +156,7 @@ class Stage:
             lease=Lease(self.clock, asked_at=self.clock.monotonic(), seconds=10_000.0),
             confirm_lease=confirm,
             new_id=self._new_id,
-            observer=Silent(),
+            observer=Notes(),
         )
 
 

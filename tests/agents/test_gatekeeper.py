@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.contracts.world import GREEN, POOL, WORKER, ManualClock, submission
+from tests.notes import Notes
 from watership.adapters.memory import MemoryStore
 from watership.agents.gatekeeper import LOOK_SECONDS, STALE_SECONDS, Gatekeeper, looking
 from watership.durable.clock import SystemClock
@@ -16,14 +17,6 @@ from watership.durable.ports import Backlog
 from watership.durable.writes import Claim, Claimed, Renew
 from watership.errors import Unavailable
 from watership.fleet.admission import BACKLOG_FLOOR, BACKLOG_SECONDS, Overdue
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.events.append(event)
 
 
 class World:
@@ -80,7 +73,7 @@ async def test_three_times_what_is_worked_off_lets_the_backlog_grow_to_its_bound
     bound = BACKLOG_SECONDS * per_look / LOOK_SECONDS
     assert BACKLOG_FLOOR < longest <= 1.2 * bound
     assert refused > 120 * per_look  # of the two thirds that nobody could do, after what may wait
-    assert world.notes.events.count("new work refused") >= 1
+    assert world.notes.count("new work refused") >= 1
 
 
 async def test_the_backlog_is_taken_up_again_once_it_was_worked_off() -> None:

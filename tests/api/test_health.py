@@ -75,6 +75,15 @@ async def test_a_component_that_hangs_is_not_waited_for() -> None:
         assert str(body["redis"]).startswith("no answer within")
 
 
+async def test_a_probe_that_gave_up_by_itself_is_not_told_as_one_that_we_gave_up() -> None:
+    async def give_up() -> None:
+        raise TimeoutError("of its own")
+
+    async with world() as w:
+        status, body = await ask_health(w.service, search=give_up)
+        assert (status, body["search"]) == (503, "failed: TimeoutError")
+
+
 async def test_a_drivers_own_words_are_not_shown() -> None:
     async def fail() -> None:
         raise ConnectionError("postgres://user:hunter2@db")

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import msgspec
 
+from tests.notes import Notes
 from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.structlog import Fanout
@@ -63,19 +64,6 @@ class Warren:
 
     def caps(self, run: Run) -> tuple[Cap, ...]:
         return (Cap(counter=f"run:{run.id}/{run.program}", unit="turns", most=9),)
-
-
-class Notes:
-    """Remembers what was noted."""
-
-    def __init__(self) -> None:
-        self.notes: list[tuple[str, dict[str, object]]] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.notes.append((event, facts))
-
-    def named(self, event: str) -> list[dict[str, object]]:
-        return [facts for name, facts in self.notes if name == event]
 
 
 async def hop(params: dict[str, str]) -> object:

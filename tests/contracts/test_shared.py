@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.contracts.shared_suite import CacheSuite, FanoutSuite, LimiterSuite
+from tests.notes import Notes
 from watership.adapters.memory.cache import MemoryCache
 from watership.adapters.memory.fanout import MemoryFanout
 from watership.adapters.memory.limiter import MemoryLimiter
@@ -20,15 +21,10 @@ from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
 
 
-class Silent:
-    def note(self, event: str, **facts: object) -> None:
-        pass
-
-
 @pytest.fixture
 async def link(redis_url: str) -> AsyncIterator[RedisLink]:
     # What is judged here is what it answers, and not how fast a busy machine is.
-    async with RedisLink(redis_url, SystemClock(), Silent(), call_seconds=5) as link:
+    async with RedisLink(redis_url, SystemClock(), Notes(), call_seconds=5) as link:
         yield link
 
 
@@ -78,5 +74,5 @@ class TestMemoryFanout(FanoutSuite):
 class TestRedisFanout(FanoutSuite):
     @pytest.fixture
     async def two(self, link: RedisLink) -> AsyncIterator[tuple[Fanout, Fanout]]:
-        async with RedisFanout(link, Silent()) as here, RedisFanout(link, Silent()) as there:
+        async with RedisFanout(link, Notes()) as here, RedisFanout(link, Notes()) as there:
             yield here, there

@@ -6,15 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.notes import Notes
 from watership.durable.keeping import keep
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.reasons: list[object] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.reasons.append((event, facts["loop"], facts["reason"]))
 
 
 async def test_an_error_is_noted_and_after_a_pause_the_next_turn_comes() -> None:
@@ -33,4 +26,4 @@ async def test_an_error_is_noted_and_after_a_pause_the_next_turn_comes() -> None
     with pytest.raises(asyncio.CancelledError):
         await keep("test", turn, notes, pause=2.0, sleep=sleep)
     assert happened == ["turn", 2.0, "turn", "turn"]
-    assert notes.reasons == [("turn failed", "test", "KeyError('odd')")]
+    assert notes.all == [("turn failed", {"loop": "test", "reason": "KeyError('odd')"})]

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from tests.notes import Notes
 from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.memory.store import MemoryStore
 from watership.adapters.memory.witness import MemoryWitness
@@ -22,10 +23,6 @@ from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Cancel, Submit
 
 HERE = DeploymentId("here")
-
-
-class Silent:
-    def note(self, event: str, **facts: object) -> None: ...
 
 
 class Crowd:
@@ -65,7 +62,7 @@ async def working(
             witness=MemoryWitness(),
             clock=clock,
             new_id=new_id,
-            observer=Silent(),
+            observer=Notes(),
             settings=WorkerSettings(slots=slots),
         )
         task = asyncio.create_task(worker.run())

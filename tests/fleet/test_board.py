@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from tests.notes import Notes
 from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.errors import Unavailable
 from watership.fleet.board import LATE_SECONDS, LOOK_SECONDS, FlagBoard
@@ -21,14 +22,6 @@ class Breakable(MemoryStore):
         if self.broken:
             raise Unavailable("Broken.")
         return await super().flags()
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.events.append(event)
 
 
 def test_a_change_is_seen_within_two_seconds_without_a_ring() -> None:

@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.contracts.world import ManualClock, World
+from tests.notes import Notes
 from watership.adapters.memory import MemoryStore
 from watership.adapters.memory.cache import MemoryCache
 from watership.durable.ids import RunId
@@ -23,14 +24,6 @@ class CountingStore(MemoryStore):
     async def get(self, run_id: RunId) -> Run | None:
         self.asked += 1
         return await super().get(run_id)
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.notes: list[tuple[str, dict[str, object]]] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.notes.append((event, facts))
 
 
 class Warm:
@@ -61,8 +54,7 @@ async def test_an_ended_run_is_read_from_the_store_once_and_is_the_same_run(warm
     again, asked_again = await warm.reads("a")
     assert (asked_first, asked_again) == (1, 0)
     assert first == again == await warm.store.get(RunId("a"))
-    told = [facts["hit"] for event, facts in warm.notes.notes if event == "cache read"]
-    assert told == [False, True]
+    assert [facts["hit"] for facts in warm.notes.named("cache read")] == [False, True]
 
 
 async def test_a_run_that_has_not_ended_and_one_that_is_not_there_are_always_asked_for(warm: Warm) -> None:

@@ -74,14 +74,16 @@ async def probe_all(service: Service) -> dict[str, str]:
 async def _ask(probe: Probe | None, seconds: float) -> str:
     if probe is None:
         return "not configured"
+    patience = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with patience:
             await probe()
-    except TimeoutError:
-        return f"no answer within {seconds:g} s"
     except WatershipError as error:
         return f"failed: {error.message}"[:WORDS]
     except Exception as error:  # noqa: BLE001 - whatever a probe raises is the component's state, not ours
+        # A probe may raise a TimeoutError of its own, long before our patience ends.
+        if patience.expired():
+            return f"no answer within {seconds:g} s"
         # A driver's words may hold an address or a password; its class does not.
         return f"failed: {type(error).__name__}"
     return "ok"

@@ -53,7 +53,7 @@ async def examine_servers(config: Config) -> list[Finding]:
     if config.store.url.startswith(SCHEME):
         return [*found, _missing("store.url", "postgresql://user:password@host/database")]
     found += await postgres.examine(config.store.url)
-    if all(each.state != "problem" for each in found if each.what in ROUTED):
+    if not _in_the_way(found):
         from watership.wiring.staffing import examine_workers
 
         found.append(await examine_workers(config))
@@ -73,17 +73,21 @@ async def examine_servers(config: Config) -> list[Finding]:
 
 async def _routes(config: Config, found: list[Finding]) -> Finding:
     """Asked only where both servers let us in: elsewhere that is what must be mended first."""
-    first = [each.what for each in found if each.state == "problem" and each.what in ROUTED]
-    if first:
+    if first := _in_the_way(found):
         return Finding(
             what="Routes",
             state="unknown",
-            detail=f"{' and '.join(first)} must be mended first",
-            fix="; ".join(each.fix for each in found if each.what in first and each.fix),
+            detail=f"{' and '.join(each.what for each in first)} must be mended first",
+            fix="; ".join(each.fix for each in first if each.fix),
         )
     from watership.wiring.routes import examine_routes
 
     return await examine_routes(config)
+
+
+def _in_the_way(found: list[Finding]) -> list[Finding]:
+    """The problems among ROUTED."""
+    return [each for each in found if each.state == "problem" and each.what in ROUTED]
 
 
 def _missing(setting: str, example: str) -> Finding:

@@ -13,17 +13,13 @@ from openfeature.flag_evaluation import Reason
 from openfeature.provider.in_memory_provider import InMemoryProvider
 from openfeature.provider.no_op_provider import NoOpProvider
 
+from tests.notes import Notes
 from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.adapters.openfeature import provided
 from watership.durable.clock import SystemClock
 from watership.errors import Unavailable
 from watership.fleet.board import FlagBoard
 from watership.fleet.flags import READ_ONLY, Flag
-
-
-class Silent:
-    def note(self, event: str, **facts: object) -> None:
-        pass
 
 
 class Mute(MemoryStore):
@@ -35,7 +31,7 @@ class Mute(MemoryStore):
 
 @asynccontextmanager
 async def providing(store: MemoryStore) -> AsyncIterator[FlagBoard]:
-    async with FlagBoard(store, MemoryBell(), SystemClock(), Silent()) as board:
+    async with FlagBoard(store, MemoryBell(), SystemClock(), Notes()) as board:
         with provided(board):
             yield board
 

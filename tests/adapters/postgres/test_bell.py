@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.adapters.postgres.ways import by_way
+from tests.notes import Notes
 from watership.adapters.postgres import PostgresStore
 from watership.adapters.postgres import bell as bells
 from watership.adapters.postgres.bell import PAYLOAD_BYTES, PostgresBell, payloads
@@ -15,21 +16,6 @@ from watership.errors import ProgramError, Unavailable
 from watership.testing.link import Link
 
 PATIENCE = 5.0
-
-
-class Notes:
-    """An observer that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.events.append(event)
-
-    async def until(self, *events: str) -> None:
-        async with asyncio.timeout(3 * PATIENCE):
-            while self.events != list(events):
-                await asyncio.sleep(0.05)
 
 
 def bell_of(url: str, notes: Notes | None = None) -> PostgresBell:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.adapters.rabbitmq.world import Notes
+from tests.notes import Notes
 from watership.adapters.rabbitmq.broker import Broker
 from watership.adapters.rabbitmq.refusal import checked
 from watership.durable.ids import random_ids

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 
-from tests.adapters.rabbitmq.world import GREEN, POOL, Notes, until, wakeup, world
+from tests.adapters.rabbitmq.world import GREEN, POOL, until, wakeup, world
+from tests.notes import Notes
 from watership.adapters.rabbitmq.broker import Broker
 from watership.adapters.rabbitmq.calls import connected
 from watership.adapters.rabbitmq.declaration import apply

@@ -10,6 +10,7 @@ import pytest
 
 from tests.adapters.rabbitmq.world import GREEN, POOL, SECONDS, World, client, until, wakeup, world
 from tests.conftest import started
+from tests.notes import Notes
 from watership.adapters.rabbitmq.broker import Broker
 from watership.adapters.rabbitmq.calls import connect
 from watership.adapters.rabbitmq.topology import wakeup_queue
@@ -54,8 +55,6 @@ async def test_without_a_broker_everything_waits_and_says_why() -> None:
 
 
 def world_without_broker() -> Broker:
-    from tests.adapters.rabbitmq.world import Notes
-
     return Broker(
         f"amqp://guest:guest@127.0.0.1:{free_port()}/", name="t", observer=Notes(), new_id=random_ids()
     )

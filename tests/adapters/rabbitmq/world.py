@@ -1,4 +1,4 @@
-"""What the tests of the broker share: an outbox in memory, facts that were noted, and waiting with an end."""
+"""What the tests of the broker share: an outbox in memory, and waiting with an end."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import aiormq
 import msgspec
 from aiormq.abc import AbstractChannel
 
+from tests.notes import Notes
 from watership.adapters.memory.bell import MemoryBell
 from watership.adapters.rabbitmq.broker import Broker
 from watership.adapters.rabbitmq.relay import Relay
@@ -27,19 +28,6 @@ GREEN = DeploymentId("green-1")
 POOL = "default"
 SECONDS = 20.0
 """Until a test gives up waiting: a busy machine is allowed to be slow."""
-
-
-class Notes:
-    """An observer that remembers."""
-
-    def __init__(self) -> None:
-        self.all: list[tuple[str, dict[str, object]]] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.all.append((event, facts))
-
-    def count(self, event: str) -> int:
-        return sum(noted == event for noted, _ in self.all)
 
 
 class MemoryOutbox:

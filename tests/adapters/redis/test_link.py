@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis.asyncio import Redis
 
-from tests.api.world import Notes
+from tests.notes import Notes
 from watership.adapters.redis.link import RedisLink
 from watership.durable.clock import SystemClock
 from watership.errors import Unavailable

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 
 from tests.conftest import started
+from tests.notes import Notes
 from watership.adapters.redis.cache import RedisCache
 from watership.adapters.redis.fanout import RedisFanout
 from watership.adapters.redis.limiter import RedisLimiter
@@ -22,14 +23,6 @@ from watership.wiring.shared import Shared, open_shared
 PATIENCE = 0.5
 SLACK = 0.4
 """Seconds: what a busy machine may add to that bound before the bound is in doubt."""
-
-
-class Notes:
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def note(self, event: str, **facts: object) -> None:
-        self.events.append(event)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Self
 
 from watership.adapters.memory.bell import MemoryBell
-from watership.adapters.postgres.pool import Session, connect
+from watership.adapters.postgres.pool import HINTING, Session, connect
 from watership.durable.ports import Observer
 from watership.errors import Unavailable
 
@@ -41,12 +41,6 @@ CROSSING_SECONDS = 2.0
 
 CROSSING_AGAIN_SECONDS = 0.2
 """After which pause it sends once more: what is sent before a connection listens is heard by nobody."""
-
-SETTINGS = {
-    # A ring that is lost with the server's memory is a ring nobody needs: do not wait for the disk.
-    "synchronous_commit": "off",
-    "statement_timeout": "5s",
-}
 
 _CROSSING = "crossing:"
 _POOLS = "pool:"
@@ -164,7 +158,7 @@ class PostgresBell:
         self._kick.clear()
 
     async def _connect(self) -> Session:
-        session = await connect(self._url, name="watership bell", settings=SETTINGS)
+        session = await connect(self._url, name="watership bell", settings=HINTING)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await session.add_listener(CHANNEL, self._hear)

@@ -46,9 +46,11 @@ SETTINGS = {
 }
 """Of sessions that run our own statements."""
 
-HINTING = SETTINGS | {"synchronous_commit": "off"}
+HINTING = SETTINGS | {
+    # What is lost with the server's memory is sent again, or found by polling: do not wait for the disk.
+    "synchronous_commit": "off",
+}
 """Of sessions that write nothing which may not be lost: notifications, and which letters the broker has confirmed."""
-
 
 SCHEMES = ("postgresql", "postgres")
 
