@@ -20,7 +20,7 @@ dev: setup ## run an app in one process on port 3000 (APP=FILE.py:NAME)
 	@.venv/bin/watership dev --app $(APP)
 
 examples: setup ## run the examples as tests: no network, no key
-	.venv/bin/pytest -q tests/examples
+	.venv/bin/pytest -q tests/examples tests/agents/teams/test_examples.py
 
 # Two files at a time, each half with servers of its own; the tests of a file share what they have started.
 TWO = -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
