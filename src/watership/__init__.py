@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from watership.agents.people.tools import approval_tool as approval_tool
     from watership.agents.people.tools import question_tool as question_tool
     from watership.agents.price import Price as Price
+    from watership.agents.teams.brainstorm import Brainstorm as Brainstorm
+    from watership.agents.teams.brainstorm import Idea as Idea
+    from watership.agents.teams.brainstorm import brainstorm as brainstorm
     from watership.agents.teams.debate import Debate as Debate
     from watership.agents.teams.debate import debate as debate
+    from watership.agents.teams.dispatch import Dispatched as Dispatched
+    from watership.agents.teams.dispatch import dispatch as dispatch
     from watership.agents.teams.election import MAJORITY as MAJORITY
     from watership.agents.teams.election import TWO_THIRDS as TWO_THIRDS
     from watership.agents.teams.election import UNANIMITY as UNANIMITY
@@ -43,6 +48,10 @@ if TYPE_CHECKING:
     from watership.agents.teams.relay import LostHandOff as LostHandOff
     from watership.agents.teams.relay import Relayed as Relayed
     from watership.agents.teams.relay import relay as relay
+    from watership.agents.teams.roster import Job as Job
+    from watership.agents.teams.roster import Skilled as Skilled
+    from watership.agents.teams.roster import Worker as Worker
+    from watership.agents.teams.roster import staff as staff
     from watership.agents.teams.tally import Decided as Decided
     from watership.agents.teams.tally import NoConsensus as NoConsensus
     from watership.agents.teams.tally import NoQuorum as NoQuorum
@@ -50,6 +59,7 @@ if TYPE_CHECKING:
     from watership.agents.teams.tally import Tied as Tied
     from watership.agents.teams.tally import Undecided as Undecided
     from watership.agents.teams.vote import vote as vote
+    from watership.agents.teams.worth import Worth as Worth
     from watership.agents.tool import Tool as Tool
     from watership.agents.tool import tool as tool
     from watership.durable import ChildFailed as ChildFailed
@@ -89,9 +99,18 @@ _HOMES = {
     "watership.agents.llm": ("Agent",),
     "watership.agents.price": ("Price",),
     "watership.agents.people.question": ("Approval",),
+    "watership.agents.teams.brainstorm": (
+        "Brainstorm",
+        "Idea",
+        "brainstorm",
+    ),
     "watership.agents.teams.debate": (
         "Debate",
         "debate",
+    ),
+    "watership.agents.teams.dispatch": (
+        "Dispatched",
+        "dispatch",
     ),
     "watership.agents.teams.election": (
         "MAJORITY",
@@ -120,6 +139,12 @@ _HOMES = {
         "Relayed",
         "relay",
     ),
+    "watership.agents.teams.roster": (
+        "Job",
+        "Skilled",
+        "Worker",
+        "staff",
+    ),
     "watership.agents.teams.tally": (
         "Decided",
         "NoConsensus",
@@ -129,6 +154,7 @@ _HOMES = {
         "Undecided",
     ),
     "watership.agents.teams.vote": ("vote",),
+    "watership.agents.teams.worth": ("Worth",),
     "watership.agents.tool": ("Tool", "tool"),
     "watership.durable": (
         "ChildFailed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from tests.agents.teams.crew import echoes, keys, lead, play, says
 from watership import App
 from watership.durable import Program
+from watership.durable.ids import DeploymentId, WorkerId
+from watership.durable.ports import WorkerPresence
 from watership.durable.states import RunState
 from watership.testing.faults import Nemesis
 from watership.testing.simulation import World
@@ -145,3 +148,32 @@ def test_the_documentations_hand_off_reaches_billing() -> None:
 def test_the_documentations_debate_is_judged() -> None:
     crew = [says("pro", "Yes."), says("contra", "No."), says("judge", "contra")]
     assert lived("await debate(", *crew)["ended"].winner == "contra"
+
+
+def test_the_documentations_brainstorm_ends_in_a_proposal() -> None:
+    crew = [
+        says("poet", ["Fiver"]),
+        says("engineer", ["Hazel"]),
+        says("critic", [0.5, 0.75]),
+        says("editor", "Hazel."),
+    ]
+    found = lived("await brainstorm(", *crew)["found"]
+    assert (found.synthesis, found.stopped, len(found.ideas)) == ("Hazel.", "nothing_new", 2)
+
+
+def test_the_documentations_dispatch_finds_the_lawyer() -> None:
+    async def presences() -> list[WorkerPresence]:
+        worker = WorkerPresence(
+            id=WorkerId("w"),
+            deployment=DeploymentId("d"),
+            pool="default",
+            slots=4,
+            seen_at=datetime.now(UTC),
+            leased=0,
+        )
+        return [worker]
+
+    lawyer = echoes("lawyer", lambda text: f"signed: {text}")
+    given = {"presences": presences, "text": "a contract", "others": [], "datetime": datetime, "UTC": UTC}
+    done = lived("await dispatch(", lawyer, **given)["done"]
+    assert (done.results, done.by) == ({"contract": "signed: a contract"}, {"contract": "lawyer"})
