@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from watership.agents.teams.relay import relay as relay
     from watership.agents.teams.roster import Job as Job
     from watership.agents.teams.roster import Skilled as Skilled
-    from watership.agents.teams.roster import Worker as Worker
-    from watership.agents.teams.roster import staff as staff
     from watership.agents.teams.tally import Decided as Decided
     from watership.agents.teams.tally import NoConsensus as NoConsensus
     from watership.agents.teams.tally import NoQuorum as NoQuorum
@@ -139,12 +137,7 @@ _HOMES = {
         "Relayed",
         "relay",
     ),
-    "watership.agents.teams.roster": (
-        "Job",
-        "Skilled",
-        "Worker",
-        "staff",
-    ),
+    "watership.agents.teams.roster": ("Job", "Skilled"),
     "watership.agents.teams.tally": (
         "Decided",
         "NoConsensus",

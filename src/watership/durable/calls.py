@@ -163,14 +163,19 @@ async def _take(execution: Execution, call: Call, name: str, info: Waiting) -> m
     return there.value
 
 
-async def child(program: str, input: object = None, *, key: str | None = None, into: Any = Any) -> Any:
-    """Start a run of `program` as a child, and wait for its result. Raises ChildFailed if it does not succeed."""
+async def child(
+    program: str, input: object = None, *, key: str | None = None, into: Any = Any, pool: str | None = None
+) -> Any:
+    """Start a run of `program` as a child, and wait for its result. Raises ChildFailed if it does not succeed.
+
+    It runs in `pool`, or else in that of its parent.
+    """
     execution = here("child").execution
     call = await execution.admission.admit(f"child {program!r}", step_name(program), "/", key)
     with execution.admission.active(call):
         given = encode(input, f"the input of child {program!r}")
         identity = fingerprint([program, input], f"the input of child {program!r}")
-        await _start_child(execution, call, program, given, identity)
+        await _start_child(execution, call, program, given, identity=identity, pool=pool)
         run_id = execution.journal.children[call.key].child
         name = child_signal(run_id)
         raw = await _take(execution, call, name, Waiting(kind="child", key=call.key, name=name))
@@ -182,7 +187,7 @@ async def child(program: str, input: object = None, *, key: str | None = None, i
 
 
 async def _start_child(
-    execution: Execution, call: Call, program: str, given: msgspec.Raw, identity: str
+    execution: Execution, call: Call, program: str, given: msgspec.Raw, *, identity: str, pool: str | None
 ) -> None:
     started = execution.journal.children.get(call.key)
     if started is not None:
@@ -199,7 +204,7 @@ async def _start_child(
         tenant=row.tenant,
         principal=row.principal,
         deployment=row.deployment,
-        pool=row.pool,
+        pool=pool or row.pool,
         priority=row.priority,
         parent=row.id,
         parent_key=call.key,

@@ -84,6 +84,7 @@ class Execution:
         self.run_row: Run = row
         self.caps: tuple[Cap, ...] = row.caps + program.caps(row)
         self.clock = clock
+        self.runs = runs
         self.observer = observer
         self._changed = asyncio.Event()
         self.course = Course(self._changed)

@@ -15,8 +15,9 @@ from watership.agents.teams.dispatch import Dispatched, dispatch
 from watership.agents.teams.roster import Job, Skilled, Worker, assign, choose, staff
 from watership.durable import Program, signal
 from watership.durable.ids import DeploymentId, WorkerId
-from watership.durable.ports import HEARD_SECONDS, WorkerPresence
+from watership.durable.ports import HEARD_SECONDS, RunFilter, WorkerPresence
 from watership.durable.states import RunState
+from watership.durable.writes import Renew
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 SKILLS = ("law", "math", "french")
@@ -144,9 +145,9 @@ def test_heartbeats_of_a_pools_workers_make_its_agents_present() -> None:
         presence("w4", "gpu", ago=500),
     ]
     assert staff(crew, there, NOON) == (
-        Worker("writer", frozenset({"french"}), load=4, slots=6, silent=1.0),
-        Worker("painter", frozenset(), load=0, slots=0, silent=500.0),
-        Worker("idle", frozenset(), load=0, slots=0, silent=None),
+        Worker("writer", frozenset({"french"}), load=4, slots=6, silent=1.0, pool="default"),
+        Worker("painter", frozenset(), load=0, slots=0, silent=500.0, pool="gpu"),
+        Worker("idle", frozenset(), load=0, slots=0, silent=None, pool="none"),
     )
     assert [each.present for each in staff(crew, there, NOON)] == [True, False, False]
 
@@ -210,6 +211,45 @@ def test_a_failed_job_goes_to_another_worker_where_it_may() -> None:
     assert (again["by"], again["failures"]) == ({"x": "second"}, {})
     once = lead(lambda: body(1), *crew)
     assert once["by"] == {} and once["failures"]["x"]["kind"] == "ChildFailed"
+
+
+def test_agents_are_present_by_the_heartbeats_of_their_own_pool() -> None:
+    crew = {"here": Skilled(frozenset({"law"})), "away": Skilled(frozenset({"law"}), pool="gpu")}
+
+    async def body() -> Dispatched:
+        return await dispatch([job("x", "law"), job("y", "law")], crew, looks=1)
+
+    async def main() -> object:
+        async with world_of(leader(body), done("here"), done("away")) as world:
+            await world.write(
+                Renew(
+                    worker=WorkerId("stranger"),
+                    deployment=DeploymentId("other"),
+                    pool="gpu",
+                    slots=9,
+                    runs={},
+                    lease_seconds=15,
+                )
+            )
+            run = await world.end_of(await world.submit("leader"))
+            return msgspec.json.decode(run.result)["by"]
+
+    assert play(main) == {"x": "here", "y": "here"}
+
+
+def test_a_job_runs_in_the_pool_of_its_worker() -> None:
+    async def body() -> Dispatched:
+        board = Board([Worker("painter", frozenset(), 0, 4, 1.0, "gpu"), worker("other", load=3)])
+        return await dispatch([job("x")], board)
+
+    async def main() -> object:
+        async with world_of(leader(body), done("painter")) as world:
+            run_id = await world.submit("leader")
+            await world.until(run_id, RunState.WAITING)
+            page = await world.memory.list(RunFilter(parent=run_id))
+            return [(each.program, each.pool) for each in page.runs]
+
+    assert play(main) == [("painter", "gpu")]
 
 
 def test_a_replay_chooses_by_the_facts_of_its_journal() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ import pytest
 from tests.agents.teams.crew import echoes, keys, lead, play, says
 from watership import App
 from watership.durable import Program
-from watership.durable.ids import DeploymentId, WorkerId
-from watership.durable.ports import WorkerPresence
 from watership.durable.states import RunState
 from watership.testing.faults import Nemesis
 from watership.testing.simulation import World
@@ -162,18 +159,6 @@ def test_the_documentations_brainstorm_ends_in_a_proposal() -> None:
 
 
 def test_the_documentations_dispatch_finds_the_lawyer() -> None:
-    async def presences() -> list[WorkerPresence]:
-        worker = WorkerPresence(
-            id=WorkerId("w"),
-            deployment=DeploymentId("d"),
-            pool="default",
-            slots=4,
-            seen_at=datetime.now(UTC),
-            leased=0,
-        )
-        return [worker]
-
     lawyer = echoes("lawyer", lambda text: f"signed: {text}")
-    given = {"presences": presences, "text": "a contract", "others": [], "datetime": datetime, "UTC": UTC}
-    done = lived("await dispatch(", lawyer, **given)["done"]
+    done = lived("await dispatch(", lawyer, text="a contract", others=[])["done"]
     assert (done.results, done.by) == ({"contract": "signed: a contract"}, {"contract": "lawyer"})

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from watership.agents.teams.fan_out import BEST_EFFORT, Policy, fan_out
-from watership.agents.teams.roster import Job, Worker, assign, choose
+from watership.agents.teams.roster import Job, Skilled, Worker, assign, choose, staff
 from watership.durable import ChildFailed, Effect, child, sleep, step
+from watership.durable.branch import here
 from watership.durable.events import Failure
 from watership.errors import BadInput, ProgramError
 
@@ -20,8 +21,9 @@ LOOK_SECONDS = 15.0
 LOOKS = 40
 """Looks at the roster for one job, while nobody who can do it is there: ten minutes, unless told otherwise."""
 
-Roster = Callable[[], Awaitable[Sequence[Worker]]]
-"""Gives the workers as they are now. It is called as a step, so that a replay chooses by the same facts."""
+Roster = Mapping[str, Skilled] | Callable[[], Awaitable[Sequence[Worker]]]
+"""Agents by name with what they can do, who are present by the heartbeats of this deployment's workers; or a function
+that gives the workers as they are now. It is looked at in a step, so that a replay chooses by the same facts."""
 
 
 class Dispatched(msgspec.Struct, frozen=True):
@@ -68,9 +70,11 @@ async def dispatch(
         raise BadInput("There are no jobs, or two of one name.", fix="Give each job a name of its own.")
     if tries < 1 or looks < 1:
         raise BadInput(f"{tries} tries and {looks} looks get nothing done.", fix="Give at least one of each.")
-    plan = assign(jobs, await _look(roster))
+    workers = {each.name: each for each in await _look(roster)}
+    plan = assign(jobs, [*workers.values()])
     carriers: dict[str, _Carrier] = {
-        job.name: _Carrier(job, roster, plan[job.name], tries, look_seconds, looks) for job in jobs
+        job.name: _Carrier(job, roster, workers.get(plan[job.name] or ""), tries, look_seconds, looks)
+        for job in jobs
     }
     done = await fan_out(dict.fromkeys(names), carriers, policy=policy, seconds=seconds)
     return Dispatched(
@@ -82,8 +86,15 @@ async def dispatch(
 
 
 async def _look(roster: Roster) -> Sequence[Worker]:
+    execution = here("dispatch").execution
+
     async def look() -> tuple[Worker, ...]:
-        return tuple(await roster())
+        if not isinstance(roster, Mapping):
+            return tuple(await roster())
+        # Its children run on its own deployment; and the clock is that by which the heartbeats were noted.
+        home = execution.run_row.deployment
+        there = [each for each in await execution.runs.workers() if each.deployment == home]
+        return staff(roster, there, (await execution.runs.backlog([home], limit=1)).at)
 
     return await step(look, name="roster", effect=Effect.PURE, into=tuple[Worker, ...])
 
@@ -94,7 +105,7 @@ class _Carrier:
 
     job: Job
     roster: Roster
-    first: str | None
+    first: Worker | None
     tries: int
     look_seconds: float
     looks: int
@@ -105,19 +116,20 @@ class _Carrier:
             if worker is None:
                 worker = await self._find(tried)
             try:
-                return {"answer": await child(worker, self.job.given), "by": worker}
+                answer = await child(worker.name, self.job.given, pool=worker.pool)
+                return {"answer": answer, "by": worker.name}
             except ChildFailed:
-                tried.append(worker)
+                tried.append(worker.name)
                 if len(tried) >= self.tries:
                     raise
                 worker = None
 
-    async def _find(self, tried: Sequence[str]) -> str:
-        """The name of somebody who is there for it, as soon as there is one."""
+    async def _find(self, tried: Sequence[str]) -> Worker:
+        """Somebody who is there for it, as soon as there is one."""
         for look in range(self.looks):
             if look or not tried:  # after a failure others may be there at once
                 await sleep(self.look_seconds)
             worker = choose(self.job, await _look(self.roster), tried)
             if worker is not None:
-                return worker.name
+                return worker
         raise NobodyThere(self.job, tried, self.looks)

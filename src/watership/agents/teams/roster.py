@@ -22,13 +22,14 @@ class Skilled(msgspec.Struct, frozen=True):
 
 class Worker(msgspec.Struct, frozen=True):
     """An agent as a leader sees it. `load` of `slots` are taken; `silent` is the seconds since its last heartbeat,
-    None if there never was one."""
+    None if there never was one. Its runs go to `pool`, or else to the leader's."""
 
     name: str
     can: frozenset[str]
     load: int
     slots: int
     silent: float | None
+    pool: str | None = None
 
     @property
     def present(self) -> bool:
@@ -58,7 +59,7 @@ def staff(
         silent = min(((now - each.seen_at).total_seconds() for each in there), default=None)
         alive = [each for each in there if (now - each.seen_at).total_seconds() <= HEARD_SECONDS]
         load, slots = sum(each.leased for each in alive), sum(each.slots for each in alive)
-        found.append(Worker(name, skilled.can, load, slots, silent))
+        found.append(Worker(name, skilled.can, load, slots, silent, skilled.pool))
     return tuple(found)
 
 
