@@ -172,6 +172,22 @@ def test_a_session_lock_that_cannot_be_taken_again_is_tried_again_and_no_program
     assert play(main) == [0, 1, 2, 3, 4]
 
 
+def test_a_worker_that_begins_while_no_session_lock_can_be_had_waits_for_one() -> None:
+    async def body() -> object:
+        return await step(echo, 1)
+
+    async def main() -> object:
+        async with calm_world(program(body), workers=1) as world:
+            world.sessions.full = True  # before the worker's process had its turn
+            run_id = await world.submit("p")
+            await world.clock.sleep(LEASE)
+            assert not world.workers[0].task.done() and (await world.run(run_id)).epoch == 0
+            world.sessions.full = False
+            return decoded(await world.end_of(run_id))
+
+    assert play(main) == 1
+
+
 def test_a_worker_without_its_session_lock_does_not_believe_a_lease_that_time_has_not_ended() -> None:
     async def body() -> object:
         await asyncio.sleep(0.1)  # between the claim and the first step

@@ -116,8 +116,15 @@ class Worker:
     # --- life -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Work until `drain()` was called and every run is handed over or lost."""
-        await self._witness.hold(self.id)
+        """Work until `drain()` was called and every run is handed over or lost.
+
+        A session lock that cannot be had just now is tried for again before each claim. Raises Conflict when another
+        process holds it, NotAllowed when the database refuses us.
+        """
+        try:
+            await self._witness.hold(self.id)
+        except Unavailable as error:
+            self._observer.note("session not taken yet", worker=self.id, reason=str(error))
         self._observer.note("worker started", worker=self.id, deployment=self.deployment, pool=self.pool)
         try:
             async with asyncio.TaskGroup() as group:
