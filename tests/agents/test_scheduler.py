@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from tests.notes import Notes
 from watership import App
 from watership.adapters.memory import MemoryStore
 from watership.agents.schedule import Schedule
-from watership.agents.scheduler import Scheduler
+from watership.agents.scheduler import Scheduler, scheduling
 from watership.durable.committer import refusal
 from watership.durable.ids import DeploymentId, EntryId, RunId
 from watership.durable.ports import RunFilter
@@ -131,6 +132,14 @@ async def test_a_window_that_nobody_was_there_for_is_started_as_long_as_its_grac
         there.clock.go_on(15 * 60 + late)
         await there.scheduler().look()
         assert len(await there.runs()) == started
+
+
+async def test_a_process_without_schedules_is_not_woken_for_them() -> None:
+    there = await world()
+    for schedules, names in ((there.app.schedules, ["scheduler"]), ([], [])):
+        there.app.schedules = schedules
+        async with scheduling(there.scheduler()):
+            assert [each.get_name() for each in asyncio.all_tasks() - {asyncio.current_task()}] == names
 
 
 async def test_a_store_that_is_away_costs_no_window() -> None:

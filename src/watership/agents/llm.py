@@ -147,7 +147,7 @@ class Agent:
 
     async def answer(self, prompt: str) -> object:
         """The agent's answer as data that a journal holds."""
-        return self._engine().plain(await self(prompt))
+        return self._plain(await self(prompt))
 
     def _plain(self, result: Any) -> object:
         return self._engine().plain(result)

@@ -71,6 +71,11 @@ class Scheduler:
         self._settled: dict[RunId, None] = {}
         """Windows that were started, or passed over, so far as it is remembered."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing that it could ever start."""
+        return not self._schedules
+
     async def look(self) -> None:
         """Start what is due. What cannot be started now is tried again until its grace is over."""
         now = self._clock.now()
@@ -130,7 +135,10 @@ class Scheduler:
 
 @asynccontextmanager
 async def scheduling(scheduler: Scheduler) -> AsyncIterator[None]:
-    """Start windows for the length of the block."""
+    """Start windows for the length of the block. A process without schedules is not woken for them."""
+    if scheduler.idle:
+        yield
+        return
     task = asyncio.create_task(scheduler.keep_looking(), name="scheduler")
     try:
         yield

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from watership.durable.clock import Clock
 from watership.durable.committer import Asker
@@ -44,55 +45,51 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
 async def replay(claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock) -> Replayed:
     """Walk `program` along a run's journal; the run may have ended. `runs` is there for form: nothing is asked."""
-    run = claimed.run
-    recorder = _Recorder()
-    execution = _Walk(
-        claimed,
-        program,
-        committer=recorder,  # type: ignore[arg-type]  # of a committer it has what an execution uses
-        runs=runs,
-        clock=clock,
-        lease=Lease(clock, asked_at=clock.monotonic(), seconds=2 * REPLAY_SECONDS),
-        confirm_lease=_confirmed,
-        new_id=seeded_ids(0),
-        observer=recorder,
-    )
-    execution.recorded, execution.added = claimed.events, recorder.events
-    execution.drain()  # begin nothing new: what is not in the journal is not done
+    walk = _Walk(claimed, program, runs, clock)
+    walk.drain()  # begin nothing new: what is not in the journal is not done
     try:
         async with asyncio.timeout(REPLAY_SECONDS):
-            await execution.run()
+            await walk.run()
     except TimeoutError:
         why = f"The program did not stand still within {REPLAY_SECONDS:g} s: it waits for something that is no step."
-        return Replayed(run_id=run.id, verdict="stuck", why=why)
-    return _judged(run.id, recorder, _left_out(claimed.events, recorder.events, execution))
+        return Replayed(run_id=walk.run_id, verdict="stuck", why=why)
+    return _judged(walk)
 
 
 class _Walk(Execution):
     """An execution for which promptness is nothing: what its journal holds besides is waited for, since a foreign loop
     on a busy machine may be long between two calls."""
 
-    recorded: Sequence[AnyEvent] = ()
-    added: Sequence[AnyEvent] = ()
-
-    def settle_seconds(self) -> float:
-        return (
-            super().settle_seconds()
-            if _left_out(self.recorded, self.added, self) is None
-            else PATIENCE_SECONDS
+    def __init__(self, claimed: ClaimedRun, program: Program, runs: Runs, clock: Clock) -> None:
+        self._recorded = claimed.events
+        self.recorder = recorder = _Recorder()
+        super().__init__(
+            claimed,
+            program,
+            committer=recorder,  # type: ignore[arg-type]  # of a committer it has what an execution uses
+            runs=runs,
+            clock=clock,
+            lease=Lease(clock, asked_at=clock.monotonic(), seconds=2 * REPLAY_SECONDS),
+            confirm_lease=_confirmed,
+            new_id=seeded_ids(0),
+            observer=recorder,
         )
 
+    def settle_seconds(self) -> float:
+        return super().settle_seconds() if self.left_out() is None else PATIENCE_SECONDS
 
-def _left_out(events: Sequence[AnyEvent], added: Sequence[AnyEvent], execution: Execution) -> Key | None:
-    """The first key of the journal that the program did not ask for, and was to: losers of a race are not run again.
-
-    Nor are those that lost in the replay itself (`added`), where the journal ends just before it says who won.
-    """
-    asked, dropped = execution.admission.used, _Dropped((*events, *added))
-    return next(
-        (event.key for event in events if event.key and event.key not in asked and event.key not in dropped),
-        None,
-    )
+    def left_out(self) -> Key | None:
+        """The first key of the journal that the program did not ask for, and was to: losers of a race are not run
+        again. Nor are those that lost in the replay itself, where the journal ends just before it says who won."""
+        asked, dropped = self.admission.used, _Dropped((*self._recorded, *self.recorder.events))
+        return next(
+            (
+                event.key
+                for event in self._recorded
+                if event.key and event.key not in asked and event.key not in dropped
+            ),
+            None,
+        )
 
 
 class _Dropped:
@@ -111,19 +108,20 @@ class _Dropped:
         return any(key.startswith(call) and not key.startswith(kept) for call, kept in self._calls)
 
 
-def _judged(run_id: RunId, recorder: _Recorder, left_out: Key | None) -> Replayed:
-    drifted = tuple(event.key for event in recorder.events if isinstance(event, Drifted))
-    match recorder.then:
+def _judged(walk: _Walk) -> Replayed:
+    drifted = tuple(event.key for event in walk.recorder.events if isinstance(event, Drifted))
+    told = Replayed(run_id=walk.run_id, verdict="drifts" if drifted else "fits", drifted=drifted)
+    left_out = walk.left_out()
+    match walk.recorder.then:
         case Stop(failure=failure):
-            return Replayed(run_id=run_id, verdict="diverges", why=failure.message, drifted=drifted)
+            return replace(told, verdict="diverges", why=failure.message)
         case _ if left_out is not None:
             why = f"The journal holds {left_out!r}, and the program does not ask for it."
-            return Replayed(run_id=run_id, verdict="diverges", why=why, drifted=drifted)
+            return replace(told, verdict="diverges", why=why)
         case Finish(result=result, failure=failure):
-            verdict: Verdict = "drifts" if drifted else "fits"
-            return Replayed(run_id=run_id, verdict=verdict, drifted=drifted, result=result, failure=failure)
+            return replace(told, result=result, failure=failure)
         case _:
-            return Replayed(run_id=run_id, verdict="drifts" if drifted else "fits", drifted=drifted)
+            return told
 
 
 def ended_alike(replayed: Replayed, events: Sequence[AnyEvent]) -> bool:

@@ -9,6 +9,7 @@ from watership.agents.account import whole_journal
 from watership.agents.app import App
 from watership.config import Config
 from watership.durable.cassette import record
+from watership.durable.events import AnyEvent
 from watership.durable.ids import RunId
 from watership.durable.ports import RunFilter
 from watership.durable.replay import Replayed, replay
@@ -31,36 +32,37 @@ async def replay_all(config: Config, app: App, wanted: Sequence[str]) -> list[Re
     app.prepare()
     observer = StructlogObserver(form=config.log.format, level="error")
     async with open_kernel(config, observer, shares=False) as kernel:
-        runs = _named(kernel, wanted) if wanted else _under_way(kernel)
-        return [await _replayed(kernel, app, run) async for run in runs]
+        if wanted:
+            return [await _replayed(kernel, app, await _named(kernel, name)) for name in wanted]
+        return [await _replayed(kernel, app, run) async for run in _under_way(kernel)]
 
 
 async def export(config: Config, run_id: str) -> tuple[Run, str]:
     """A run, and it with its journal as a cassette. Raises NotFound."""
     observer = StructlogObserver(form=config.log.format, level="error")
     async with open_kernel(config, observer, shares=False) as kernel:
-        async for run in _named(kernel, [run_id]):
-            entries = await whole_journal(kernel.store, run.id)
-            return run, record(run, tuple(entry.event for entry in entries))
-    raise AssertionError("a run that is not there raises")
+        run = await _named(kernel, run_id)
+        return run, record(run, await _events(kernel, run))
 
 
 async def _replayed(kernel: Kernel, app: App, run: Run) -> Replayed:
     program = app.programs.get(run.program)
     if program is None:
         return Replayed(run_id=run.id, verdict="diverges", why=f"That build has no agent {run.program!r}.")
-    entries = await whole_journal(kernel.store, run.id)
-    inbox = await kernel.store.inbox(run.id)
-    claimed = ClaimedRun(run=run, events=tuple(entry.event for entry in entries), inbox=tuple(inbox))
+    events = await _events(kernel, run)
+    claimed = ClaimedRun(run=run, events=events, inbox=tuple(await kernel.store.inbox(run.id)))
     return await replay(claimed, program, kernel.store, kernel.clock)
 
 
-async def _named(kernel: Kernel, wanted: Sequence[str]) -> AsyncIterator[Run]:
-    for name in wanted:
-        run = await kernel.store.get(RunId(name))
-        if run is None:
-            raise NotFound(f"There is no run {name}.", fix="List them with `watership run list`.")
-        yield run
+async def _events(kernel: Kernel, run: Run) -> tuple[AnyEvent, ...]:
+    return tuple(entry.event for entry in await whole_journal(kernel.store, run.id))
+
+
+async def _named(kernel: Kernel, name: str) -> Run:
+    run = await kernel.store.get(RunId(name))
+    if run is None:
+        raise NotFound(f"There is no run {name}.", fix="List them with `watership run list`.")
+    return run
 
 
 async def _under_way(kernel: Kernel) -> AsyncIterator[Run]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import MAX_CHILDREN, MAX_DEPTH, MAX_ENTRIES
 from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
-from watership.adapters.ledger.counters import charge, over_cap
+from watership.adapters.ledger.counters import charged
 from watership.adapters.ledger.ending import ask_to_end, end
 from watership.adapters.ledger.submit import nowhere, place_run, start, start_child, too_deep
 from watership.durable.ids import DeploymentId
@@ -39,11 +39,13 @@ def append(tx: Transaction, write: Append) -> Outcome:
         return Duplicate()
     if run.epoch != write.epoch or run.state is not RunState.RUNNING:
         return WriteFenced(current=run.epoch)
-    refused = _refusal(tx, run, write)
+    counts, over_cap = charged(tx, write.charges)
+    refused = _refusal(tx, run, write, over_cap)
     if refused is not None:
         return refused
     tx.rows.remember(run.id, write.entry_id)
-    charge(tx, write.charges)
+    for count in counts:
+        tx.rows.put_count(count)
     if write.events:
         run = replace(journal(tx, run, *write.events), claims=0)
     for child in write.children:
@@ -62,7 +64,7 @@ def _end_below(tx: Transaction, run: Run, dropped: Sequence[str]) -> None:
             ask_to_end(tx, child)
 
 
-def _refusal(tx: Transaction, run: Run, write: Append) -> Refused | None:
+def _refusal(tx: Transaction, run: Run, write: Append, over_cap: Refused | None) -> Refused | None:
     """Why none of the append may be written. The end itself always fits into the journal."""
     if write.events and run.seq + len(write.events) > MAX_ENTRIES:
         return Refused(
@@ -75,8 +77,8 @@ def _refusal(tx: Transaction, run: Run, write: Append) -> Refused | None:
             return Refused(
                 code="limit", reason=f"Run {run.id} would have more than {MAX_CHILDREN:,} children."
             )
-    if write.charges and (over := over_cap(tx, write.charges)) is not None:
-        return over
+    if over_cap is not None:
+        return over_cap
     match write.then:
         case Park(seen=seen) if run.inbox > seen:
             return Refused(code="inbox", reason=f"Signal {run.inbox} came; the writer has seen {seen}.")
