@@ -11,16 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.notes import Notes
+from tests.at_work import at_work
 from watership.agents.app import App
 from watership.cli.main import run
-from watership.cli.options import read_config
-from watership.durable.ids import DeploymentId, RunId
+from watership.durable.ids import RunId
 from watership.durable.states import RunState
-from watership.durable.writes import Submit
 from watership.wiring.application import load_app
-from watership.wiring.embedded import open_embedded
-from watership.wiring.roles import Place, open_workers
 
 BUILD = """
     from watership import Agent, App, approval_tool, approve, step, tool
@@ -68,22 +64,11 @@ def under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def work(app: App) -> None:
     """Start both, and work until they wait."""
-    config = read_config()
-    async with (
-        open_embedded(config, Notes()) as kernel,
-        open_workers(config, app, Place(), kernel) as workers,
-    ):
-        await kernel.store.set_weights({DeploymentId("local"): 100}, epoch=1)
-        for name, given in (("order", {"item": "tea"}), ("buyer", {"prompt": "Tea!"})):
-            raw = msgspec.Raw(msgspec.json.encode(given))
-            await kernel.committer.submit(Submit(run_id=RunId(name), program=name, input=raw))
-        tasks = [asyncio.create_task(worker.run()) for worker in workers]
-        async with asyncio.timeout(30):
-            for name in ("order", "buyer"):
-                while (await kernel.store.get(RunId(name))).state is not RunState.WAITING:  # type: ignore[union-attr]
-                    await asyncio.sleep(0.02)
-        await asyncio.gather(*(worker.drain(5) for worker in workers))
-        await asyncio.gather(*tasks)
+    given = {"order": {"item": "tea"}, "buyer": {"prompt": "Tea!"}}
+    async with at_work(app, given) as kernel, asyncio.timeout(30):
+        for name in given:
+            while (await kernel.store.get(RunId(name))).state is not RunState.WAITING:  # type: ignore[union-attr]
+                await asyncio.sleep(0.02)
 
 
 def told(folder: Path, capsys: pytest.CaptureFixture[str], *runs: str) -> tuple[int, dict[str, str]]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 import time
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -14,6 +11,7 @@ import msgspec
 import pytest
 
 from tests.journeys.agents.buyer import OUTPUT_TOKENS, PRICE
+from tests.journeys.processes import Process
 from watership.adapters.postgres import PostgresSchema, PostgresStore
 from watership.adapters.sqlite import SQLiteStore
 from watership.agents.budget import MONEY
@@ -26,8 +24,7 @@ from watership.testing.provider import Provider, Turn
 
 pytestmark = pytest.mark.usefixtures("long")
 
-ROOT = Path(__file__).resolve().parents[2]
-BUYER = ROOT / "tests" / "journeys" / "agents" / "buyer.py"
+BUYER = Path(__file__).with_name("agents") / "buyer.py"
 CENT = 10_000
 ANSWER_SECONDS = 0.2
 PATIENCE_SECONDS = 150
@@ -44,13 +41,9 @@ TOOLS = 4
 Store = SQLiteStore | PostgresStore
 
 
-def start(folder: Path, provider: Provider, url: str) -> subprocess.Popen[bytes]:
-    environment = (
-        os.environ | provider.environment() | {"WATERSHIP_STORE_URL": url, "BUYER_FOLDER": str(folder)}
-    )
-    words = [sys.executable, "-m", "watership", "worker", "--app", str(BUYER)]
-    with (folder / "worker.log").open("ab") as log:
-        return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+def start(folder: Path, provider: Provider, url: str) -> Process:
+    environment = provider.environment() | {"WATERSHIP_STORE_URL": url, "BUYER_FOLDER": str(folder)}
+    return Process(folder, "worker", "--app", str(BUYER), environment=environment)
 
 
 def reached(folder: Path, provider: Provider) -> set[str]:
@@ -71,14 +64,11 @@ async def bought_under_kills(folder: Path, url: str, store: Store, provider: Pro
         while not (run := await found(store)).ended:
             assert time.monotonic() < give_up, (folder / "worker.log").read_text()[-3_000:]
             if new := reached(folder, provider) - known:
-                worker.kill()
-                worker.wait()
+                worker.replace()
                 known, kills = known | new, kills + 1
-                worker = start(folder, provider, url)
             await asyncio.sleep(0.01)
     finally:
         worker.kill()
-        worker.wait()
     return run, kills
 
 

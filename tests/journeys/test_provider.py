@@ -10,21 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.notes import Notes
+from tests.at_work import at_work
 from watership import Agent, App, tool
 from watership.agents.budget import MONEY, TOKENS, TURNS, Budget
 from watership.agents.price import Price
-from watership.cli.options import read_config
 from watership.durable import RetryPolicy
 from watership.durable.events import AnyEvent, StepDone
-from watership.durable.ids import DeploymentId, RunId
+from watership.durable.ids import RunId
 from watership.durable.run import Run
 from watership.durable.usage import usage
-from watership.durable.writes import Submit
 from watership.testing.provider import Cut, Fault, Provider, Refuse, Turn
 from watership.testing.scripted import Answer
-from watership.wiring.embedded import open_embedded
-from watership.wiring.roles import Place, open_workers
 
 MODEL = "openai-chat:scripted"
 PRICE = Price(input=1.0, output=10.0)
@@ -75,22 +71,11 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
 
 async def lived(app: App) -> tuple[Run, list[AnyEvent]]:
     """A run of the agent, to its end, in a worker of its own; and its journal."""
-    config = read_config()
-    async with (
-        open_embedded(config, Notes()) as kernel,
-        open_workers(config, app, Place(), kernel) as workers,
-    ):
-        await kernel.store.set_weights({DeploymentId("local"): 100}, epoch=1)
-        given = msgspec.Raw(b'{"prompt": "Well?"}')
-        run_id = (
-            await kernel.committer.submit(Submit(run_id=RunId("r"), program="asker", input=given))
-        ).run_id
-        tasks = [asyncio.create_task(worker.run()) for worker in workers]
+    run_id = RunId("asker")
+    async with at_work(app, {"asker": {"prompt": "Well?"}}) as kernel:
         async with asyncio.timeout(60):
             while not (run := await kernel.store.get(run_id)).ended:  # type: ignore[union-attr]
                 await asyncio.sleep(0.01)
-        await asyncio.gather(*(worker.drain(5) for worker in workers))
-        await asyncio.gather(*tasks)
         assert run is not None
         return run, [entry.event for entry in await kernel.store.journal(run_id)]
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -16,6 +12,7 @@ import msgspec
 import pytest
 
 from tests.journeys.agents.spenders import CAP_USD, OUTPUT_TOKENS, PRICE
+from tests.journeys.processes import Process, processes
 from watership.adapters.sqlite import SQLiteStore
 from watership.agents.budget import MICRO, MONEY
 from watership.durable.ids import DeploymentId, RunId
@@ -25,8 +22,7 @@ from watership.testing.provider import Line, Provider, Turn
 
 pytestmark = pytest.mark.usefixtures("long")
 
-ROOT = Path(__file__).resolve().parents[2]
-SPENDERS = ROOT / "tests" / "journeys" / "agents" / "spenders.py"
+SPENDERS = Path(__file__).with_name("agents") / "spenders.py"
 
 PEOPLE = 50
 KILLS = 10
@@ -39,45 +35,14 @@ SCRIPT: list[Turn] = [[("look_up", {"word": "owl"})], [("look_up", {"word": "her
 CAP = round(CAP_USD * MICRO)
 
 
-class Crew:
-    """Workers over one file, which die and come back."""
-
-    def __init__(self, folder: Path, provider: Provider) -> None:
-        self._folder = folder
-        self._environment = (
-            os.environ
-            | provider.environment()
-            | {
-                "WATERSHIP_STORE_URL": f"sqlite:///{folder}/runs.db",
-                "WATERSHIP_WORKER_LEASE_SECONDS": "5",
-            }
-        )
-        self.workers = [self._start() for _ in range(WORKERS)]
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "watership", "worker", "--app", str(SPENDERS), "--slots", str(SLOTS)]
-        with (self._folder / "workers.log").open("ab") as log:
-            return subprocess.Popen(words, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
-
-    def kill(self, number: int) -> None:
-        """SIGKILL, and another one in its place."""
-        self.workers[number].kill()
-        self.workers[number].wait()
-        self.workers[number] = self._start()
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.wait()
-
-
-@contextmanager
-def crew_of(folder: Path, provider: Provider) -> Iterator[Crew]:
-    crew = Crew(folder, provider)
-    try:
-        yield crew
-    finally:
-        crew.close()
+def crew_of(folder: Path, provider: Provider) -> AbstractContextManager[list[Process]]:
+    """Workers over one file."""
+    environment = provider.environment() | {
+        "WATERSHIP_STORE_URL": f"sqlite:///{folder}/runs.db",
+        "WATERSHIP_WORKER_LEASE_SECONDS": "5",
+    }
+    words = ("worker", "--app", str(SPENDERS), "--slots", str(SLOTS))
+    return processes(WORKERS, folder, *words, environment=environment)
 
 
 def bill(line: Line) -> int:
@@ -103,7 +68,7 @@ async def spent_under_kills(folder: Path, seed: int) -> tuple[Run, Provider, int
                                 break
                             await asyncio.sleep(0.02)
                         await asyncio.sleep(random.uniform(0, ANSWER_SECONDS))
-                        await asyncio.to_thread(crew.kill, random.randrange(WORKERS))
+                        await asyncio.to_thread(crew[random.randrange(WORKERS)].replace)
                     while not (run := await current(store)).ended:
                         await asyncio.sleep(0.1)
             (count,) = await store.counts([f"run:crowd/crowd/{MONEY}"])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import httpx2
 import msgspec
 import pytest
 
+from tests.journeys.processes import Process
 from watership.adapters.sqlite import SQLiteStore
 from watership.durable.events import Restarted, kind_of
 from watership.durable.ids import RunId
@@ -20,7 +18,6 @@ from watership.testing.servers import free_port
 
 pytestmark = pytest.mark.usefixtures("long")
 
-ROOT = Path(__file__).resolve().parents[2]
 APP = """
 import asyncio
 from watership import App, step, tool
@@ -45,31 +42,15 @@ class Life:
 
     def __init__(self, folder: Path) -> None:
         (folder / "app.py").write_text(APP)
-        self._folder = folder
-        self._environment = os.environ | {"WATERSHIP_STORE_URL": f"sqlite:///{folder}/runs.db"}
         self.port = free_port()
-        self.worker = self._start("worker")
-        self.service = self._start("serve", "--port", str(self.port))
-
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
-        with (self._folder / f"{words[0]}.log").open("ab") as log:
-            command = [sys.executable, "-m", "watership", *words, "--app", "app.py:app"]
-            return subprocess.Popen(command, cwd=self._folder, env=self._environment, stdout=log, stderr=log)
-
-    def kill_worker(self) -> None:
-        self.worker.kill()
-        self.worker.wait()
-        self.worker = self._start("worker")
-
-    def kill_service(self) -> None:
-        self.service.kill()
-        self.service.wait()
-        self.service = self._start("serve", "--port", str(self.port))
+        environment = {"WATERSHIP_STORE_URL": f"sqlite:///{folder}/runs.db"}
+        app = ("--app", "app.py:app")
+        self.worker = Process(folder, "worker", *app, environment=environment)
+        self.service = Process(folder, "serve", "--port", str(self.port), *app, environment=environment)
 
     def close(self) -> None:
-        for process in (self.worker, self.service):
-            process.kill()
-            process.wait()
+        self.worker.kill()
+        self.service.kill()
 
 
 class Reader:
@@ -141,9 +122,9 @@ async def test_a_stream_tells_the_journal_over_three_deaths_of_workers_and_one_o
             before = len(reader.seen)
             await until(lambda before=before: len(reader.seen) > before + 1)  # type: ignore[misc]
             await asyncio.sleep(0.25)  # into the middle of a step
-            await asyncio.to_thread(life.kill_worker)
+            await asyncio.to_thread(life.worker.replace)
             if death == 1:
-                await asyncio.to_thread(life.kill_service)
+                await asyncio.to_thread(life.service.replace)
         async with asyncio.timeout(120):
             await reading
         async with await SQLiteStore.open(tmp_path / "runs.db") as store:

@@ -130,4 +130,5 @@ async def test_the_sessions_that_hold_locks_are_ended_and_no_others(servers: Rea
         ):
             await asyncio.sleep(0.01)
     holder.terminate()
+    assert await other.fetchval("SELECT 1") == 1
     await other.close()
