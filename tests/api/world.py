@@ -18,6 +18,7 @@ from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.structlog import Fanout
 from watership.agents.dead_letters import DeadLetters
+from watership.agents.definition import Definition
 from watership.agents.messages import Messages
 from watership.agents.schedule import Schedule
 from watership.api.given import CustomRoute, Facts, Limits, Service
@@ -56,6 +57,9 @@ class Warren:
 
     def cards(self) -> Sequence[Rabbit]:
         return [Rabbit("digger"), Rabbit("shy", conversation="reject")]
+
+    def definition(self, agent: str) -> Definition:
+        return {"fur": agent}
 
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         if not isinstance(msgspec.json.decode(raw), str):

@@ -65,6 +65,8 @@ class Entry:
     card: AgentCard
     signature: Signature
     program: Program
+    parts: Mapping[str, object]
+    """What it is made of, beside what its card tells."""
 
 
 def inside_a_run(name: str) -> None:
@@ -97,24 +99,24 @@ def function_entry(
         priority=priority,
     )
     allowance = Allowance(agent=called, per_run=budget, per_day=daily)
-    return entry_of(card, signature, program_call(function, signature), allowance, in_doubt)
+    parts = {"function": function, "budget": budget, "daily": daily, "in_doubt": in_doubt}
+    program = program_of(card, program_call(function, signature), allowance, in_doubt)
+    return Entry(card, signature, program, parts)
 
 
-def entry_of(
+def program_of(
     card: AgentCard,
-    signature: Signature,
     call: Callable[[msgspec.Raw], Awaitable[object]],
     allowance: Allowance,
     in_doubt: InDoubt,
-) -> Entry:
-    """The agent with its program. Raises BadInput for a policy that there is not."""
+) -> Program:
+    """What the kernel runs. Raises BadInput for a policy that there is not."""
     if in_doubt not in DOUBT_POLICIES:
         raise BadInput(
             f"Agent {card.name!r} has the policy {in_doubt!r} for steps in doubt.",
             fix=f"Policies: {', '.join(sorted(DOUBT_POLICIES))}.",
         )
-    program = Program(card.name, allowance.within(call), allowance.of_run, in_doubt)
-    return Entry(card, signature, program)
+    return Program(card.name, allowance.within(call), allowance.of_run, in_doubt)
 
 
 def program_call(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from watership.agents.agent import AgentCard, Entry
+from watership.agents.definition import Definition, defined
 from watership.durable import Cap, Program
 from watership.durable.run import Run
 from watership.errors import BadInput, NotFound
@@ -22,6 +23,7 @@ class Directory:
         self._entries: dict[str, Entry] = {}
         self._cards: tuple[AgentCard, ...] = ()
         """In the order of their names; every message looks at them."""
+        self._definitions: dict[str, Definition] = {}
 
     def add(self, entry: Entry) -> None:
         name = entry.card.name
@@ -33,6 +35,13 @@ class Directory:
     def cards(self) -> Sequence[AgentCard]:
         """Every agent's card, in the order of their names."""
         return self._cards
+
+    def definition(self, agent: str) -> Definition:
+        """What that agent is made of. It is read from sources when it is first asked for."""
+        if agent not in self._definitions:
+            entry = self._entries[agent]
+            self._definitions[agent] = defined({**_told(entry.card), **entry.parts})
+        return self._definitions[agent]
 
     def programs(self) -> dict[str, Program]:
         """What a worker needs to run them."""
@@ -50,3 +59,8 @@ class Directory:
             known = ", ".join(sorted(self._entries)) or "none"
             raise NotFound(f"There is no agent {agent!r}.", fix=f"Agents: {known}.")
         return entry.signature.check(raw)
+
+
+def _told(card: AgentCard) -> dict[str, object]:
+    """What the card tells, field by field; an agent of another name is another one anyway."""
+    return {name: getattr(card, name) for name in card.__struct_fields__ if name != "name"}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Protocol
 
-from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, program_call
+from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call, program_of
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
@@ -28,6 +28,9 @@ OUTPUT_TOKENS = 4_096
 
 MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=frozenset({"ModelRefused"}))
 """Providers are down for seconds or for minutes: five attempts span about two minutes."""
+
+
+_NO_PARTS: Final = frozenset({"name", "tools", "toolbox", "engine"})
 
 
 class Engine(Protocol):
@@ -139,7 +142,8 @@ class Agent:
             priority=self.priority,
         )
         call = program_call(self.answer, signature)
-        return entry_of(card, signature, call, self.allowance, self.in_doubt)
+        program = program_of(card, call, self.allowance, self.in_doubt)
+        return Entry(card, signature, program, self._parts())
 
     @property
     def allowance(self) -> Allowance:
@@ -148,6 +152,11 @@ class Agent:
     async def answer(self, prompt: str) -> object:
         """The agent's answer as data that a journal holds."""
         return self._plain(await self(prompt))
+
+    def _parts(self) -> Mapping[str, object]:
+        """What it is made of. Each of its tools is a part; which engine runs it, its process decides."""
+        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NO_PARTS}
+        return own | {f"tool {each.name}": each for each in map(tool_of, self.tools)}
 
     def _plain(self, result: Any) -> object:
         return self._engine().plain(result)

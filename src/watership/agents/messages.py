@@ -10,6 +10,7 @@ import msgspec
 
 from watership.agents.account import Account, account, limits_of, whole_journal
 from watership.agents.budget import Budget
+from watership.agents.definition import Definition
 from watership.agents.people.answering import (
     Answers,
     Given,
@@ -80,6 +81,9 @@ class Directory(Protocol):
     """The agents of this build: who they are and what they take."""
 
     def cards(self) -> Sequence[Card]: ...
+
+    def definition(self, agent: str) -> Definition:
+        """What the agent is made of."""
 
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         """`raw` as the agent's input. Raises BadInput, saying where it does not fit."""
@@ -176,6 +180,10 @@ class Messages:
     def cards(self) -> Sequence[Card]:
         """The agents that take messages."""
         return self._directory.cards()
+
+    def definition(self, agent: str) -> Definition:
+        """What one of them is made of."""
+        return self._directory.definition(agent)
 
     def _card(self, agent: str) -> Card:
         cards = self._directory.cards()

@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from watership.agents.account import Account
-from watership.agents.messages import NOTHING
+from watership.agents.definition import Definition, fingerprint
+from watership.agents.messages import NOTHING, Card
 from watership.api.answer import Answer, reply
 from watership.api.endpoint import Call, Endpoint
 from watership.api.shapes import (
@@ -48,19 +49,23 @@ Action = Callable[[Call, RunId], Awaitable[Run]]
 
 
 async def list_agents(call: Call) -> Answer:
-    agents = tuple(
-        AgentView(
-            name=card.name,
-            description=card.description,
-            kind=card.kind,
-            input_schema=dict(card.input_schema),
-            conversation=card.conversation,
-            pool=card.pool,
-            priority=card.priority,
-        )
-        for card in call.service.messages.cards()
-    )
+    messages = call.service.messages
+    agents = tuple(_agent(card, messages.definition(card.name)) for card in messages.cards())
     return reply(AgentList(data=agents, next=None, total_count=len(agents)))
+
+
+def _agent(card: Card, definition: Definition) -> AgentView:
+    return AgentView(
+        name=card.name,
+        description=card.description,
+        kind=card.kind,
+        input_schema=dict(card.input_schema),
+        conversation=card.conversation,
+        pool=card.pool,
+        priority=card.priority,
+        fingerprint=fingerprint(definition),
+        definition=dict(definition),
+    )
 
 
 async def send_message(call: Call) -> Answer:

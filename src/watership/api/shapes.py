@@ -164,6 +164,8 @@ class MessageList(Page[MessageView], frozen=True):
 
 
 class AgentView(_Out, frozen=True):
+    """`definition`: a hash of each part that the agent is made of, and `fingerprint` of all of them."""
+
     name: str
     description: str
     kind: str
@@ -171,6 +173,8 @@ class AgentView(_Out, frozen=True):
     conversation: WhenBusy
     pool: str
     priority: int
+    fingerprint: str
+    definition: dict[str, str]
 
 
 class AgentList(Page[AgentView], frozen=True):

@@ -40,6 +40,19 @@ def chosen_app(where: str | None) -> tuple[App, Path | None]:
     return load_app(where), Path(place).resolve().parent if place.endswith(".py") else None
 
 
+def against_option(command: F) -> F:
+    """--against: another build's application. See `app_of_build`."""
+    return click.option(
+        "--against", "where", metavar="FILE.py:NAME", help="The build's application, or its folder."
+    )(command)
+
+
+def app_of_build(where: str | None) -> App:
+    """The application of a build, by FILE.py:NAME or by its folder; ours where none is named."""
+    app, _ = chosen_app(f"{where}/app.py:app" if where is not None and Path(where).is_dir() else where)
+    return app
+
+
 def _app_type() -> type[App]:
     from watership.agents.app import App
 

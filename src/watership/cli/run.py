@@ -15,7 +15,7 @@ from watership.agents.budget import MONEY, dollars
 from watership.cli.asked import answers, meant, short, waiting
 from watership.cli.client import Client
 from watership.cli.exits import Exit
-from watership.cli.options import chosen_app, read_config, server_options
+from watership.cli.options import against_option, app_of_build, read_config, server_options
 from watership.cli.output import say, show, table, wants_json
 from watership.errors import BadInput
 
@@ -137,7 +137,7 @@ def cancel(run_id: str, reason: str, server: str | None, token: str | None) -> N
 
 @run.command()
 @click.argument("runs", nargs=-1, metavar="[RUN…]")
-@click.option("--against", "where", metavar="FILE.py:NAME", help="The build's application, or its folder.")
+@against_option
 def replay(runs: tuple[str, ...], where: str | None) -> int:
     """Walk the journals of runs under way with another build's agents, and do nothing: would it go on with them?
 
@@ -148,8 +148,7 @@ def replay(runs: tuple[str, ...], where: str | None) -> int:
     """
     from watership.wiring.replays import replay_all
 
-    app, _ = chosen_app(f"{where}/app.py:app" if where is not None and Path(where).is_dir() else where)
-    told = asyncio.run(replay_all(read_config(), app, runs))
+    told = asyncio.run(replay_all(read_config(), app_of_build(where), runs))
     counts = Counter(each.verdict for each in told)
     rows = [{"run": each.run_id, "verdict": each.verdict, "why": _why(each)} for each in told]
     summary = (

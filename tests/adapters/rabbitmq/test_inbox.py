@@ -25,6 +25,7 @@ from watership.adapters.rabbitmq.calls import connected
 from watership.adapters.rabbitmq.dead import DeadMessage, burial, dead_messages, discard, requeue
 from watership.adapters.rabbitmq.inbox import RabbitInbox
 from watership.adapters.rabbitmq.topology import INBOX, INBOX_QUEUE
+from watership.agents.definition import Definition
 from watership.agents.messages import Messages
 from watership.durable.clock import SystemClock
 from watership.durable.committer import Committer
@@ -54,6 +55,9 @@ class Names:
 
     def cards(self) -> Sequence[Card]:
         return [Card("greeter"), Card("shy", conversation="reject")]
+
+    def definition(self, agent: str) -> Definition:
+        return {"name": agent}
 
     def validate(self, agent: str, raw: msgspec.Raw) -> msgspec.Raw:
         try:
