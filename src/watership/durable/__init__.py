@@ -2,6 +2,7 @@
 
 from watership.durable.branching import Ended, Raised, Returned, gather, gather_until, race, timeout
 from watership.durable.calls import (
+    announce,
     branch,
     carry_on,
     child,
@@ -56,6 +57,7 @@ __all__ = [
     "StepFailed",
     "StepOptions",
     "Unbranched",
+    "announce",
     "branch",
     "carry_on",
     "child",

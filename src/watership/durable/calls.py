@@ -21,7 +21,7 @@ from watership.durable.effects import Effect
 from watership.durable.events import ChildStarted, SignalTaken, TimerFired, TimerSet
 from watership.durable.execution import Execution
 from watership.durable.ids import RunId, child_id
-from watership.durable.keys import step_name
+from watership.durable.keys import checked_topic, step_name
 from watership.durable.program import Check, ChildFailed, OutsideRun, Unbranched, options_of
 from watership.durable.retry import RetryPolicy
 from watership.durable.run import ChildResult, Signal, Waiting, child_signal
@@ -46,6 +46,7 @@ async def step(
     cost: Cost | None = None,
     on_cancel: Callable[[T], Awaitable[object]] | None = None,
     into: Any = None,
+    topic: str = "",
 ) -> T:
     """The result of `body(*args)`, performed once: after its commit it is recalled and never entered again.
 
@@ -55,7 +56,8 @@ async def step(
     from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for the arguments
     where these do not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step when the run is
     cancelled. With a `cost`, what it may use up is reserved before it is entered: where that would exceed one of the
-    run's caps it is not, and fails (code `over_cap`). Raises StepFailed after the last attempt.
+    run's caps it is not, and fails (code `over_cap`). With a `topic` (words with dots between) the result is told on
+    the broker's events exchange, once it is committed. Raises StepFailed after the last attempt.
     """
     declared = options_of(body)
     asked = StepCall(
@@ -70,12 +72,22 @@ async def step(
         cost=cost,
         on_cancel=on_cancel,
         into=into if into is not None else result_type(body),
+        topic=checked_topic(topic),
     )
     execution = here("step").execution
     call = await execution.admission.admit(f"step {asked.name!r}", asked.name, "/", key)
     with execution.admission.active(call):
         value: T = await take_step(execution, call, asked)
         return value
+
+
+async def announce(topic: str, value: object) -> None:
+    """Tell `value` under `topic`, as a step with a topic would: once, however often the run is begun again."""
+
+    async def announce() -> object:
+        return value
+
+    await step(announce, effect=Effect.PURE, topic=topic, into=Any)
 
 
 async def sleep(seconds: float) -> None:

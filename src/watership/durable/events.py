@@ -56,6 +56,8 @@ class StepDone(Event, frozen=True, kw_only=True, tag="step_done"):
     drift: str = ""
     used: dict[str, int] = {}
     """What the step used up, by unit."""
+    topic: str = ""
+    """Under which the value is told to whoever listens to a broker; empty: it is the run's own affair."""
 
 
 class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):

@@ -10,12 +10,16 @@ nothing is counted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from watership.durable.ids import Key
 from watership.errors import ProgramError
 
 RESERVED = frozenset("/#@")
+
+TOPIC = re.compile(r"(?=.{1,100}$)[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
+"""Words with dots between, which brokers match by; a routing key has room for the agent's name behind it."""
 
 
 def step_name(name: str) -> str:
@@ -25,6 +29,16 @@ def step_name(name: str) -> str:
             f"A step cannot be named {name!r}.", fix="Pass name= with letters, digits, '_' or '-'."
         )
     return name
+
+
+def checked_topic(topic: str) -> str:
+    """`topic`, if a broker can carry it; empty is none. Raises ProgramError."""
+    if topic and not TOPIC.fullmatch(topic):
+        raise ProgramError(
+            f"A step cannot have the topic {topic!r}.",
+            fix="Write words of letters, digits, '_' and '-' with dots between, up to 100 characters.",
+        )
+    return topic
 
 
 def keyed(key: str) -> str:

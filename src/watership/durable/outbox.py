@@ -43,11 +43,27 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
 
 
+class Announced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The result of a step with a topic: the `seq`-th entry of its run's journal."""
+
+    topic: str
+    value: msgspec.Raw
+    run_id: RunId
+    program: str
+    tenant: str
+    deployment: DeploymentId
+    at: datetime
+    seq: int
+    conversation: str | None = None
+    parent: RunId | None = None
+
+
 class Letter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that one transaction has for the broker."""
 
     wakeups: tuple[Wakeup, ...] = ()
     moved: tuple[Moved, ...] = ()
+    announced: tuple[Announced, ...] = ()
 
 
 class Posted(msgspec.Struct, frozen=True, kw_only=True):

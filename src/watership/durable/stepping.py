@@ -59,6 +59,7 @@ class StepCall(msgspec.Struct, frozen=True, eq=False):
     cost: Cost | None
     on_cancel: Callable[[Any], Awaitable[object]] | None
     into: Any
+    topic: str = ""
 
     @property
     def policy(self) -> RetryPolicy:
@@ -272,6 +273,7 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
                 attempt=self.number,
                 drift=self.asked.drift_print(where),
                 used={} if self.asked.cost is None else dict(self.asked.cost.used(value)),
+                topic=self.asked.topic,
             )
         except Exception as error:  # noqa: BLE001 - a body may raise anything; the journal keeps what it was
             outcome = self._after(error)

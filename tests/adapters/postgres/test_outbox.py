@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+from msgspec.structs import replace
+
 from tests.contracts.world import GREEN, POOL, WORKER, ManualClock, World, done, raw, submission
 from watership.adapters.postgres import PostgresStore
-from watership.durable.ids import RunId
+from watership.durable.ids import Key, RunId
 from watership.durable.outbox import Wakeup
 from watership.durable.states import RunState
 from watership.durable.writes import Bury, Claimed, Finish
@@ -36,6 +38,34 @@ async def test_a_run_that_is_claimed_in_the_transaction_that_made_it_is_not_told
     written = await world.write(submission("a", deployment=GREEN), world.claiming())
     assert isinstance(written.outcomes[1], Claimed)
     assert written.posted == ()
+    await world.store.close()
+
+
+async def test_a_steps_result_is_told_once_where_the_step_has_a_topic(url: str) -> None:
+    world = await opened(url, ManualClock(), RunState.FAILED)
+    await world.submit("a")
+    (run,) = (claimed.run for claimed in await world.claim())
+    told = done("announce/0", {"round": 1})
+    write = world.appending(run, done("step/0"), replace(told, topic="brainstorm.round"))
+    (posted,) = (await world.write(write)).posted
+    (said,) = posted.letter.announced
+    assert (said.topic, said.value, said.run_id, said.seq) == (
+        "brainstorm.round",
+        raw({"round": 1}),
+        run.id,
+        2,
+    )
+    assert (await world.write(write)).posted == ()  # the answer was lost on the way, and it is asked again
+    stale = replace(run, epoch=run.epoch - 1)
+    assert (await world.write(world.appending(stale, replace(told, key=Key("b"), topic="t")))).posted == ()
+    await world.store.close()
+
+
+async def test_a_step_with_a_topic_is_not_told_of_where_nothing_is(url: str) -> None:
+    world = await opened(url, ManualClock())
+    await world.submit("a")
+    (run,) = (claimed.run for claimed in await world.claim())
+    assert (await world.write(world.appending(run, replace(done(), topic="t")))).posted == ()
     await world.store.close()
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from tests.adapters.rabbitmq.world import ended
+from tests.adapters.rabbitmq.world import GREEN, ended
 from watership import App
 from watership.adapters.rabbitmq.asyncapi import document
 from watership.adapters.rabbitmq.letters import messages
-from watership.durable.outbox import Letter, Posted
+from watership.adapters.rabbitmq.topology import EVENTS
+from watership.durable.ids import RunId
+from watership.durable.outbox import Announced, Letter, Posted
 
 
 class Place(msgspec.Struct):
@@ -69,6 +72,17 @@ def test_it_names_every_agent_and_its_input() -> None:
     assert set(whole["channels"]["inbox"]["messages"]) == {"to_planner", "to_greeter"}
     assert whole["channels"]["inbox"]["bindings"]["amqp"]["exchange"]["name"] == "watership.inbox"
     assert whole["components"]["schemas"]["planner.Place"]["required"] == ["town"]
+
+
+def test_an_announcement_has_no_field_that_the_document_does_not_name() -> None:
+    said = Announced(
+        topic="brainstorm.round", value=msgspec.Raw(b"{}"), run_id=RunId("r"), program="panel", tenant="acme",
+        deployment=GREEN, at=datetime(2026, 1, 1, tzinfo=UTC), seq=3, conversation="c", parent=RunId("p"),
+    )  # fmt: skip
+    (told,) = messages(Posted(number=1, letter=Letter(announced=(said,))))
+    assert (told.exchange, told.key, told.mandatory) == (EVENTS, "announced.brainstorm.round.panel", False)
+    named = made()["components"]["schemas"]["Announcement"]["properties"]
+    assert set(json.loads(told.body)["events"][0]) == set(named)
 
 
 def test_an_event_has_no_field_that_the_document_does_not_name() -> None:

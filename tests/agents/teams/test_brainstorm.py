@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.agents.teams.crew import echoes, failure_of, lead, says
+from tests.agents.teams.crew import echoes, failure_of, lead, leader, play, says, world_of
 from watership.agents.teams.answer import Unreadable
 from watership.agents.teams.brainstorm import Brainstorm, Thought, brainstorm, novel, scores_in
 from watership.agents.teams.worth import Worth, expected, gains_of, short_list, worth_another
 from watership.durable import Program
+from watership.durable.events import StepDone
 from watership.errors import BadInput
 
 scores = st.integers(0, 100).map(lambda percent: percent / 100)
@@ -122,6 +123,25 @@ def test_ideas_are_judged_and_the_short_list_becomes_a_proposal() -> None:
         ("nap", "bob", 0.1),
     ]
     assert found.synthesis == ["- run (0.70)", "- hop (0.50)"] and found.stopped == "rounds"
+
+
+def test_each_round_and_the_end_are_announced() -> None:
+    async def body() -> object:
+        return await brainstorm("Name?", ["ann"], ["cy"], "dee", worth=Worth(price=0.1, point=1.0), rounds=1)
+
+    async def main() -> list[tuple[str, object]]:
+        crew = thinks("ann", ["hop"]), CY, says("dee", "Hop")
+        async with world_of(leader(body), *crew) as world:
+            run_id = await world.submit("leader")
+            await world.end_of(run_id)
+            journal = await world.memory.journal(run_id, limit=1_000)
+            done = [entry.event for entry in journal if isinstance(entry.event, StepDone)]
+            return [(each.topic, msgspec.json.decode(each.value)) for each in done if each.topic]
+
+    idea = {"text": "hop", "by": "ann", "round": 1, "score": 0.5}
+    (first, judged), (last, held) = play(main)
+    assert (first, judged) == ("brainstorm.round", {"round": 1, "ideas": [idea]})
+    assert last == "brainstorm.ended" and isinstance(held, dict) and held["synthesis"] == "Hop"
 
 
 def test_it_goes_on_while_a_round_is_worth_its_price() -> None:

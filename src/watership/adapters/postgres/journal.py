@@ -6,7 +6,7 @@ from watership.adapters.ledger.columns import Row, micros, signal_of
 from watership.adapters.postgres.needs import EntryNeed, HistoryNeed, NotLoaded, SignalNeed
 from watership.adapters.postgres.runs import RunSheet
 from watership.adapters.postgres.undo import Undo
-from watership.durable.events import AnyEvent, Entry, dump, load
+from watership.durable.events import AnyEvent, Entry, StepDone, dump, load
 from watership.durable.ids import EntryId, RunId, SignalId
 from watership.durable.run import Signal
 
@@ -24,6 +24,8 @@ class JournalSheet:
         self.sure = sure
         self.entries: list[Row] = []
         self.signal_rows: list[Row] = []
+        self.announced: list[tuple[Entry, StepDone]] = []
+        """Of the whole transaction, whatever was flushed meanwhile."""
         self.appends: dict[tuple[RunId, EntryId], bool] = {}
         """Writes that are known, or are not; those made here are in `new_appends` too."""
         self.new_appends: dict[tuple[RunId, EntryId], None] = {}
@@ -36,6 +38,8 @@ class JournalSheet:
         version, body = dump(entry.event)
         row = (entry.run_id, entry.seq, entry.epoch, micros(entry.at), version, body)
         self._undo.append(self.entries, row)
+        if isinstance(entry.event, StepDone) and entry.event.topic:
+            self._undo.append(self.announced, (entry, entry.event))
 
     def events(self, run_id: RunId) -> tuple[AnyEvent, ...]:
         self._check(run_id)

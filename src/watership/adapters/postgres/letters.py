@@ -11,8 +11,9 @@ from watership.adapters.ledger import Transaction
 from watership.adapters.ledger.claim import is_due
 from watership.adapters.ledger.columns import Row, micros
 from watership.adapters.postgres.sheet import Sheet
+from watership.durable.events import Entry, StepDone
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.outbox import Letter, Moved, Wakeup
+from watership.durable.outbox import Announced, Letter, Moved, Wakeup
 from watership.durable.run import Run
 from watership.durable.states import RunState
 
@@ -20,7 +21,10 @@ from watership.durable.states import RunState
 def letter_of(sheet: Sheet, tx: Transaction, tell: frozenset[RunState]) -> Letter | None:
     """What there is to tell, before the last flush; None for nothing."""
     wakeups, moved = _wakeups(sheet, tx), _moved(sheet, tell)
-    return Letter(wakeups=wakeups, moved=moved) if wakeups or moved else None
+    announced = _announced(sheet) if tell else ()
+    if not (wakeups or moved or announced):
+        return None
+    return Letter(wakeups=wakeups, moved=moved, announced=announced)
 
 
 def letter_row(letter: Letter, now: datetime) -> Row:
@@ -47,6 +51,25 @@ def _moved(sheet: Sheet, tell: frozenset[RunState]) -> tuple[Moved, ...]:
         _told(run)
         for run in moved
         if run.state in tell or (run.ended and run.reply_to and run.successor is None)
+    )
+
+
+def _announced(sheet: Sheet) -> tuple[Announced, ...]:
+    return tuple(_announcement(sheet.now[entry.run_id], entry, done) for entry, done in sheet.announced)
+
+
+def _announcement(run: Run, entry: Entry, done: StepDone) -> Announced:
+    return Announced(
+        topic=done.topic,
+        value=done.value,
+        run_id=run.id,
+        program=run.program,
+        tenant=run.tenant,
+        deployment=run.deployment,
+        at=entry.at,
+        seq=entry.seq,
+        conversation=run.conversation,
+        parent=run.parent,
     )
 
 

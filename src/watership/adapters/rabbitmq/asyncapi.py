@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from watership.adapters.rabbitmq.dead import REASON
-from watership.adapters.rabbitmq.letters import JSON, EventBody, Kind, Refusal, Reply
+from watership.adapters.rabbitmq.letters import JSON, AnnouncementBody, EventBody, Kind, Refusal, Reply
 from watership.adapters.rabbitmq.request import CONVERSATION
 from watership.adapters.rabbitmq.topology import EVENTS, EXCHANGES, INBOX
 from watership.agents.messages import Card
@@ -20,10 +20,17 @@ BINDING_VERSION: Final = "0.3.0"
 
 def document(cards: Sequence[Card], *, title: str, version: str) -> dict[str, Any]:
     """The whole document, for the agents of one application."""
-    kinds = (Reply, Refusal, EventBody)
-    (reply, refusal, event), schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
+    kinds = (Reply, Refusal, EventBody, AnnouncementBody)
+    (reply, refusal, event, announcement), schemas = msgspec.json.schema_components(
+        kinds, ref_template=REFERENCE
+    )
     messages = {f"to_{card.name}": _request(card, schemas) for card in cards}
     messages["event"] = {"name": Kind.EVENT.value, "contentType": JSON, "payload": event}
+    messages["announcement"] = {
+        "name": Kind.ANNOUNCEMENT.value,
+        "contentType": JSON,
+        "payload": announcement,
+    }
     messages["reply"] = {
         "name": Kind.REPLY.value,
         "contentType": JSON,
@@ -59,6 +66,16 @@ def _channels(agents: Sequence[str]) -> dict[str, Any]:
             "messages": {"event": _ref("messages", "event")},
             "bindings": _exchange(EVENTS),
         },
+        "announcements": {
+            "address": "announced.{topic}.{program}",
+            "description": "What programs announce, such as the rounds of a brainstorm. Bind a queue of your own.",
+            "parameters": {
+                "topic": {"description": "Words with dots between."},
+                "program": {"description": "The agent."},
+            },
+            "messages": {"announcement": _ref("messages", "announcement")},
+            "bindings": _exchange(EVENTS),
+        },
         "replies": {
             "address": None,
             "description": "The queue that a message names in reply_to.",
@@ -82,6 +99,11 @@ def _operations(agents: Sequence[str]) -> dict[str, Any]:
             "action": "send",
             "channel": {"$ref": "#/channels/events"},
             "summary": "Tell whoever listens that a run has moved on.",
+        },
+        "announce": {
+            "action": "send",
+            "channel": {"$ref": "#/channels/announcements"},
+            "summary": "Tell whoever listens what a program announced.",
         },
     }
 

@@ -12,7 +12,7 @@ import msgspec
 from watership.adapters.rabbitmq.topology import EVENTS, NAME_BYTES, WAKEUPS, wakeup_queue
 from watership.durable.events import Failure
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.outbox import Moved, Posted, Wakeup
+from watership.durable.outbox import Announced, Moved, Posted, Wakeup
 from watership.durable.states import RunState
 from watership.errors import BadInput
 
@@ -34,6 +34,7 @@ class Kind(StrEnum):
 
     WAKEUP = "watership.wakeup"
     EVENT = "watership.event"
+    ANNOUNCEMENT = "watership.announcement"
     REPLY = "watership.reply"
 
 
@@ -50,7 +51,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def mandatory(self) -> bool:
         """Whether somebody is to get it: an event may go to nobody."""
-        return self.kind is not Kind.EVENT
+        return self.exchange != EVENTS
 
 
 class WakeupBody(msgspec.Struct, frozen=True):
@@ -95,14 +96,35 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
 
 
+class Announcement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A program told `value` under `topic`, by the `seq`-th entry of its run's journal."""
+
+    run_id: RunId
+    program: str
+    tenant: str
+    deployment: DeploymentId
+    topic: str
+    value: msgspec.Raw
+    at: datetime
+    seq: int
+    conversation: str | None = None
+    parent: RunId | None = None
+
+
 class EventBody(msgspec.Struct, frozen=True):
     """Events of one routing key that came about in one transaction. A consumer tells repeats by run and `seq`."""
 
     events: tuple[Event, ...]
 
 
+class AnnouncementBody(msgspec.Struct, frozen=True):
+    """Announcements of one routing key that came about in one transaction; told apart as events are."""
+
+    events: tuple[Announcement, ...]
+
+
 class _Written(msgspec.Struct, frozen=True):
-    """An EventBody of events that are encoded already, for their size was asked."""
+    """An EventBody, or an AnnouncementBody, of events that are encoded already, for their size was asked."""
 
     events: tuple[msgspec.Raw, ...]
 
@@ -133,7 +155,8 @@ def messages(posted: Posted) -> list[Message]:
     return [
         *(one for wakeup in letter.wakeups for one in _wakeups(posted.number, wakeup)),
         *(_reply(moved) for moved in letter.moved if moved.reply_to),
-        *_events(posted.number, letter.moved),
+        *_events(posted.number, Kind.EVENT, _moves(letter.moved)),
+        *_events(posted.number, Kind.ANNOUNCEMENT, _announcements(letter.announced)),
     ]
 
 
@@ -156,17 +179,27 @@ def _wakeups(number: int, wakeup: Wakeup) -> Iterator[Message]:
         )
 
 
-def _events(number: int, moved: Iterable[Moved]) -> Iterator[Message]:
+def _moves(moved: Iterable[Moved]) -> Iterator[tuple[str, Event]]:
+    for each in moved:
+        yield f"run.{each.state}.{each.program}", _event(each)
+
+
+def _announcements(announced: Iterable[Announced]) -> Iterator[tuple[str, Announcement]]:
+    for each in announced:
+        yield f"announced.{each.topic}.{each.program}", _announcement(each)
+
+
+def _events(number: int, kind: Kind, told: Iterable[tuple[str, Event | Announcement]]) -> Iterator[Message]:
     """Those of one routing key share messages: a message each would cost the broker more than the run did."""
     keys: dict[str, list[bytes]] = {}
-    for each in moved:
-        key = f"run.{each.state}.{each.program}".encode()[:NAME_BYTES].decode(errors="ignore")
-        keys.setdefault(key, []).append(_encode(_event(each)))
+    for name, event in told:
+        key = name.encode()[:NAME_BYTES].decode(errors="ignore")
+        keys.setdefault(key, []).append(_encode(event))
     for key, events in keys.items():
         start = 0
         for part in _parts(events):
             yield Message(
-                kind=Kind.EVENT,
+                kind=kind,
                 exchange=EVENTS,
                 key=key,
                 body=_encode(_Written(tuple(part))),
@@ -203,6 +236,21 @@ def _event(moved: Moved) -> Event:
         parent=moved.parent,
         result=moved.result if moved.state is RunState.SUCCEEDED else msgspec.UNSET,
         failure=moved.failure,
+    )
+
+
+def _announcement(announced: Announced) -> Announcement:
+    return Announcement(
+        run_id=announced.run_id,
+        program=announced.program,
+        tenant=announced.tenant,
+        deployment=announced.deployment,
+        topic=announced.topic,
+        value=announced.value,
+        at=announced.at,
+        seq=announced.seq,
+        conversation=announced.conversation,
+        parent=announced.parent,
     )
 
 

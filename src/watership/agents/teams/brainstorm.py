@@ -13,6 +13,7 @@ from watership.agents.teams.ballot import Refused
 from watership.agents.teams.fan_out import AtLeast, fan_out
 from watership.agents.teams.member import Member, Members, members_of, need
 from watership.agents.teams.worth import Worth, worth_another
+from watership.durable import announce
 from watership.errors import BadInput, ProgramError
 
 T = TypeVar("T")
@@ -96,7 +97,9 @@ async def brainstorm(
             f"{topic}\n\nThe best ideas, with their scores:\n{listed(shown)}\n\nMake one proposal of them."
         )
         synthesis = await need("synthesizer", synthesizer, asked, seconds)
-    return Brainstorm(best, table.rounds, stopped, synthesis, tuple(table.refused))
+    held = Brainstorm(best, table.rounds, stopped, synthesis, tuple(table.refused))
+    await announce("brainstorm.ended", held)
+    return held
 
 
 async def _hold(table: _Table, worth: Worth, rounds: int) -> Stopped:
@@ -125,8 +128,9 @@ class _Table:
         """Whether it brought a new idea."""
         self.rounds += 1
         new = await self._think()
-        if new:
-            self.ideas += await self._criticize(new)
+        judged = await self._criticize(new) if new else []
+        self.ideas += judged
+        await announce("brainstorm.round", {"round": self.rounds, "ideas": judged})
         return bool(new)
 
     async def _think(self) -> list[Thought]:
