@@ -115,6 +115,43 @@ def test_a_program_that_only_goes_on_otherwise_fits() -> None:
     assert replayed(original, other, until=1800)[0].verdict == "fits"
 
 
+def test_a_program_that_does_not_wait_for_what_the_run_waits_for_diverges() -> None:
+    async def waits() -> object:
+        await step(find, "a")
+        return await signal("word", key="w")
+
+    async def for_another() -> object:
+        await step(find, "a")
+        return await signal("deed", key="w")
+
+    async def no_more() -> object:
+        return await step(find, "a")
+
+    async def after_another_step() -> object:
+        await step(find, "a")
+        await step(find, "b")
+        return await signal("word", key="w")
+
+    assert replayed(waits, waits, until=1)[0].verdict == "fits"
+    for other in (for_another, no_more):
+        told, run = replayed(waits, other, until=1)
+        assert run.state is RunState.WAITING
+        assert told.verdict == "diverges" and "'word'" in told.why
+    # What comes after a step that was never made, no replay knows.
+    assert replayed(waits, after_another_step, until=1)[0].verdict == "fits"
+
+
+def test_a_program_that_does_not_wait_for_the_runs_child_diverges() -> None:
+    async def waits() -> object:
+        return await gather(step(find, "a"), child("leaf"), signal("word"))
+
+    async def no_child() -> object:
+        return await gather(step(find, "a"), step(find, "a"), signal("word"))
+
+    assert replayed(waits, waits, until=3)[0].verdict == "fits"
+    assert replayed(waits, no_child, until=3)[0].verdict == "diverges"
+
+
 def test_another_argument_diverges_with_the_key() -> None:
     async def other() -> object:
         return await step(find, "z")

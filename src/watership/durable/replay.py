@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from watership.durable.clock import Clock
 from watership.durable.committer import Asker
 from watership.durable.events import AnyEvent, Drifted, Enough, Failure, Finished, Won
-from watership.durable.execution import Execution
+from watership.durable.execution import Ending, Execution
 from watership.durable.ids import Key, RunId, seeded_ids
 from watership.durable.lease import Lease
 from watership.durable.ports import Runs
 from watership.durable.program import Program
+from watership.durable.run import Waiting
+from watership.durable.states import RunState
 from watership.durable.writes import Append, ClaimedRun, Done, Finish, Outcome, Stop, Write
 
 REPLAY_SECONDS: Final = 30.0
@@ -74,6 +76,13 @@ class _Walk(Execution):
             new_id=seeded_ids(0),
             observer=recorder,
         )
+        self._stood: tuple[Waiting, ...] = ()
+        self._asked_for_more = False
+        """Whether it stood before a call that a replay does not make: what it waits for after that, nobody knows."""
+
+    async def _move(self) -> Ending | None:
+        self._stood, self._asked_for_more = self.waits.infos(), self.waits.halted > 0
+        return await super()._move()
 
     def settle_seconds(self) -> float:
         return super().settle_seconds() if self.left_out() is None else PATIENCE_SECONDS
@@ -87,6 +96,20 @@ class _Walk(Execution):
                 event.key
                 for event in self._recorded
                 if event.key and event.key not in asked and event.key not in dropped
+            ),
+            None,
+        )
+
+    def not_awaited(self) -> Waiting | None:
+        """The first signal, or child, that the run is parked on and the program does not wait for where it stands."""
+        if self._asked_for_more or self.run_row.state not in (RunState.WAITING, RunState.IN_DOUBT):
+            return None
+        stood = {(wait.kind, wait.key, wait.name) for wait in self._stood}
+        return next(
+            (
+                wait
+                for wait in self.run_row.waits
+                if wait.kind in ("signal", "child") and (wait.kind, wait.key, wait.name) not in stood
             ),
             None,
         )
@@ -117,6 +140,9 @@ def _judged(walk: _Walk) -> Replayed:
             return replace(told, verdict="diverges", why=failure.message)
         case _ if left_out is not None:
             why = f"The journal holds {left_out!r}, and the program does not ask for it."
+            return replace(told, verdict="diverges", why=why)
+        case _ if (wait := walk.not_awaited()) is not None:
+            why = f"The run waits at {wait.key!r} for {wait.name!r}, and the program does not."
             return replace(told, verdict="diverges", why=why)
         case Finish(result=result, failure=failure):
             return replace(told, result=result, failure=failure)

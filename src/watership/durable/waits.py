@@ -34,6 +34,8 @@ class Waits:
         """Counts every change: equal before and after means that nothing happened in between."""
         self.hosting = 0
         """Branches that only wait for keyed calls of other tasks."""
+        self.halted = 0
+        """Calls that may not go on."""
         self._changed = changed
         self._waits: dict[Key, Wait] = {}
         self._joins: dict[Key, asyncio.Future[Any]] = {}
@@ -92,10 +94,12 @@ class Waits:
 
     async def halt(self) -> NoReturn:
         """Never return: the call may not go on, and waits do not raise."""
+        self.halted += 1
         self.count(-1)
         try:
             await asyncio.get_running_loop().create_future()
         finally:
+            self.halted -= 1
             self.count(+1)
         raise AssertionError("a halted call cannot go on")
 
