@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from watership.agents.budget import Budget as Budget
     from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
+    from watership.agents.memory import Memory as Memory
+    from watership.agents.memory import PastMessage as PastMessage
+    from watership.agents.memory import Summary as Summary
+    from watership.agents.memory import Window as Window
+    from watership.agents.memory import history as history
     from watership.agents.people.approval import ApprovalRule as ApprovalRule
     from watership.agents.people.approval import approve as approve
     from watership.agents.people.ask import ask as ask
@@ -89,6 +94,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "watership.agents.agent": ("AgentCard",),
     "watership.agents.app": ("App",),
+    "watership.agents.memory": ("Memory", "PastMessage", "Summary", "Window", "history"),
     "watership.agents.people.approval": ("ApprovalRule", "approve"),
     "watership.agents.people.ask": ("ask",),
     "watership.agents.people.escalation": ("Escalation", "Unanswered"),

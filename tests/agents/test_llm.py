@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.agents.stage import Stage, on_stage
 from watership.agents.app import App
 from watership.agents.llm import Agent, use_engine
+from watership.agents.spoken import Line
 from watership.durable.events import Failure
 from watership.errors import ProgramError
 
@@ -18,7 +20,9 @@ class Parrot:
 
     def prepare(self, agent: Agent) -> None: ...
 
-    async def run(self, agent: Agent, prompt: str) -> Any:
+    async def run(
+        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
+    ) -> Any:
         return f"{agent.name}: {prompt}"
 
     def plain(self, output: Any) -> object:

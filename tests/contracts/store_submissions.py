@@ -6,11 +6,11 @@ import pytest
 
 from tests.contracts.world import BLUE, GREEN, POOL, World, raw, submission
 from watership.adapters.ledger import bounds
-from watership.durable.events import Failure
-from watership.durable.ids import RunId
+from watership.durable.events import Failure, SignalTaken
+from watership.durable.ids import Key, RunId, SignalId
 from watership.durable.run import Run
 from watership.durable.states import RunState
-from watership.durable.writes import INJECTED, Cancel, Dedup, Refused, Stop, Submit, Submitted
+from watership.durable.writes import INJECTED, Cancel, Dedup, Finish, Refused, Stop, Submit, Submitted
 from watership.errors import BadInput
 from watership.fleet.intake import place
 
@@ -198,7 +198,10 @@ class SubmissionSuite:
         a = await world.running("a", conversation="c")
         write = submission("b", deployment=GREEN, conversation="c", when_busy="inject", dedup=KEY)
         await world.write(write)
-        await world.finish(a)
+        taken = SignalTaken(key=Key("s"), name=INJECTED, signal_id=SignalId("b"), number=1, value=raw(1))
+        await world.write(
+            world.appending(a, taken, then=Finish(state=RunState.SUCCEEDED, result=raw("done")))
+        )
         by_id = await world.outcome(write)
         by_key = await world.submit("b2", conversation="c", when_busy="inject", dedup=KEY)
         assert by_id == Submitted(
@@ -206,6 +209,22 @@ class SubmissionSuite:
         )
         assert by_key == by_id
         assert len(await world.inbox("a")) == 1
+
+    async def test_an_injected_message_that_was_not_taken_gets_a_run_when_its_taker_ends(
+        self, world: World
+    ) -> None:
+        a = await world.running("a", conversation="c")
+        for name in ("b", "d"):
+            await world.submit(name, conversation="c", when_busy="inject")
+        taken = SignalTaken(key=Key("s"), name=INJECTED, signal_id=SignalId("d"), number=2, value=raw(1))
+        end = Finish(state=RunState.SUCCEEDED, result=raw("done"))
+        written = await world.write(world.appending(a, taken, then=end))
+        b = await world.store.get(RunId("b"))
+        assert b is not None and await world.store.get(RunId("d")) is None
+        assert (b.state, b.input, b.conversation, b.program) == (RunState.READY, raw({"for": "b"}), "c", "p")
+        assert written.woken
+        again = await world.outcome(submission("b", deployment=GREEN, conversation="c", when_busy="inject"))
+        assert again == Submitted(run_id=RunId("b"), deployment=GREEN, state=RunState.READY, existing=True)
 
     async def test_where_nobody_is_active_an_injected_message_starts_a_run(self, world: World) -> None:
         assert await world.submit("b", conversation="c", when_busy="inject") == Submitted(

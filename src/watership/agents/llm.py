@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Protocol
 
 from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call, program_of
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
+from watership.agents.memory import WINDOW, Remembering, Summary, remember
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
 from watership.agents.price import Price
 from watership.agents.signature import Signature
+from watership.agents.spoken import Line, heard, lines_of, text_of, told
 from watership.agents.tool import Tool, tool_from, tool_of
 from watership.durable import InDoubt, RetryPolicy
 from watership.durable.branch import here
+from watership.durable.codec import encode
 from watership.durable.counters import Cost
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
 from watership.durable.writes import WhenBusy
@@ -39,8 +42,13 @@ class Engine(Protocol):
     def prepare(self, agent: Agent) -> None:
         """Build what running the agent needs. Raises what is wrong with its model or its types."""
 
-    async def run(self, agent: Agent, prompt: str) -> Any:
-        """The agent's output. Called inside a run, from a branch's own task."""
+    async def run(
+        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
+    ) -> Any:
+        """The agent's output. Called inside a run, from a branch's own task.
+
+        `before`: what was said before the prompt. `hears`: whether it takes in messages that come meanwhile.
+        """
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""
@@ -72,6 +80,7 @@ class Agent:
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
     `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
     names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
+    `memory`: what it knows of a conversation when the next message comes; None is nothing.
     """
 
     name: str
@@ -91,6 +100,7 @@ class Agent:
     priority: int = DEFAULT_PRIORITY
     in_doubt: InDoubt = "ask"
     approvals: Mapping[str, Needs] = field(default_factory=dict)
+    memory: Remembering | None = WINDOW
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
 
@@ -150,8 +160,41 @@ class Agent:
         return Allowance(agent=self.name, per_run=self.budget, per_day=self.daily)
 
     async def answer(self, prompt: str) -> object:
-        """The agent's answer as data that a journal holds."""
-        return self._plain(await self(prompt))
+        """The agent's answer as data that a journal holds: to the prompt, and to what came while it was at work."""
+        inside_a_run(self.name)
+        in_conversation = here(self.name).execution.run_row.conversation is not None
+        hears = in_conversation and self.conversation == "inject"
+        before = await self._remembered() if in_conversation and self.memory is not None else ()
+        place = 0
+        while True:
+            output = self._plain(await self._engine().run(self, prompt, before=before, hears=hears))
+            more = await heard(f"{self.name}/{place}") if hears else ()
+            if not more:
+                return output
+            before = (*before, Line("person", prompt), Line("agent", text_of(encode(output, "an answer"))))
+            prompt, place = "\n\n".join(more), place + 1
+
+    async def _remembered(self) -> Sequence[Line]:
+        assert self.memory is not None
+        return lines_of(await remember(self.memory, told, self._summarize))
+
+    async def _summarize(self, said: str) -> str:
+        """A summary by the agent's own model, or by that of its memory, under the agent's budget."""
+        assert isinstance(self.memory, Summary)
+        writer = replace(
+            self,
+            name=f"{self.name}-memory",
+            model=self.model if self.memory.model is None else self.memory.model,
+            price=self.price if self.memory.model is None else None,
+            instructions="",
+            tools=(),
+            approvals={},
+            output=str,
+            budget=NOTHING_SAID,
+            daily=NOTHING_SAID,
+            memory=None,
+        )
+        return str(await writer(said))
 
     def _parts(self) -> Mapping[str, object]:
         """What it is made of. Each of its tools is a part; which engine runs it, its process decides."""

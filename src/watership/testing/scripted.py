@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from watership.agents.spoken import REMEMBERED
 from watership.errors import WatershipError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Script:
     async def _respond(self, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
         if self.seconds:
             await asyncio.sleep(self.seconds)
-        number = sum(message.kind == "response" for message in messages)
+        number = sum(message.kind == "response" and not _remembered(message) for message in messages)
         return _response(self._given(number, messages), number, info)
 
     def _given(self, number: int, messages: Sequence[ModelMessage]) -> Given:
@@ -107,3 +108,7 @@ def _response(given: Given, number: int, info: AgentInfo) -> ModelResponse:
 
 echo = scripted([prompt])
 """Says what it was asked: `model="echo"`."""
+
+
+def _remembered(message: ModelMessage) -> bool:
+    return REMEMBERED in (message.metadata or {})

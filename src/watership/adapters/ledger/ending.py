@@ -1,6 +1,7 @@
 """A run ends: its last entry, its result to its parent, its place in the conversation to the next.
 
-A cancelled one asks the children that it leaves behind to end as well.
+A message that was handed to it and not taken becomes a run of its own: nothing that was accepted is lost. A cancelled
+one asks the children that it leaves behind to end as well.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from msgspec.structs import replace
 
 from watership.adapters.ledger.change import Transaction, journal, to_ready
 from watership.adapters.ledger.inbox import put_signal
-from watership.durable.events import Failure, Finished
+from watership.adapters.ledger.submit import start
+from watership.durable.events import Failure, Finished, SignalTaken
 from watership.durable.ids import Key, RunId, SignalId, child_id
 from watership.durable.run import ChildResult, Run, child_signal
 from watership.durable.states import RunState, move
+from watership.durable.writes import INJECTED, Submit
 
 _NULL = msgspec.Raw(b"null")
 
@@ -48,6 +51,7 @@ def end(
             ask_to_end(tx, child)
     if successor is None:
         _tell_parent(tx, run)
+    _start_unheard(tx, run)
     _promote(tx, run)
 
 
@@ -79,6 +83,29 @@ def _tell_parent(tx: Transaction, run: Run) -> None:
     name = child_signal(child_id(parent.id, run.parent_key) if run.parent_key is not None else run.id)
     # Not through the codec: it was bounded as the child's result, and must arrive whatever the wrapping adds.
     put_signal(tx, parent, signal_id, name, msgspec.Raw(msgspec.json.encode(outcome)))
+
+
+def _start_unheard(tx: Transaction, run: Run) -> None:
+    """A message that was handed to the run, and that it did not take, was accepted: it gets a run of its own."""
+    if run.conversation is None or not run.inbox:
+        return
+    messages = [signal for signal in tx.rows.signals(run.id) if signal.name == INJECTED]
+    taken = {event.signal_id for event in tx.rows.events(run.id) if isinstance(event, SignalTaken)}
+    for each in messages:
+        submission = RunId(each.id)
+        if each.id in taken or tx.rows.injected(submission) != run.id or tx.rows.run(submission) is not None:
+            continue
+        write = Submit(
+            run_id=submission,
+            program=run.program,
+            input=each.value,
+            tenant=run.tenant,
+            principal=run.principal,
+            pool=run.pool,
+            priority=run.priority,
+            conversation=run.conversation,
+        )
+        start(tx, write, run.deployment, RunState.QUEUED)
 
 
 def _promote(tx: Transaction, run: Run) -> None:

@@ -123,7 +123,9 @@ def _earlier(tx: Transaction, write: Submit) -> Outcome | None:
 
 def _standing(tx: Transaction, submission: RunId) -> Submitted | None:
     taker = tx.rows.injected(submission)
-    run = tx.rows.run(taker or submission)
+    # A message that its taker ended without has a run of its own.
+    own = tx.rows.run(submission)
+    run = own if own is not None or taker is None else tx.rows.run(taker)
     if run is None:
         return None
     return Submitted(
@@ -131,7 +133,7 @@ def _standing(tx: Transaction, submission: RunId) -> Submitted | None:
         deployment=run.deployment,
         state=run.state,
         existing=True,
-        injected=taker is not None,
+        injected=own is None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache, partial
 from pkgutil import resolve_name
 from typing import Any, cast
@@ -11,16 +11,18 @@ from typing import Any, cast
 import msgspec
 import pydantic_ai
 from pydantic_ai import FunctionToolset, ModelRetry, RunContext, StructuredDict, UsageLimits
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_jsonable_python
+from pydantic_graph import End
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
+from watership.agents.spoken import REMEMBERED, Line, heard
 from watership.agents.tool import Tool
 from watership.durable import Unbranched, branch, hosting
 from watership.durable.branch import here
@@ -48,22 +50,44 @@ class PydanticEngine:
         """Build the agent. Raises what Pydantic AI says of its model: a missing package, a missing key."""
         self._build(agent)
 
-    async def run(self, agent: Agent, prompt: str) -> Any:
+    async def run(
+        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
+    ) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
         built = self._build(agent)
         async with branch(_place(agent.name)), hosting():
             # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
             # whether the library runs its graph in further tasks or not.
-            return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
+            loop = _drive(built, prompt, agent.turns, before, hears)
+            return await asyncio.create_task(loop, name=f"loop of {agent.name}")
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""
         return plain(output)
 
 
-async def _drive(built: pydantic_ai.Agent[Turns, Any], prompt: str, turns: int) -> Any:
-    ended = await built.run(prompt, deps=Turns(), usage_limits=UsageLimits(request_limit=turns))
-    return ended.output
+async def _drive(
+    built: pydantic_ai.Agent[Turns, Any], prompt: str, turns: int, before: Sequence[Line], hears: bool
+) -> Any:
+    """Go through the library's loop node by node; what people say meanwhile comes into the next request."""
+    history = [_message(each) for each in before]
+    limits = UsageLimits(request_limit=turns)
+    async with built.iter(prompt, message_history=history, deps=Turns(), usage_limits=limits) as going:
+        node, turn = going.next_node, 0
+        while not isinstance(node, End):
+            if hears and built.is_model_request_node(node) and turn:
+                node.request.parts = [*node.request.parts, *map(UserPromptPart, await heard(str(turn)))]
+            turn += built.is_model_request_node(node)
+            node = await going.next(node)
+    assert going.result is not None
+    return going.result.output
+
+
+def _message(line: Line) -> ModelMessage:
+    """What was said before this run began; a script does not count it among its own turns."""
+    if line.who == "person":
+        return ModelRequest(parts=[UserPromptPart(line.text)], metadata={REMEMBERED: True})
+    return ModelResponse(parts=[TextPart(line.text)], metadata={REMEMBERED: True})
 
 
 def _place(name: str) -> str:

@@ -1,0 +1,237 @@
+"""A memory is what an agent knows of a conversation when the next message comes: the last ones, and perhaps a summary.
+
+It is read from the ended runs of the conversation, whose inputs and results the store holds, in a step of the run that
+needs it. What a summary cost is not paid again: the run that wrote it keeps the outcome in its journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from watership.durable import Effect, step
+from watership.durable.branch import here
+from watership.durable.events import StepDone
+from watership.durable.ids import RunId
+from watership.durable.ports import RunFilter, Runs
+from watership.durable.run import Run
+from watership.durable.states import RunState
+from watership.durable.writes import INJECTED
+from watership.errors import BadInput
+
+MESSAGES_MOST: Final = 200
+"""Past messages that are ever looked at; a window, or what a summary has not taken in yet, is shorter."""
+
+BYTES: Final = 32_000
+"""Of a window's texts together: some ten pages, and no more tokens than that, for none is shorter than a byte."""
+
+PAGE: Final = 50
+"""Runs that are read together."""
+
+FIRST_ENTRIES: Final = 10
+"""Entries of a run's journal among which its memory stands: it is read before anything else is done."""
+
+STEP: Final = "memory"
+
+NOTHING: Final = msgspec.Raw(b"null")
+
+SUMMARY: Final = """\
+Summarize this conversation for yourself, so that you can go on with it: what was asked, answered, decided and
+promised, and every name and number that may matter. Answer with the summary alone."""
+
+
+def _check(name: str, value: int, most: int | None = None) -> None:
+    if value < 1 or (most is not None and value > most):
+        bound = "" if most is None else f" and at most {most}"
+        raise BadInput(f"{value} {name} cannot be remembered.", fix=f"Give at least 1{bound}.")
+
+
+class PastMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message of the conversation that was dealt with. Where it was not answered `failure` says why, and `result` is
+    null."""
+
+    run_id: RunId
+    input: msgspec.Raw
+    injected: tuple[msgspec.Raw, ...] = ()
+    """Messages that came while this one was dealt with, and were handed to its run."""
+    result: msgspec.Raw = NOTHING
+    failure: str = ""
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`summary` stands for all that was said before `messages`, which are in the order in which they came."""
+
+    messages: tuple[PastMessage, ...] = ()
+    summary: str = ""
+
+    @property
+    def size(self) -> int:
+        """Of its texts, in bytes."""
+        return len(self.summary.encode()) + sum(_size(each) for each in self.messages)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Remember the last `messages` with their answers, as many of them as have `bytes` together."""
+
+    messages: int = 20
+    bytes: int = BYTES
+
+    def __post_init__(self) -> None:
+        _check("messages", self.messages, MESSAGES_MOST)
+        _check("bytes", self.bytes)
+
+    def cut(self, memory: Memory) -> Memory:
+        """What the window shows of it."""
+        kept: list[PastMessage] = []
+        size = 0
+        for each in reversed(memory.messages[-self.messages :]):
+            size += _size(each)
+            if size > self.bytes:
+                break
+            kept.append(each)
+        return Memory(messages=tuple(reversed(kept)), summary=memory.summary)
+
+
+WINDOW: Final = Window()
+"""What an agent remembers that says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Remember everything: once there are more than `after` messages, or more than `bytes`, all but the last `keep`
+    become a summary, which the agent's own model writes, or `model`. It is a model call like any other."""
+
+    after: int = 20
+    keep: int = 4
+    bytes: int = BYTES
+    model: object = None
+
+    def __post_init__(self) -> None:
+        _check("after", self.after, MESSAGES_MOST)
+        _check("bytes", self.bytes)
+        if not 0 <= self.keep < self.after:
+            raise BadInput(
+                f"A summary after {self.after} messages cannot keep {self.keep}.", fix="Keep fewer of them."
+            )
+
+    def is_due(self, memory: Memory) -> bool:
+        """Whether it has become too much."""
+        return len(memory.messages) > self.after or (
+            memory.size > self.bytes and len(memory.messages) > self.keep
+        )
+
+    def split(self, memory: Memory) -> tuple[Memory, tuple[PastMessage, ...]]:
+        """What is to be summarized, and what is kept as it was said."""
+        kept = memory.messages[len(memory.messages) - self.keep :]
+        old = memory.messages[: len(memory.messages) - self.keep]
+        return Memory(messages=old, summary=memory.summary), kept
+
+
+Remembering = Window | Summary
+Summarize = Callable[[str], Awaitable[str]]
+"""Has a model write a summary, as part of the run; it is given what to summarize."""
+
+
+async def history(messages: int = 20) -> tuple[PastMessage, ...]:
+    """The last messages of this run's conversation that were dealt with, and their answers, oldest first.
+
+    A step: a replay sees the same. Of this agent and tenant alone; none where the run has no conversation.
+    """
+    _check("messages", messages, MESSAGES_MOST)
+    execution = here("history").execution
+
+    async def history() -> tuple[PastMessage, ...]:
+        return await read_history(execution.runs, execution.run_row, messages)
+
+    return await step(history, effect=Effect.PURE)
+
+
+async def remember(how: Remembering, told: Callable[[Memory], str], summarize: Summarize) -> Memory:
+    """What is known when a run of an agent begins. `told` is the memory as a text for who summarizes it."""
+    execution = here("memory").execution
+
+    async def read() -> Memory:
+        if isinstance(how, Window):
+            found = await read_history(execution.runs, execution.run_row, how.messages)
+            return how.cut(Memory(messages=found))
+        return await read_memory(execution.runs, execution.run_row)
+
+    memory = await step(read, name=STEP, effect=Effect.PURE, into=Memory)
+    if isinstance(how, Window) or not how.is_due(memory):
+        return memory
+    old, kept = how.split(memory)
+    shorter = Memory(messages=kept, summary=await summarize(f"{told(old)}\n\n{SUMMARY}"))
+
+    async def keep() -> Memory:
+        return shorter
+
+    return await step(keep, name=STEP, effect=Effect.PURE, into=Memory)
+
+
+async def read_history(runs: Runs, run: Run, most: int) -> tuple[PastMessage, ...]:
+    """The last `most` messages of the run's conversation that came before it and have ended, oldest first."""
+    found = [await message_of(runs, each) async for each in _before(runs, run, most)]
+    return tuple(reversed(found))
+
+
+async def read_memory(runs: Runs, run: Run) -> Memory:
+    """The memory of the latest run that kept one, with the messages since; of the last MESSAGES_MOST without one."""
+    since: list[PastMessage] = []
+    async for each in _before(runs, run, MESSAGES_MOST):
+        since.append(await message_of(runs, each))
+        kept = await _kept(runs, each.id)
+        if kept is not None:
+            return Memory(messages=(*kept.messages, *reversed(since)), summary=kept.summary)
+    return Memory(messages=tuple(reversed(since)))
+
+
+async def _before(runs: Runs, run: Run, most: int) -> AsyncIterator[Run]:
+    """Ended runs of the conversation from before this one, the latest first."""
+    if run.conversation is None:
+        return
+    which = RunFilter(tenant=run.tenant, program=run.program, conversation=run.conversation)
+    after, count = None, 0
+    while True:
+        page = await runs.list(which, limit=min(PAGE, most + 1), after=after)
+        for each in page.runs:
+            if each.ended and each.id != run.id and each.created_at <= run.created_at:
+                yield each
+                count += 1
+                if count == most:
+                    return
+        if page.next is None:
+            return
+        after = page.next
+
+
+async def _kept(runs: Runs, run_id: RunId) -> Memory | None:
+    """What a run knew when it began, after it had summarized that, if it did."""
+    entries = await runs.journal(run_id, limit=FIRST_ENTRIES)
+    kept = [
+        entry.event for entry in entries if isinstance(entry.event, StepDone) and entry.event.name == STEP
+    ]
+    return msgspec.json.decode(kept[-1].value, type=Memory) if kept else None
+
+
+async def message_of(runs: Runs, run: Run) -> PastMessage:
+    """A run that has ended, as a message that was dealt with."""
+    inbox = await runs.inbox(run.id) if run.inbox else ()
+    message = PastMessage(
+        run_id=run.id,
+        input=run.input,
+        injected=tuple(signal.value for signal in inbox if signal.name == INJECTED),
+    )
+    if run.state is RunState.SUCCEEDED and run.successor is None:
+        return replace(message, result=run.result)
+    if run.successor is not None:
+        return replace(message, failure="CarriedOn")
+    return replace(message, failure=str(run.state) if run.failure is None else run.failure.kind)
+
+
+def _size(message: PastMessage) -> int:
+    return sum(len(text) for text in (message.input, *message.injected, message.result))
