@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from watership.durable import RetryPolicy as RetryPolicy
     from watership.durable import Returned as Returned
     from watership.durable import StepFailed as StepFailed
+    from watership.durable import Uncertain as Uncertain
     from watership.durable import carry_on as carry_on
     from watership.durable import child as child
     from watership.durable import current_run as current_run
@@ -158,6 +159,7 @@ _HOMES = {
         "RetryPolicy",
         "Returned",
         "StepFailed",
+        "Uncertain",
         "carry_on",
         "child",
         "current_run",

@@ -31,6 +31,7 @@ from watership.durable.program import (
     StepFailed,
     StepOptions,
     Unbranched,
+    Uncertain,
 )
 from watership.durable.retry import RetryPolicy
 
@@ -56,6 +57,7 @@ __all__ = [
     "StepFailed",
     "StepOptions",
     "Unbranched",
+    "Uncertain",
     "branch",
     "carry_on",
     "child",

@@ -29,6 +29,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import Tariff
+from watership.adapters.pydantic_ai.returns import returned
 from watership.agents.budget import Allowance, cost_of_call
 from watership.durable import Effect, RetryPolicy, StepOptions, step
 from watership.durable.branch import current_branch, current_step, here
@@ -110,6 +111,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                     check=config.check,
                     cost=cost_of_call(self._caps()),
                     into=Any,
+                    answered=returned,
                 )
             case _:
                 raise ProgramError(
