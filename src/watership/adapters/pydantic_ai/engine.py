@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
-from pkgutil import resolve_name
 from typing import Any, cast
 
 import msgspec
 import pydantic_ai
 from pydantic_ai import FunctionToolset, ModelRetry, RunContext, StructuredDict, UsageLimits
 from pydantic_ai.messages import ModelMessage, ModelResponse
-from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.adapters.pydantic_ai.naming import found, model_named
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
@@ -45,7 +45,7 @@ class PydanticEngine:
         self._build = lru_cache(maxsize=AGENTS)(partial(build, offline=offline))
 
     def prepare(self, agent: Agent) -> None:
-        """Build the agent. Raises what Pydantic AI says of its model: a missing package, a missing key."""
+        """Build the agent. Raises BadInput for a model whose package or key is missing."""
         self._build(agent)
 
     async def run(self, agent: Agent, prompt: str) -> Any:
@@ -79,7 +79,9 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
     tools = [_tool(each) for each in agent.toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
     named = model_of(agent.model)
-    model = _absent(named) if offline and isinstance(named, str) else _asking_once(infer_model(named))
+    if isinstance(named, str):
+        named = _absent(named) if offline else model_named(named)
+    model = _asking_once(named)
     prices = tariff(model, output_tokens=agent.output_tokens, price=agent.price)
     prices.check(agent.allowance.caps(RunId("")))
     built = cast(
@@ -113,7 +115,7 @@ def model_of(given: object) -> Model | str:
     if given == ECHO:
         given = SCRIPTED + ECHO_SCRIPT
     if isinstance(given, str) and given.startswith(SCRIPTED):
-        given = resolve_name(given.removeprefix(SCRIPTED))
+        given = found(given.removeprefix(SCRIPTED))
     if callable(make := getattr(given, "model", None)):
         given = make()
     if isinstance(given, Model | str):
