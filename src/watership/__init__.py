@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from watership.agents.budget import Budget as Budget
     from watership.agents.flags import flag as flag
     from watership.agents.llm import Agent as Agent
+    from watership.agents.mcp import mcp_server as mcp_server
     from watership.agents.people.approval import ApprovalRule as ApprovalRule
     from watership.agents.people.approval import approve as approve
     from watership.agents.people.ask import ask as ask
@@ -96,6 +97,7 @@ _HOMES = {
     "watership.agents.people.tools": ("approval_tool", "question_tool"),
     "watership.agents.flags": ("flag",),
     "watership.agents.llm": ("Agent",),
+    "watership.agents.mcp": ("mcp_server",),
     "watership.agents.price": ("Price",),
     "watership.agents.people.question": ("Approval",),
     "watership.agents.teams.brainstorm": (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, program_call
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
+from watership.agents.mcp import McpServer, tools_of
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
 from watership.agents.price import Price
@@ -90,11 +91,13 @@ class Agent:
     approvals: Mapping[str, Needs] = field(default_factory=dict)
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
+    servers: Sequence[McpServer] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        toolbox = gated(
-            [tool_of(each) for each in self.tools], self.approvals, self._plain, self._cost_of_call
-        )
+        servers = tuple(each for each in self.tools if isinstance(each, McpServer))
+        object.__setattr__(self, "servers", servers)
+        tools = [tool_of(each) for each in self.tools if not isinstance(each, McpServer)]
+        toolbox = gated(tools, self._approvals_now(), self._plain, self._cost_of_call)
         names = [each.name for each in toolbox]
         if twice := {name for name in names if names.count(name) > 1}:
             raise BadInput(
@@ -115,6 +118,18 @@ class Agent:
     def prepare(self) -> None:
         """Import the engine and build the agent now, so that the first run does not wait for it."""
         self._engine().prepare(self)
+
+    async def equipped(self) -> Agent:
+        """The agent with the tools of its MCP servers, as the run that calls has them from its first look."""
+        if not self.servers:
+            return self
+        offered = [tool for server in self.servers for tool in await tools_of(server)]
+        return replace(self, tools=[each for each in self.tools if not isinstance(each, McpServer)] + offered)
+
+    def _approvals_now(self) -> Mapping[str, Needs]:
+        """Without those for tools of a server, which are known, and held against their names, in a run."""
+        prefixes = tuple(f"{server.name}_" for server in self.servers)
+        return {name: needs for name, needs in self.approvals.items() if not name.startswith(prefixes)}
 
     @property
     def __watership_program__(self) -> Tool:

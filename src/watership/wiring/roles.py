@@ -31,7 +31,7 @@ from watership.errors import BadInput
 from watership.fleet.board import FlagBoard
 from watership.fleet.hot import HotRuns, warming
 from watership.fleet.identity import Tokens
-from watership.wiring.engines import use_pydantic_ai
+from watership.wiring.engines import mcp_servers, use_pydantic_ai
 from watership.wiring.kernel import Kernel, open_kernel
 from watership.wiring.process import stop_signals, urgently
 
@@ -160,9 +160,9 @@ async def develop(
 async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -> AsyncIterator[list[Worker]]:
     """One worker for each pool that is worked for, with everything ready that its agents will need."""
     use_pydantic_ai()
-    app.prepare()
-    limit(app, config)
-    async with AsyncExitStack() as stack:
+    async with mcp_servers(kernel.clock), AsyncExitStack() as stack:
+        app.prepare()
+        limit(app, config)
         yield [
             Worker(
                 id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[-10:]}"),

@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
 from watership.adapters.pydantic_ai.naming import found, model_named
+from watership.agents import mcp
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
@@ -42,19 +43,29 @@ class PydanticEngine:
     """Runs LLM agents by Pydantic AI. `offline`: for replays, in which no model is ever asked."""
 
     def __init__(self, *, offline: bool = False) -> None:
+        self._offline = offline
         self._build = lru_cache(maxsize=AGENTS)(partial(build, offline=offline))
 
     def prepare(self, agent: Agent) -> None:
         """Build the agent. Raises BadInput for a model whose package or key is missing."""
+        if agent.servers and not self._offline:
+            mcp.client()
         self._build(agent)
 
     async def run(self, agent: Agent, prompt: str) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
-        built = self._build(agent)
-        async with branch(_place(agent.name)), hosting():
-            # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
-            # whether the library runs its graph in further tasks or not.
-            return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
+        async with branch(_place(agent.name)):
+            built = await self._equipped(agent)
+            async with hosting():
+                # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
+                # whether the library runs its graph in further tasks or not.
+                loop = _drive(built, prompt, agent.turns)
+                return await asyncio.create_task(loop, name=f"loop of {agent.name}")
+
+    async def _equipped(self, agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
+        equipped = await agent.equipped()
+        # What its servers offer differs from run to run, so that is not kept.
+        return self._build(agent) if equipped is agent else build(equipped, offline=self._offline)
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""
