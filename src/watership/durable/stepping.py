@@ -32,7 +32,7 @@ from watership.durable.execution import Compensation, Execution
 from watership.durable.ids import Key
 from watership.durable.journal import StepRecord
 from watership.durable.program import Check, Checked, Done, InDoubt, StepFailed, Uncertain, failure_of
-from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay
+from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay, later_by
 from watership.durable.run import Waiting
 from watership.errors import ProgramError, Unencodable
 
@@ -294,7 +294,8 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
         self.execution.observer.note(
             "step raised", run_id=self.execution.run_id, key=self.key, attempt=self.number, error=error
         )
-        seconds = delay(self.asked.policy, self.number, f"{self.execution.run_id}/{self.key}")
+        seed = f"{self.execution.run_id}/{self.key}"
+        seconds = delay(self.asked.policy, self.number, seed, later=later_by(error))
         hopeless = isinstance(error, ProgramError | Unencodable) or failure.kind in self.asked.policy.never
         if seconds is None or hopeless:
             return self._failed(failure, self._used_in_vain(error))

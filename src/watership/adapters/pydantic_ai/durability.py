@@ -30,7 +30,9 @@ from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import Tariff
 from watership.adapters.pydantic_ai.returns import returned
+from watership.adapters.pydantic_ai.turn import in_turn
 from watership.agents.budget import Allowance, cost_of_call
+from watership.agents.throttle import Throttled
 from watership.durable import Effect, RetryPolicy, StepOptions, step
 from watership.durable.branch import current_branch, current_step, here
 from watership.durable.counters import Cap
@@ -89,7 +91,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                 caps = self._caps()
                 self.tariff.check(caps)
                 return await step(
-                    lambda: _ask(body),
+                    lambda: _ask(lambda: in_turn(body, self.tariff, messages, offered)),
                     name="model",
                     key=context.deps.request_key(context.run_step),
                     effect=Effect.PURE,
@@ -132,6 +134,8 @@ async def _ask(body: Callable[[], Awaitable[object]]) -> object:
         if error.status_code >= 500 or error.status_code in PASSING:
             raise
         raise ModelRefused(str(error)) from error
+    except Throttled:
+        raise
     except (UserError, WatershipError) as error:
         raise ModelRefused(str(error)) from error
 
