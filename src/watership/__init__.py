@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from watership.agents.app import App as App
     from watership.agents.budget import Budget as Budget
     from watership.agents.flags import flag as flag
+    from watership.agents.handoff import handoff_tool as handoff_tool
     from watership.agents.llm import Agent as Agent
     from watership.agents.mcp import mcp_server as mcp_server
     from watership.agents.people.approval import ApprovalRule as ApprovalRule
@@ -96,6 +97,7 @@ _HOMES = {
     "watership.agents.budget": ("Budget",),
     "watership.agents.people.tools": ("approval_tool", "question_tool"),
     "watership.agents.flags": ("flag",),
+    "watership.agents.handoff": ("handoff_tool",),
     "watership.agents.llm": ("Agent",),
     "watership.agents.mcp": ("mcp_server",),
     "watership.agents.price": ("Price",),

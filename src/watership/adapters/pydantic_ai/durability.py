@@ -32,6 +32,7 @@ from watership.adapters.pydantic_ai.costs import Tariff
 from watership.adapters.pydantic_ai.returns import returned
 from watership.adapters.pydantic_ai.turn import in_turn
 from watership.agents.budget import Allowance, cost_of_call
+from watership.agents.handoff import go_on
 from watership.agents.throttle import Throttled
 from watership.durable import Effect, RetryPolicy, StepOptions, step
 from watership.durable.branch import current_branch, current_step, here
@@ -88,6 +89,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                 ModelRequestId(model_name=model),
                 (_, list(messages), settings, ModelRequestParameters() as offered, RunContext() as context),
             ):
+                go_on()
                 caps = self._caps()
                 self.tariff.check(caps)
                 return await step(

@@ -20,6 +20,7 @@ from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
 from watership.adapters.pydantic_ai.naming import found, model_named
 from watership.agents import mcp
+from watership.agents.handoff import HandedOver, handing
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
@@ -56,11 +57,13 @@ class PydanticEngine:
         """The agent's output. Its keys stand below a branch named by the agent."""
         async with branch(_place(agent.name)):
             built = await self._equipped(agent)
-            async with hosting():
-                # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
-                # whether the library runs its graph in further tasks or not.
-                loop = _drive(built, prompt, agent.turns)
-                return await asyncio.create_task(loop, name=f"loop of {agent.name}")
+            with handing() as hand:
+                async with hosting():
+                    # A task of its own, so that every kernel call of the loop is one of another task, as hosting()
+                    # says, whether the library runs its graph in further tasks or not.
+                    loop = _drive(built, prompt, agent.turns)
+                    output = await asyncio.create_task(loop, name=f"loop of {agent.name}")
+            return output if hand.answer is None else await hand.answer()
 
     async def _equipped(self, agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
         equipped = await agent.equipped()
@@ -73,7 +76,10 @@ class PydanticEngine:
 
 
 async def _drive(built: pydantic_ai.Agent[Turns, Any], prompt: str, turns: int) -> Any:
-    ended = await built.run(prompt, deps=Turns(), usage_limits=UsageLimits(request_limit=turns))
+    try:
+        ended = await built.run(prompt, deps=Turns(), usage_limits=UsageLimits(request_limit=turns))
+    except HandedOver:
+        return None
     return ended.output
 
 
