@@ -28,7 +28,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.IGNORECASE)
 TOOL_NAME: Final = 64
 """Characters of a tool's name that every provider takes."""
 
-LOOK_RETRY: Final = RetryPolicy(attempts=4, first=1.0, factor=4.0)
+LOOK_RETRY: Final = RetryPolicy(attempts=4, first=2.0, factor=4.0)
 """A server that is being started or restarted is there within seconds."""
 
 

@@ -1,4 +1,4 @@
-"""A connection to one MCP server, kept by a task of its own, with what the server offered when it was last asked."""
+"""A connection to one MCP server, kept by a task of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from mcp.types import Tool as SdkTool
 
 from watership.agents.mcp import McpServer, Offered
 from watership.durable import Uncertain
-from watership.durable.clock import Clock
 from watership.errors import Unavailable
 
 OPEN_SECONDS: Final = 30.0
@@ -25,9 +24,6 @@ OPEN_SECONDS: Final = 30.0
 
 CLOSE_SECONDS: Final = 10.0
 """For a server to end: the SDK closes its input, and kills its processes by their id after a few seconds."""
-
-LIST_SECONDS: Final = 60.0
-"""How old the list of tools may be when one is called. Each look is a round trip."""
 
 PAGES: Final = 20
 """Pages of a list: a server that has more goes in circles."""
@@ -42,12 +38,9 @@ KEY: Final = "watership/idempotency-key"
 class Connection:
     """Open from `open` until `close`, or until it breaks."""
 
-    def __init__(self, server: McpServer, clock: Clock) -> None:
+    def __init__(self, server: McpServer) -> None:
         self.server = server
         self.broken = False
-        self.offered: dict[str, Offered] = {}
-        self._clock = clock
-        self._listed_at = 0.0
         self._client: Client
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
@@ -72,16 +65,14 @@ class Connection:
         self._task.cancel()
         await asyncio.wait({self._task})
 
-    async def look(self, *, again: bool = False) -> dict[str, Offered]:
-        """What the server offers. Raises Unavailable when it does not say."""
-        if again or self._clock.monotonic() - self._listed_at > LIST_SECONDS:
-            try:
-                async with asyncio.timeout(OPEN_SECONDS):
-                    await self._list()
-            except Exception as reason:
-                self.broken = True
-                raise self._unreachable(str(reason) or type(reason).__name__) from reason
-        return self.offered
+    async def look(self) -> dict[str, Offered]:
+        """What the server offers now. Raises Unavailable when it does not say."""
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                return await self._list()
+        except Exception as reason:
+            self.broken = True
+            raise self._unreachable(str(reason) or type(reason).__name__) from reason
 
     async def call(self, tool: str, arguments: Mapping[str, Any], key: str) -> CallToolResult:
         """What the server answers. Raises Uncertain when nobody knows whether the call was made."""
@@ -112,7 +103,6 @@ class Connection:
         try:
             async with _transport(self.server) as client:
                 self._client = client
-                await self._list()
                 if not self._opened.done():
                     self._opened.set_result(None)
                 await self._closing.wait()
@@ -123,7 +113,7 @@ class Connection:
         finally:
             self.broken = True
 
-    async def _list(self) -> None:
+    async def _list(self) -> dict[str, Offered]:
         offered: list[SdkTool] = []
         cursor: str | None = None
         for _ in range(PAGES):
@@ -132,8 +122,7 @@ class Connection:
             cursor = page.next_cursor
             if cursor is None:
                 break
-        self.offered = {each.name: _offered(each) for each in offered}
-        self._listed_at = self._clock.monotonic()
+        return {each.name: _offered(each) for each in offered}
 
 
 @asynccontextmanager

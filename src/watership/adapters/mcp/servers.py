@@ -20,6 +20,10 @@ STARTS: Final = 5
 START_WINDOW: Final = 60.0
 """A server is started, or connected to, so often in so many seconds at most: what breaks more often is left alone."""
 
+PAUSES: Final = (0.1, 1.0)
+"""Seconds before a server is tried to be reached again. Nothing was called yet, so that harms nobody; and an unsafe
+step, which fails for good, shall not fail for a server that was just restarted."""
+
 
 class McpServers:
     """An McpClient, for the length of its block. The servers that it started end with it."""
@@ -37,12 +41,12 @@ class McpServers:
         await asyncio.gather(*(each.close() for each in self._kept.values()))
 
     async def tools(self, server: McpServer) -> Sequence[Offered]:
-        connection = await self._connected(server)
-        return tuple((await connection.look(again=True)).values())
+        _, offered = await self._reached(server)
+        return tuple(offered.values())
 
     async def call(self, server: McpServer, tool: Offered, arguments: Mapping[str, Any], key: str) -> object:
-        connection = await self._connected(server)
-        offered = (await connection.look()).get(tool.name)
+        connection, offers = await self._reached(server)
+        offered = offers.get(tool.name)
         if offered is None or offered.schema != tool.schema:
             raise McpToolChanged(
                 f"The tool {tool.name!r} of MCP server {server.name!r} is not what it was when this run first looked: "
@@ -54,6 +58,17 @@ class McpServers:
         except MCPError as reason:
             return {"error": reason.message}
         return plain(result, most=server.result_bytes)
+
+    async def _reached(self, server: McpServer) -> tuple[Connection, dict[str, Offered]]:
+        """A connection that just told what the server offers: one that died while nobody asked it is made anew."""
+        for pause in PAUSES:
+            try:
+                connection = await self._connected(server)
+                return connection, await connection.look()
+            except Unavailable:
+                await self._clock.sleep(pause)
+        connection = await self._connected(server)
+        return connection, await connection.look()
 
     async def _connected(self, server: McpServer) -> Connection:
         kept = self._kept.get(server)
@@ -77,7 +92,7 @@ class _Kept:
             if self._connection is None or self._connection.broken:
                 await self.close()
                 self._may_start()
-                self._connection = Connection(self._server, self._clock)
+                self._connection = Connection(self._server)
                 await self._connection.open()
             return self._connection
 
