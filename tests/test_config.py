@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from watership.config import ELSEWHERE, BadConfig, Config, load, settings
+from watership.config import ELSEWHERE, BadConfig, Config, ModelSettings, load, settings
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "watership.example.toml"
 ANYWHERE = "0.0.0.0"  # noqa: S104 - that this is refused is what the tests are about
@@ -28,7 +28,7 @@ def test_the_example_holds_every_setting_with_its_default_and_a_word_about_it(tm
     found = {
         (name, *inner)
         for name, value in tree.items()
-        for inner in ([(key,) for key in value] if isinstance(value, dict) else [()])
+        for inner in ([(key,) for key in value] if isinstance(value, dict) and value else [()])
     }
     assert found == set(settings())
     assert msgspec.convert(tree, Config) == Config()
@@ -170,3 +170,18 @@ def test_a_secret_comes_from_a_file_that_only_its_owner_reads(tmp_path: Path) ->
 def test_settings_do_not_show_their_secret() -> None:
     config = Config(secret=SECRET)
     assert SECRET not in f"{config!r} {config}"
+
+
+def test_models_have_quotas_by_name_in_the_file_and_in_a_variable(tmp_path: Path) -> None:
+    folder = write(tmp_path, '[models."openai:gpt-5-mini"]\nconcurrency = 8\n')
+    assert load(folder, {}).models == {"openai:gpt-5-mini": ModelSettings(concurrency=8)}
+    given = {"WATERSHIP_MODELS": '{"*" = {requests_per_minute = 500}}'}
+    assert load(folder, given).models == {"*": ModelSettings(requests_per_minute=500)}
+
+
+@pytest.mark.parametrize("value", ["many", '{"*" = 8}', '{"*" = {concurency = 8}}'])
+def test_a_quota_that_cannot_be_read_is_refused_with_its_place(tmp_path: Path, value: str) -> None:
+    with pytest.raises(BadConfig, match="models"):
+        load(tmp_path, {"WATERSHIP_MODELS": value})
+    with pytest.raises(BadConfig, match="models"):
+        load(write(tmp_path, '[models."*"]\nconcurency = 8\n'), {})

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from watership.agents.app import App as App
     from watership.agents.budget import Budget as Budget
     from watership.agents.flags import flag as flag
+    from watership.agents.handoff import handoff_tool as handoff_tool
     from watership.agents.llm import Agent as Agent
+    from watership.agents.mcp import mcp_server as mcp_server
     from watership.agents.memory import Memory as Memory
     from watership.agents.memory import PastMessage as PastMessage
     from watership.agents.memory import Summary as Summary
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from watership.durable import RetryPolicy as RetryPolicy
     from watership.durable import Returned as Returned
     from watership.durable import StepFailed as StepFailed
+    from watership.durable import Uncertain as Uncertain
     from watership.durable import announce as announce
     from watership.durable import carry_on as carry_on
     from watership.durable import child as child
@@ -101,7 +104,9 @@ _HOMES = {
     "watership.agents.budget": ("Budget",),
     "watership.agents.people.tools": ("approval_tool", "question_tool"),
     "watership.agents.flags": ("flag",),
+    "watership.agents.handoff": ("handoff_tool",),
     "watership.agents.llm": ("Agent",),
+    "watership.agents.mcp": ("mcp_server",),
     "watership.agents.price": ("Price",),
     "watership.agents.people.question": ("Approval",),
     "watership.agents.teams.brainstorm": (
@@ -166,6 +171,7 @@ _HOMES = {
         "Returned",
         "StepFailed",
         "announce",
+        "Uncertain",
         "carry_on",
         "child",
         "current_run",

@@ -27,6 +27,9 @@ ELSEWHERE: Final = frozenset(
 )
 """Variables with our prefix that are no settings: of the test suite, of the hosts, and of the command line."""
 
+TABLES: Final = frozenset({"models"})
+"""Settings that are tables by names of the user's."""
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Seconds = Annotated[float, msgspec.Meta(ge=0.1, le=3_600)]
@@ -87,6 +90,14 @@ class BudgetSettings(_Section, frozen=True):
     usd_per_day: Money = 0.0
 
 
+class ModelSettings(_Section, frozen=True):
+    """What the calls of one model may be, over all workers that share a cache; 0 is no limit."""
+
+    concurrency: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 0
+    tokens_per_minute: Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)] = 0
+
+
 class HttpSettings(_Section, frozen=True):
     """Where the service listens. Port 0 takes a free one.
 
@@ -139,6 +150,7 @@ class Config(_Section, frozen=True):
     cache: CacheSettings = CacheSettings()
     limits: LimitsSettings = LimitsSettings()
     budget: BudgetSettings = BudgetSettings()
+    models: Mapping[str, ModelSettings] = {}
     http: HttpSettings = HttpSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
@@ -233,7 +245,15 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: str) -> None:
     *sections, name = path
     for section in sections:
         tree = tree.setdefault(section, {})
-    tree[name] = value
+    tree[name] = _table(value) if name in TABLES else value
+
+
+def _table(value: str) -> object:
+    """A table in a variable is written as in the file: `{\"*\" = {concurrency = 8}}`."""
+    try:
+        return tomllib.loads(f"table = {value}")["table"]
+    except tomllib.TOMLDecodeError:
+        return value  # refused with the others that are of the wrong kind
 
 
 def _absolute(config: Config, base: Path) -> Config:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -86,9 +87,8 @@ def test_a_tool_whose_effect_alone_was_changed_is_another_one() -> None:
 
 
 def test_every_field_of_an_agent_is_a_part_or_known_not_to_be_one() -> None:
-    fields = {
-        name for name in LlmAgent.__dataclass_fields__ if name not in {"name", "tools", "toolbox", "engine"}
-    }
+    given = {each.name for each in dataclasses.fields(LlmAgent) if each.init}
+    fields = given - {"name", "tools", "engine"}
     assert fields <= BEFORE.keys()
 
 
@@ -123,6 +123,11 @@ def test_another_librarys_object_counts_by_its_type_and_the_model_that_it_names(
     class Client:
         retries: int
 
+    @dataclass
+    class Server:
+        url: str
+        password: str = field(repr=False)
+
     class Model:
         def __init__(self, name: str) -> None:
             self.model_name = name
@@ -130,6 +135,11 @@ def test_another_librarys_object_counts_by_its_type_and_the_model_that_it_names(
 
     assert defined({"m": Model("a")}) == defined({"m": Model("a")}) != defined({"m": Model("b")})
     assert defined({"c": Client(1)}) != defined({"c": Client(2)})
+    assert (
+        defined({"s": Server("u", "a")})
+        == defined({"s": Server("u", "b")})
+        != defined({"s": Server("v", "a")})
+    )
 
 
 def test_another_process_finds_the_same_fingerprint() -> None:

@@ -9,6 +9,7 @@ import pytest
 from watership.fleet.cache import ENTRY_BYTES, Cache
 from watership.fleet.fanout import EAR_MESSAGES, GAP, MESSAGE_BYTES, Ear, Fanout
 from watership.fleet.limit import Limiter
+from watership.fleet.turnstile import FULL_SECONDS, SPENT_SECONDS, Quota, Turnstile
 
 SOON = 5.0
 """Seconds: far beyond what a message takes."""
@@ -152,3 +153,51 @@ async def next_word(ear: Ear, timeout: float = SOON) -> bytes | None:
     while (message := await ear.next(timeout)) == GAP:
         pass
     return message
+
+
+class TurnstileSuite:
+    """Subclass it with a fixture `turnstile`."""
+
+    async def test_so_many_are_let_through_at_a_time_and_one_that_leaves_makes_room(
+        self, turnstile: Turnstile
+    ) -> None:
+        quota = Quota(concurrency=2)
+        waits = [await turnstile.enter("m", place, quota, 10) for place in ("a", "b", "c")]
+        assert waits == [0.0, 0.0, FULL_SECONDS]
+        assert await turnstile.enter("another", "a", quota, 10) == 0.0
+        await turnstile.leave("m", "a", 0)
+        await turnstile.leave("m", "a", 0)
+        assert [await turnstile.enter("m", place, quota, 10) for place in ("c", "d")] == [0.0, FULL_SECONDS]
+
+    async def test_many_at_once_are_no_more_than_the_places(self, turnstile: Turnstile) -> None:
+        quota = Quota(concurrency=5)
+        waits = await asyncio.gather(*(turnstile.enter("m", str(n), quota, 1) for n in range(12)))
+        assert sum(wait == 0 for wait in waits) == 5
+
+    async def test_a_minute_has_its_share_of_requests(self, turnstile: Turnstile) -> None:
+        quota = Quota(requests_per_minute=3)
+        waits = [await turnstile.enter("m", str(n), quota, 1) for n in range(5)]
+        assert waits == [0.0] * 3 + [SPENT_SECONDS] * 2
+
+    async def test_a_minute_has_its_share_of_tokens_corrected_by_what_was_used(
+        self, turnstile: Turnstile
+    ) -> None:
+        quota = Quota(tokens_per_minute=1_000)
+        assert await turnstile.enter("m", "a", quota, 900) == 0.0
+        assert await turnstile.enter("m", "b", quota, 200) == SPENT_SECONDS
+        await turnstile.leave("m", "a", -800)
+        assert await turnstile.enter("m", "b", quota, 200) == 0.0
+        assert await turnstile.enter("m", "c", quota, 800) == SPENT_SECONDS
+
+    async def test_what_is_larger_than_a_minutes_share_goes_when_nothing_else_does(
+        self, turnstile: Turnstile
+    ) -> None:
+        quota = Quota(tokens_per_minute=1_000)
+        assert await turnstile.enter("m", "a", quota, 5_000) == 0.0
+        assert await turnstile.enter("m", "b", quota, 1) == SPENT_SECONDS
+
+    async def test_one_that_is_closed_lets_nobody_through_for_so_long(self, turnstile: Turnstile) -> None:
+        await turnstile.close("m", 50)
+        await turnstile.close("m", 10)
+        assert 40 < await turnstile.enter("m", "a", Quota(), 1) <= 50
+        assert await turnstile.enter("another", "a", Quota(), 1) == 0.0

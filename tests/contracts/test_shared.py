@@ -6,19 +6,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contracts.shared_suite import CacheSuite, FanoutSuite, LimiterSuite
+from tests.contracts.shared_suite import CacheSuite, FanoutSuite, LimiterSuite, TurnstileSuite
 from tests.notes import Notes
 from watership.adapters.memory.cache import MemoryCache
 from watership.adapters.memory.fanout import MemoryFanout
 from watership.adapters.memory.limiter import MemoryLimiter
+from watership.adapters.memory.turnstile import MemoryTurnstile
 from watership.adapters.redis.cache import RedisCache
 from watership.adapters.redis.fanout import RedisFanout
 from watership.adapters.redis.limiter import RedisLimiter
 from watership.adapters.redis.link import RedisLink
+from watership.adapters.redis.turnstile import RedisTurnstile, keys_of
 from watership.durable.clock import SystemClock
 from watership.fleet.cache import Cache, DegradingCache
 from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
+from watership.fleet.turnstile import FULL_SECONDS, DegradingTurnstile, Quota, Turnstile
 
 
 @pytest.fixture
@@ -62,6 +65,38 @@ class TestDegradingLimiter(LimiterSuite):
     @pytest.fixture
     def limiter(self, link: RedisLink) -> Limiter:
         return DegradingLimiter(RedisLimiter(link), MemoryLimiter(SystemClock()))
+
+
+class TestMemoryTurnstile(TurnstileSuite):
+    @pytest.fixture
+    def turnstile(self) -> Turnstile:
+        return MemoryTurnstile(SystemClock())
+
+
+class TestRedisTurnstile(TurnstileSuite):
+    @pytest.fixture
+    def turnstile(self, link: RedisLink) -> Turnstile:
+        return RedisTurnstile(link)
+
+    async def test_a_place_whose_holder_died_is_free_when_its_time_is_over(self, link: RedisLink) -> None:
+        turnstile, quota = RedisTurnstile(link), Quota(concurrency=1)
+        assert await turnstile.enter("m", "dead", quota, 1) == 0.0
+        assert await turnstile.enter("m", "a", quota, 1) == FULL_SECONDS
+        _, places = keys_of("m")
+        # As if its time had passed by: what the dead one said last lies before Redis' now.
+        await link.client.zadd(places, {"dead": 1})
+        assert await turnstile.enter("m", "a", quota, 1) == 0.0
+
+    async def test_two_processes_share_the_places(self, link: RedisLink) -> None:
+        quota = Quota(concurrency=1)
+        assert await RedisTurnstile(link).enter("m", "a", quota, 1) == 0.0
+        assert await RedisTurnstile(link).enter("m", "b", quota, 1) == FULL_SECONDS
+
+
+class TestDegradingTurnstile(TurnstileSuite):
+    @pytest.fixture
+    def turnstile(self, link: RedisLink) -> Turnstile:
+        return DegradingTurnstile(RedisTurnstile(link), MemoryTurnstile(SystemClock()))
 
 
 class TestMemoryFanout(FanoutSuite):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from watership.durable.retry import ONCE, RetryPolicy, delay
+from watership.durable.retry import LATER_MOST, ONCE, RetryPolicy, delay, later_by
+from watership.errors import Unavailable
 
 policies = st.builds(
     RetryPolicy,
@@ -35,3 +36,13 @@ def test_once_is_once() -> None:
 
 def test_what_failed_together_does_not_return_together() -> None:
     assert len({delay(RetryPolicy(), 1, f"run-{n}") for n in range(100)}) == 100
+
+
+def test_a_failure_that_says_when_to_come_again_puts_the_next_entry_off_and_not_for_ever() -> None:
+    policy = RetryPolicy(attempts=3, first=1.0)
+    assert delay(policy, 1, "seed", later=20.0) == 20.0
+    assert delay(policy, 1, "seed", later=0.1) == delay(policy, 1, "seed")
+    assert delay(policy, 1, "seed", later=1e9) == LATER_MOST
+    assert delay(policy, 3, "seed", later=20.0) is None
+    assert later_by(Unavailable("busy", retry_after=7)) == 7.0
+    assert later_by(OSError("no disk")) == 0.0

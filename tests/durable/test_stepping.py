@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests.durable.stage import calm_world, events, failure, live, play, program, pure, result
-from watership.durable import Done, Effect, InDoubt, RetryPolicy, StepFailed, now, signal, step
+from watership.durable import Done, Effect, InDoubt, RetryPolicy, StepFailed, Uncertain, now, signal, step
 from watership.durable.codec import PAYLOAD_LIMIT
 from watership.durable.events import Drifted, Restarted, StepAnswered, StepDone, StepRetried, StepStarted
 from watership.durable.ids import EntryId, Key, RunId
@@ -318,6 +318,93 @@ def test_a_check_that_raises_leaves_the_decision_to_a_person() -> None:
 
     run, bank, _ = in_doubt(check=bank_is_closed, answer=word("done", b'"paid"'))
     assert decoded(run) == "paid" and bank.paid == [5]
+
+
+class Line:
+    """A line to the bank that is cut after each payment, the answer unheard."""
+
+    def __init__(self, *, cuts: int = 1) -> None:
+        self.paid: list[int] = []
+        self.cuts = cuts
+
+    async def pay(self, cents: int) -> str:
+        self.paid.append(cents)
+        if len(self.paid) <= self.cuts:
+            raise Uncertain("The line was cut.")
+        return f"paid {cents}"
+
+
+def uncertain(
+    line: Line,
+    *,
+    answer: Answer | None = None,
+    effect: Effect = Effect.UNSAFE,
+    policy: InDoubt = "ask",
+    **facts: Any,
+) -> tuple[Any, Any]:
+    """A run whose payment does not know whether it was made, to its end: its row and its journal."""
+
+    async def body() -> object:
+        return await step(line.pay, 5, effect=effect, **facts)
+
+    async def main() -> Any:
+        async with calm_world(replace(program(body), in_doubt=policy)) as world:
+            world.answers_doubts = False
+            run_id = await world.submit("p")
+            if answer is not None:
+                run = await world.until(run_id, RunState.IN_DOUBT)
+                assert bytes(run.waits[0].about) == b"[5]"
+                await world.write(answer)
+            return await world.end_of(run_id), await events(world, run_id)
+
+    return play(main)  # type: ignore[no-any-return]
+
+
+def test_an_unsafe_step_that_does_not_know_whether_it_acted_is_in_doubt_and_not_repeated() -> None:
+    line = Line()
+    retry = RetryPolicy(attempts=3, first=0.1)
+    run, journal = uncertain(line, answer=word("done", b'"paid after all"'), retry=retry)
+    assert decoded(run) == "paid after all" and line.paid == [5]
+    assert [type(event) for event in journal[:2]] == [StepStarted, StepAnswered]
+
+
+def test_a_check_decides_about_a_step_that_does_not_know_whether_it_acted() -> None:
+    line = Line()
+    run, _ = uncertain(line, check=it_was_done)
+    assert decoded(run) == "paid, says the bank" and line.paid == [5]
+
+
+@pytest.mark.parametrize(("policy", "paid"), [("retry", [5, 5]), ("fail", [5])])
+def test_the_policy_decides_about_a_step_that_does_not_know(policy: InDoubt, paid: list[int]) -> None:
+    line = Line()
+    run, _ = uncertain(line, policy=policy)
+    assert line.paid == paid
+    assert (failure(run) if policy == "fail" else decoded(run)) == (
+        "DecidedFailed" if policy == "fail" else "paid 5"
+    )
+
+
+@pytest.mark.parametrize("facts", [{"check": try_again}, {"policy": "retry"}])
+def test_a_step_that_never_knows_comes_to_a_person_whoever_would_enter_it_again(facts: Any) -> None:
+    line = Line(cuts=100)
+    run, _ = uncertain(line, answer=word("fail"), **facts)
+    assert failure(run) == "DecidedFailed" and line.paid == [5] * DOUBTFUL_ENTRIES
+
+
+@pytest.mark.parametrize("effect", [Effect.PURE, Effect.IDEMPOTENT])
+def test_a_repeatable_step_that_does_not_know_is_tried_again(effect: Effect) -> None:
+    line = Line()
+    run, journal = uncertain(line, effect=effect)
+    assert decoded(run) == "paid 5" and line.paid == [5, 5]
+    assert isinstance(journal[0], StepRetried)
+
+
+def test_an_answer_is_given_to_the_program_in_the_form_of_the_steps_own_results() -> None:
+    run, journal = uncertain(
+        Line(), answer=word("done", b'"r-17"'), answered=lambda value: {"paid": value}, into=Any
+    )
+    assert decoded(run) == {"paid": "r-17"}
+    assert bytes(journal[1].value) == b'"r-17"'
 
 
 def test_a_check_makes_no_kernel_calls() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ import msgspec
 import pytest
 
 from tests.at_work import at_work
-from watership import Agent, App, tool
+from watership import Agent, App, Done, Uncertain, tool
 from watership.agents.budget import MONEY, TOKENS, TURNS, Budget
 from watership.agents.price import Price
-from watership.durable import RetryPolicy
+from watership.durable import Check, RetryPolicy
+from watership.durable.codec import encode
 from watership.durable.events import AnyEvent, StepDone
-from watership.durable.ids import RunId
+from watership.durable.ids import EntryId, RunId
 from watership.durable.run import Run
+from watership.durable.states import RunState
 from watership.durable.usage import usage
+from watership.durable.writes import Answer as DoubtAnswer
 from watership.testing.provider import Cut, Fault, Provider, Refuse, Turn
 from watership.testing.scripted import Answer
+from watership.wiring.kernel import Kernel
 
 MODEL = "openai-chat:scripted"
 PRICE = Price(input=1.0, output=10.0)
@@ -49,6 +54,11 @@ TURNS_OF_SEARCH: Sequence[Turn] = [
 
 Asked = tuple[Any, list[AnyEvent]]
 Ask = Callable[..., Awaitable[Asked]]
+Meanwhile = Callable[[Kernel], Awaitable[None]]
+
+
+async def nothing(_: Kernel) -> None:
+    """What happens to a run that is left alone."""
 
 
 @pytest.fixture
@@ -56,24 +66,25 @@ def ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Ask:
     """Runs an agent over a provider with a script: its result, or why it failed, and its journal."""
     monkeypatch.setenv("WATERSHIP_STORE_URL", f"sqlite:///{tmp_path}/runs.db")
 
-    async def asked(provider: Provider, **facts: Any) -> Asked:
+    async def asked(provider: Provider, meanwhile: Meanwhile = nothing, **facts: Any) -> Asked:
         with provider:
             for name, value in provider.environment().items():
                 monkeypatch.setenv(name, value)
             app = App("birds")
             usual: dict[str, Any] = {"price": PRICE, "output_tokens": 500, "retry": QUICKLY}
             app.add(Agent("asker", model=MODEL, **(usual | facts)))
-            run, events = await lived(app)
+            run, events = await lived(app, meanwhile)
             return msgspec.json.decode(run.result) if run.failure is None else run.failure, events
 
     return asked
 
 
-async def lived(app: App) -> tuple[Run, list[AnyEvent]]:
+async def lived(app: App, meanwhile: Meanwhile = nothing) -> tuple[Run, list[AnyEvent]]:
     """A run of the agent, to its end, in a worker of its own; and its journal."""
     run_id = RunId("asker")
     async with at_work(app, {"asker": {"prompt": "Well?"}}) as kernel:
         async with asyncio.timeout(60):
+            await meanwhile(kernel)
             while not (run := await kernel.store.get(run_id)).ended:  # type: ignore[union-attr]
                 await asyncio.sleep(0.01)
         assert run is not None
@@ -144,3 +155,48 @@ async def test_an_answer_that_does_not_fit_the_output_is_mended_by_the_model(ask
     provider = Provider([Answer({"word": "owl"}), Answer({"word": "owl", "lines": 3})])
     result, _ = await ask(provider, output=Finding)
     assert result == {"word": "owl", "lines": 3}
+
+
+async def paid_after_all() -> Done:
+    return Done({"receipt": "r-17"})
+
+
+def shown(request: Mapping[str, Any]) -> str:
+    """What the provider was told that the tool returned."""
+    (said,) = [message["content"] for message in request["messages"] if message["role"] == "tool"]
+    return str(said)
+
+
+def unheard(check: Check | None = None) -> Any:
+    @tool(check=check)
+    async def pay(cents: int) -> str:
+        """Pay so much."""
+        raise Uncertain("The line was cut.")
+
+    return pay
+
+
+async def test_a_model_is_told_what_a_check_found_out_of_its_call(ask: Ask) -> None:
+    provider = Provider([[("pay", {"cents": 5})], shown])
+    result, _ = await ask(provider, tools=[unheard(paid_after_all)])
+    assert json.loads(result) == {"receipt": "r-17"}
+
+
+@pytest.mark.parametrize("value", ["r-17", {"receipt": "r-17"}, {"kind": "tool-return", "return_value": 1}])
+async def test_a_model_is_told_what_a_person_says_that_its_call_in_doubt_gave(ask: Ask, value: Any) -> None:
+    async def answer(kernel: Kernel) -> None:
+        while (run := await kernel.store.get(RunId("asker"))) is None or run.state is not RunState.IN_DOUBT:
+            await asyncio.sleep(0.01)
+        word = DoubtAnswer(
+            entry_id=EntryId("word"),
+            run_id=run.id,
+            key=run.waits[0].key,
+            decision="done",
+            by="ada",
+            value=encode(value, "a person's value"),
+        )
+        await kernel.committer.write(word)
+
+    provider = Provider([[("pay", {"cents": 5})], shown])
+    result, _ = await ask(provider, answer, tools=[unheard()])
+    assert (json.loads(result) if isinstance(value, dict) else result) == value

@@ -14,6 +14,7 @@ from watership.durable import (
     Ended,
     Program,
     Returned,
+    Uncertain,
     gather,
     gather_until,
     race,
@@ -29,6 +30,9 @@ from watership.testing.simulation import World, act, decoded
 
 NAMES = ("ask", "look", "go")
 DEPTH = 3
+
+UNCERTAIN = (3, 7)
+"""Tenths of seconds after which an unsafe step has had its effect and does not know it."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -106,6 +110,8 @@ class Walker:
 
                 async def body(place: str) -> str:
                     await act(self.world, f"{name} at {place}", seconds=tenths / 10)
+                    if effect is Effect.UNSAFE and tenths in UNCERTAIN:
+                        raise Uncertain("The line was cut before the answer came.")
                     return f"{name} at {place}"
 
                 return await step(body, place, name=name, effect=effect)

@@ -79,7 +79,8 @@ def _fields(value: object) -> object:
     if isinstance(value, msgspec.Struct):
         return {name: _described(getattr(value, name)) for name in value.__struct_fields__}
     if is_dataclass(value):
-        return {each.name: _described(getattr(value, each.name)) for each in fields(value)}
+        # What is not shown may be a secret, and a hash of it is one as well.
+        return {each.name: _described(getattr(value, each.name)) for each in fields(value) if each.repr}
     name = getattr(value, "model_name", None)
     return name if isinstance(name, str) else None
 

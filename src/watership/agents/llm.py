@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call, program_of
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
+from watership.agents.mcp import McpServer, tools_of
 from watership.agents.memory import WINDOW, Remembering, Summary, remember
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
@@ -33,7 +34,7 @@ MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=fr
 """Providers are down for seconds or for minutes: five attempts span about two minutes."""
 
 
-_NO_PARTS: Final = frozenset({"name", "tools", "toolbox", "engine"})
+_NO_PARTS: Final = frozenset({"name", "tools", "engine"})
 
 
 class Engine(Protocol):
@@ -103,11 +104,13 @@ class Agent:
     memory: Remembering | None = WINDOW
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
+    servers: Sequence[McpServer] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        toolbox = gated(
-            [tool_of(each) for each in self.tools], self.approvals, self._plain, self._cost_of_call
-        )
+        servers = tuple(each for each in self.tools if isinstance(each, McpServer))
+        object.__setattr__(self, "servers", servers)
+        tools = [tool_of(each) for each in self.tools if not isinstance(each, McpServer)]
+        toolbox = gated(tools, self._approvals_now(), self._plain, self._cost_of_call)
         names = [each.name for each in toolbox]
         if twice := {name for name in names if names.count(name) > 1}:
             raise BadInput(
@@ -128,6 +131,18 @@ class Agent:
     def prepare(self) -> None:
         """Import the engine and build the agent now, so that the first run does not wait for it."""
         self._engine().prepare(self)
+
+    async def equipped(self) -> Agent:
+        """The agent with the tools of its MCP servers, as the run that calls has them from its first look."""
+        if not self.servers:
+            return self
+        offered = [tool for server in self.servers for tool in await tools_of(server)]
+        return replace(self, tools=[each for each in self.tools if not isinstance(each, McpServer)] + offered)
+
+    def _approvals_now(self) -> Mapping[str, Needs]:
+        """Without those for tools of a server, which are known, and held against their names, in a run."""
+        prefixes = tuple(f"{server.name}_" for server in self.servers)
+        return {name: needs for name, needs in self.approvals.items() if not name.startswith(prefixes)}
 
     @property
     def __watership_program__(self) -> Tool:
@@ -198,8 +213,14 @@ class Agent:
 
     def _parts(self) -> Mapping[str, object]:
         """What it is made of. Each of its tools is a part; which engine runs it, its process decides."""
-        own = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NO_PARTS}
-        return own | {f"tool {each.name}": each for each in map(tool_of, self.tools)}
+        own = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.init and each.name not in _NO_PARTS
+        }
+        tools = [tool_of(each) for each in self.tools if not isinstance(each, McpServer)]
+        servers = {f"server {each.name}": each for each in self.servers}
+        return own | {f"tool {each.name}": each for each in tools} | servers
 
     def _plain(self, result: Any) -> object:
         return self._engine().plain(result)

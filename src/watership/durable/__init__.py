@@ -32,6 +32,7 @@ from watership.durable.program import (
     StepFailed,
     StepOptions,
     Unbranched,
+    Uncertain,
 )
 from watership.durable.retry import RetryPolicy
 
@@ -57,6 +58,7 @@ __all__ = [
     "StepFailed",
     "StepOptions",
     "Unbranched",
+    "Uncertain",
     "announce",
     "branch",
     "carry_on",

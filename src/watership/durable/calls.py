@@ -47,17 +47,19 @@ async def step(
     on_cancel: Callable[[T], Awaitable[object]] | None = None,
     into: Any = None,
     topic: str = "",
+    answered: Callable[[Any], object] | None = None,
 ) -> T:
     """The result of `body(*args)`, performed once: after its commit it is recalled and never entered again.
 
     The program may know the result a moment before that commit; no other body is entered, and nothing ends, before.
     `effect`, `retry` and `check` default to what `body` declares (see StepOptions). What declares no effect is
     unsafe: begun and without a result it is in doubt, and not silently entered again. The result comes back decoded
-    from its journaled JSON, as `into` or as the body's return annotation says. `identity` stands for the arguments
-    where these do not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step when the run is
-    cancelled. With a `cost`, what it may use up is reserved before it is entered: where that would exceed one of the
-    run's caps it is not, and fails (code `over_cap`). With a `topic` (words with dots between) the result is told on
-    the broker's events exchange, once it is committed. Raises StepFailed after the last attempt.
+    from its journaled JSON, as `into` or as the body's return annotation says; `answered` makes one of the value that
+    a check or a person gave in its place, where the two differ. `identity` stands for the arguments where these do
+    not encode. `drift` is what may change harmlessly. `on_cancel` undoes the step when the run is cancelled. With a
+    `cost`, what it may use up is reserved before it is entered: where that would exceed one of the run's caps it is
+    not, and fails (code `over_cap`). With a `topic` (words with dots between) the result is told on the broker's events
+    exchange, once it is committed. Raises StepFailed after the last attempt.
     """
     declared = options_of(body)
     asked = StepCall(
@@ -73,6 +75,7 @@ async def step(
         on_cancel=on_cancel,
         into=into if into is not None else result_type(body),
         topic=checked_topic(topic),
+        answered=answered,
     )
     execution = here("step").execution
     call = await execution.admission.admit(f"step {asked.name!r}", asked.name, "/", key)

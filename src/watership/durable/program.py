@@ -14,7 +14,7 @@ from watership.durable.events import Failure
 from watership.durable.ids import Key, RunId
 from watership.durable.retry import RetryPolicy
 from watership.durable.run import Run
-from watership.errors import ProgramError
+from watership.errors import ProgramError, WatershipError
 
 InDoubt = Literal["ask", "retry", "fail"]
 """What becomes of an unsafe step without a check that began and has no result: a person is asked, unless it says
@@ -144,6 +144,16 @@ class StepFailed(ProgramError):
         self.key = key
         self.failure = failure
         self.attempts = attempts
+
+
+class Uncertain(WatershipError):
+    """Raised by a step's body that cannot know whether it had its effect: an answer was lost, a line was cut.
+
+    An unsafe step is then in doubt, as one whose worker died. For others it is a failure like any other, since they
+    may be entered again.
+    """
+
+    code = "uncertain"
 
 
 class ChildFailed(ProgramError):

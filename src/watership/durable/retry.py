@@ -24,15 +24,27 @@ ONCE = RetryPolicy(attempts=1)
 THRICE = RetryPolicy()
 
 
-def delay(policy: RetryPolicy, attempt: int, seed: str) -> float | None:
+LATER_MOST = 3_600.0
+"""Seconds that an error may put the next entry off: a provider's word is heeded, but not for ever."""
+
+
+def delay(policy: RetryPolicy, attempt: int, seed: str, *, later: float = 0.0) -> float | None:
     """Seconds to wait after the failed `attempt` (from 1); None when there is no further one.
 
-    Half of the delay is fixed and half is spread by `seed`, so that what failed together does not return together.
+    Half of the delay is fixed and half is spread by `seed`, so that what failed together does not return together. No
+    shorter than `later`, which is when the failure itself said to come again.
     """
     if attempt >= policy.attempts:
         return None
     longest = min(policy.first * policy.factor ** (attempt - 1), policy.most)
-    return longest / 2 + longest / 2 * _spread(f"{seed}#{attempt}")
+    seconds = longest / 2 + longest / 2 * _spread(f"{seed}#{attempt}")
+    return max(seconds, min(later, LATER_MOST))
+
+
+def later_by(error: Exception) -> float:
+    """When an error says to come again, in seconds: its `retry_after`. 0 for one that does not say."""
+    said = getattr(error, "retry_after", None)
+    return float(said) if isinstance(said, int | float) and said > 0 else 0.0
 
 
 def _spread(seed: str) -> float:

@@ -31,16 +31,16 @@ from watership.durable.events import (
 from watership.durable.execution import Compensation, Execution
 from watership.durable.ids import Key
 from watership.durable.journal import StepRecord
-from watership.durable.program import Check, Checked, Done, InDoubt, StepFailed, failure_of
-from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay
+from watership.durable.program import Check, Checked, Done, InDoubt, StepFailed, Uncertain, failure_of
+from watership.durable.retry import ONCE, THRICE, RetryPolicy, delay, later_by
 from watership.durable.run import Waiting
 from watership.errors import ProgramError, Unencodable
 
 DRIFT_HASH = 16
 
 DOUBTFUL_ENTRIES = 3
-"""Entries of one step that ended in doubt, under the policy "retry": what kills its worker each time is no accident,
-and a person decides."""
+"""Entries of one step that ended in doubt, and that its check or the policy would have entered again: what kills its
+worker each time is no accident, and a person decides."""
 
 FREE = Cost({}, lambda _: {})
 
@@ -60,6 +60,7 @@ class StepCall(msgspec.Struct, frozen=True, eq=False):
     on_cancel: Callable[[Any], Awaitable[object]] | None
     into: Any
     topic: str = ""
+    answered: Callable[[Any], object] | None = None
 
     @property
     def policy(self) -> RetryPolicy:
@@ -146,9 +147,11 @@ async def _resolve_doubt(
     """The step began and has no result: its check decides, or without one the program's policy, or else a person."""
     assert isinstance(record.last, StepStarted)
     if asked.check is None:
-        by, checked = "policy", _policy(execution.in_doubt, record.last.attempt)
+        by, checked = "policy", _policy(execution.in_doubt)
     else:
         by, checked = "check", await _check(execution, call.key, asked.check)
+    if checked == "retry" and record.last.attempt >= DOUBTFUL_ENTRIES:
+        checked = None
     if checked is None:
         execution.observer.note("step in doubt", run_id=execution.run_id, key=call.key)
         await _ask(execution, call.key, asked, record.last.arguments)
@@ -161,15 +164,13 @@ async def _resolve_doubt(
     return await _settle(execution, call, asked, execution.journal.steps[call.key])
 
 
-def _policy(policy: InDoubt, attempt: int) -> Checked | None:
-    """What the program's policy says of the `attempt`-th entry; None when a person decides."""
+def _policy(policy: InDoubt) -> Checked | None:
+    """What the program's policy says; None when a person decides."""
     match policy:
         case "ask":
             return None
-        case "retry":
-            return "retry" if attempt < DOUBTFUL_ENTRIES else None
-        case "fail":
-            return "fail"
+        case "retry" | "fail":
+            return policy
         case _:
             assert_never(policy)
 
@@ -276,6 +277,12 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
                 topic=self.asked.topic,
             )
         except Exception as error:  # noqa: BLE001 - a body may raise anything; the journal keeps what it was
+            if isinstance(error, Uncertain) and self.asked.effect is Effect.UNSAFE:
+                # Its start stands in the journal without a result, as after a crash: it is in doubt.
+                self.execution.observer.note(
+                    "step uncertain", run_id=self.execution.run_id, key=self.key, reason=error.message
+                )
+                return
             outcome = self._after(error)
         finally:
             current_step.reset(token)
@@ -289,7 +296,8 @@ class _Attempt(msgspec.Struct, frozen=True, eq=False):
         self.execution.observer.note(
             "step raised", run_id=self.execution.run_id, key=self.key, attempt=self.number, error=error
         )
-        seconds = delay(self.asked.policy, self.number, f"{self.execution.run_id}/{self.key}")
+        seed = f"{self.execution.run_id}/{self.key}"
+        seconds = delay(self.asked.policy, self.number, seed, later=later_by(error))
         hopeless = isinstance(error, ProgramError | Unencodable) or failure.kind in self.asked.policy.never
         if seconds is None or hopeless:
             return self._failed(failure, self._used_in_vain(error))
@@ -331,6 +339,8 @@ async def _note_drift(execution: Execution, key: Key, asked: StepCall, before: s
 
 def _value(execution: Execution, key: Key, asked: StepCall, record: StepRecord, raw: msgspec.Raw) -> Done:
     value: object = decode(raw, asked.into)
+    if asked.answered is not None and isinstance(record.last, StepAnswered):
+        value = asked.answered(value)
     if asked.on_cancel is not None:
         execution.compensations[key] = Compensation(
             record.position, partial(take_undo, execution, key, asked.on_cancel, value)

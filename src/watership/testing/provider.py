@@ -37,9 +37,10 @@ BODY_BYTES: Final = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Answer with this status instead of a turn."""
+    """Answer with this status instead of a turn, and say when to come again, if that is known."""
 
     status: int
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = provider.fault(number, request)
         if isinstance(fault, Refuse):
             provider.write(msgspec.structs.replace(asked, what="refused", at=time.time()))
-            self._reply(fault.status, _problem("Not now."))
+            headers = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+            self._reply(fault.status, _problem("Not now."), headers)
             return
         time.sleep(provider.seconds)
         provider.write(
@@ -235,11 +237,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"data: " + json.dumps(data).encode() + b"\n\n")
         self.wfile.flush()
 
-    def _reply(self, status: int, body: Mapping[str, Any]) -> None:
+    def _reply(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
         raw = json.dumps(body).encode()
         try:
             self.send_response(status)
             self.send_header("content-type", "application/json")
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.send_header("content-length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import to_builtins
 
 from watership.adapters.files.builds import FILE, read_build
 from watership.adapters.openfeature import provided
@@ -21,6 +23,7 @@ from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
 from watership.agents.scheduler import Scheduler, scheduling
+from watership.agents.throttle import Throttle, use_throttle
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
@@ -31,7 +34,8 @@ from watership.errors import BadInput
 from watership.fleet.board import FlagBoard
 from watership.fleet.hot import HotRuns, warming
 from watership.fleet.identity import Tokens
-from watership.wiring.engines import use_pydantic_ai
+from watership.fleet.turnstile import Quota
+from watership.wiring.engines import mcp_servers, use_pydantic_ai
 from watership.wiring.kernel import Kernel, open_kernel
 from watership.wiring.process import stop_signals, urgently
 
@@ -160,9 +164,10 @@ async def develop(
 async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -> AsyncIterator[list[Worker]]:
     """One worker for each pool that is worked for, with everything ready that its agents will need."""
     use_pydantic_ai()
-    app.prepare()
-    limit(app, config)
-    async with AsyncExitStack() as stack:
+    async with mcp_servers(kernel.clock), AsyncExitStack() as stack:
+        stack.enter_context(throttling(config, kernel))
+        app.prepare()
+        limit(app, config)
         yield [
             Worker(
                 id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[-10:]}"),
@@ -187,6 +192,26 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
             )
             for pool in pools_of(app, config.worker.agents)
         ]
+
+
+@contextmanager
+def throttling(config: Config, kernel: Kernel) -> Iterator[None]:
+    """Have model calls keep to the quotas of the settings."""
+    quotas = {name: Quota(**to_builtins(each)) for name, each in config.models.items()}
+    before = use_throttle(
+        Throttle(
+            quotas,
+            shared=kernel.shared.turnstile,
+            own=kernel.shared.own_turnstile,
+            clock=kernel.clock,
+            observer=kernel.observer,
+            new_id=kernel.new_id,
+        )
+    )
+    try:
+        yield
+    finally:
+        use_throttle(before)
 
 
 def scheduler_of(app: App, place: Place, kernel: Kernel) -> Scheduler:
@@ -257,8 +282,8 @@ async def _opened(config: Config, place: Place, metrics: PrometheusObserver | No
     """The kernel of a process that answers HTTP, and has `metrics`, or of a worker that does not."""
     logs = StructlogObserver(form=config.log.format, level=config.log.level)
     observer = logs if metrics is None else Fanout(logs, metrics)
-    # What is cached, counted and told across processes serves who asks over HTTP.
-    async with open_kernel(config, observer, shares=metrics is not None) as kernel:
+    # What is cached, counted and told across processes serves who asks over HTTP, and calls of models with a quota.
+    async with open_kernel(config, observer, shares=metrics is not None or bool(config.models)) as kernel:
         await _take_in(kernel, place)
         if config.readonly:
             await kernel.store.set_readonly(True, by="the configuration")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from watership.adapters.memory.cache import MemoryCache
 from watership.adapters.memory.fanout import MemoryFanout
 from watership.adapters.memory.limiter import MemoryLimiter
+from watership.adapters.memory.turnstile import MemoryTurnstile
 from watership.durable.clock import Clock
 from watership.durable.ids import random_ids
 from watership.durable.ports import Observer
@@ -16,6 +17,7 @@ from watership.errors import Unavailable
 from watership.fleet.cache import Cache, DegradingCache
 from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
+from watership.fleet.turnstile import DegradingTurnstile, Turnstile
 
 Probe = Callable[[], Awaitable[object]]
 """One real round trip; raises when there is no answer."""
@@ -31,6 +33,8 @@ class Shared:
     cache: Cache
     limiter: Limiter
     fanout: Fanout
+    turnstile: Turnstile
+    own_turnstile: Turnstile
     probe: Probe
     adapter: str
 
@@ -38,23 +42,32 @@ class Shared:
 @asynccontextmanager
 async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterator[Shared]:
     """Open what `cache.url` names; without one, each process caches, counts and tells for itself."""
-    cache, limiter = MemoryCache(clock), MemoryLimiter(clock)
+    cache, limiter, own = MemoryCache(clock), MemoryLimiter(clock), MemoryTurnstile(clock)
     if not url:
         words = "embedded: each process caches and counts for itself"
         yield Shared(
-            cache=cache, limiter=limiter, fanout=MemoryFanout(), probe=kept_once(cache), adapter=words
+            cache=cache,
+            limiter=limiter,
+            fanout=MemoryFanout(),
+            turnstile=own,
+            own_turnstile=own,
+            probe=kept_once(cache),
+            adapter=words,
         )
         return
     from watership.adapters.redis.cache import RedisCache
     from watership.adapters.redis.fanout import RedisFanout
     from watership.adapters.redis.limiter import RedisLimiter
     from watership.adapters.redis.link import RedisLink
+    from watership.adapters.redis.turnstile import RedisTurnstile
 
     async with RedisLink(url, clock, observer) as link, RedisFanout(link, observer) as fanout:
         yield Shared(
             cache=DegradingCache(RedisCache(link), cache),
             limiter=DegradingLimiter(RedisLimiter(link), limiter),
             fanout=fanout,
+            turnstile=DegradingTurnstile(RedisTurnstile(link), own),
+            own_turnstile=own,
             probe=link.ping,
             adapter="redis",
         )

@@ -13,9 +13,10 @@ from pydantic_ai.usage import RequestUsage
 
 from tests.agents.stage import Stage, on_stage
 from watership import Agent, App, gather, sleep, step, tool
-from watership.adapters.pydantic_ai.costs import Tariff, tokens_at_most
+from watership.adapters.pydantic_ai.costs import Tariff, tokens_at_most, unbilled
 from watership.agents.budget import MONEY, TOKENS, TURNS, Budget
 from watership.agents.price import Price
+from watership.agents.throttle import Throttled
 from watership.durable import RetryPolicy
 from watership.durable.counters import OVER_CAP
 from watership.durable.events import Failure, StepDone, StepStarted
@@ -257,3 +258,7 @@ def test_what_the_house_allows_holds_for_every_agent() -> None:
 
     on_stage(play)
     assert provider.asked == 1
+
+
+def test_a_call_that_never_got_its_turn_costs_nothing_not_even_a_turn() -> None:
+    assert unbilled(Throttled("No room.")) == {}

@@ -422,7 +422,7 @@ def test_a_model_may_be_named_by_module_and_attribute_or_given_as_an_object() ->
         await stage.work(app.programs)
         assert await stage.result(RunId("named")) == "hi"
         assert await stage.result(RunId("given")) == "given"
-        assert (await stage.result(RunId("unknown"))).kind == "AttributeError"
+        assert (await stage.result(RunId("unknown"))).kind == "BadInput"
 
     on_stage(play)
 
@@ -447,8 +447,29 @@ def test_what_is_wrong_with_a_model_is_told_before_a_worker_claims_runs() -> Non
     app.add(Agent("reader", model="echo"))
     app.prepare()
     app.add(Agent("unknown", model="scripted:watership.testing.scripted:nothing"))
-    with pytest.raises(AttributeError, match="nothing"):
+    with pytest.raises(BadInput, match="nothing"):
         app.prepare()
+
+
+@pytest.mark.parametrize(
+    ("model", "mend"),
+    [
+        ("openai:gpt-5-mini", "Set the environment variable OPENAI_API_KEY."),
+        ("groq:some-model", "pip install 'pydantic-ai-slim[groq]'"),
+        ("nobodys:model", "provider:model"),
+        ("scripted:no.such.module:turns", "module:attribute"),
+    ],
+)
+def test_a_model_whose_package_or_key_is_missing_is_refused_with_the_mend(
+    model: str, mend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    app = App("library")
+    app.add(Agent("reader", model=model))
+    with pytest.raises(BadInput) as refused:
+        app.prepare()
+    assert model.removeprefix("scripted:") in refused.value.message
+    assert mend in refused.value.fix
 
 
 def test_instructions_may_be_a_function_and_what_it_says_may_change() -> None:

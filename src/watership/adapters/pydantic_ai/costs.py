@@ -15,6 +15,7 @@ from pydantic_core import to_json
 
 from watership.agents.budget import MICRO, MONEY, TOKENS, TURNS
 from watership.agents.price import Price
+from watership.agents.throttle import Throttled
 from watership.durable.counters import Amounts, Cap, Cost
 from watership.errors import BadInput
 
@@ -92,7 +93,10 @@ def tariff(model: Model, *, output_tokens: int, price: Price | None) -> Tariff:
 
 
 def unbilled(error: Exception) -> Amounts | None:
-    """What a request that failed cost: nothing where the provider answered that it failed; else nobody knows."""
+    """What a request that failed cost: nothing where it was not made, or the provider answered that it failed; else
+    nobody knows."""
+    if isinstance(error, Throttled):
+        return {}
     cause = error if isinstance(error, ModelHTTPError) else error.__cause__
     return {TURNS: 1} if isinstance(cause, ModelHTTPError) else None
 

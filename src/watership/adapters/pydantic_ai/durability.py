@@ -29,7 +29,11 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import Tariff
+from watership.adapters.pydantic_ai.returns import returned
+from watership.adapters.pydantic_ai.turn import in_turn
 from watership.agents.budget import Allowance, cost_of_call
+from watership.agents.handoff import go_on
+from watership.agents.throttle import Throttled
 from watership.durable import Effect, RetryPolicy, StepOptions, step
 from watership.durable.branch import current_branch, current_step, here
 from watership.durable.counters import Cap
@@ -85,10 +89,11 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                 ModelRequestId(model_name=model),
                 (_, list(messages), settings, ModelRequestParameters() as offered, RunContext() as context),
             ):
+                go_on()
                 caps = self._caps()
                 self.tariff.check(caps)
                 return await step(
-                    lambda: _ask(body),
+                    lambda: _ask(lambda: in_turn(body, self.tariff, messages, offered)),
                     name="model",
                     key=context.deps.request_key(context.run_step),
                     effect=Effect.PURE,
@@ -110,6 +115,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                     check=config.check,
                     cost=cost_of_call(self._caps()),
                     into=Any,
+                    answered=returned,
                 )
             case _:
                 raise ProgramError(
@@ -130,6 +136,8 @@ async def _ask(body: Callable[[], Awaitable[object]]) -> object:
         if error.status_code >= 500 or error.status_code in PASSING:
             raise
         raise ModelRefused(str(error)) from error
+    except Throttled:
+        raise
     except (UserError, WatershipError) as error:
         raise ModelRefused(str(error)) from error
 

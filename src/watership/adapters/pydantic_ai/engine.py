@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache, partial
-from pkgutil import resolve_name
 from typing import Any, cast
 
 import msgspec
 import pydantic_ai
 from pydantic_ai import FunctionToolset, ModelRetry, RunContext, StructuredDict, UsageLimits
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
-from pydantic_ai.models import Model, infer_model
+from pydantic_ai.models import Model
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import to_jsonable_python
@@ -20,6 +19,9 @@ from pydantic_graph import End
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.adapters.pydantic_ai.naming import found, model_named
+from watership.agents import mcp
+from watership.agents.handoff import HandedOver, handing
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.spoken import REMEMBERED, Line, heard
@@ -44,22 +46,33 @@ class PydanticEngine:
     """Runs LLM agents by Pydantic AI. `offline`: for replays, in which no model is ever asked."""
 
     def __init__(self, *, offline: bool = False) -> None:
+        self._offline = offline
         self._build = lru_cache(maxsize=AGENTS)(partial(build, offline=offline))
 
     def prepare(self, agent: Agent) -> None:
-        """Build the agent. Raises what Pydantic AI says of its model: a missing package, a missing key."""
+        """Build the agent. Raises BadInput for a model whose package or key is missing."""
+        if agent.servers and not self._offline:
+            mcp.client()
         self._build(agent)
 
     async def run(
         self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
     ) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
-        built = self._build(agent)
-        async with branch(_place(agent.name)), hosting():
-            # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
-            # whether the library runs its graph in further tasks or not.
-            loop = _drive(built, prompt, agent.turns, before, hears)
-            return await asyncio.create_task(loop, name=f"loop of {agent.name}")
+        async with branch(_place(agent.name)):
+            built = await self._equipped(agent)
+            with handing() as hand:
+                async with hosting():
+                    # A task of its own, so that every kernel call of the loop is one of another task, as hosting()
+                    # says, whether the library runs its graph in further tasks or not.
+                    loop = _drive(built, prompt, agent.turns, before, hears)
+                    output = await asyncio.create_task(loop, name=f"loop of {agent.name}")
+            return output if hand.answer is None else await hand.answer()
+
+    async def _equipped(self, agent: Agent) -> pydantic_ai.Agent[Turns, Any]:
+        equipped = await agent.equipped()
+        # What its servers offer differs from run to run, so that is not kept.
+        return self._build(agent) if equipped is agent else build(equipped, offline=self._offline)
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""
@@ -72,13 +85,16 @@ async def _drive(
     """Go through the library's loop node by node; what people say meanwhile comes into the next request."""
     history = [_message(each) for each in before]
     limits = UsageLimits(request_limit=turns)
-    async with built.iter(prompt, message_history=history, deps=Turns(), usage_limits=limits) as going:
-        node, turn = going.next_node, 0
-        while not isinstance(node, End):
-            if hears and built.is_model_request_node(node) and turn:
-                node.request.parts = [*node.request.parts, *map(UserPromptPart, await heard(str(turn)))]
-            turn += built.is_model_request_node(node)
-            node = await going.next(node)
+    try:
+        async with built.iter(prompt, message_history=history, deps=Turns(), usage_limits=limits) as going:
+            node, turn = going.next_node, 0
+            while not isinstance(node, End):
+                if hears and built.is_model_request_node(node) and turn:
+                    node.request.parts = [*node.request.parts, *map(UserPromptPart, await heard(str(turn)))]
+                turn += built.is_model_request_node(node)
+                node = await going.next(node)
+    except HandedOver:
+        return None
     assert going.result is not None
     return going.result.output
 
@@ -103,7 +119,9 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
     tools = [_tool(each) for each in agent.toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
     named = model_of(agent.model)
-    model = _absent(named) if offline and isinstance(named, str) else _asking_once(infer_model(named))
+    if isinstance(named, str):
+        named = _absent(named) if offline else model_named(named)
+    model = _asking_once(named)
     prices = tariff(model, output_tokens=agent.output_tokens, price=agent.price)
     prices.check(agent.allowance.caps(RunId("")))
     built = cast(
@@ -137,7 +155,7 @@ def model_of(given: object) -> Model | str:
     if given == ECHO:
         given = SCRIPTED + ECHO_SCRIPT
     if isinstance(given, str) and given.startswith(SCRIPTED):
-        given = resolve_name(given.removeprefix(SCRIPTED))
+        given = found(given.removeprefix(SCRIPTED))
     if callable(make := getattr(given, "model", None)):
         given = make()
     if isinstance(given, Model | str):
