@@ -79,8 +79,9 @@ def use(monkeypatch: pytest.MonkeyPatch, folder: Path, environment: Mapping[str,
 async def test_a_worker_without_redis_keeps_to_the_quota_for_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    named = f'{{"openai:scripted" = {{concurrency = {PLACES}}}, "*" = {{concurrency = 1}}}}'
     with Provider(["Well."], seconds=ANSWER_SECONDS) as provider:
-        use(monkeypatch, tmp_path, provider.environment() | {"WATERSHIP_MODELS": QUOTA})
+        use(monkeypatch, tmp_path, provider.environment() | {"WATERSHIP_MODELS": named})
         async with at_work(talking(), {}) as kernel:
             for each in submits(RUNS):
                 await kernel.committer.submit(each)
