@@ -87,6 +87,15 @@ class BudgetSettings(_Section, frozen=True):
     usd_per_day: Money = 0.0
 
 
+class PolicySettings(_Section, frozen=True):
+    """What agents may have at most, whatever their code says; empty: no limit. `tools`: "clerk: search, refund; *:"
+    names the tools of an agent, or of every other one. `hosts`: what `Egress` may reach, with commas between.
+    """
+
+    tools: str = ""
+    hosts: str = ""
+
+
 class HttpSettings(_Section, frozen=True):
     """Where the service listens. Port 0 takes a free one.
 
@@ -139,6 +148,7 @@ class Config(_Section, frozen=True):
     cache: CacheSettings = CacheSettings()
     limits: LimitsSettings = LimitsSettings()
     budget: BudgetSettings = BudgetSettings()
+    policy: PolicySettings = PolicySettings()
     http: HttpSettings = HttpSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()

@@ -10,9 +10,11 @@ from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, pro
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
+from watership.agents.people.third import RuleOfTwo, rule_of_two
 from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.tool import Tool, tool_from, tool_of
+from watership.agents.traits import HARMLESS, Reads, kinds
 from watership.durable import InDoubt, RetryPolicy
 from watership.durable.branch import here
 from watership.durable.counters import Cost
@@ -69,6 +71,9 @@ class Agent:
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
     `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
     names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
+    `input`: what its prompt may hold, "untrusted" or "private" or both; neither, unless said. `rule_of_two`: once the
+    model has read both, whether a tool that acts waits for an approval, or whose; None: it is refused; False: nobody is
+    asked (docs/policy.md).
     """
 
     name: str
@@ -88,8 +93,12 @@ class Agent:
     priority: int = DEFAULT_PRIORITY
     in_doubt: InDoubt = "ask"
     approvals: Mapping[str, Needs] = field(default_factory=dict)
+    input: Reads = ()
+    rule_of_two: Needs | None = True
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
+    third: RuleOfTwo = field(init=False, repr=False)
+    begins_with: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         toolbox = gated(
@@ -106,6 +115,8 @@ class Agent:
         if self.turns < 1:
             raise BadInput(f"Agent {self.name!r} may take {self.turns} turns.", fix="One is the least.")
         object.__setattr__(self, "toolbox", toolbox)
+        object.__setattr__(self, "third", rule_of_two(self.rule_of_two))
+        object.__setattr__(self, "begins_with", kinds(self.input, f"prompt of agent {self.name!r}"))
 
     async def __call__(self, prompt: str) -> Any:
         """The agent's answer, as part of the run that calls. Raises OutsideRun where no run is."""
@@ -124,7 +135,7 @@ class Agent:
             return await self(prompt)
 
         ask.__doc__ = self.description or f"Ask the agent {self.name}."
-        return tool_from(ask, None, self.name)
+        return tool_from(ask, None, self.name, HARMLESS)
 
     def entry(self) -> Entry:
         """The agent for the directory. Its input is `{"prompt": ...}` or a bare string."""

@@ -130,6 +130,12 @@ class ChildStarted(Event, frozen=True, kw_only=True, tag="child_started"):
     identity: str
 
 
+class Learned(Event, frozen=True, kw_only=True, tag="learned"):
+    """What the run's input brought along from the run that started it, in the programs' words. Its first event."""
+
+    words: tuple[str, ...]
+
+
 class Won(Event, frozen=True, kw_only=True, tag="won"):
     """The branch numbered `winner` ended first in the race (or before the timeout, which is -1) at `key`."""
 
@@ -164,6 +170,7 @@ AnyEvent = (
     | TimerFired
     | SignalTaken
     | ChildStarted
+    | Learned
     | Won
     | Enough
     | Finished
@@ -184,6 +191,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         TimerFired,
         SignalTaken,
         ChildStarted,
+        Learned,
         Won,
         Enough,
         Finished,

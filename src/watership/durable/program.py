@@ -56,6 +56,8 @@ class StepOptions:
     effect: Effect = Effect.UNSAFE
     retry: RetryPolicy | None = None
     check: Check | None = None
+    learned: frozenset[str] = frozenset()
+    """What whoever takes its result knows by it; see `learn`."""
 
 
 def options_of(body: object) -> StepOptions:

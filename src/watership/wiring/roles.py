@@ -20,6 +20,7 @@ from watership.agents.budget import house_caps
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
+from watership.agents.permits import permits_of, use_permits
 from watership.agents.scheduler import Scheduler, scheduling
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.config import Config
@@ -160,8 +161,8 @@ async def develop(
 async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -> AsyncIterator[list[Worker]]:
     """One worker for each pool that is worked for, with everything ready that its agents will need."""
     use_pydantic_ai()
-    app.prepare()
     limit(app, config)
+    app.prepare()
     async with AsyncExitStack() as stack:
         yield [
             Worker(
@@ -211,6 +212,9 @@ def limit(app: App, config: Config) -> None:
         usd_per_tenant_and_day=allowed.usd_per_tenant_and_day,
         usd_per_day=allowed.usd_per_day,
     )
+    permitted = permits_of(config.policy.tools, config.policy.hosts)
+    app.check_permits(permitted)
+    use_permits(permitted)
 
 
 def pools_of(app: App, agents: str) -> list[str]:

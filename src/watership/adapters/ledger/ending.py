@@ -26,6 +26,7 @@ def end(
     result: msgspec.Raw = _NULL,
     failure: Failure | None = None,
     successor: RunId | None = None,
+    learned: tuple[str, ...] = (),
 ) -> None:
     """Move `run` to its end. A successor, which the caller has started, answers the parent in its stead."""
     moved = move(run.state, state)
@@ -47,7 +48,7 @@ def end(
         for child in tx.rows.open_children(run.id):
             ask_to_end(tx, child)
     if successor is None:
-        _tell_parent(tx, run)
+        _tell_parent(tx, run, learned)
     _promote(tx, run)
 
 
@@ -69,12 +70,12 @@ def ask_to_end(tx: Transaction, run: Run, *, at_once: bool = False) -> None:
         tx.rows.put(replace(to_ready(tx, run), claims=0, failure=None))
 
 
-def _tell_parent(tx: Transaction, run: Run) -> None:
+def _tell_parent(tx: Transaction, run: Run, learned: tuple[str, ...]) -> None:
     parent = tx.rows.run(run.parent) if run.parent is not None else None
     signal_id = SignalId(child_signal(run.id))
     if parent is None or parent.ended or tx.rows.has_signal(parent.id, signal_id):
         return
-    outcome = ChildResult(state=run.state, result=run.result, failure=run.failure)
+    outcome = ChildResult(state=run.state, result=run.result, failure=run.failure, learned=learned)
     # A successor has an id of its own; the parent waits for the child that it started.
     name = child_signal(child_id(parent.id, run.parent_key) if run.parent_key is not None else run.id)
     # Not through the codec: it was bounded as the child's result, and must arrive whatever the wrapping adds.

@@ -19,10 +19,12 @@ from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.adapters.pydantic_ai.guard import Guard
 from watership.agents.llm import Agent
+from watership.agents.permits import permits
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
-from watership.durable import Unbranched, branch, hosting
+from watership.durable import Unbranched, branch, hosting, learn
 from watership.durable.branch import here
 from watership.durable.ids import RunId
 from watership.errors import BadInput, ProgramError
@@ -52,6 +54,7 @@ class PydanticEngine:
         """The agent's output. Its keys stand below a branch named by the agent."""
         built = self._build(agent)
         async with branch(_place(agent.name)), hosting():
+            learn(*agent.begins_with)
             # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
             # whether the library runs its graph in further tasks or not.
             return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
@@ -76,7 +79,9 @@ def _place(name: str) -> str:
 
 def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, Any]:
     """Our agent in Pydantic AI's terms."""
-    tools = [_tool(each) for each in agent.toolbox]
+    toolbox = [each for each in agent.toolbox if permits().allows(agent.name, each.name)]
+    guard = Guard({each.name: each for each in toolbox}, agent.third)
+    tools = [_tool(each, guard) for each in toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
     named = model_of(agent.model)
     model = _absent(named) if offline and isinstance(named, str) else _asking_once(infer_model(named))
@@ -93,10 +98,11 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
             toolsets=[FunctionToolset(tools, id="tools")],
             capabilities=[
                 Durability(
-                    options={each.name: each.options for each in agent.toolbox},
+                    options={each.name: each.options for each in toolbox},
                     retry=agent.retry,
                     tariff=prices,
                     allowance=agent.allowance,
+                    guard=guard,
                 )
             ],
             model_settings=ModelSettings(max_tokens=agent.output_tokens),
@@ -138,9 +144,9 @@ def _absent(name: str) -> Model:
     return FunctionModel(ask, model_name=name.partition(":")[2] or name)
 
 
-def _tool(tool: Tool) -> pydantic_ai.Tool[Turns]:
+def _tool(tool: Tool, guard: Guard) -> pydantic_ai.Tool[Turns]:
     return pydantic_ai.Tool.from_schema(
-        _in_branch(tool) if tool.is_program else _in_step(tool),
+        _in_branch(tool, guard) if tool.is_program else _in_step(tool),
         name=tool.name,
         description=tool.description,
         json_schema=tool.signature.schema,
@@ -157,13 +163,17 @@ def _in_step(tool: Tool) -> Callable[..., Awaitable[object]]:
     return call
 
 
-def _in_branch(tool: Tool) -> Callable[..., Awaitable[object]]:
+def _in_branch(tool: Tool, guard: Guard) -> Callable[..., Awaitable[object]]:
     """For a tool that waits or spawns: its kernel calls stand in a branch keyed by the call."""
 
     async def call(context: RunContext[Turns], /, **arguments: Any) -> object:
         given = _fitting(tool, arguments)
-        async with branch(call_key(context)):
-            return plain(await tool.call(**given))
+        known = context.deps.known
+        async with branch(call_key(context), learned=known):
+            objection = ""
+            if guard.covers(tool.name, arguments, known):
+                objection = await guard.objection(tool.name, arguments)
+            return objection or plain(await tool.call(**given))
 
     return call
 
