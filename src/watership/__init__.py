@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from watership.agents.people.tools import approval_tool as approval_tool
     from watership.agents.people.tools import question_tool as question_tool
     from watership.agents.price import Price as Price
+    from watership.agents.secret import Secret as Secret
     from watership.agents.teams.brainstorm import Brainstorm as Brainstorm
     from watership.agents.teams.brainstorm import Idea as Idea
     from watership.agents.teams.brainstorm import brainstorm as brainstorm
@@ -97,6 +98,7 @@ _HOMES = {
     "watership.agents.llm": ("Agent",),
     "watership.agents.price": ("Price",),
     "watership.agents.people.question": ("Approval",),
+    "watership.agents.secret": ("Secret",),
     "watership.agents.teams.brainstorm": (
         "Brainstorm",
         "Idea",

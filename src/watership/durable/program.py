@@ -14,6 +14,7 @@ from watership.durable.events import Failure
 from watership.durable.ids import Key, RunId
 from watership.durable.retry import RetryPolicy
 from watership.durable.run import Run
+from watership.durable.scrubbing import scrub
 from watership.errors import ProgramError
 
 InDoubt = Literal["ask", "retry", "fail"]
@@ -166,7 +167,7 @@ def failure_of(error: BaseException) -> Failure:
         return error.failure
     return Failure(
         kind=type(error).__name__,
-        message=str(error)[:FAILURE_TEXT],
+        message=scrub(str(error))[:FAILURE_TEXT],
         code=getattr(error, "code", "") if isinstance(error, ProgramError) else "",
     )
 

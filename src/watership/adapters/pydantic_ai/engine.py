@@ -27,6 +27,7 @@ from watership.agents.tool import Tool
 from watership.durable import Unbranched, branch, hosting, learn
 from watership.durable.branch import here
 from watership.durable.ids import RunId
+from watership.durable.scrubbing import scrub, scrub_value
 from watership.errors import BadInput, ProgramError
 
 AGENTS = 256
@@ -57,7 +58,9 @@ class PydanticEngine:
             learn(*agent.begins_with)
             # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
             # whether the library runs its graph in further tasks or not.
-            return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
+            return await asyncio.create_task(
+                _drive(built, scrub(prompt), agent.turns), name=f"loop of {agent.name}"
+            )
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""
@@ -187,20 +190,20 @@ def _fitting(tool: Tool, arguments: dict[str, Any]) -> dict[str, object]:
 
 
 def plain(value: object) -> object:
-    """`value` as JSON's own types, whichever library defined it."""
+    """`value` as JSON's own types, whichever library defined it, without a secret: it may go to a model."""
     try:
-        return msgspec.to_builtins(value, str_keys=True)
+        return scrub_value(msgspec.to_builtins(value, str_keys=True))
     except TypeError:
-        return to_jsonable_python(value)
+        return scrub_value(to_jsonable_python(value))
 
 
 def _instructions(agent: Agent) -> str | Callable[[], Awaitable[str]]:
     given = agent.instructions
     if isinstance(given, str):
-        return given
+        return scrub(given)
 
     async def say() -> str:  # a plain function would be called in a thread
-        return given()
+        return scrub(given())
 
     return say
 
