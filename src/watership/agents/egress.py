@@ -51,6 +51,11 @@ class Target(msgspec.Struct, frozen=True):
     path: str
 
     @property
+    def is_address(self) -> bool:
+        """Whether the host is an address, which stands for nothing but itself."""
+        return _is_address(self.host)
+
+    @property
     def authority(self) -> str:
         """The host as a request names it."""
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -123,7 +123,8 @@ class Egress:
         self, method: str, url: str, target: Target, body: bytes | None, headers: Mapping[str, str]
     ) -> Page:
         """Ask at the address that was checked, under the name that was asked for, by TLS as well."""
-        address = self.rules.check(target.host, await self._resolve(target.host, target.port))
+        there = [target.host] if target.is_address else await self._resolve(target.host, target.port)
+        address = self.rules.check(target.host, there)
         bare = f"[{address}]" if ":" in address else address
         # No proxy of the environment: it would resolve the name anew. No connection is kept: each is checked by itself.
         client = httpx2.AsyncClient(timeout=self._seconds, trust_env=False, verify=_certificates())
