@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from watership.agents.people.tools import approval_tool as approval_tool
     from watership.agents.people.tools import question_tool as question_tool
     from watership.agents.price import Price as Price
+    from watership.agents.secret import Secret as Secret
     from watership.agents.teams.brainstorm import Brainstorm as Brainstorm
     from watership.agents.teams.brainstorm import Idea as Idea
     from watership.agents.teams.brainstorm import brainstorm as brainstorm
@@ -91,10 +92,12 @@ if TYPE_CHECKING:
     from watership.durable import step as step
     from watership.durable import timeout as timeout
     from watership.fleet.build import SchemaRange as SchemaRange
+    from watership.wiring.egress import Egress as Egress
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "watership.wiring.egress": ("Egress",),
     "watership.agents.agent": ("AgentCard",),
     "watership.agents.app": ("App",),
     "watership.agents.memory": ("Memory", "PastMessage", "Summary", "Window", "history"),
@@ -109,6 +112,7 @@ _HOMES = {
     "watership.agents.mcp": ("mcp_server",),
     "watership.agents.price": ("Price",),
     "watership.agents.people.question": ("Approval",),
+    "watership.agents.secret": ("Secret",),
     "watership.agents.teams.brainstorm": (
         "Brainstorm",
         "Idea",

@@ -98,6 +98,15 @@ class ModelSettings(_Section, frozen=True):
     tokens_per_minute: Annotated[int, msgspec.Meta(ge=0, le=10_000_000_000)] = 0
 
 
+class PolicySettings(_Section, frozen=True):
+    """What agents may have at most, whatever their code says; empty: no limit. `tools`: "clerk: search, refund; *:"
+    names the tools of an agent, or of every other one. `hosts`: what `Egress` may reach, with commas between.
+    """
+
+    tools: str = ""
+    hosts: str = ""
+
+
 class HttpSettings(_Section, frozen=True):
     """Where the service listens. Port 0 takes a free one.
 
@@ -151,6 +160,7 @@ class Config(_Section, frozen=True):
     limits: LimitsSettings = LimitsSettings()
     budget: BudgetSettings = BudgetSettings()
     models: Mapping[str, ModelSettings] = {}
+    policy: PolicySettings = PolicySettings()
     http: HttpSettings = HttpSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.contracts.world import BLUE, GREEN, LEASE, OTHER, POOL, World, done, raw, submission
-from watership.durable.events import Failure, Finished, StepDone
+from watership.durable.events import Failure, Finished, Learned, StepDone
 from watership.durable.ids import EntryId, Key, RunId, child_id
 from watership.durable.run import ChildResult, Waiting, child_signal
 from watership.durable.states import RunState
@@ -212,6 +212,32 @@ class AppendSuite:
         run = await world.run("child")
         assert (run.deployment, run.tenant, run.principal, run.depth) == (GREEN, "t", "ann", 4)
         assert (run.parent, run.parent_key) == ("a", "child/0")
+
+    async def test_what_a_child_and_a_successor_begin_with_stands_first_in_their_journals(
+        self, world: World
+    ) -> None:
+        parent, other = await world.running("a"), await world.running("b")
+        words = ("private", "untrusted")
+        await world.append(parent, done(), children=[submission("child", learned=words)])
+        heir = submission("heir", deployment=GREEN, learned=words)
+        await world.append(other, done(), then=Finish(state=RunState.SUCCEEDED, successor=heir))
+        await world.submit("root", learned=words)
+        for name in ("child", "heir", "root"):
+            assert (name, await world.events(name)) == (name, [Learned(key=Key(""), words=words)])
+        claimed = {each.run.id: each for each in await world.claim()}
+        child = claimed[RunId("child")]
+        assert (child.run.seq, child.events) == (1, (Learned(key=Key(""), words=words),))
+        assert await world.append(child.run, done()) == Done()
+        assert [entry.seq for entry in await world.store.journal(RunId("child"))] == [1, 2]
+
+    async def test_what_a_child_learned_comes_with_its_result(self, world: World) -> None:
+        parent = await world.running("a")
+        await world.append(parent, children=[submission("child")], then=Park(wake_at=None, seen=0))
+        (child,) = await world.claim()
+        await world.finish(child.run, result=raw(1), learned=("private",))
+        (signal,) = await world.inbox("a")
+        result = msgspec.json.decode(signal.value, type=ChildResult)
+        assert (result.result, result.learned) == (raw(1), ("private",))
 
     async def test_a_childs_end_reaches_its_parents_inbox_and_wakes_it(self, world: World) -> None:
         parent = await world.running("a")

@@ -14,6 +14,7 @@ import msgspec
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget
 from watership.agents.signature import Signature
 from watership.agents.tool import PROGRAM, asynchronous, tool_from
+from watership.agents.traits import UNDECLARED, Traits
 from watership.durable import InDoubt, OutsideRun, Program
 from watership.durable.branch import current_branch
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
@@ -130,7 +131,9 @@ def program_call(
     return call
 
 
-def guarded(function: Callable[P, Coroutine[Any, Any, R]], name: str) -> Callable[P, Coroutine[Any, Any, R]]:
+def guarded(
+    function: Callable[P, Coroutine[Any, Any, R]], name: str, traits: Traits = UNDECLARED
+) -> Callable[P, Coroutine[Any, Any, R]]:
     """`function` for other programs to call: inline inside a run, refused outside of one.
 
     It is a program tool too, so that a model may call the agent as its sub-agent.
@@ -143,5 +146,5 @@ def guarded(function: Callable[P, Coroutine[Any, Any, R]], name: str) -> Callabl
 
     if hasattr(call, PROGRAM):
         raise ProgramError(f"{name!r} is an agent already.", fix="Give the plain function.")
-    setattr(call, PROGRAM, tool_from(call, None, name))
+    setattr(call, PROGRAM, tool_from(call, None, name, traits))
     return call

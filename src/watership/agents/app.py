@@ -14,8 +14,10 @@ from watership.agents.budget import NOTHING_SAID, Budget
 from watership.agents.directory import Directory
 from watership.agents.llm import Agent
 from watership.agents.people.approval import Needs
+from watership.agents.permits import ANY, Permits
 from watership.agents.schedule import GRACE_SECONDS, Schedule
 from watership.agents.tool import EffectName, ToolFunction, tool
+from watership.agents.traits import Reads, traits_of
 from watership.durable import Check, Effect, InDoubt, Program, RetryPolicy
 from watership.durable.codec import encode
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
@@ -76,6 +78,8 @@ class App:
         budget: Budget = ...,
         daily: Budget = ...,
         in_doubt: InDoubt = ...,
+        reads: Reads | None = ...,
+        acts: bool | None = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
@@ -88,6 +92,8 @@ class App:
         budget: Budget = NOTHING_SAID,
         daily: Budget = NOTHING_SAID,
         in_doubt: InDoubt = "ask",
+        reads: Reads | None = None,
+        acts: bool | None = None,
     ) -> (
         Callable[P, Coroutine[Any, Any, R]]
         | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
@@ -96,7 +102,9 @@ class App:
 
         `budget` is for each run with its children, `daily` for all runs of the agent.
         `in_doubt`: what becomes of an unsafe step without a check that began and has no result.
+        `reads` and `acts`: as in `tool`, of the agent as the tool of another one.
         """
+        traits = traits_of(reads, acts, None, "agent")
 
         def declare(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
             name = given if isinstance(given, str) else None
@@ -110,7 +118,7 @@ class App:
                 daily=daily,
                 in_doubt=in_doubt,
             )
-            call = guarded(function, entry.card.name)
+            call = guarded(function, entry.card.name, traits)
             self.directory.add(entry)
             return call
 
@@ -130,6 +138,24 @@ class App:
         for agent in self._llm_agents:
             agent.prepare()
 
+    def check_permits(self, permitted: Permits) -> None:
+        """Raise BadInput where tools are permitted to an agent that there is not, or that it does not have: what was
+        meant to be limited would not be."""
+        toolboxes = {agent.name: {tool.name for tool in agent.toolbox} for agent in self._llm_agents}
+        for name, tools in permitted.tools.items():
+            if name != ANY and name not in toolboxes:
+                known = ", ".join(sorted(toolboxes)) or "none"
+                raise BadInput(
+                    f"policy.tools names the agent {name!r}, which is no LLM agent here.",
+                    fix=f"Agents: {known}.",
+                )
+            unknown = tools - toolboxes.get(name, tools) - {ANY}
+            if unknown:
+                raise BadInput(
+                    f"policy.tools gives agent {name!r} {min(unknown)!r}, and it has no tool of that name.",
+                    fix=f"Its tools: {', '.join(sorted(toolboxes[name])) or 'none'}.",
+                )
+
     @overload
     def tool(self, function: ToolFunction, /) -> ToolFunction: ...
     @overload
@@ -141,6 +167,8 @@ class App:
         check: Check | None = ...,
         retry: RetryPolicy | None = ...,
         approval: Needs = ...,
+        reads: Reads | None = ...,
+        acts: bool | None = ...,
     ) -> Callable[[ToolFunction], ToolFunction]: ...
     def tool(
         self,
@@ -151,9 +179,11 @@ class App:
         check: Check | None = None,
         retry: RetryPolicy | None = None,
         approval: Needs = False,
+        reads: Reads | None = None,
+        acts: bool | None = None,
     ) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
         """Declare a tool, as `watership.tool` does."""
-        declare = tool(effect=effect, check=check, retry=retry, approval=approval)
+        declare = tool(effect=effect, check=check, retry=retry, approval=approval, reads=reads, acts=acts)
         return declare if function is None else declare(function)
 
     @property

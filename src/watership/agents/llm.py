@@ -12,10 +12,12 @@ from watership.agents.mcp import McpServer, tools_of
 from watership.agents.memory import WINDOW, Remembering, Summary, remember
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
+from watership.agents.people.third import RuleOfTwo, rule_of_two
 from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.spoken import Line, heard, lines_of, text_of, told
 from watership.agents.tool import Tool, tool_from, tool_of
+from watership.agents.traits import HARMLESS, Reads, kinds
 from watership.durable import InDoubt, RetryPolicy
 from watership.durable.branch import here
 from watership.durable.codec import encode
@@ -82,6 +84,9 @@ class Agent:
     `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
     names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
     `memory`: what it knows of a conversation when the next message comes; None is nothing.
+    `input`: what its prompt may hold, "untrusted" or "private" or both; neither, unless said. `rule_of_two`: once the
+    model has read both, whether a tool that acts waits for an approval, or whose; None: it is refused; False: nobody is
+    asked (docs/policy.md).
     """
 
     name: str
@@ -102,9 +107,13 @@ class Agent:
     in_doubt: InDoubt = "ask"
     approvals: Mapping[str, Needs] = field(default_factory=dict)
     memory: Remembering | None = WINDOW
+    input: Reads = ()
+    rule_of_two: Needs | None = True
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
     servers: Sequence[McpServer] = field(init=False, repr=False)
+    third: RuleOfTwo = field(init=False, repr=False)
+    begins_with: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         servers = tuple(each for each in self.tools if isinstance(each, McpServer))
@@ -122,6 +131,8 @@ class Agent:
         if self.turns < 1:
             raise BadInput(f"Agent {self.name!r} may take {self.turns} turns.", fix="One is the least.")
         object.__setattr__(self, "toolbox", toolbox)
+        object.__setattr__(self, "third", rule_of_two(self.rule_of_two))
+        object.__setattr__(self, "begins_with", kinds(self.input, f"prompt of agent {self.name!r}"))
 
     async def __call__(self, prompt: str) -> Any:
         """The agent's answer, as part of the run that calls. Raises OutsideRun where no run is."""
@@ -152,7 +163,7 @@ class Agent:
             return await self(prompt)
 
         ask.__doc__ = self.description or f"Ask the agent {self.name}."
-        return tool_from(ask, None, self.name)
+        return tool_from(ask, None, self.name, HARMLESS)
 
     def entry(self) -> Entry:
         """The agent for the directory. Its input is `{"prompt": ...}` or a bare string."""

@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from watership.durable import Effect, step
+from watership.agents.traits import BOTH
+from watership.durable import Effect, learn, step
 from watership.durable.branch import here
-from watership.durable.events import StepDone
+from watership.durable.events import Finished, StepDone
 from watership.durable.ids import RunId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.run import Run
@@ -60,6 +61,8 @@ class PastMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Messages that came while this one was dealt with, and were handed to its run."""
     result: msgspec.Raw = NOTHING
     failure: str = ""
+    learned: tuple[str, ...] = ()
+    """What whoever reads the result knows by it; see `learn`."""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,6 +70,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     messages: tuple[PastMessage, ...] = ()
     summary: str = ""
+    behind: tuple[str, ...] = ()
+    """What whoever reads the summary knows by it."""
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """What whoever reads it knows by it; see `learn`."""
+        return tuple(sorted({*self.behind, *(word for each in self.messages for word in each.learned)}))
 
     @property
     def size(self) -> int:
@@ -94,7 +104,7 @@ class Window:
             if size > self.bytes:
                 break
             kept.append(each)
-        return Memory(messages=tuple(reversed(kept)), summary=memory.summary)
+        return Memory(messages=tuple(reversed(kept)), summary=memory.summary, behind=memory.behind)
 
 
 WINDOW: Final = Window()
@@ -129,7 +139,7 @@ class Summary:
         """What is to be summarized, and what is kept as it was said."""
         kept = memory.messages[len(memory.messages) - self.keep :]
         old = memory.messages[: len(memory.messages) - self.keep]
-        return Memory(messages=old, summary=memory.summary), kept
+        return Memory(messages=old, summary=memory.summary, behind=memory.behind), kept
 
 
 Remembering = Window | Summary
@@ -148,7 +158,9 @@ async def history(messages: int = 20) -> tuple[PastMessage, ...]:
     async def history() -> tuple[PastMessage, ...]:
         return await read_history(execution.runs, execution.run_row, messages)
 
-    return await step(history, effect=Effect.PURE)
+    found = await step(history, effect=Effect.PURE)
+    learn(*(word for each in found for word in each.learned))
+    return found
 
 
 async def remember(how: Remembering, told: Callable[[Memory], str], summarize: Summarize) -> Memory:
@@ -162,10 +174,12 @@ async def remember(how: Remembering, told: Callable[[Memory], str], summarize: S
         return await read_memory(execution.runs, execution.run_row)
 
     memory = await step(read, name=STEP, effect=Effect.PURE, into=Memory)
+    learn(*memory.learned)
     if isinstance(how, Window) or not how.is_due(memory):
         return memory
     old, kept = how.split(memory)
-    shorter = Memory(messages=kept, summary=await summarize(f"{told(old)}\n\n{SUMMARY}"))
+    summary = await summarize(f"{told(old)}\n\n{SUMMARY}")
+    shorter = Memory(messages=kept, summary=summary, behind=memory.learned)
 
     async def keep() -> Memory:
         return shorter
@@ -186,7 +200,9 @@ async def read_memory(runs: Runs, run: Run) -> Memory:
         since.append(await message_of(runs, each))
         kept = await _kept(runs, each.id)
         if kept is not None:
-            return Memory(messages=(*kept.messages, *reversed(since)), summary=kept.summary)
+            return Memory(
+                messages=(*kept.messages, *reversed(since)), summary=kept.summary, behind=kept.behind
+            )
     return Memory(messages=tuple(reversed(since)))
 
 
@@ -227,10 +243,18 @@ async def message_of(runs: Runs, run: Run) -> PastMessage:
         injected=tuple(signal.value for signal in inbox if signal.name == INJECTED),
     )
     if run.state is RunState.SUCCEEDED and run.successor is None:
-        return replace(message, result=run.result)
+        return replace(message, result=run.result, learned=await _learned(runs, run))
     if run.successor is not None:
         return replace(message, failure="CarriedOn")
     return replace(message, failure=str(run.state) if run.failure is None else run.failure.kind)
+
+
+async def _learned(runs: Runs, run: Run) -> tuple[str, ...]:
+    """What goes along with the run's result; where nobody wrote it down, all that there is."""
+    for last in await runs.journal(run.id, after=run.seq - 1, limit=1):
+        if isinstance(last.event, Finished) and last.event.learned is not None:
+            return last.event.learned
+    return tuple(sorted(BOTH))
 
 
 def _size(message: PastMessage) -> int:

@@ -11,6 +11,7 @@ import msgspec
 from watership.agents.memory import Memory, PastMessage
 from watership.durable import signal
 from watership.durable.branch import here
+from watership.durable.scrubbing import scrub
 from watership.durable.writes import INJECTED
 
 REMEMBERED = "watership_remembered"
@@ -56,7 +57,7 @@ async def heard(place: str) -> Sequence[str]:
             value = await signal(INJECTED, key=f"{place}/heard/{len(said)}", within=0, into=msgspec.Raw)
         except TimeoutError:
             return said
-        said.append(text_of(value))
+        said.append(scrub(text_of(value)))
 
 
 def _lines(message: PastMessage) -> Iterator[Line]:

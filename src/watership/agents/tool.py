@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from watership.agents.people.approval import ApprovalRule, Needs, rule_of
 from watership.agents.signature import Signature
+from watership.agents.traits import UNDECLARED, Reads, Traits, kinds, traits_of
 from watership.durable import Check, Effect, RetryPolicy, StepOptions
 from watership.errors import BadInput, ProgramError
 
@@ -19,13 +20,14 @@ EffectName = Effect | Literal["pure", "idempotent", "unsafe"]
 STEP = "__watership_step__"
 PROGRAM = "__watership_program__"
 APPROVAL_RULE = "__watership_approval__"
+TRAITS = "__watership_traits__"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Tool:
     """What a model may call. `options` is None for a program tool: it waits or spawns, so it is no step.
 
-    `approval` says whose approval a model's call of it needs.
+    `approval` says whose approval a model's call of it needs; nobody is asked again where it `asks` by itself.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Tool:
     signature: Signature
     options: StepOptions | None
     approval: ApprovalRule | None = None
+    traits: Traits = UNDECLARED
+    asks: bool = False
 
     @property
     def is_program(self) -> bool:
@@ -49,6 +53,8 @@ def tool(
     check: Check | None = ...,
     retry: RetryPolicy | None = ...,
     approval: Needs = ...,
+    reads: Reads | None = ...,
+    acts: bool | None = ...,
 ) -> Callable[[ToolFunction], ToolFunction]: ...
 def tool(
     function: ToolFunction | None = None,
@@ -58,17 +64,25 @@ def tool(
     check: Check | None = None,
     retry: RetryPolicy | None = None,
     approval: Needs = False,
+    reads: Reads | None = None,
+    acts: bool | None = None,
 ) -> ToolFunction | Callable[[ToolFunction], ToolFunction]:
     """Declare what entering `function` twice would do; `step(function, ...)` and models then keep to it.
 
     `approval`: a model's call of it waits for one (True, or whose); a program asks by itself, with `approve`.
+    `reads`: "untrusted" for what strangers may have written, "private" for what must not get out, both, or () for
+    neither; unless said, both. `acts`: whether a call does anything to the outside, such as to tell somebody of its
+    arguments; unless said, all but `pure` ones do. A model that has read both acts only if a person approves.
     """
     rule = rule_of(approval)
-    options = StepOptions(effect=_effect(effect), retry=retry, check=check)
+    told = frozenset[str]() if reads is None else kinds(reads, "tool")
+    options = StepOptions(effect=_effect(effect), retry=retry, check=check, learned=told)
+    traits = traits_of(reads, acts, options.effect, "tool")
 
     def declare(declared: ToolFunction) -> ToolFunction:
         setattr(asynchronous(declared, "tool"), STEP, options)
         setattr(declared, APPROVAL_RULE, rule)
+        setattr(declared, TRAITS, traits)
         return declared
 
     return declare if function is None else declare(function)
@@ -87,10 +101,17 @@ def tool_of(value: object) -> Tool:
     declared = getattr(function, STEP, None)
     options = declared if isinstance(declared, StepOptions) else StepOptions(effect=Effect.UNSAFE)
     rule = getattr(function, APPROVAL_RULE, None)
-    return replace(tool_from(function, options), approval=rule if isinstance(rule, ApprovalRule) else None)
+    traits = getattr(function, TRAITS, None)
+    return replace(
+        tool_from(function, options),
+        approval=rule if isinstance(rule, ApprovalRule) else None,
+        traits=traits if isinstance(traits, Traits) else UNDECLARED,
+    )
 
 
-def tool_from(function: AnyFunction, options: StepOptions | None, name: str = "") -> Tool:
+def tool_from(
+    function: AnyFunction, options: StepOptions | None, name: str = "", traits: Traits = UNDECLARED
+) -> Tool:
     """A tool made of a function's name, docstring and signature."""
     called = name or str(getattr(function, "__name__", ""))
     return Tool(
@@ -99,6 +120,7 @@ def tool_from(function: AnyFunction, options: StepOptions | None, name: str = ""
         call=function,
         signature=Signature(function, f"tool {called!r}"),
         options=options,
+        traits=traits,
     )
 
 

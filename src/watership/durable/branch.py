@@ -30,6 +30,9 @@ class Branch:
     task: asyncio.Task[Any] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     sealed: bool = False
+    learned: frozenset[str] = frozenset()
+    """What this line knows, in words of the programs. It begins with what the one that opened it knew then, and who
+    waits for it knows it too: so it is the same in every replay, whatever was at work at the same time."""
 
     def unit(self, name: str, separator: str) -> str:
         """The next unit of this name: `name/0`, then `name/1`; or `gather#0`."""
@@ -48,6 +51,11 @@ def here(call: str) -> Branch:
     if branch is None:
         raise OutsideRun(call)
     return branch
+
+
+def words_of(branch: Branch) -> tuple[str, ...]:
+    """What a branch has learned, in the one order that equal sets share."""
+    return tuple(sorted(branch.learned))
 
 
 class BranchTask:
@@ -89,9 +97,9 @@ class Branches:
         self._count = count
         self._open: dict[Branch, None] = {}  # ordered, as a set of objects is not
 
-    def open(self, path: str, work: Awaitable[Any]) -> BranchTask:
-        """Start a branch in a task of its own."""
-        branch = Branch(path, self._execution)
+    def open(self, path: str, work: Awaitable[Any], learned: frozenset[str]) -> BranchTask:
+        """Start a branch in a task of its own, which knows what its opener had `learned` before the call."""
+        branch = Branch(path, self._execution, learned=learned)
         self._open[branch] = None
         self._count(+1)
         opened = BranchTask(branch, work)

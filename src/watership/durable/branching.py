@@ -176,13 +176,14 @@ class _Branches:
         self._ended: dict[int, BranchTask] = {}
         self._order: list[int] = []
         self._asks = False
+        self._learned = call.branch.learned
         self._want = self._total = len(self._waiting)
         for _ in range(min(limit, self._want)):
             self._open_next()
 
     def _open_next(self) -> None:
         index, work = self._waiting.popleft()
-        opened = self._execution.branches.open(f"{self._call.key}/{index}", work)
+        opened = self._execution.branches.open(f"{self._call.key}/{index}", work, self._learned)
         opened.on_end = lambda: self._on_end(index)
         self._running[index] = opened
 
@@ -205,7 +206,7 @@ class _Branches:
                 await self._execution.waits.join(self._call.key)
         finally:
             _close([work for _, work in self._waiting])
-        return [self._ended[index] for index in sorted(self._ended)]
+        return [self._learn_of(index) for index in sorted(self._ended)]
 
     async def first_ended(self, until: Waiting | None = None) -> int:
         """The index of the branch that ended first; TIMED_OUT if `until` came before."""
@@ -242,14 +243,20 @@ class _Branches:
         return paths
 
     def ended(self, index: int) -> Ended:
-        branch = self._ended[index]
+        branch = self._learn_of(index)
         return Returned(index, branch.value) if branch.error is None else Raised(index, branch.error)
 
     def outcome(self, index: int) -> Any:
-        ended = self._ended[index]
+        ended = self._learn_of(index)
         if ended.error is not None:
             raise ended.error
         return ended.value
+
+    def _learn_of(self, index: int) -> BranchTask:
+        """A branch whose outcome is taken, with what it learned; what losers learned goes with them."""
+        ended = self._ended[index]
+        self._call.branch.learned |= ended.branch.learned
+        return ended
 
 
 async def _only(

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from watership.durable.admission import Call
-from watership.durable.branch import Branch, current_branch, current_step, here
+from watership.durable.branch import Branch, current_branch, current_step, here, words_of
 from watership.durable.codec import decode, encode, fingerprint
 from watership.durable.counters import Cost
 from watership.durable.effects import Effect
@@ -79,6 +79,7 @@ async def step(
     )
     execution = here("step").execution
     call = await execution.admission.admit(f"step {asked.name!r}", asked.name, "/", key)
+    call.branch.learned |= declared.learned
     with execution.admission.active(call):
         value: T = await take_step(execution, call, asked)
         return value
@@ -196,6 +197,7 @@ async def child(
         raw = await _take(execution, call, name, Waiting(kind="child", key=call.key, name=name))
         assert raw is not None, "a child's end has no deadline"
         result: ChildResult = decode(raw, ChildResult)
+        call.branch.learned |= frozenset(result.learned)
         if result.state is not RunState.SUCCEEDED:
             raise ChildFailed(run_id, result.state, result.failure)
         return decode(result.result, into)
@@ -225,6 +227,7 @@ async def _start_child(
         parent_key=call.key,
         depth=row.depth + 1,
         caps=execution.caps,
+        learned=words_of(call.branch),
     )
     event = ChildStarted(key=call.key, child=run_id, program=program, identity=identity)
     await execution.appender.append(event, children=(submit,))
@@ -256,6 +259,7 @@ async def carry_on(state: object) -> NoReturn:
         parent_key=row.parent_key,
         depth=row.depth,
         caps=execution.caps,
+        learned=words_of(branch),
     )
     execution.carry_on(successor)
     await execution.waits.halt()
@@ -279,26 +283,41 @@ def idempotency_key() -> str:
     return f"{branch.execution.run_id}:{key}"
 
 
+def learn(*words: str) -> frozenset[str]:
+    """Have the caller's branch know `words` from now on, and what it knows altogether.
+
+    What a branch knows goes along with its data: into the branches that it opens and the runs that it starts, and from
+    those that it waits for. The kernel does not ask what the words mean. A replay learns it again.
+    """
+    branch = here("learn")
+    branch.learned |= frozenset(words)
+    return branch.learned
+
+
 def current_run() -> RunId:
     """The id of the run that the caller is part of."""
     return here("current_run").execution.run_id
 
 
 @asynccontextmanager
-async def branch(key: str) -> AsyncIterator[None]:
+async def branch(key: str, *, learned: frozenset[str] | None = None) -> AsyncIterator[Branch]:
     """A branch of its own, named by `key`, for what the current task does inside the block.
 
+    It knows what is `learned` by then: all that its opener knows, unless the foreign loop says what its call may know.
     For tools that wait or spawn while another loop (a model's) drives them: their calls need no keys then.
     """
     execution = here("branch").execution
     call = await execution.admission.admit("branch()", "branch", "#", key)
-    inner = Branch(call.key, execution, task=asyncio.current_task())
+    outer = call.branch
+    known = outer.learned if learned is None else learned
+    inner = Branch(call.key, execution, task=asyncio.current_task(), learned=known)
     token = current_branch.set(inner)
     try:
         with execution.admission.active(call), execution.branches.sheltering(inner):
-            yield
+            yield inner
             await execution.admission.nothing_skipped(inner.path, "the branch's end")
     finally:
+        outer.learned |= inner.learned
         current_branch.reset(token)
 
 

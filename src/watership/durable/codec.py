@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from watership.durable.scrubbing import scrub_bytes
 from watership.errors import Unencodable
 
 T = TypeVar("T")
@@ -20,9 +21,12 @@ _canonical = msgspec.json.Encoder(order="sorted")
 
 
 def encode(value: object, where: str) -> msgspec.Raw:
-    """`value` as canonical JSON. Raises Unencodable, naming `where`, for what JSON cannot hold, NaN included."""
+    """`value` as canonical JSON. Raises Unencodable, naming `where`, for what JSON cannot hold, NaN included.
+
+    Secrets that are known are replaced (see scrubbing.py).
+    """
     try:
-        data = _canonical.encode(value)
+        data = scrub_bytes(_canonical.encode(value))
     except (TypeError, ValueError, OverflowError, RecursionError) as reason:
         raise Unencodable(where, str(reason)) from reason
     if len(data) > PAYLOAD_LIMIT:

@@ -132,6 +132,12 @@ class ChildStarted(Event, frozen=True, kw_only=True, tag="child_started"):
     identity: str
 
 
+class Learned(Event, frozen=True, kw_only=True, tag="learned"):
+    """What the run's input brought along from the run that started it, in the programs' words. Its first event."""
+
+    words: tuple[str, ...]
+
+
 class Won(Event, frozen=True, kw_only=True, tag="won"):
     """The branch numbered `winner` ended first in the race (or before the timeout, which is -1) at `key`."""
 
@@ -151,6 +157,8 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     result: msgspec.Raw = msgspec.Raw(b"null")
     failure: Failure | None = None
     successor: RunId | None = None
+    learned: tuple[str, ...] | None = None
+    """What goes along with the result, see `learn`; None: it was not written down."""
 
 
 AnyEvent = (
@@ -166,6 +174,7 @@ AnyEvent = (
     | TimerFired
     | SignalTaken
     | ChildStarted
+    | Learned
     | Won
     | Enough
     | Finished
@@ -186,6 +195,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         TimerFired,
         SignalTaken,
         ChildStarted,
+        Learned,
         Won,
         Enough,
         Finished,

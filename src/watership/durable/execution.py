@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 from watership.durable.admission import Admission, ConfirmLease
 from watership.durable.appending import Appender
-from watership.durable.branch import UNWIND_SECONDS, Branches, BranchTask
+from watership.durable.branch import UNWIND_SECONDS, Branches, BranchTask, words_of
 from watership.durable.clock import Clock
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
@@ -134,7 +134,7 @@ class Execution:
 
     async def run(self) -> Ending:
         """Execute until the one move is made."""
-        self._root = self.branches.open("", self._program.call(self.run_row.input))
+        self._root = self.branches.open("", self._program.call(self.run_row.input), self.journal.learned)
         try:
             while True:
                 self._changed.clear()
@@ -269,9 +269,10 @@ class Execution:
             except Unencodable as error:
                 root.error = error
             else:
-                return await self._leave(Finish(state=RunState.SUCCEEDED, result=result), Ending.ENDED)
+                done = Finish(state=RunState.SUCCEEDED, result=result, learned=words_of(root.branch))
+                return await self._leave(done, Ending.ENDED)
         assert root.error is not None
-        end = Finish(state=RunState.FAILED, failure=failure_of(root.error))
+        end = Finish(state=RunState.FAILED, failure=failure_of(root.error), learned=words_of(root.branch))
         ending = await self._leave(end, Ending.ENDED)
         if ending is Ending.ENDED:
             self.observer.note(
@@ -286,7 +287,7 @@ class Execution:
             return
         self.course.become(Mode.UNDO)
         undo = sorted(self.compensations.values(), key=lambda each: -each.position)
-        self._root = self.branches.open(UNDO_PATH, self._undo(undo))
+        self._root = self.branches.open(UNDO_PATH, self._undo(undo), frozenset())
 
     async def _undo(self, compensations: Sequence[Compensation]) -> None:
         """One that fails does not keep the others from being made; the first failure is told at the end."""

@@ -14,6 +14,7 @@ from watership.durable.events import (
     Drifted,
     Enough,
     Finished,
+    Learned,
     Restarted,
     SignalTaken,
     StepAnswered,
@@ -62,6 +63,7 @@ class Journal:
         self.winners: dict[Key, int] = {}
         self.enough: dict[Key, tuple[int, ...]] = {}
         self.drifted: set[Key] = set()
+        self.learned: frozenset[str] = frozenset()
         self.length = 0
         events = tuple(events)
         # A refusal was written by another than the program, so the program does not come by it.
@@ -90,6 +92,8 @@ class Journal:
                 self.taken.add(event.signal_id)
             case ChildStarted():
                 self.children[event.key] = event
+            case Learned():
+                self.learned |= frozenset(event.words)
             case Won():
                 self.winners[event.key] = event.winner
             case Enough():

@@ -14,6 +14,7 @@ from watership.durable.events import Failure
 from watership.durable.ids import Key, RunId
 from watership.durable.retry import RetryPolicy
 from watership.durable.run import Run
+from watership.durable.scrubbing import scrub
 from watership.errors import ProgramError, WatershipError
 
 InDoubt = Literal["ask", "retry", "fail"]
@@ -56,6 +57,8 @@ class StepOptions:
     effect: Effect = Effect.UNSAFE
     retry: RetryPolicy | None = None
     check: Check | None = None
+    learned: frozenset[str] = frozenset()
+    """What whoever takes its result knows by it; see `learn`."""
 
 
 def options_of(body: object) -> StepOptions:
@@ -174,7 +177,7 @@ def failure_of(error: BaseException) -> Failure:
         return error.failure
     return Failure(
         kind=type(error).__name__,
-        message=str(error)[:FAILURE_TEXT],
+        message=scrub(str(error))[:FAILURE_TEXT],
         code=getattr(error, "code", "") if isinstance(error, ProgramError) else "",
     )
 

@@ -111,6 +111,7 @@ class ChildResult(msgspec.Struct, frozen=True, kw_only=True):
     state: RunState
     result: msgspec.Raw = msgspec.Raw(b"null")
     failure: Failure | None = None
+    learned: tuple[str, ...] = ()
 
 
 def answer_signal(key: Key) -> str:

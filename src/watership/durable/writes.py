@@ -59,6 +59,8 @@ class Submit(_Value, frozen=True):
     depth: int = 0
     reply_to: str = ""
     caps: tuple[Cap, ...] = ()
+    learned: tuple[str, ...] = ()
+    """What comes along with the input; see `learn`."""
 
 
 class Claim(_Value, frozen=True):
@@ -111,6 +113,8 @@ class Finish(_Value, frozen=True, tag="finish"):
     result: msgspec.Raw = msgspec.Raw(b"null")
     failure: Failure | None = None
     successor: Submit | None = None
+    learned: tuple[str, ...] = ()
+    """What goes along with the result; see `learn`."""
 
 
 Then = Park | Yield | Stop | Finish

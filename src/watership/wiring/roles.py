@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from msgspec import to_builtins
 
@@ -22,6 +23,7 @@ from watership.agents.budget import house_caps
 from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
+from watership.agents.permits import permits_of, use_permits
 from watership.agents.scheduler import Scheduler, scheduling
 from watership.agents.throttle import Throttle, use_throttle
 from watership.api.given import CustomRoute, Facts, Limits, Service
@@ -29,6 +31,7 @@ from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
 from watership.durable.ports import Runs
 from watership.durable.run import DEFAULT_POOL
+from watership.durable.scrubbing import keep_out
 from watership.durable.worker import Worker, WorkerSettings
 from watership.errors import BadInput
 from watership.fleet.board import FlagBoard
@@ -43,6 +46,9 @@ if TYPE_CHECKING:
     # Loaded where they are used: a worker without an address answers nothing and is not measured by anybody.
     from watership.adapters.prometheus.observer import PrometheusObserver
     from watership.api.server import HttpServer
+
+RANDOM_CHARACTERS = 16
+"""Of a password in a URL, from which on it is taken for one that no ordinary text holds, and kept out of journals."""
 
 STANDALONE = DeploymentId("local")
 """The deployment of processes that no release put anywhere."""
@@ -166,8 +172,8 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
     use_pydantic_ai()
     async with mcp_servers(kernel.clock), AsyncExitStack() as stack:
         stack.enter_context(throttling(config, kernel))
-        app.prepare()
         limit(app, config)
+        app.prepare()
         yield [
             Worker(
                 id=WorkerId(f"{place.deployment}-{pool}-{kernel.new_id()[-10:]}"),
@@ -236,6 +242,19 @@ def limit(app: App, config: Config) -> None:
         usd_per_tenant_and_day=allowed.usd_per_tenant_and_day,
         usd_per_day=allowed.usd_per_day,
     )
+    permitted = permits_of(config.policy.tools, config.policy.hosts)
+    app.check_permits(permitted)
+    use_permits(permitted)
+    for name, value in secrets_of(config).items():
+        if len(value) >= RANDOM_CHARACTERS:
+            keep_out(name, value)
+
+
+def secrets_of(config: Config) -> dict[str, str]:
+    """What the settings hold that no run may tell: what tokens are signed with, and the passwords in URLs."""
+    urls = {"store": config.store.url, "broker": config.broker.url, "cache": config.cache.url}
+    passwords = {f"{name}.url": unquote(urlsplit(url).password or "") for name, url in urls.items()}
+    return {"secret": config.secret} | passwords
 
 
 def pools_of(app: App, agents: str) -> list[str]:

@@ -135,6 +135,7 @@ def _finish(tx: Transaction, run: Run, finish: Finish) -> None:
         result=finish.result,
         failure=finish.failure,
         successor=successor.run_id if successor is not None else None,
+        learned=finish.learned,
     )
 
 

@@ -29,10 +29,13 @@ def end(
     result: msgspec.Raw = _NULL,
     failure: Failure | None = None,
     successor: RunId | None = None,
+    learned: tuple[str, ...] = (),
 ) -> None:
     """Move `run` to its end. A successor, which the caller has started, answers the parent in its stead."""
     moved = move(run.state, state)
-    last = Finished(key=Key(""), state=str(state), result=result, failure=failure, successor=successor)
+    last = Finished(
+        key=Key(""), state=str(state), result=result, failure=failure, successor=successor, learned=learned
+    )
     run = replace(
         journal(tx, run, last),
         state=moved,
@@ -50,7 +53,7 @@ def end(
         for child in tx.rows.open_children(run.id):
             ask_to_end(tx, child)
     if successor is None:
-        _tell_parent(tx, run)
+        _tell_parent(tx, run, learned)
     _start_unheard(tx, run)
     _promote(tx, run)
 
@@ -73,12 +76,12 @@ def ask_to_end(tx: Transaction, run: Run, *, at_once: bool = False) -> None:
         tx.rows.put(replace(to_ready(tx, run), claims=0, failure=None))
 
 
-def _tell_parent(tx: Transaction, run: Run) -> None:
+def _tell_parent(tx: Transaction, run: Run, learned: tuple[str, ...]) -> None:
     parent = tx.rows.run(run.parent) if run.parent is not None else None
     signal_id = SignalId(child_signal(run.id))
     if parent is None or parent.ended or tx.rows.has_signal(parent.id, signal_id):
         return
-    outcome = ChildResult(state=run.state, result=run.result, failure=run.failure)
+    outcome = ChildResult(state=run.state, result=run.result, failure=run.failure, learned=learned)
     # A successor has an id of its own; the parent waits for the child that it started.
     name = child_signal(child_id(parent.id, run.parent_key) if run.parent_key is not None else run.id)
     # Not through the codec: it was bounded as the child's result, and must arrive whatever the wrapping adds.

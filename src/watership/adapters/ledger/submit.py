@@ -9,7 +9,8 @@ from watership.adapters.ledger.bounds import KEYS_KEPT, MAX_DEPTH, MAX_QUEUED, S
 from watership.adapters.ledger.change import Transaction
 from watership.adapters.ledger.inbox import deliver
 from watership.adapters.ledger.rows import Request
-from watership.durable.ids import DeploymentId, RunId, SignalId
+from watership.durable.events import Entry, Learned
+from watership.durable.ids import DeploymentId, Key, RunId, SignalId
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.durable.writes import INJECTED, Deliver, Outcome, Refused, Submit, Submitted
@@ -62,8 +63,12 @@ def start(tx: Transaction, write: Submit, deployment: DeploymentId, state: RunSt
         depth=write.depth,
         reply_to=write.reply_to,
         caps=write.caps,
+        seq=1 if write.learned else 0,
     )
     tx.rows.add(run)
+    if write.learned:
+        first = Learned(key=Key(""), words=write.learned)
+        tx.rows.append(Entry(run_id=run.id, seq=run.seq, epoch=run.epoch, at=tx.now, event=first))
     if state is RunState.READY:
         tx.wake(run)
     return run

@@ -29,12 +29,13 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import Tariff
+from watership.adapters.pydantic_ai.guard import Guard
 from watership.adapters.pydantic_ai.returns import returned
 from watership.adapters.pydantic_ai.turn import in_turn
 from watership.agents.budget import Allowance, cost_of_call
 from watership.agents.handoff import go_on
 from watership.agents.throttle import Throttled
-from watership.durable import Effect, RetryPolicy, StepOptions, step
+from watership.durable import Effect, RetryPolicy, StepOptions, branch, learn, step
 from watership.durable.branch import current_branch, current_step, here
 from watership.durable.counters import Cap
 from watership.errors import ProgramError, WatershipError
@@ -57,6 +58,8 @@ class Turns:
     """What one run of the loop counts: a suspended response is continued by another request of its turn."""
 
     requests: dict[int, int] = field(default_factory=dict)
+    known: frozenset[str] = frozenset()
+    """What the model knew when it was last asked: the calls of one turn know nothing of each other's results."""
 
     def request_key(self, turn: int) -> str:
         number = self.requests.get(turn, 0)
@@ -74,6 +77,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
 
     tariff: Tariff
     allowance: Allowance
+    guard: Guard
 
     async def execute(
         self,
@@ -90,6 +94,7 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                 (_, list(messages), settings, ModelRequestParameters() as offered, RunContext() as context),
             ):
                 go_on()
+                context.deps.known = learn(*self.guard.read(messages, offered))
                 caps = self._caps()
                 self.tariff.check(caps)
                 return await step(
@@ -104,6 +109,9 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                     into=Any,
                 )
             case ToolsetCallToolId(), (str(tool), dict(arguments), RunContext() as context, *_):
+                objection = await self._objection(tool, arguments, context)
+                if objection:
+                    return {"kind": "tool_return", "result": objection}
                 return await step(
                     # The arguments are the step's, for its identity and for people; the body has them already.
                     lambda _: body(),
@@ -121,6 +129,14 @@ class JournalBackend(JournalCallableOperationBackend[StepOptions]):
                 raise ProgramError(
                     f"The operation {name} cannot be journaled.", fix="Give the model function tools only."
                 )
+
+    async def _objection(self, tool: str, arguments: Mapping[str, Any], context: RunContext[Turns]) -> str:
+        """Why the call must not be made; a person was perhaps asked, in a branch beside the call's step."""
+        known = context.deps.known
+        if not self.guard.covers(tool, arguments, known):
+            return ""
+        async with branch(f"{call_key(context)}/may", learned=known):
+            return await self.guard.objection(tool, arguments)
 
     def _caps(self) -> tuple[Cap, ...]:
         """All that hold here: of the run, and of the agent, which may be at work inside of another one's run."""
@@ -190,12 +206,14 @@ class Durability(BaseDurabilityCapability[Turns]):
         retry: RetryPolicy,
         tariff: Tariff,
         allowance: Allowance,
+        guard: Guard,
     ) -> None:
         super().__init__()
         self._options = options
         self._retry = retry
         self._tariff = tariff
         self._allowance = allowance
+        self._guard = guard
 
     @property
     def in_durable_context(self) -> bool:
@@ -223,5 +241,5 @@ class Durability(BaseDurabilityCapability[Turns]):
             resolve_tool=options_of_tool,
         )
         backend = JournalBackend(agent_name=self.name, default_model_id=self.default_model_id, config=config)
-        backend.tariff, backend.allowance = self._tariff, self._allowance
+        backend.tariff, backend.allowance, backend.guard = self._tariff, self._allowance, self._guard
         return backend

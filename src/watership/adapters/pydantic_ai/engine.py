@@ -19,16 +19,19 @@ from pydantic_graph import End
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.adapters.pydantic_ai.guard import Guard
 from watership.adapters.pydantic_ai.naming import found, model_named
 from watership.agents import mcp
 from watership.agents.handoff import HandedOver, handing
 from watership.agents.llm import Agent
+from watership.agents.permits import permits
 from watership.agents.signature import WrongInput
 from watership.agents.spoken import REMEMBERED, Line, heard
 from watership.agents.tool import Tool
-from watership.durable import Unbranched, branch, hosting
+from watership.durable import Unbranched, branch, hosting, learn
 from watership.durable.branch import here
 from watership.durable.ids import RunId
+from watership.durable.scrubbing import scrub, scrub_value
 from watership.errors import BadInput, ProgramError
 
 AGENTS = 256
@@ -61,11 +64,12 @@ class PydanticEngine:
         """The agent's output. Its keys stand below a branch named by the agent."""
         async with branch(_place(agent.name)):
             built = await self._equipped(agent)
+            learn(*agent.begins_with)
             with handing() as hand:
                 async with hosting():
                     # A task of its own, so that every kernel call of the loop is one of another task, as hosting()
                     # says, whether the library runs its graph in further tasks or not.
-                    loop = _drive(built, prompt, agent.turns, before, hears)
+                    loop = _drive(built, scrub(prompt), agent.turns, before, hears)
                     output = await asyncio.create_task(loop, name=f"loop of {agent.name}")
             return output if hand.answer is None else await hand.answer()
 
@@ -116,7 +120,9 @@ def _place(name: str) -> str:
 
 def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, Any]:
     """Our agent in Pydantic AI's terms."""
-    tools = [_tool(each) for each in agent.toolbox]
+    toolbox = [each for each in agent.toolbox if permits().allows(agent.name, each.name)]
+    guard = Guard({each.name: each for each in toolbox}, agent.third)
+    tools = [_tool(each, guard) for each in toolbox]
     is_struct = isinstance(agent.output, type) and issubclass(agent.output, msgspec.Struct)
     named = model_of(agent.model)
     if isinstance(named, str):
@@ -135,10 +141,11 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
             toolsets=[FunctionToolset(tools, id="tools")],
             capabilities=[
                 Durability(
-                    options={each.name: each.options for each in agent.toolbox},
+                    options={each.name: each.options for each in toolbox},
                     retry=agent.retry,
                     tariff=prices,
                     allowance=agent.allowance,
+                    guard=guard,
                 )
             ],
             model_settings=ModelSettings(max_tokens=agent.output_tokens),
@@ -180,9 +187,9 @@ def _absent(name: str) -> Model:
     return FunctionModel(ask, model_name=name.partition(":")[2] or name)
 
 
-def _tool(tool: Tool) -> pydantic_ai.Tool[Turns]:
+def _tool(tool: Tool, guard: Guard) -> pydantic_ai.Tool[Turns]:
     return pydantic_ai.Tool.from_schema(
-        _in_branch(tool) if tool.is_program else _in_step(tool),
+        _in_branch(tool, guard) if tool.is_program else _in_step(tool),
         name=tool.name,
         description=tool.description,
         json_schema=tool.signature.schema,
@@ -199,13 +206,17 @@ def _in_step(tool: Tool) -> Callable[..., Awaitable[object]]:
     return call
 
 
-def _in_branch(tool: Tool) -> Callable[..., Awaitable[object]]:
+def _in_branch(tool: Tool, guard: Guard) -> Callable[..., Awaitable[object]]:
     """For a tool that waits or spawns: its kernel calls stand in a branch keyed by the call."""
 
     async def call(context: RunContext[Turns], /, **arguments: Any) -> object:
         given = _fitting(tool, arguments)
-        async with branch(call_key(context)):
-            return plain(await tool.call(**given))
+        known = context.deps.known
+        async with branch(call_key(context), learned=known):
+            objection = ""
+            if guard.covers(tool.name, arguments, known):
+                objection = await guard.objection(tool.name, arguments)
+            return objection or plain(await tool.call(**given))
 
     return call
 
@@ -219,20 +230,20 @@ def _fitting(tool: Tool, arguments: dict[str, Any]) -> dict[str, object]:
 
 
 def plain(value: object) -> object:
-    """`value` as JSON's own types, whichever library defined it."""
+    """`value` as JSON's own types, whichever library defined it, without a secret: it may go to a model."""
     try:
-        return msgspec.to_builtins(value, str_keys=True)
+        return scrub_value(msgspec.to_builtins(value, str_keys=True))
     except TypeError:
-        return to_jsonable_python(value)
+        return scrub_value(to_jsonable_python(value))
 
 
 def _instructions(agent: Agent) -> str | Callable[[], Awaitable[str]]:
     given = agent.instructions
     if isinstance(given, str):
-        return given
+        return scrub(given)
 
     async def say() -> str:  # a plain function would be called in a thread
-        return given()
+        return scrub(given())
 
     return say
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TextIO
 import msgspec
 
 from watership.durable.ports import Observer
+from watership.durable.scrubbing import scrub
 from watership.errors import WatershipError
 
 Line = dict[str, Any]
@@ -55,7 +56,8 @@ class StructlogObserver:
         if LEVELS[level] >= self._least:
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             line = {"timestamp": now, "level": level, "event": event} | _plain(facts)
-            self._out.write(self._write(line) + "\n")
+            # The whole line once more: a traceback shows what its exceptions say.
+            self._out.write(scrub(self._write(line)) + "\n")
             self._out.flush()
 
 
@@ -121,5 +123,5 @@ def _plain(facts: Mapping[str, object]) -> Line:
 
 def _text(value: object) -> str:
     """Half of a surrogate pair cannot be written, and must not cost the line."""
-    text = str(value)[:FACT_CHARACTERS]
+    text = scrub(str(value))[:FACT_CHARACTERS]
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

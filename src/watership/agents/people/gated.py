@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from watership.agents.people.approval import ApprovalRule, Needs, rule_of
-from watership.agents.people.question import Approval
+from watership.agents.people.third import details_of, question_about, refusal
 from watership.agents.tool import Tool
 from watership.durable import StepOptions, step
+from watership.durable.branch import here
 from watership.durable.counters import Cost
 from watership.errors import BadInput
 
@@ -44,14 +45,15 @@ def _behind(tool: Tool, rule: ApprovalRule | None, plain: Plain, cost: CostOfCal
     asked = rule
 
     async def call(**arguments: Any) -> object:
-        answer = await asked.ask(f"May {tool.name} be called?", {"tool": tool.name, "arguments": arguments})
+        third = tool.traits.is_third(here(tool.name).learned)
+        answer = await asked.ask(question_about(tool.name), details_of(tool.name, arguments, third=third))
         if not answer.granted:
-            return _refusal(tool, answer)
+            return refusal(tool.name, answer.by, answer.note)
         if tool.options is None:
             return await tool.call(**arguments)
         return await _enter(tool, tool.options, arguments, plain, cost)
 
-    return replace(tool, call=call, options=None, approval=None)
+    return replace(tool, call=call, options=None, approval=None, asks=True)
 
 
 async def _enter(
@@ -70,10 +72,3 @@ async def _enter(
         cost=cost(),
         into=Any,
     )
-
-
-def _refusal(tool: Tool, answer: Approval) -> str:
-    """What the model is told; it was not called."""
-    by = f" by {answer.by}" if answer.by else ""
-    note = f": {answer.note}" if answer.note else ""
-    return f"The call of {tool.name} was not approved{by}{note}. It was not made."

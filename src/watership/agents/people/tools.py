@@ -11,6 +11,7 @@ from watership.agents.people.audience import Who
 from watership.agents.people.escalation import Escalation, Words
 from watership.agents.people.question import Approval
 from watership.agents.tool import Tool, tool_from
+from watership.agents.traits import HARMLESS
 
 NOBODY = "Nobody answered in time."
 
@@ -31,7 +32,7 @@ def approval_tool(
             question, details or None, by=by, requester=requester, within=within, escalate=escalate
         )
 
-    return tool_from(ask_approval, None, name)
+    return tool_from(ask_approval, None, name, HARMLESS)
 
 
 def question_tool(
@@ -57,4 +58,4 @@ def question_tool(
         )
         return answer
 
-    return tool_from(ask_question, None, name)
+    return tool_from(ask_question, None, name, HARMLESS)
