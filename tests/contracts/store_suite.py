@@ -8,10 +8,11 @@ from tests.contracts.store_counters import CounterSuite
 from tests.contracts.store_decisions import DecisionSuite
 from tests.contracts.store_flags import FlagSuite
 from tests.contracts.store_fleet import FleetSuite
+from tests.contracts.store_pauses import PauseSuite
 from tests.contracts.store_submissions import SubmissionSuite
 
 
 class StoreSuite(
-    SubmissionSuite, ClaimSuite, AppendSuite, CounterSuite, DecisionSuite, FleetSuite, FlagSuite
+    SubmissionSuite, ClaimSuite, AppendSuite, CounterSuite, DecisionSuite, FleetSuite, FlagSuite, PauseSuite
 ):
     """Subclass it with a fixture `world` that opens your store."""

@@ -11,10 +11,9 @@ from watership.agents.account import Account
 from watership.agents.messages import NOTHING
 from watership.api.answer import Answer, reply
 from watership.api.endpoint import Call, Endpoint
+from watership.api.pausing import pausing_endpoints
 from watership.api.shapes import (
     Accepted,
-    AgentList,
-    AgentView,
     AnswerBody,
     AnsweredView,
     CancelBody,
@@ -47,22 +46,6 @@ SEQ_MOST: Final = 10**12
 Action = Callable[[Call, RunId], Awaitable[Run]]
 
 
-async def list_agents(call: Call) -> Answer:
-    agents = tuple(
-        AgentView(
-            name=card.name,
-            description=card.description,
-            kind=card.kind,
-            input_schema=dict(card.input_schema),
-            conversation=card.conversation,
-            pool=card.pool,
-            priority=card.priority,
-        )
-        for card in call.service.messages.cards()
-    )
-    return reply(AgentList(data=agents, next=None, total_count=len(agents)))
-
-
 async def send_message(call: Call) -> Answer:
     body = call.read(NewMessage)
     sent = await call.service.messages.send(
@@ -79,6 +62,7 @@ async def send_message(call: Call) -> Answer:
         state=sent.state,
         existing=sent.existing,
         injected=sent.injected,
+        paused=sent.paused,
         links=links(sent.run_id),
     )
     return reply(accepted, 202, {"Location": accepted.links.run})
@@ -230,19 +214,11 @@ _NARROWING = frozenset({"limit", "after", "state", "agent", "deployment", "conve
 
 def agent_endpoints() -> list[Endpoint]:
     """Everything under /api/v1 that concerns agents."""
-    return [*_message_endpoints(), *_run_endpoints()]
+    return [*pausing_endpoints(), *_message_endpoints(), *_run_endpoints()]
 
 
 def _message_endpoints() -> list[Endpoint]:
     return [
-        Endpoint(
-            method="GET",
-            path="/api/v1/agents",
-            scope=READER,
-            serve=list_agents,
-            about="List the agents that take messages.",
-            gives=AgentList,
-        ),
         Endpoint(
             method="POST",
             path="/api/v1/messages",

@@ -92,13 +92,17 @@ class Links(_Out, frozen=True):
 
 
 class Accepted(_Out, frozen=True):
-    """The run stands in the store. `existing`: this key had started it before. `injected`: it was running."""
+    """The run stands in the store. `existing`: this key had started it before. `injected`: it was running.
+
+    `paused`: its agent is; nobody begins it before the agent is resumed.
+    """
 
     run_id: str
     deployment: str
     state: RunState
     existing: bool
     injected: bool
+    paused: bool
     links: Links
 
 
@@ -163,6 +167,18 @@ class MessageList(Page[MessageView], frozen=True):
     pass
 
 
+class PauseBody(_In, frozen=True):
+    reason: Reason = ""
+
+
+class PauseView(_Out, frozen=True):
+    """Who paused an agent, when and why."""
+
+    by: str
+    at: datetime | None
+    reason: str
+
+
 class AgentView(_Out, frozen=True):
     name: str
     description: str
@@ -171,6 +187,7 @@ class AgentView(_Out, frozen=True):
     conversation: WhenBusy
     pool: str
     priority: int
+    paused: PauseView | None
 
 
 class AgentList(Page[AgentView], frozen=True):

@@ -56,6 +56,10 @@ def start(
         body["budget"] = {"usd": usd}
     made = Client(server, token).post("/api/v1/messages", body, key=key)
     show(made, made["run_id"])
+    if made.get("paused"):
+        say(
+            f"{agent} is paused: the run begins once it is resumed (watership agent resume {agent}{_at(server)})"
+        )
     say(f"next: watership run watch {made['run_id']}{_at(server)}")
 
 

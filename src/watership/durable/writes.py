@@ -62,7 +62,8 @@ class Submit(_Value, frozen=True):
 
 
 class Claim(_Value, frozen=True):
-    """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one.
+    """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one. None of a
+    program that is paused, but what was asked to end.
 
     Due: READY; WAITING with `wake_at` passed; RUNNING with its lease expired. High priority first, then oldest.
     A run claimed more than `poison_limit` times without progress becomes STOPPED instead; before that, a suspect is
@@ -226,6 +227,7 @@ class Submitted(_Value, frozen=True, tag="submitted"):
     """The run stands in the store. `existing`: an earlier, equal submission made it.
 
     `injected`: the message went to the active run `run_id` of its conversation; no run was made.
+    `paused`: nobody begins it, or takes it up again, before its program is resumed.
     """
 
     run_id: RunId
@@ -233,6 +235,7 @@ class Submitted(_Value, frozen=True, tag="submitted"):
     state: RunState
     existing: bool = False
     injected: bool = False
+    paused: bool = False
 
 
 class Claimed(_Value, frozen=True, tag="claimed"):

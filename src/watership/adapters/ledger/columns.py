@@ -26,6 +26,7 @@ _waits = msgspec.json.Decoder(tuple[Waiting, ...])
 _caps = msgspec.json.Decoder(tuple[Cap, ...])
 _failure = msgspec.json.Decoder(Failure)
 _weights = msgspec.json.Decoder(Weights)
+_paused = msgspec.json.Decoder(tuple[str, ...])
 _flag = msgspec.json.Decoder(Flag)
 
 
@@ -178,13 +179,14 @@ def signal_of(run_id: RunId, row: Row) -> Signal:
 
 
 def intake_of(row: Row) -> IntakeState:
-    """From weights, epoch, until, last_safe, readonly."""
+    """From weights, epoch, until, last_safe, readonly, paused."""
     return IntakeState(
         weights=_weights.decode(row[0]),
         epoch=row[1],
         until=moment_or_none(row[2]),
         last_safe=None if row[3] is None else _weights.decode(row[3]),
         readonly=bool(row[4]),
+        paused=() if row[5] is None else _paused.decode(row[5]),
     )
 
 
@@ -195,6 +197,7 @@ def intake_row(state: IntakeState) -> Row:
         micros_or_null(state.until),
         None if state.last_safe is None else _encode(state.last_safe),
         state.readonly,
+        _encode(state.paused) if state.paused else None,
     )
 
 

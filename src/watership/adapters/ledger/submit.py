@@ -13,7 +13,7 @@ from watership.durable.ids import DeploymentId, RunId, SignalId
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.durable.writes import INJECTED, Deliver, Outcome, Refused, Submit, Submitted
-from watership.fleet.intake import effective, place
+from watership.fleet.intake import effective, holds_back, place
 
 
 def submit(tx: Transaction, write: Submit) -> Outcome:
@@ -104,8 +104,7 @@ def _enter(tx: Transaction, write: Submit, *, queued: bool) -> Outcome:
         waiting = tx.rows.queued(write.tenant, write.conversation)
         if waiting >= MAX_QUEUED:
             return Refused(code="limit", reason=f"{waiting:,} messages wait in this conversation already.")
-    run = start(tx, write, deployment, RunState.QUEUED if queued else RunState.READY)
-    return Submitted(run_id=run.id, deployment=run.deployment, state=run.state)
+    return _submitted(tx, start(tx, write, deployment, RunState.QUEUED if queued else RunState.READY))
 
 
 def _earlier(tx: Transaction, write: Submit) -> Outcome | None:
@@ -126,13 +125,12 @@ def _standing(tx: Transaction, submission: RunId) -> Submitted | None:
     run = tx.rows.run(taker or submission)
     if run is None:
         return None
-    return Submitted(
-        run_id=run.id,
-        deployment=run.deployment,
-        state=run.state,
-        existing=True,
-        injected=taker is not None,
-    )
+    return replace(_submitted(tx, run), existing=True, injected=taker is not None)
+
+
+def _submitted(tx: Transaction, run: Run) -> Submitted:
+    held = not run.ended and holds_back(intake.current(tx.rows, tx.now).paused, run)
+    return Submitted(run_id=run.id, deployment=run.deployment, state=run.state, paused=held)
 
 
 def _busy(tx: Transaction, write: Submit) -> Run | None:
@@ -154,7 +152,7 @@ def _inject(tx: Transaction, write: Submit, into: Run) -> Outcome:
     tx.rows.put_injected(write.run_id, into.id)
     run = tx.rows.run(into.id)
     assert run is not None
-    return Submitted(run_id=run.id, deployment=run.deployment, state=run.state, injected=True)
+    return replace(_submitted(tx, run), injected=True)
 
 
 def _remember(tx: Transaction, write: Submit) -> None:

@@ -22,7 +22,7 @@ from watership.durable.writes import Write, Written
 from watership.errors import Fenced
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
-from watership.fleet.intake import IntakeState, Weights
+from watership.fleet.intake import IntakeState, Weights, holds_back
 
 
 class MemoryStore:
@@ -95,7 +95,12 @@ class MemoryStore:
 
     async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
         now = self._clock.now()
-        there = (run for run in self._rows.live.values() if run.deployment in deployments)
+        paused = self._rows.intake().paused
+        there = (
+            run
+            for run in self._rows.live.values()
+            if run.deployment in deployments and not holds_back(paused, run)
+        )
         ready = list(islice((run.updated_at for run in there if run.state is RunState.READY), limit))
         heard = now - timedelta(seconds=HEARD_SECONDS)
         workers = [

@@ -35,7 +35,10 @@ _BACKLOG = f"""
 SELECT count(waiting.updated_at), min(waiting.updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
   (SELECT count(*) FROM workers WHERE deployment = ANY($1::text[]) AND seen_at >= clock.now - $3), clock.now
 FROM (SELECT coalesce($4, {NOW}) AS now) AS clock LEFT JOIN (
-  SELECT updated_at FROM runs WHERE state = 'ready' AND deployment = ANY($1::text[]) LIMIT $2) AS waiting ON TRUE
+  SELECT updated_at FROM runs WHERE state = 'ready' AND deployment = ANY($1::text[])
+    AND (cancel_requested OR (SELECT paused IS NULL FROM intake)
+      OR NOT (SELECT convert_from(paused, 'UTF8')::jsonb FROM intake) ? program)
+  LIMIT $2) AS waiting ON TRUE
 GROUP BY clock.now"""  # noqa: S608
 _NEXT_WAKE = """
 SELECT least(

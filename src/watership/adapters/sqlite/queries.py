@@ -31,7 +31,9 @@ SELECT count(*), min(updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
   (SELECT count(*) FROM workers
    WHERE deployment IN (SELECT value FROM json_each(:deployments)) AND seen_at >= :heard)
 FROM (SELECT updated_at FROM runs
-      WHERE state = 'ready' AND deployment IN (SELECT value FROM json_each(:deployments)) LIMIT :limit)"""
+      WHERE state = 'ready' AND deployment IN (SELECT value FROM json_each(:deployments))
+        AND (cancel_requested OR program NOT IN (SELECT value FROM intake, json_each(coalesce(paused, '[]'))))
+      LIMIT :limit)"""
 
 
 def get(db: sqlite3.Connection, run_id: RunId) -> Run | None:
