@@ -14,6 +14,7 @@ import msgspec
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget
 from watership.agents.signature import Signature
 from watership.agents.tool import PROGRAM, asynchronous, tool_from
+from watership.agents.until import check_within, least
 from watership.durable import InDoubt, OutsideRun, Program
 from watership.durable.branch import current_branch
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
@@ -41,6 +42,8 @@ class AgentCard(msgspec.Struct, frozen=True, kw_only=True):
     conversation: WhenBusy = "queue"
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
+    within_seconds: float | None = None
+    """How long a run may take from when it was accepted; None: as long as it likes."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -56,6 +59,7 @@ class AgentCard(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput(
                 f"Agent {self.name!r} has priority {self.priority}.", fix="0 is low, 1 normal, 2 high."
             )
+        check_within(self.within_seconds, f"A run of agent {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ def function_entry(
     budget: Budget = NOTHING_SAID,
     daily: Budget = NOTHING_SAID,
     in_doubt: InDoubt = "ask",
+    within_seconds: float | None = None,
 ) -> Entry:
     """The agent that an async function is: its docstring describes it, its signature is its input."""
     called = name or str(getattr(function, "__name__", ""))
@@ -95,6 +100,7 @@ def function_entry(
         conversation=conversation,
         pool=pool,
         priority=priority,
+        within_seconds=least(within_seconds, budget.seconds),
     )
     allowance = Allowance(agent=called, per_run=budget, per_day=daily)
     return entry_of(card, signature, program_call(function, signature), allowance, in_doubt)
@@ -113,7 +119,7 @@ def entry_of(
             f"Agent {card.name!r} has the policy {in_doubt!r} for steps in doubt.",
             fix=f"Policies: {', '.join(sorted(DOUBT_POLICIES))}.",
         )
-    program = Program(card.name, allowance.within(call), allowance.of_run, in_doubt)
+    program = Program(card.name, call, allowance.of_run, in_doubt, card.within_seconds)
     return Entry(card, signature, program)
 
 

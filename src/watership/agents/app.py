@@ -76,6 +76,7 @@ class App:
         budget: Budget = ...,
         daily: Budget = ...,
         in_doubt: InDoubt = ...,
+        within_seconds: float | None = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
@@ -88,6 +89,7 @@ class App:
         budget: Budget = NOTHING_SAID,
         daily: Budget = NOTHING_SAID,
         in_doubt: InDoubt = "ask",
+        within_seconds: float | None = None,
     ) -> (
         Callable[P, Coroutine[Any, Any, R]]
         | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
@@ -96,6 +98,7 @@ class App:
 
         `budget` is for each run with its children, `daily` for all runs of the agent.
         `in_doubt`: what becomes of an unsafe step without a check that began and has no result.
+        `within_seconds`: how long a run may take from when it was accepted; then it is ended.
         """
 
         def declare(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -109,6 +112,7 @@ class App:
                 budget=budget,
                 daily=daily,
                 in_doubt=in_doubt,
+                within_seconds=within_seconds,
             )
             call = guarded(function, entry.card.name)
             self.directory.add(entry)

@@ -13,6 +13,7 @@ from watership.agents.people.gated import gated
 from watership.agents.price import Price
 from watership.agents.signature import Signature
 from watership.agents.tool import Tool, tool_from, tool_of
+from watership.agents.until import least
 from watership.durable import InDoubt, RetryPolicy
 from watership.durable.branch import here
 from watership.durable.counters import Cost
@@ -67,6 +68,7 @@ class Agent:
     `output`: str, or the type that the model must fill in. `retry`: of a model request that raised.
     `budget`: of each run with its children; `daily`: of all runs of the agent. `price`: of the model, where the price
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
+    `within_seconds`: how long a run of it may take from when it was accepted.
     `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
     names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
     """
@@ -87,6 +89,7 @@ class Agent:
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
     in_doubt: InDoubt = "ask"
+    within_seconds: float | None = None
     approvals: Mapping[str, Needs] = field(default_factory=dict)
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
@@ -137,6 +140,7 @@ class Agent:
             conversation=self.conversation,
             pool=self.pool,
             priority=self.priority,
+            within_seconds=least(self.within_seconds, self.budget.seconds),
         )
         call = program_call(self.answer, signature)
         return entry_of(card, signature, call, self.allowance, self.in_doubt)

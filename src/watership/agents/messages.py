@@ -21,6 +21,7 @@ from watership.agents.people.answering import (
     the_wait,
 )
 from watership.agents.people.question import APPROVAL, QUESTION
+from watership.agents.until import NO_END, Until, least
 from watership.durable import Cap
 from watership.durable.codec import fingerprint
 from watership.durable.committer import refusal
@@ -74,6 +75,8 @@ class Card(Protocol):
     def pool(self) -> str: ...
     @property
     def priority(self) -> int: ...
+    @property
+    def within_seconds(self) -> float | None: ...
 
 
 class Directory(Protocol):
@@ -141,22 +144,20 @@ class Messages:
         key: str | None = None,
         reply_to: str = "",
         budget: Budget | None = None,
+        until: Until = NO_END,
     ) -> Submitted:
         """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run.
 
         Raises Overdue, with when to come again, while too much waits: before anything is written.
         `reply_to` is where a broker sends the result, in that broker's own words. `budget` is of this run with its
-        children, beside what its agent says.
+        children, beside what its agent says, and so is `until`; a message that another run takes has none of its own.
         """
-        if budget is not None and budget.seconds is not None:
-            raise BadInput(
-                "A message does not limit seconds.", fix="Cancel the run, or let its agent limit them."
-            )
         card = self._card(agent)
         given = self._directory.validate(agent, message)
         self._gate.admit()
         run_id = RunId(self._new_id())
         request = [card.name, given, conversation] + ([] if budget is None else [msgspec.to_builtins(budget)])
+        request += until.said()
         submit = Submit(
             run_id=run_id,
             program=card.name,
@@ -170,6 +171,8 @@ class Messages:
             dedup=None if key is None else _dedup(key, identity, request),
             reply_to=reply_to,
             caps=() if budget is None else budget.caps(f"run:{run_id}"),
+            deadline=until.deadline,
+            within_seconds=least(_within(until, budget), card.within_seconds),
         )
         return await self._committer.submit(submit)
 
@@ -301,6 +304,11 @@ class Messages:
         if isinstance(outcome, Refused):
             raise refusal(outcome)
         return outcome
+
+
+def _within(until: Until, budget: Budget | None) -> float | None:
+    """In how many seconds the message says that its run is to end: the seconds of its budget are nothing else."""
+    return Until(within=least(until.within, None if budget is None else budget.seconds)).within
 
 
 def _dedup(key: str, identity: Identity, request: Sequence[object]) -> Dedup:

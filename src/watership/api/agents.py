@@ -9,6 +9,7 @@ import msgspec
 
 from watership.agents.account import Account
 from watership.agents.messages import NOTHING
+from watership.agents.until import Until
 from watership.api.answer import Answer, reply
 from watership.api.endpoint import Call, Endpoint
 from watership.api.pausing import pausing_endpoints
@@ -55,6 +56,7 @@ async def send_message(call: Call) -> Answer:
         conversation=body.conversation,
         key=call.key,
         budget=body.budget,
+        until=Until(body.deadline, body.within),
     )
     accepted = Accepted(
         run_id=sent.run_id,

@@ -72,6 +72,7 @@ def _view(card: Card, paused: Mapping[str, Flag]) -> AgentView:
         conversation=card.conversation,
         pool=card.pool,
         priority=card.priority,
+        within_seconds=card.within_seconds,
         paused=pause,
     )
 

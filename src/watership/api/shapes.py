@@ -44,6 +44,10 @@ class NewMessage(_In, frozen=True):
     input: msgspec.Raw
     conversation: Name | None = None
     budget: Budget | None = None
+    deadline: datetime | None = None
+    """Until when the run is to have ended (RFC 3339); then it is ended as failed."""
+    within: float | None = None
+    """The same in seconds from when it is accepted; the earlier one holds."""
 
 
 class CancelBody(_In, frozen=True):
@@ -138,6 +142,7 @@ class RunView(_Out, frozen=True):
     worker: str | None
     seq: int
     cancel_requested: bool
+    deadline: datetime | None
     successor: str | None
     links: Links
 
@@ -187,6 +192,7 @@ class AgentView(_Out, frozen=True):
     conversation: WhenBusy
     pool: str
     priority: int
+    within_seconds: float | None
     paused: PauseView | None
 
 
@@ -252,6 +258,7 @@ def view(run: Run) -> RunView:
         worker=run.lease_owner,
         seq=run.seq,
         cancel_requested=run.cancel_requested,
+        deadline=run.deadline,
         successor=run.successor,
         links=links(run.id),
     )

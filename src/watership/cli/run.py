@@ -34,6 +34,10 @@ def run() -> None:
 @click.option("--conversation", help="The conversation that the message belongs to.")
 @click.option("--key", help="Idempotency key: the same key again gives the same run.")
 @click.option("--usd", type=float, help="Dollars that the run and its children may cost.")
+@click.option(
+    "--within", type=float, metavar="SECONDS", help="How long the run may take from now; then it is ended."
+)
+@click.option("--deadline", metavar="TIME", help="Until when it is to have ended: 2026-12-31T17:00:00Z.")
 @server_options
 def start(
     agent: str,
@@ -41,6 +45,8 @@ def start(
     conversation: str | None,
     key: str | None,
     usd: float | None,
+    within: float | None,
+    deadline: str | None,
     server: str | None,
     token: str | None,
 ) -> None:
@@ -54,6 +60,8 @@ def start(
         body["conversation"] = conversation
     if usd is not None:
         body["budget"] = {"usd": usd}
+    until = {"within": within, "deadline": deadline}
+    body |= {name: value for name, value in until.items() if value is not None}
     made = Client(server, token).post("/api/v1/messages", body, key=key)
     show(made, made["run_id"])
     if made.get("paused"):

@@ -41,7 +41,10 @@ class Dedup(_Value, frozen=True):
 
 
 class Submit(_Value, frozen=True):
-    """Start a run. Without `deployment` it is pinned by the intake's weights, read in this transaction."""
+    """Start a run. Without `deployment` it is pinned by the intake's weights, read in this transaction.
+
+    Refused (`too_late`) when its `deadline` has passed.
+    """
 
     run_id: RunId
     program: str
@@ -59,6 +62,9 @@ class Submit(_Value, frozen=True):
     depth: int = 0
     reply_to: str = ""
     caps: tuple[Cap, ...] = ()
+    deadline: datetime | None = None
+    within_seconds: float | None = None
+    """The same, counted from the commit. The earlier one holds, and its parent's if that is earlier still."""
 
 
 class Claim(_Value, frozen=True):
@@ -170,6 +176,15 @@ class Cancel(_Value, frozen=True):
     at_once: bool = False
 
 
+class Expire(_Value, frozen=True):
+    """Ask a run to end as failed, if its deadline has passed by the store's clock: in all else as by a Cancel.
+
+    A stopped one ends at once: nobody has decided about it in time. One that was asked to end before is a Duplicate.
+    """
+
+    run_id: RunId
+
+
 class Answer(_Value, frozen=True):
     """Decide, once per `entry_id`, what became of the step in doubt at `key`; the run becomes READY."""
 
@@ -217,7 +232,20 @@ class Rehome(_Value, frozen=True):
     target: DeploymentId
 
 
-Write = Submit | Claim | Append | Deliver | RefuseAnswer | Cancel | Answer | Retry | Renew | Bury | Rehome
+Write = (
+    Submit
+    | Claim
+    | Append
+    | Deliver
+    | RefuseAnswer
+    | Cancel
+    | Expire
+    | Answer
+    | Retry
+    | Renew
+    | Bury
+    | Rehome
+)
 
 
 # --- what became of it ----------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ BIRTH = (
     "reply_to",
     "created_at",
     "caps",
+    "deadline",
 )
 """Columns that never change."""
 
@@ -71,6 +72,7 @@ PLACE = (
     "lease_until",
     "epoch",
     "cancel_requested",
+    "expired",
     "waits",
     "result",
     "failure",
@@ -103,6 +105,7 @@ def birth_of(run: Run) -> Row:
         run.reply_to,
         micros(run.created_at),
         _encode(run.caps) if run.caps else None,
+        micros_or_null(run.deadline),
     )
 
 
@@ -115,6 +118,7 @@ def place_of(run: Run) -> Row:
         micros_or_null(run.lease_until),
         run.epoch,
         run.cancel_requested,
+        run.expired,
         _encode(run.waits) if run.waits else None,
         None if run.result == _NULL else bytes(run.result),
         None if run.failure is None else _encode(run.failure),
@@ -143,21 +147,23 @@ def run_of(row: Row, run_input: bytes | None = None) -> Run:
         reply_to=row[10],
         created_at=moment(row[11]),
         caps=() if row[12] is None else _caps.decode(row[12]),
-        state=RunState(row[13]),
-        deployment=DeploymentId(row[14]),
-        wake_at=moment_or_none(row[15]),
-        lease_owner=None if row[16] is None else WorkerId(row[16]),
-        lease_until=moment_or_none(row[17]),
-        epoch=row[18],
-        cancel_requested=bool(row[19]),
-        waits=() if row[20] is None else _waits.decode(row[20]),
-        result=_NULL if row[21] is None else msgspec.Raw(row[21]),
-        failure=None if row[22] is None else _failure.decode(row[22]),
-        successor=None if row[23] is None else RunId(row[23]),
-        seq=row[24],
-        inbox=row[25],
-        claims=row[26],
-        updated_at=moment(row[27]),
+        deadline=moment_or_none(row[13]),
+        state=RunState(row[14]),
+        deployment=DeploymentId(row[15]),
+        wake_at=moment_or_none(row[16]),
+        lease_owner=None if row[17] is None else WorkerId(row[17]),
+        lease_until=moment_or_none(row[18]),
+        epoch=row[19],
+        cancel_requested=bool(row[20]),
+        expired=bool(row[21]),
+        waits=() if row[22] is None else _waits.decode(row[22]),
+        result=_NULL if row[23] is None else msgspec.Raw(row[23]),
+        failure=None if row[24] is None else _failure.decode(row[24]),
+        successor=None if row[25] is None else RunId(row[25]),
+        seq=row[26],
+        inbox=row[27],
+        claims=row[28],
+        updated_at=moment(row[29]),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from msgspec.structs import replace
 
 from watership.adapters.ledger import intake
@@ -25,6 +27,8 @@ def submit(tx: Transaction, write: Submit) -> Outcome:
         return Refused(code="read_only", reason="Read-only is on: new runs are refused for now.")
     if write.depth > MAX_DEPTH:
         return too_deep()
+    if write.deadline is not None and write.deadline <= tx.now:
+        return Refused(code="too_late", reason=f"The deadline {write.deadline.isoformat()} has passed.")
     busy = _busy(tx, write)
     if busy is not None and write.when_busy != "queue":
         outcome = _inject(tx, write, busy) if write.when_busy == "inject" else _rejected(write, busy)
@@ -62,6 +66,7 @@ def start(tx: Transaction, write: Submit, deployment: DeploymentId, state: RunSt
         depth=write.depth,
         reply_to=write.reply_to,
         caps=write.caps,
+        deadline=_deadline(write, tx.now),
     )
     tx.rows.add(run)
     if state is RunState.READY:
@@ -82,10 +87,21 @@ def start_child(tx: Transaction, parent: Run, child: Submit) -> None:
         principal=child.principal or parent.principal,
         parent=parent.id,
         depth=parent.depth + 1,
+        deadline=earlier(child.deadline, parent.deadline),
     )
     waits = child.conversation != parent.conversation and _busy(tx, child) is not None
     state = RunState.QUEUED if waits else RunState.READY
     start(tx, child, child.deployment or parent.deployment, state)
+
+
+def _deadline(write: Submit, now: datetime) -> datetime | None:
+    seconds = write.within_seconds
+    return earlier(write.deadline, None if seconds is None else now + timedelta(seconds=seconds))
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two deadlines, where there are any."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def too_deep() -> Refused:

@@ -9,6 +9,7 @@ from itertools import islice
 
 from watership.adapters.ledger import commit, flags, intake
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
+from watership.adapters.ledger.decide import is_late
 from watership.adapters.memory.flags import MemoryFlags
 from watership.adapters.memory.rows import MemoryRows
 from watership.durable.clock import Clock, SystemClock
@@ -86,6 +87,11 @@ class MemoryStore:
     async def counts(self, names: Sequence[str]) -> Sequence[Count]:
         known = self._rows.counts
         return [known[name] for name in sorted(set(names)) if name in known]
+
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        now = self._clock.now()
+        late = [run for run in self._rows.live.values() if is_late(run, now)]
+        return [run.id for run in sorted(late, key=lambda run: run.deadline or now)[:limit]]
 
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         here = [run for run in self._rows.live.values() if run.deployment == deployment and run.pool == pool]

@@ -308,6 +308,7 @@ def has_moved(before: Run, after: Run) -> bool:
         and before.lease_until is after.lease_until
         and before.epoch == after.epoch
         and before.cancel_requested is after.cancel_requested
+        and before.expired is after.expired
         and before.waits is after.waits
         and before.result is after.result
         and before.failure is after.failure

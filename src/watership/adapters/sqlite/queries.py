@@ -22,6 +22,9 @@ SELECT min(due) FROM (
   WHERE deployment = :deployment AND pool = :pool AND state = 'waiting' AND wake_at IS NOT NULL
   UNION ALL SELECT min(lease_until) FROM runs
   WHERE deployment = :deployment AND pool = :pool AND state = 'running')"""
+_LATE = """
+SELECT id FROM runs WHERE deadline <= ? AND state NOT IN ('succeeded', 'failed', 'cancelled')
+  AND (NOT cancel_requested OR state = 'stopped') ORDER BY deadline LIMIT ?"""
 _WORKERS = """
 SELECT id, deployment, pool, slots, seen_at,
   (SELECT count(*) FROM runs WHERE lease_owner = workers.id AND state = 'running') FROM workers ORDER BY id"""
@@ -75,6 +78,10 @@ def workers(db: sqlite3.Connection) -> list[WorkerPresence]:
         )
         for row in db.execute(_WORKERS)
     ]
+
+
+def late(db: sqlite3.Connection, now: datetime, limit: int) -> list[RunId]:
+    return [RunId(row[0]) for row in db.execute(_LATE, (micros(now), limit))]
 
 
 def next_wake(db: sqlite3.Connection, deployment: DeploymentId, pool: str) -> datetime | None:

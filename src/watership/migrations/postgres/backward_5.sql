@@ -2,3 +2,9 @@
 
 DELETE FROM flags WHERE name LIKE 'PAUSE.%';
 ALTER TABLE intake DROP COLUMN paused;
+
+-- Runs keep no deadline then; one that is just being ended for it is so as cancelled.
+
+DROP INDEX runs_deadline;
+ALTER TABLE runs DROP COLUMN expired;
+ALTER TABLE runs DROP COLUMN deadline;
