@@ -435,9 +435,7 @@ async def test_a_message_may_bring_a_budget_for_its_run() -> None:
         ({"within": 1e6, "deadline": "2999-01-01T00:00:00Z"}, 1e6),
     ],
 )
-async def test_a_message_may_say_until_when_its_run_is_to_end(
-    said: dict[str, Any], seconds: float
-) -> None:
+async def test_a_message_may_say_until_when_its_run_is_to_end(said: dict[str, Any], seconds: float) -> None:
     async with world() as w:
         run = await w.store.get(await w.send(**said))
         assert run is not None

@@ -9,6 +9,7 @@ from tests.contracts.store_deadlines import DeadlineSuite
 from tests.contracts.store_decisions import DecisionSuite
 from tests.contracts.store_flags import FlagSuite
 from tests.contracts.store_fleet import FleetSuite
+from tests.contracts.store_forks import ForkSuite
 from tests.contracts.store_pauses import PauseSuite
 from tests.contracts.store_submissions import SubmissionSuite
 
@@ -23,5 +24,6 @@ class StoreSuite(
     FlagSuite,
     PauseSuite,
     DeadlineSuite,
+    ForkSuite,
 ):
     """Subclass it with a fixture `world` that opens your store."""

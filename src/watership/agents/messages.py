@@ -10,6 +10,7 @@ import msgspec
 
 from watership.agents.account import Account, account, limits_of, whole_journal
 from watership.agents.budget import Budget
+from watership.agents.forks import Fork, caps_of
 from watership.agents.people.answering import (
     Answers,
     Given,
@@ -26,9 +27,10 @@ from watership.durable import Cap
 from watership.durable.codec import fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
+from watership.durable.forking import place, prefix
 from watership.durable.ids import EntryId, Key, NewId, RunId, SignalId
 from watership.durable.ports import RunFilter, RunPage, Runs
-from watership.durable.run import Run, answer_signal, child_signal
+from watership.durable.run import Origin, Run, answer_signal, child_signal
 from watership.durable.writes import (
     Answer,
     Cancel,
@@ -173,6 +175,39 @@ class Messages:
             caps=() if budget is None else budget.caps(f"run:{run_id}"),
             deadline=until.deadline,
             within_seconds=least(_within(until, budget), card.within_seconds),
+        )
+        return await self._committer.submit(submit)
+
+    async def fork(
+        self, run_id: RunId, identity: Identity, fork: Fork, *, key: str | None = None
+    ) -> Submitted:
+        """Start a run that recalls what `run_id` had done up to a place, and does and pays for the rest itself.
+
+        It stands beside the run's conversation, takes no part in it, and has the budget that the run began with.
+        """
+        run = await self.get(run_id, identity)
+        card = self._card(fork.agent or run.program)
+        given = self._directory.validate(card.name, fork.given(run))
+        variant = fork.variant(card.kind)
+        events = [entry.event for entry in await whole_journal(self._runs, run.id)]
+        at = place(events, fork.at)
+        recalled = prefix(run.id, events, at)
+        self._gate.admit()
+        forked = RunId(self._new_id())
+        request = ["fork", run.id, at, card.name, given, variant]
+        submit = Submit(
+            run_id=forked,
+            program=card.name,
+            input=given,
+            tenant=identity.tenant,
+            principal=identity.person,
+            pool=card.pool,
+            priority=card.priority,
+            dedup=None if key is None else _dedup(key, identity, request),
+            caps=caps_of(run, forked),
+            within_seconds=card.within_seconds,
+            origin=Origin(run=run.id, at=at, entries=len(recalled), variant=variant),
+            events=recalled,
         )
         return await self._committer.submit(submit)
 

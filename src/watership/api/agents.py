@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from watership.agents.account import Account
+from watership.agents.forks import Fork
 from watership.agents.messages import NOTHING
 from watership.agents.until import Until
 from watership.api.answer import Answer, reply
@@ -35,6 +36,7 @@ from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, RunPage
 from watership.durable.run import Run
 from watership.durable.states import RunState
+from watership.durable.writes import Submitted
 from watership.errors import BadInput
 from watership.fleet.identity import OPERATOR, READER, WRITER
 
@@ -58,6 +60,15 @@ async def send_message(call: Call) -> Answer:
         budget=body.budget,
         until=Until(body.deadline, body.within),
     )
+    return _accepted(sent)
+
+
+async def fork_run(call: Call) -> Answer:
+    fork = call.read(Fork)
+    return _accepted(await call.service.messages.fork(_run_id(call), call.identity, fork, key=call.key))
+
+
+def _accepted(sent: Submitted) -> Answer:
     accepted = Accepted(
         run_id=sent.run_id,
         deployment=sent.deployment,
@@ -198,6 +209,7 @@ def _verb(
     *,
     takes: type | None,
     gives: type,
+    status: int = 200,
 ) -> Endpoint:
     return Endpoint(
         method="POST",
@@ -208,6 +220,7 @@ def _verb(
         about=about,
         takes=takes,
         gives=gives,
+        status=status,
     )
 
 
@@ -292,6 +305,16 @@ def _run_endpoints() -> list[Endpoint]:
         ),
         act(
             "/api/v1/runs", "signal", WRITER, signal_run, "Put a signal into a run's inbox.", takes=SignalBody
+        ),
+        _verb(
+            "/api/v1/runs",
+            "fork",
+            WRITER,
+            fork_run,
+            "Start a run that recalls a run up to a place, and does the rest anew.",
+            takes=Fork,
+            gives=Accepted,
+            status=202,
         ),
         act("/api/v1/runs", "retry", OPERATOR, retry_run, "Let a stopped run go on."),
         Endpoint(

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from watership.agents.budget import Budget
+from watership.agents.forks import MODEL
 from watership.agents.messages import Answered
 from watership.agents.people.question import seen_of
 from watership.durable.events import Decision, Failure
-from watership.durable.run import Run, Waiting
+from watership.durable.run import Origin, Run, Waiting
 from watership.durable.states import RunState
 from watership.durable.writes import WhenBusy
 
@@ -120,6 +121,14 @@ class WaitView(_Out, frozen=True):
     """The fingerprint of what is asked, for an answer to repeat; empty where no person is asked."""
 
 
+class ForkedFrom(_Out, frozen=True):
+    """The run of which a fork recalls what it had done by its entry `at`; and the fork's own model, if it has one."""
+
+    run: str
+    at: int
+    model: str | None
+
+
 class RunView(_Out, frozen=True):
     """A run as clients see it. `waits`: what it waits for, and what a person is asked."""
 
@@ -143,6 +152,7 @@ class RunView(_Out, frozen=True):
     seq: int
     cancel_requested: bool
     deadline: datetime | None
+    forked_from: ForkedFrom | None
     successor: str | None
     links: Links
 
@@ -259,9 +269,14 @@ def view(run: Run) -> RunView:
         seq=run.seq,
         cancel_requested=run.cancel_requested,
         deadline=run.deadline,
+        forked_from=None if run.origin is None else _forked_from(run.origin),
         successor=run.successor,
         links=links(run.id),
     )
+
+
+def _forked_from(origin: Origin) -> ForkedFrom:
+    return ForkedFrom(run=origin.run, at=origin.at, model=origin.variant.get(MODEL))
 
 
 def message(run: Run) -> MessageView:

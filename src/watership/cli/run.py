@@ -148,6 +148,43 @@ def cancel(run_id: str, reason: str, server: str | None, token: str | None) -> N
 
 
 @run.command()
+@click.argument("run_id")
+@click.option(
+    "--at", required=True, help="Recall so many entries of its journal, or all before the step of this key."
+)
+@click.option("--agent", help="Another agent.")
+@click.option("--model", help="Another model, as provider:model.")
+@click.option("--prompt", help="Another prompt.")
+@click.option("--input", "given", help="Another input, as JSON; or plain text.")
+@click.option("--key", help="Idempotency key: the same key again gives the same run.")
+@server_options
+def fork(
+    run_id: str,
+    at: str,
+    agent: str | None,
+    model: str | None,
+    prompt: str | None,
+    given: str | None,
+    key: str | None,
+    server: str | None,
+    token: str | None,
+) -> None:
+    """Start a run that recalls what RUN_ID had done up to a place, and does and pays for the rest anew.
+
+    \b
+    watership run fork RUN --at @3:model:0 --model openai:gpt-5-mini
+    """
+    body: dict[str, object] = {"at": int(at) if at.isdecimal() else at}
+    others = {"agent": agent, "model": model, "prompt": prompt}
+    body |= {name: value for name, value in others.items() if value is not None}
+    if given is not None:
+        body["input"] = _json_or_text(given)
+    made = Client(server, token).post(f"/api/v1/runs/{run_id}:fork", body, key=key)
+    show(made, made["run_id"])
+    say(f"next: watership run watch {made['run_id']}{_at(server)}")
+
+
+@run.command()
 @click.argument("runs", nargs=-1, metavar="[RUN…]")
 @click.option("--against", "where", metavar="FILE.py:NAME", help="The build's application, or its folder.")
 def replay(runs: tuple[str, ...], where: str | None) -> int:

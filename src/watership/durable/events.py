@@ -142,6 +142,13 @@ class Enough(Event, frozen=True, kw_only=True, tag="enough"):
     ended: tuple[int, ...]
 
 
+class Forked(Event, frozen=True, kw_only=True, tag="forked"):
+    """The first event of a fork: what follows was done by `run`, up to its entry `at`, and is recalled from there."""
+
+    run: RunId
+    at: int
+
+
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The run's last event."""
 
@@ -166,6 +173,7 @@ AnyEvent = (
     | ChildStarted
     | Won
     | Enough
+    | Forked
     | Finished
 )
 
@@ -186,6 +194,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         ChildStarted,
         Won,
         Enough,
+        Forked,
         Finished,
     )
 }

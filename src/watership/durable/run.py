@@ -40,6 +40,19 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     about: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a fork comes from: its journal begins with what `run` had done by its entry `at`.
+
+    `entries` of its own journal are from there. `variant` is what it is to have otherwise than its program says, by
+    names that whoever runs the program knows.
+    """
+
+    run: RunId
+    at: int
+    entries: int
+    variant: dict[str, str] = {}
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What the store knows of a run. Times are UTC."""
 
@@ -62,6 +75,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Where the broker sends the result, in the broker's own words; empty where nobody asked for it."""
     caps: tuple[Cap, ...] = ()
     """What it and its children may use up, beside what its program says of itself."""
+    origin: Origin | None = None
+    """What it was forked from."""
     deadline: datetime | None = None
     """Until when it is to have ended, by the store's clock."""
     epoch: int = 0

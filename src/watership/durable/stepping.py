@@ -329,7 +329,10 @@ async def _note_drift(execution: Execution, key: Key, asked: StepCall, before: s
 
 def _value(execution: Execution, key: Key, asked: StepCall, record: StepRecord, raw: msgspec.Raw) -> Done:
     value: object = decode(raw, asked.into)
-    if asked.on_cancel is not None:
+    origin = execution.run_row.origin
+    # What another run did before this one was forked from it is not this one's to undo.
+    own = origin is None or record.position > origin.entries
+    if asked.on_cancel is not None and own:
         execution.compensations[key] = Compensation(
             record.position, partial(take_undo, execution, key, asked.on_cancel, value)
         )

@@ -15,7 +15,7 @@ from watership.durable.counters import Cap, Charge
 from watership.durable.events import AnyEvent, Decision, Failure
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId
 from watership.durable.outbox import Posted
-from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY, DEFAULT_TENANT, Run, Signal, Waiting
+from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY, DEFAULT_TENANT, Origin, Run, Signal, Waiting
 from watership.durable.states import RunState
 
 WhenBusy = Literal["queue", "reject", "inject"]
@@ -65,6 +65,9 @@ class Submit(_Value, frozen=True):
     deadline: datetime | None = None
     within_seconds: float | None = None
     """The same, counted from the commit. The earlier one holds, and its parent's if that is earlier still."""
+    origin: Origin | None = None
+    events: tuple[AnyEvent, ...] = ()
+    """What the run of its origin had done: the journal begins with it."""
 
 
 class Claim(_Value, frozen=True):

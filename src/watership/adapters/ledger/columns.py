@@ -10,7 +10,7 @@ import msgspec
 from watership.durable.counters import Cap
 from watership.durable.events import Entry, Failure, load
 from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
-from watership.durable.run import Run, Signal, Waiting
+from watership.durable.run import Origin, Run, Signal, Waiting
 from watership.durable.states import RunState
 from watership.fleet.flags import Flag, FlagChange
 from watership.fleet.intake import IntakeState, Weights
@@ -24,6 +24,7 @@ _NULL = msgspec.Raw(b"null")
 _encode = msgspec.json.encode
 _waits = msgspec.json.Decoder(tuple[Waiting, ...])
 _caps = msgspec.json.Decoder(tuple[Cap, ...])
+_origin = msgspec.json.Decoder(Origin)
 _failure = msgspec.json.Decoder(Failure)
 _weights = msgspec.json.Decoder(Weights)
 _paused = msgspec.json.Decoder(tuple[str, ...])
@@ -61,6 +62,7 @@ BIRTH = (
     "created_at",
     "caps",
     "deadline",
+    "origin",
 )
 """Columns that never change."""
 
@@ -106,6 +108,7 @@ def birth_of(run: Run) -> Row:
         micros(run.created_at),
         _encode(run.caps) if run.caps else None,
         micros_or_null(run.deadline),
+        None if run.origin is None else _encode(run.origin),
     )
 
 
@@ -148,22 +151,23 @@ def run_of(row: Row, run_input: bytes | None = None) -> Run:
         created_at=moment(row[11]),
         caps=() if row[12] is None else _caps.decode(row[12]),
         deadline=moment_or_none(row[13]),
-        state=RunState(row[14]),
-        deployment=DeploymentId(row[15]),
-        wake_at=moment_or_none(row[16]),
-        lease_owner=None if row[17] is None else WorkerId(row[17]),
-        lease_until=moment_or_none(row[18]),
-        epoch=row[19],
-        cancel_requested=bool(row[20]),
-        expired=bool(row[21]),
-        waits=() if row[22] is None else _waits.decode(row[22]),
-        result=_NULL if row[23] is None else msgspec.Raw(row[23]),
-        failure=None if row[24] is None else _failure.decode(row[24]),
-        successor=None if row[25] is None else RunId(row[25]),
-        seq=row[26],
-        inbox=row[27],
-        claims=row[28],
-        updated_at=moment(row[29]),
+        origin=None if row[14] is None else _origin.decode(row[14]),
+        state=RunState(row[15]),
+        deployment=DeploymentId(row[16]),
+        wake_at=moment_or_none(row[17]),
+        lease_owner=None if row[18] is None else WorkerId(row[18]),
+        lease_until=moment_or_none(row[19]),
+        epoch=row[20],
+        cancel_requested=bool(row[21]),
+        expired=bool(row[22]),
+        waits=() if row[23] is None else _waits.decode(row[23]),
+        result=_NULL if row[24] is None else msgspec.Raw(row[24]),
+        failure=None if row[25] is None else _failure.decode(row[25]),
+        successor=None if row[26] is None else RunId(row[26]),
+        seq=row[27],
+        inbox=row[28],
+        claims=row[29],
+        updated_at=moment(row[30]),
     )
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.bounds import KEYS_KEPT, MAX_DEPTH, MAX_QUEUED, SWEEP
-from watership.adapters.ledger.change import Transaction
+from watership.adapters.ledger.change import Transaction, journal
 from watership.adapters.ledger.inbox import deliver
 from watership.adapters.ledger.rows import Request
 from watership.durable.ids import DeploymentId, RunId, SignalId
@@ -67,7 +67,9 @@ def start(tx: Transaction, write: Submit, deployment: DeploymentId, state: RunSt
         reply_to=write.reply_to,
         caps=write.caps,
         deadline=_deadline(write, tx.now),
+        origin=write.origin,
     )
+    run = journal(tx, run, *write.events)
     tx.rows.add(run)
     if state is RunState.READY:
         tx.wake(run)

@@ -22,6 +22,7 @@ TYPES = {
     "expired": "boolean",
     "waits": "bytea",
     "caps": "bytea",
+    "origin": "bytea",
     "result": "bytea",
     "failure": "bytea",
     "seq": "integer",

@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.agents.forks import MODEL, with_model
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
@@ -43,6 +44,7 @@ class PydanticEngine:
 
     def __init__(self, *, offline: bool = False) -> None:
         self._build = lru_cache(maxsize=AGENTS)(partial(build, offline=offline))
+        self._with_model = lru_cache(maxsize=AGENTS)(with_model)
 
     def prepare(self, agent: Agent) -> None:
         """Build the agent. Raises what Pydantic AI says of its model: a missing package, a missing key."""
@@ -50,11 +52,17 @@ class PydanticEngine:
 
     async def run(self, agent: Agent, prompt: str) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
-        built = self._build(agent)
+        built = self._build(self._varied(agent))
         async with branch(_place(agent.name)), hosting():
             # A task of its own, so that every kernel call of the loop is one of another task, as hosting() says,
             # whether the library runs its graph in further tasks or not.
             return await asyncio.create_task(_drive(built, prompt, agent.turns), name=f"loop of {agent.name}")
+
+    def _varied(self, agent: Agent) -> Agent:
+        """The agent with the model that a fork of its run is to have: by itself, so that it is built once for each."""
+        run = here(agent.name).execution.run_row
+        model = None if run.origin is None else run.origin.variant.get(MODEL)
+        return agent if model is None or run.program != agent.name else self._with_model(agent, model)
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""

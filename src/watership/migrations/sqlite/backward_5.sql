@@ -8,3 +8,7 @@ ALTER TABLE intake DROP COLUMN paused;
 DROP INDEX runs_deadline;
 ALTER TABLE runs DROP COLUMN expired;
 ALTER TABLE runs DROP COLUMN deadline;
+
+-- A fork is a run like others then, without what it was to have otherwise; its journal an older build cannot read.
+
+ALTER TABLE runs DROP COLUMN origin;

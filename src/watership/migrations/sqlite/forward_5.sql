@@ -8,3 +8,7 @@ ALTER TABLE runs ADD COLUMN deadline INTEGER;
 ALTER TABLE runs ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX runs_deadline ON runs (deadline)
   WHERE deadline IS NOT NULL AND state NOT IN ('succeeded', 'failed', 'cancelled');
+
+-- What a run was forked from.
+
+ALTER TABLE runs ADD COLUMN origin BLOB;
