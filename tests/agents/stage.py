@@ -15,6 +15,7 @@ from watership.adapters.memory.store import MemoryStore
 from watership.durable import Program
 from watership.durable.codec import encode
 from watership.durable.committer import Committer
+from watership.durable.deadlines import Deadlines
 from watership.durable.events import AnyEvent, Drifted, Finished, StepStarted
 from watership.durable.execution import Ending, Execution
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId, seeded_ids
@@ -50,8 +51,16 @@ class Stage:
         self.committer = committer
         self._new_id = seeded_ids(1)
 
-    async def start(self, program: str, value: object = None, run_id: str = "run") -> RunId:
-        submit = Submit(run_id=RunId(run_id), program=program, input=raw(value), deployment=GREEN)
+    async def start(
+        self, program: str, value: object = None, run_id: str = "run", *, within: float | None = None
+    ) -> RunId:
+        submit = Submit(
+            run_id=RunId(run_id),
+            program=program,
+            input=raw(value),
+            deployment=GREEN,
+            within_seconds=within,
+        )
         return (await self.committer.submit(submit)).run_id
 
     async def work(self, programs: Mapping[str, Program]) -> list[Ending]:
@@ -83,6 +92,10 @@ class Stage:
         for each in executions:
             how(each)
         return await asyncio.gather(*tasks)
+
+    async def expire(self) -> None:
+        """What a worker does once a second."""
+        await Deadlines(self.store, self.committer, self.clock).look()
 
     async def cancel(self, run_id: RunId) -> None:
         assert isinstance(await self.committer.write(Cancel(run_id=run_id)), Done)

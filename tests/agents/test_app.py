@@ -12,7 +12,7 @@ import pytest
 
 import watership
 from tests.agents.stage import Stage, on_stage, raw
-from watership import Agent, App, Effect, RetryPolicy, SchemaRange, approve, gather, sleep, step, tool
+from watership import Agent, App, Budget, Effect, RetryPolicy, SchemaRange, approve, gather, sleep, step, tool
 from watership.agents.tool import STEP, tool_of
 from watership.durable import OutsideRun, StepOptions
 from watership.durable.events import StepStarted
@@ -48,6 +48,24 @@ def greeter() -> App:
         return await gather(*(hello(name) for name in names))
 
     return app
+
+
+def test_an_agent_says_how_long_its_runs_may_take_and_the_seconds_of_its_budget_are_the_same() -> None:
+    app = greeter()
+
+    @app.agent(within_seconds=60, budget=Budget(seconds=30))
+    async def quick() -> None: ...
+
+    app.add(Agent("model", model="echo", within_seconds=90))
+    assert {card.name: card.within_seconds for card in app.cards()} == {
+        "crowd": None,
+        "hello": None,
+        "model": 90,
+        "quick": 30,
+    }
+    assert app.programs["quick"].within_seconds == 30
+    with pytest.raises(BadInput, match="within 0 s"):
+        app.agent("never", within_seconds=0)(quick)
 
 
 def test_a_card_says_what_the_function_says() -> None:

@@ -427,7 +427,53 @@ async def test_a_message_may_bring_a_budget_for_its_run() -> None:
         ]
 
 
-@pytest.mark.parametrize("budget", [{"usd": 0}, {"dollars": 1}, {"seconds": 60}, "much"])
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ({"within": 60}, 60),
+        ({"within": 90, "budget": {"seconds": 30}}, 30),
+        ({"within": 1e6, "deadline": "2999-01-01T00:00:00Z"}, 1e6),
+    ],
+)
+async def test_a_message_may_say_until_when_its_run_is_to_end(said: dict[str, Any], seconds: float) -> None:
+    async with world() as w:
+        run = await w.store.get(await w.send(**said))
+        assert run is not None
+        assert run.deadline == run.created_at + timedelta(seconds=seconds)
+        shown = await w.http.get(f"/api/v1/runs/{run.id}", headers=w.bearer("reader"))
+        assert datetime.fromisoformat(shown.json()["deadline"]) == run.deadline
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"within": 0}, 400),
+        ({"within": 1e12}, 400),
+        ({"deadline": "tomorrow"}, 400),
+        ({"deadline": "2999-01-01T00:00:00"}, 400),
+        ({"deadline": "2020-01-01T00:00:00Z"}, 409),
+    ],
+)
+async def test_a_deadline_that_cannot_be_kept_is_refused(said: dict[str, object], status: int) -> None:
+    async with world() as w:
+        body = {"agent": "digger", "input": "dig", **said}
+        answer = await w.http.post("/api/v1/messages", json=body, headers=w.bearer("writer"))
+        assert answer.status_code == status, answer.text
+        assert (await w.store.list(RunFilter())).total_count == 0
+
+
+async def test_a_key_stands_for_its_deadline_too() -> None:
+    async with world() as w:
+        headers = {**w.bearer("writer"), "Idempotency-Key": "k"}
+        body = {"agent": "digger", "input": "dig", "within": 60}
+        first = await w.http.post("/api/v1/messages", json=body, headers=headers)
+        again = await w.http.post("/api/v1/messages", json=body, headers=headers)
+        other = await w.http.post("/api/v1/messages", json=body | {"within": 61}, headers=headers)
+        assert again.json()["run_id"] == first.json()["run_id"]
+        assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+
+
+@pytest.mark.parametrize("budget", [{"usd": 0}, {"dollars": 1}, {"seconds": 1e11}, "much"])
 async def test_a_budget_that_means_nothing_is_refused(budget: object) -> None:
     async with world() as w:
         body = {"agent": "digger", "input": "dig", "budget": budget}

@@ -50,6 +50,7 @@ class Rabbit:
     conversation: WhenBusy = "queue"
     pool: str = "default"
     priority: int = 1
+    within_seconds: float | None = None
 
 
 class Warren:

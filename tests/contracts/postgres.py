@@ -9,7 +9,7 @@ from watership.adapters.postgres.schema import PostgresSchema
 _EMPTY = """
 TRUNCATE runs, counters, journal, appends, signals, requests, injections, workers, deployments, outbox, flags,
   flag_changes RESTART IDENTITY;
-UPDATE intake SET weights = '{}', epoch = 0, until = NULL, last_safe = NULL, readonly = FALSE"""
+UPDATE intake SET weights = '{}', epoch = 0, until = NULL, last_safe = NULL, readonly = FALSE, paused = NULL"""
 
 
 async def emptied(url: str) -> str:

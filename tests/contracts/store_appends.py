@@ -188,7 +188,9 @@ class AppendSuite:
             2,
             None,
         )
-        assert (await world.events("a"))[-1] == Finished(key=Key(""), state="succeeded", result=raw([1]))
+        assert (await world.events("a"))[-1] == Finished(
+            key=Key(""), state="succeeded", result=raw([1]), learned=()
+        )
 
     async def test_a_failed_run_keeps_its_failure(self, world: World) -> None:
         failure = Failure(kind="ValueError", message="no")

@@ -34,7 +34,8 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """By unit. `used` and `unsettled` as in Usage, of this run without its children. `saved`: what would have been used
-    up again, had the run begun anew each time that a worker took it up."""
+    up again, had the run begun anew each time that a worker took it up; of a fork, with what the run before it had paid
+    for."""
 
     used: Mapping[str, int]
     unsettled: Mapping[str, int]
@@ -44,7 +45,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 def account(entries: Sequence[Entry], epoch: int, limits: Sequence[Limit]) -> Account:
     """Of a run with this journal, which was claimed `epoch` times."""
-    told = usage(entry.event for entry in entries)
+    # What stands there from before the first claim was done, and paid for, by the run that this one was forked from.
+    told = usage(entry.event for entry in entries if entry.epoch)
     saved = Counter[str]()
     for entry in entries:
         if isinstance(entry.event, StepDone):

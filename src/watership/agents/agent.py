@@ -15,6 +15,7 @@ from watership.agents.budget import NOTHING_SAID, Allowance, Budget
 from watership.agents.signature import Signature
 from watership.agents.tool import PROGRAM, asynchronous, tool_from
 from watership.agents.traits import UNDECLARED, Traits
+from watership.agents.until import check_within, least
 from watership.durable import InDoubt, OutsideRun, Program
 from watership.durable.branch import current_branch
 from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY
@@ -42,6 +43,8 @@ class AgentCard(msgspec.Struct, frozen=True, kw_only=True):
     conversation: WhenBusy = "queue"
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
+    within_seconds: float | None = None
+    """How long a run may take from when it was accepted; None: as long as it likes."""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -57,6 +60,7 @@ class AgentCard(msgspec.Struct, frozen=True, kw_only=True):
             raise BadInput(
                 f"Agent {self.name!r} has priority {self.priority}.", fix="0 is low, 1 normal, 2 high."
             )
+        check_within(self.within_seconds, f"A run of agent {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ def function_entry(
     budget: Budget = NOTHING_SAID,
     daily: Budget = NOTHING_SAID,
     in_doubt: InDoubt = "ask",
+    within_seconds: float | None = None,
 ) -> Entry:
     """The agent that an async function is: its docstring describes it, its signature is its input."""
     called = name or str(getattr(function, "__name__", ""))
@@ -98,6 +103,7 @@ def function_entry(
         conversation=conversation,
         pool=pool,
         priority=priority,
+        within_seconds=least(within_seconds, budget.seconds),
     )
     allowance = Allowance(agent=called, per_run=budget, per_day=daily)
     parts = {"function": function, "budget": budget, "daily": daily, "in_doubt": in_doubt}
@@ -117,7 +123,7 @@ def program_of(
             f"Agent {card.name!r} has the policy {in_doubt!r} for steps in doubt.",
             fix=f"Policies: {', '.join(sorted(DOUBT_POLICIES))}.",
         )
-    return Program(card.name, allowance.within(call), allowance.of_run, in_doubt)
+    return Program(card.name, call, allowance.of_run, in_doubt, card.within_seconds)
 
 
 def program_call(

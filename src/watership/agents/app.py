@@ -80,6 +80,7 @@ class App:
         in_doubt: InDoubt = ...,
         reads: Reads | None = ...,
         acts: bool | None = ...,
+        within_seconds: float | None = ...,
     ) -> Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]: ...
     def agent(
         self,
@@ -94,6 +95,7 @@ class App:
         in_doubt: InDoubt = "ask",
         reads: Reads | None = None,
         acts: bool | None = None,
+        within_seconds: float | None = None,
     ) -> (
         Callable[P, Coroutine[Any, Any, R]]
         | Callable[[Callable[P, Coroutine[Any, Any, R]]], Callable[P, Coroutine[Any, Any, R]]]
@@ -103,6 +105,7 @@ class App:
         `budget` is for each run with its children, `daily` for all runs of the agent.
         `in_doubt`: what becomes of an unsafe step without a check that began and has no result.
         `reads` and `acts`: as in `tool`, of the agent as the tool of another one.
+        `within_seconds`: how long a run may take from when it was accepted; then it is ended.
         """
         traits = traits_of(reads, acts, None, "agent")
 
@@ -117,6 +120,7 @@ class App:
                 budget=budget,
                 daily=daily,
                 in_doubt=in_doubt,
+                within_seconds=within_seconds,
             )
             call = guarded(function, entry.card.name, traits)
             self.directory.add(entry)

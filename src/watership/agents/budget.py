@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from watership.durable import timeout
 from watership.durable.counters import Cap, Cost
 from watership.durable.ids import RunId
 from watership.durable.run import Run
@@ -25,7 +24,8 @@ TOOL_CALLS: Final = "tool_calls"
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """What is None is not limited. `usd`: by the price of each model call, input and output. `tokens`: of both.
-    `turns`: model calls. `seconds`: of wall time, waits included; for one run only."""
+    `turns`: model calls. `seconds`: until its deadline, from when it was accepted, waits included; children end no
+    later."""
 
     usd: float | None = None
     tokens: int | None = None
@@ -96,22 +96,6 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
             cap.counter.startswith("run:") and cap.counter.endswith(f"/{self.agent}") for cap in run.caps
         )
         return self.per_day.caps(f"agent:{self.agent}", per_day=True) if begun else self.caps(run.id)
-
-    def within(
-        self, call: Callable[[msgspec.Raw], Awaitable[object]]
-    ) -> Callable[[msgspec.Raw], Awaitable[object]]:
-        """`call`, which raises TimeoutError once the run's seconds are over."""
-        seconds = self.per_run.seconds
-        if seconds is None:
-            return call
-
-        async def whole(raw: msgspec.Raw) -> object:
-            return await call(raw)
-
-        async def limited(raw: msgspec.Raw) -> object:
-            return await timeout(seconds, whole(raw))
-
-        return limited
 
 
 def house_caps(

@@ -18,6 +18,7 @@ from watership.agents.signature import Signature
 from watership.agents.spoken import Line, heard, lines_of, text_of, told
 from watership.agents.tool import Tool, tool_from, tool_of
 from watership.agents.traits import HARMLESS, Reads, kinds
+from watership.agents.until import least
 from watership.durable import InDoubt, RetryPolicy
 from watership.durable.branch import here
 from watership.durable.codec import encode
@@ -81,6 +82,7 @@ class Agent:
     `output`: str, or the type that the model must fill in. `retry`: of a model request that raised.
     `budget`: of each run with its children; `daily`: of all runs of the agent. `price`: of the model, where the price
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
+    `within_seconds`: how long a run of it may take from when it was accepted.
     `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
     names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
     `memory`: what it knows of a conversation when the next message comes; None is nothing.
@@ -105,6 +107,7 @@ class Agent:
     pool: str = DEFAULT_POOL
     priority: int = DEFAULT_PRIORITY
     in_doubt: InDoubt = "ask"
+    within_seconds: float | None = None
     approvals: Mapping[str, Needs] = field(default_factory=dict)
     memory: Remembering | None = WINDOW
     input: Reads = ()
@@ -176,6 +179,7 @@ class Agent:
             conversation=self.conversation,
             pool=self.pool,
             priority=self.priority,
+            within_seconds=least(self.within_seconds, self.budget.seconds),
         )
         call = program_call(self.answer, signature)
         program = program_of(card, call, self.allowance, self.in_doubt)

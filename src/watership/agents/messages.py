@@ -11,6 +11,7 @@ import msgspec
 from watership.agents.account import Account, account, limits_of, whole_journal
 from watership.agents.budget import Budget
 from watership.agents.definition import Definition
+from watership.agents.forks import Fork, caps_of
 from watership.agents.people.answering import (
     Answers,
     Given,
@@ -22,13 +23,15 @@ from watership.agents.people.answering import (
     the_wait,
 )
 from watership.agents.people.question import APPROVAL, QUESTION
+from watership.agents.until import NO_END, Until, least
 from watership.durable import Cap
 from watership.durable.codec import fingerprint
 from watership.durable.committer import refusal
 from watership.durable.events import Decision
+from watership.durable.forking import place, prefix
 from watership.durable.ids import EntryId, Key, NewId, RunId, SignalId
 from watership.durable.ports import RunFilter, RunPage, Runs
-from watership.durable.run import Run, answer_signal, child_signal
+from watership.durable.run import Origin, Run, answer_signal, child_signal
 from watership.durable.writes import (
     Answer,
     Cancel,
@@ -75,6 +78,8 @@ class Card(Protocol):
     def pool(self) -> str: ...
     @property
     def priority(self) -> int: ...
+    @property
+    def within_seconds(self) -> float | None: ...
 
 
 class Directory(Protocol):
@@ -145,22 +150,20 @@ class Messages:
         key: str | None = None,
         reply_to: str = "",
         budget: Budget | None = None,
+        until: Until = NO_END,
     ) -> Submitted:
         """Start a run of `agent`; returns once it is committed. The same `key` again gives the same run.
 
         Raises Overdue, with when to come again, while too much waits: before anything is written.
         `reply_to` is where a broker sends the result, in that broker's own words. `budget` is of this run with its
-        children, beside what its agent says.
+        children, beside what its agent says, and so is `until`; a message that another run takes has none of its own.
         """
-        if budget is not None and budget.seconds is not None:
-            raise BadInput(
-                "A message does not limit seconds.", fix="Cancel the run, or let its agent limit them."
-            )
         card = self._card(agent)
         given = self._directory.validate(agent, message)
         self._gate.admit()
         run_id = RunId(self._new_id())
         request = [card.name, given, conversation] + ([] if budget is None else [msgspec.to_builtins(budget)])
+        request += until.said()
         submit = Submit(
             run_id=run_id,
             program=card.name,
@@ -174,6 +177,41 @@ class Messages:
             dedup=None if key is None else _dedup(key, identity, request),
             reply_to=reply_to,
             caps=() if budget is None else budget.caps(f"run:{run_id}"),
+            deadline=until.deadline,
+            within_seconds=least(_within(until, budget), card.within_seconds),
+        )
+        return await self._committer.submit(submit)
+
+    async def fork(
+        self, run_id: RunId, identity: Identity, fork: Fork, *, key: str | None = None
+    ) -> Submitted:
+        """Start a run that recalls what `run_id` had done up to a place, and does and pays for the rest itself.
+
+        It stands beside the run's conversation, takes no part in it, and has the budget that the run began with.
+        """
+        run = await self.get(run_id, identity)
+        card = self._card(fork.agent or run.program)
+        given = self._directory.validate(card.name, fork.given(run))
+        variant = fork.variant(card.kind)
+        events = [entry.event for entry in await whole_journal(self._runs, run.id)]
+        at = place(events, fork.at)
+        recalled = prefix(run.id, events, at)
+        self._gate.admit()
+        forked = RunId(self._new_id())
+        request = ["fork", run.id, at, card.name, given, variant]
+        submit = Submit(
+            run_id=forked,
+            program=card.name,
+            input=given,
+            tenant=identity.tenant,
+            principal=identity.person,
+            pool=card.pool,
+            priority=card.priority,
+            dedup=None if key is None else _dedup(key, identity, request),
+            caps=caps_of(run, forked),
+            within_seconds=card.within_seconds,
+            origin=Origin(run=run.id, at=at, entries=len(recalled), variant=variant),
+            events=recalled,
         )
         return await self._committer.submit(submit)
 
@@ -309,6 +347,11 @@ class Messages:
         if isinstance(outcome, Refused):
             raise refusal(outcome)
         return outcome
+
+
+def _within(until: Until, budget: Budget | None) -> float | None:
+    """In how many seconds the message says that its run is to end: the seconds of its budget are nothing else."""
+    return Until(within=least(until.within, None if budget is None else budget.seconds)).within
 
 
 def _dedup(key: str, identity: Identity, request: Sequence[object]) -> Dedup:

@@ -45,6 +45,8 @@ class Place(Protocol):
     def pool(self) -> str: ...
     @property
     def priority(self) -> int: ...
+    @property
+    def within_seconds(self) -> float | None: ...
 
 
 class Scheduler:
@@ -62,7 +64,7 @@ class Scheduler:
         observer: Observer,
     ) -> None:
         self._schedules = schedules
-        self._places = {card.name: (card.pool, card.priority) for card in cards}
+        self._places = {card.name: (card.pool, card.priority, card.within_seconds) for card in cards}
         self._deployment = deployment
         self._writer = writer
         self._intake = intake
@@ -95,7 +97,7 @@ class Scheduler:
 
     async def _start(self, schedule: Schedule, window: datetime) -> None:
         run_id = schedule.run_id(window)
-        pool, priority = self._places.get(schedule.agent, (DEFAULT_POOL, DEFAULT_PRIORITY))
+        pool, priority, within = self._places.get(schedule.agent, (DEFAULT_POOL, DEFAULT_PRIORITY, None))
         submit = Submit(
             run_id=run_id,
             program=schedule.agent,
@@ -106,6 +108,7 @@ class Scheduler:
             priority=priority,
             conversation=None if schedule.overlap else f"schedule:{schedule.name}",
             when_busy="reject",
+            within_seconds=within,
         )
         facts = {"schedule": schedule.name, "window": window.isoformat(), "run_id": run_id}
         try:

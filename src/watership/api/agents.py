@@ -8,14 +8,14 @@ from typing import Final
 import msgspec
 
 from watership.agents.account import Account
-from watership.agents.definition import Definition, fingerprint
-from watership.agents.messages import NOTHING, Card
+from watership.agents.forks import Fork
+from watership.agents.messages import NOTHING
+from watership.agents.until import Until
 from watership.api.answer import Answer, reply
+from watership.api.directory import directory_endpoints
 from watership.api.endpoint import Call, Endpoint
 from watership.api.shapes import (
     Accepted,
-    AgentList,
-    AgentView,
     AnswerBody,
     AnsweredView,
     CancelBody,
@@ -36,6 +36,7 @@ from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, RunPage
 from watership.durable.run import Run
 from watership.durable.states import RunState
+from watership.durable.writes import Submitted
 from watership.errors import BadInput
 from watership.fleet.identity import OPERATOR, READER, WRITER
 
@@ -48,26 +49,6 @@ SEQ_MOST: Final = 10**12
 Action = Callable[[Call, RunId], Awaitable[Run]]
 
 
-async def list_agents(call: Call) -> Answer:
-    messages = call.service.messages
-    agents = tuple(_agent(card, messages.definition(card.name)) for card in messages.cards())
-    return reply(AgentList(data=agents, next=None, total_count=len(agents)))
-
-
-def _agent(card: Card, definition: Definition) -> AgentView:
-    return AgentView(
-        name=card.name,
-        description=card.description,
-        kind=card.kind,
-        input_schema=dict(card.input_schema),
-        conversation=card.conversation,
-        pool=card.pool,
-        priority=card.priority,
-        fingerprint=fingerprint(definition),
-        definition=dict(definition),
-    )
-
-
 async def send_message(call: Call) -> Answer:
     body = call.read(NewMessage)
     sent = await call.service.messages.send(
@@ -77,13 +58,24 @@ async def send_message(call: Call) -> Answer:
         conversation=body.conversation,
         key=call.key,
         budget=body.budget,
+        until=Until(body.deadline, body.within),
     )
+    return _accepted(sent)
+
+
+async def fork_run(call: Call) -> Answer:
+    fork = call.read(Fork)
+    return _accepted(await call.service.messages.fork(_run_id(call), call.identity, fork, key=call.key))
+
+
+def _accepted(sent: Submitted) -> Answer:
     accepted = Accepted(
         run_id=sent.run_id,
         deployment=sent.deployment,
         state=sent.state,
         existing=sent.existing,
         injected=sent.injected,
+        paused=sent.paused,
         links=links(sent.run_id),
     )
     return reply(accepted, 202, {"Location": accepted.links.run})
@@ -217,6 +209,7 @@ def _verb(
     *,
     takes: type | None,
     gives: type,
+    status: int = 200,
 ) -> Endpoint:
     return Endpoint(
         method="POST",
@@ -227,6 +220,7 @@ def _verb(
         about=about,
         takes=takes,
         gives=gives,
+        status=status,
     )
 
 
@@ -235,19 +229,11 @@ _NARROWING = frozenset({"limit", "after", "state", "agent", "deployment", "conve
 
 def agent_endpoints() -> list[Endpoint]:
     """Everything under /api/v1 that concerns agents."""
-    return [*_message_endpoints(), *_run_endpoints()]
+    return [*directory_endpoints(), *_message_endpoints(), *_run_endpoints()]
 
 
 def _message_endpoints() -> list[Endpoint]:
     return [
-        Endpoint(
-            method="GET",
-            path="/api/v1/agents",
-            scope=READER,
-            serve=list_agents,
-            about="List the agents that take messages.",
-            gives=AgentList,
-        ),
         Endpoint(
             method="POST",
             path="/api/v1/messages",
@@ -319,6 +305,16 @@ def _run_endpoints() -> list[Endpoint]:
         ),
         act(
             "/api/v1/runs", "signal", WRITER, signal_run, "Put a signal into a run's inbox.", takes=SignalBody
+        ),
+        _verb(
+            "/api/v1/runs",
+            "fork",
+            WRITER,
+            fork_run,
+            "Start a run that recalls a run up to a place, and does the rest anew.",
+            takes=Fork,
+            gives=Accepted,
+            status=202,
         ),
         act("/api/v1/runs", "retry", OPERATOR, retry_run, "Let a stopped run go on."),
         Endpoint(

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 
 from watership.agents.budget import Budget
+from watership.agents.forks import MODEL
 from watership.agents.messages import Answered
 from watership.agents.people.question import seen_of
 from watership.durable.events import Decision, Failure
-from watership.durable.run import Run, Waiting
+from watership.durable.run import Origin, Run, Waiting
 from watership.durable.states import RunState
 from watership.durable.writes import WhenBusy
 
@@ -44,6 +45,10 @@ class NewMessage(_In, frozen=True):
     input: msgspec.Raw
     conversation: Name | None = None
     budget: Budget | None = None
+    deadline: datetime | None = None
+    """Until when the run is to have ended (RFC 3339); then it is ended as failed."""
+    within: float | None = None
+    """The same in seconds from when it is accepted; the earlier one holds."""
 
 
 class CancelBody(_In, frozen=True):
@@ -92,13 +97,17 @@ class Links(_Out, frozen=True):
 
 
 class Accepted(_Out, frozen=True):
-    """The run stands in the store. `existing`: this key had started it before. `injected`: it was running."""
+    """The run stands in the store. `existing`: this key had started it before. `injected`: it was running.
+
+    `paused`: its agent is; nobody begins it before the agent is resumed.
+    """
 
     run_id: str
     deployment: str
     state: RunState
     existing: bool
     injected: bool
+    paused: bool
     links: Links
 
 
@@ -110,6 +119,14 @@ class WaitView(_Out, frozen=True):
     about: msgspec.Raw
     seen: str
     """The fingerprint of what is asked, for an answer to repeat; empty where no person is asked."""
+
+
+class ForkedFrom(_Out, frozen=True):
+    """The run of which a fork recalls what it had done by its entry `at`; and the fork's own model, if it has one."""
+
+    run: str
+    at: int
+    model: str | None
 
 
 class RunView(_Out, frozen=True):
@@ -134,6 +151,8 @@ class RunView(_Out, frozen=True):
     worker: str | None
     seq: int
     cancel_requested: bool
+    deadline: datetime | None
+    forked_from: ForkedFrom | None
     successor: str | None
     links: Links
 
@@ -163,6 +182,18 @@ class MessageList(Page[MessageView], frozen=True):
     pass
 
 
+class PauseBody(_In, frozen=True):
+    reason: Reason = ""
+
+
+class PauseView(_Out, frozen=True):
+    """Who paused an agent, when and why."""
+
+    by: str
+    at: datetime | None
+    reason: str
+
+
 class AgentView(_Out, frozen=True):
     """`definition`: a hash of each part that the agent is made of, and `fingerprint` of all of them."""
 
@@ -175,6 +206,8 @@ class AgentView(_Out, frozen=True):
     priority: int
     fingerprint: str
     definition: dict[str, str]
+    within_seconds: float | None
+    paused: PauseView | None
 
 
 class AgentList(Page[AgentView], frozen=True):
@@ -239,9 +272,15 @@ def view(run: Run) -> RunView:
         worker=run.lease_owner,
         seq=run.seq,
         cancel_requested=run.cancel_requested,
+        deadline=run.deadline,
+        forked_from=None if run.origin is None else _forked_from(run.origin),
         successor=run.successor,
         links=links(run.id),
     )
+
+
+def _forked_from(origin: Origin) -> ForkedFrom:
+    return ForkedFrom(run=origin.run, at=origin.at, model=origin.variant.get(MODEL))
 
 
 def message(run: Run) -> MessageView:

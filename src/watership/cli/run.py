@@ -34,6 +34,10 @@ def run() -> None:
 @click.option("--conversation", help="The conversation that the message belongs to.")
 @click.option("--key", help="Idempotency key: the same key again gives the same run.")
 @click.option("--usd", type=float, help="Dollars that the run and its children may cost.")
+@click.option(
+    "--within", type=float, metavar="SECONDS", help="How long the run may take from now; then it is ended."
+)
+@click.option("--deadline", metavar="TIME", help="Until when it is to have ended: 2026-12-31T17:00:00Z.")
 @server_options
 def start(
     agent: str,
@@ -41,6 +45,8 @@ def start(
     conversation: str | None,
     key: str | None,
     usd: float | None,
+    within: float | None,
+    deadline: str | None,
     server: str | None,
     token: str | None,
 ) -> None:
@@ -54,8 +60,14 @@ def start(
         body["conversation"] = conversation
     if usd is not None:
         body["budget"] = {"usd": usd}
+    until = {"within": within, "deadline": deadline}
+    body |= {name: value for name, value in until.items() if value is not None}
     made = Client(server, token).post("/api/v1/messages", body, key=key)
     show(made, made["run_id"])
+    if made.get("paused"):
+        say(
+            f"{agent} is paused: the run begins once it is resumed (watership agent resume {agent}{_at(server)})"
+        )
     say(f"next: watership run watch {made['run_id']}{_at(server)}")
 
 
@@ -133,6 +145,43 @@ def cancel(run_id: str, reason: str, server: str | None, token: str | None) -> N
         f"{run_id} is {found['state']}"
         + (", and will be cancelled" if found["state"] != "cancelled" else ""),
     )
+
+
+@run.command()
+@click.argument("run_id")
+@click.option(
+    "--at", required=True, help="Recall so many entries of its journal, or all before the step of this key."
+)
+@click.option("--agent", help="Another agent.")
+@click.option("--model", help="Another model, as provider:model.")
+@click.option("--prompt", help="Another prompt.")
+@click.option("--input", "given", help="Another input, as JSON; or plain text.")
+@click.option("--key", help="Idempotency key: the same key again gives the same run.")
+@server_options
+def fork(
+    run_id: str,
+    at: str,
+    agent: str | None,
+    model: str | None,
+    prompt: str | None,
+    given: str | None,
+    key: str | None,
+    server: str | None,
+    token: str | None,
+) -> None:
+    """Start a run that recalls what RUN_ID had done up to a place, and does and pays for the rest anew.
+
+    \b
+    watership run fork RUN --at @3:model:0 --model openai:gpt-5-mini
+    """
+    body: dict[str, object] = {"at": int(at) if at.isdecimal() else at}
+    others = {"agent": agent, "model": model, "prompt": prompt}
+    body |= {name: value for name, value in others.items() if value is not None}
+    if given is not None:
+        body["input"] = _json_or_text(given)
+    made = Client(server, token).post(f"/api/v1/runs/{run_id}:fork", body, key=key)
+    show(made, made["run_id"])
+    say(f"next: watership run watch {made['run_id']}{_at(server)}")
 
 
 @run.command()

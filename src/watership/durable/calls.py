@@ -212,7 +212,7 @@ async def _start_child(
             await execution.admission.diverge(call.key, f"child {started.program!r}", f"child {program!r}")
         return
     await execution.admission.may_go_on()
-    row = execution.run_row
+    row, known = execution.run_row, execution.programs.get(program)
     run_id = child_id(row.id, call.key)
     submit = Submit(
         run_id=run_id,
@@ -228,6 +228,7 @@ async def _start_child(
         depth=row.depth + 1,
         caps=execution.caps,
         learned=words_of(call.branch),
+        within_seconds=known.within_seconds if known is not None else None,
     )
     event = ChildStarted(key=call.key, child=run_id, program=program, identity=identity)
     await execution.appender.append(event, children=(submit,))

@@ -20,6 +20,7 @@ from watership.durable.writes import (
     Bury,
     Cancel,
     Claim,
+    Expire,
     Finish,
     Outcome,
     RefuseAnswer,
@@ -227,8 +228,10 @@ def _topics(writes: Sequence[Write], written: Written) -> set[str]:
     topics = {pool_topic(deployment, pool) for deployment, pool in written.woken}
     topics |= {inbox_topic(run_id) for run_id in written.touched}
     for write in writes:
-        if isinstance(write, Append | Cancel | RefuseAnswer):
+        if isinstance(write, Append | Cancel | Expire | RefuseAnswer):
             topics.add(run_topic(write.run_id))
-        if isinstance(write, Cancel) or (isinstance(write, Append) and isinstance(write.then, Finish)):
+        if isinstance(write, Cancel | Expire) or (
+            isinstance(write, Append) and isinstance(write.then, Finish)
+        ):
             topics.add(end_topic(write.run_id))
     return topics

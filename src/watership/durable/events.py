@@ -150,6 +150,13 @@ class Enough(Event, frozen=True, kw_only=True, tag="enough"):
     ended: tuple[int, ...]
 
 
+class Forked(Event, frozen=True, kw_only=True, tag="forked"):
+    """The first event of a fork: what follows was done by `run`, up to its entry `at`, and is recalled from there."""
+
+    run: RunId
+    at: int
+
+
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """The run's last event."""
 
@@ -177,6 +184,7 @@ AnyEvent = (
     | Learned
     | Won
     | Enough
+    | Forked
     | Finished
 )
 
@@ -198,6 +206,7 @@ KINDS: Mapping[str, type[AnyEvent]] = {
         Learned,
         Won,
         Enough,
+        Forked,
         Finished,
     )
 }

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from watership.durable.admission import Admission, ConfirmLease
@@ -28,8 +29,8 @@ from watership.durable.journal import Journal
 from watership.durable.lease import Lease
 from watership.durable.modes import Course, Mode
 from watership.durable.ports import Observer, Runs
-from watership.durable.program import InDoubt, Program, StepFailed, failure_of
-from watership.durable.run import Run
+from watership.durable.program import InDoubt, Program, Programs, StepFailed, failure_of
+from watership.durable.run import Run, expiry
 from watership.durable.states import RunState
 from watership.durable.waits import Waits
 from watership.durable.writes import ClaimedRun, Deliver, Finish, Park, Stop, Submit, Then, Yield
@@ -75,17 +76,22 @@ class Execution:
         confirm_lease: ConfirmLease,
         new_id: NewId,
         observer: Observer,
+        programs: Programs = MappingProxyType({}),
         journal: Callable[[Iterable[AnyEvent]], Journal] = Journal,
         waits: Callable[[asyncio.Event], Waits] = Waits,
         admission: type[Admission] = Admission,
     ) -> None:
-        """`journal`, `waits` and `admission` are seams: for a kernel with a part of another make."""
+        """`programs`: what is known of those that children may be of.
+
+        `journal`, `waits` and `admission` are seams: for a kernel with a part of another make.
+        """
         row = claimed.run
         self.run_row: Run = row
         self.caps: tuple[Cap, ...] = row.caps + program.caps(row)
         self.clock = clock
         self.runs = runs
         self.observer = observer
+        self.programs = programs
         self._changed = asyncio.Event()
         self.course = Course(self._changed)
         self.journal = journal(claimed.events)
@@ -118,6 +124,8 @@ class Execution:
         self._nudged = False
         self._bodies: dict[asyncio.Task[Any], None] = {}
         self._successor: Submit | None = None
+        self._last_seen = row
+        """The run's row as it was last read."""
         if row.cancel_requested:
             self.cancel()
 
@@ -262,7 +270,7 @@ class Execution:
     async def _finish(self, root: BranchTask) -> Ending:
         """The program returned or raised: that is the run's end."""
         if self.course.mode is Mode.UNDO:
-            return await self._leave(_cancelled(root.error), Ending.ENDED)
+            return await self._leave(_asked_to_end(self._last_seen, root.error), Ending.ENDED)
         if root.error is None:
             try:
                 result = encode(root.value, "the program's result")
@@ -334,6 +342,7 @@ class Execution:
         if row is None:
             self.lose()
         elif row.cancel_requested:
+            self._last_seen = row
             self.cancel()
 
     def carry_on(self, successor: Submit) -> None:
@@ -364,9 +373,10 @@ class Execution:
             body.add_done_callback(lambda _: self.waits.count(-1))
 
 
-def _cancelled(error: Exception | None) -> Finish:
-    """How a cancelled run ends: with what went wrong in undoing it, if anything did."""
-    failure = Failure(kind="Cancelled", message="The run was cancelled.")
+def _asked_to_end(row: Run, error: Exception | None) -> Finish:
+    """How a run ends that was asked to: with what went wrong in undoing it, if anything did."""
+    state = RunState.FAILED if row.expired else RunState.CANCELLED
+    failure = expiry(row) if row.expired else Failure(kind="Cancelled", message="The run was cancelled.")
     if error is not None:
         failure = Failure(kind="CompensationFailed", message=str(error))
-    return Finish(state=RunState.CANCELLED, failure=failure)
+    return Finish(state=state, failure=failure)

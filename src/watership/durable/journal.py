@@ -14,6 +14,7 @@ from watership.durable.events import (
     Drifted,
     Enough,
     Finished,
+    Forked,
     Learned,
     Restarted,
     SignalTaken,
@@ -100,7 +101,7 @@ class Journal:
                 self.enough[event.key] = event.ended
             case Drifted():
                 self.drifted.add(event.key)
-            case AnswerRefused() | Restarted() | Finished():
+            case AnswerRefused() | Restarted() | Forked() | Finished():
                 pass
             case _:
                 assert_never(event)

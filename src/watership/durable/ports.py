@@ -96,6 +96,9 @@ class Runs(Protocol):
     async def counts(self, names: Sequence[str]) -> Sequence[Count]:
         """Those of these counters that somebody has counted on, in the order of their names."""
 
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        """Runs to which an Expire would do something now, by the store's clock: those due first, first."""
+
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         """When the first timer or lease of a deployment's pool runs out, or ran out; None without any.
 

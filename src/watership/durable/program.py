@@ -31,6 +31,8 @@ class Program:
     caps: Callable[[Run], tuple[Cap, ...]] = lambda _: ()
     """What a run of it may use up, with its children: beside what it was started with."""
     in_doubt: InDoubt = "ask"
+    within_seconds: float | None = None
+    """How long a run of it may take, from when it was accepted."""
 
 
 Programs = Mapping[str, Program]

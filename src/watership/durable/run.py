@@ -40,6 +40,19 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     about: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a fork comes from: its journal begins with what `run` had done by its entry `at`.
+
+    `entries` of its own journal are from there. `variant` is what it is to have otherwise than its program says, by
+    names that whoever runs the program knows.
+    """
+
+    run: RunId
+    at: int
+    entries: int
+    variant: dict[str, str] = {}
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What the store knows of a run. Times are UTC."""
 
@@ -62,6 +75,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Where the broker sends the result, in the broker's own words; empty where nobody asked for it."""
     caps: tuple[Cap, ...] = ()
     """What it and its children may use up, beside what its program says of itself."""
+    origin: Origin | None = None
+    """What it was forked from."""
+    deadline: datetime | None = None
+    """Until when it is to have ended, by the store's clock."""
     epoch: int = 0
     seq: int = 0
     """The number of the last journal entry."""
@@ -75,6 +92,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     lease_owner: WorkerId | None = None
     lease_until: datetime | None = None
     cancel_requested: bool = False
+    expired: bool = False
+    """Whether it was asked to end because its deadline had passed: then it ends FAILED, and not CANCELLED."""
     result: msgspec.Raw = msgspec.Raw(b"null")
     failure: Failure | None = None
     successor: RunId | None = None
@@ -92,6 +111,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def suspect(self) -> bool:
         """Whether it was claimed so often without progress that nothing else is to be claimed beside it."""
         return self.claims > SUSPECT_CLAIMS
+
+
+EXPIRED = "deadline"
+"""The code of the failure with which a run ends whose deadline has passed."""
+
+
+def expiry(run: Run) -> Failure:
+    """Why a run has failed whose deadline has passed."""
+    until = "" if run.deadline is None else f" by {run.deadline.isoformat()}"
+    return Failure(kind="DeadlineExceeded", message=f"The run had not ended{until}.", code=EXPIRED)
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):

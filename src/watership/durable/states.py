@@ -23,19 +23,19 @@ class RunState(StrEnum):
 
 _S = RunState
 MOVES: dict[RunState, frozenset[RunState]] = {
-    _S.QUEUED: frozenset({_S.READY, _S.CANCELLED}),
-    _S.READY: frozenset({_S.RUNNING, _S.CANCELLED}),
+    _S.QUEUED: frozenset({_S.READY, _S.FAILED, _S.CANCELLED}),
+    _S.READY: frozenset({_S.RUNNING, _S.FAILED, _S.CANCELLED}),
     _S.RUNNING: frozenset(
         {_S.READY, _S.RUNNING, _S.WAITING, _S.IN_DOUBT, _S.STOPPED, _S.SUCCEEDED, _S.FAILED, _S.CANCELLED}
     ),
     _S.WAITING: frozenset({_S.READY, _S.RUNNING, _S.CANCELLED}),
     _S.IN_DOUBT: frozenset({_S.READY, _S.CANCELLED}),
-    _S.STOPPED: frozenset({_S.READY, _S.CANCELLED}),
+    _S.STOPPED: frozenset({_S.READY, _S.FAILED, _S.CANCELLED}),
     _S.SUCCEEDED: frozenset(),
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
-"""RUNNING → RUNNING is a claim that takes over an expired lease."""
+"""RUNNING → RUNNING is a claim that takes over an expired lease. What no worker holds may fail, by its deadline."""
 
 TERMINAL = frozenset(state for state, moves in MOVES.items() if not moves)
 

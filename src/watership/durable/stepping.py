@@ -341,7 +341,10 @@ def _value(execution: Execution, key: Key, asked: StepCall, record: StepRecord, 
     value: object = decode(raw, asked.into)
     if asked.answered is not None and isinstance(record.last, StepAnswered):
         value = asked.answered(value)
-    if asked.on_cancel is not None:
+    origin = execution.run_row.origin
+    # What another run did before this one was forked from it is not this one's to undo.
+    own = origin is None or record.position > origin.entries
+    if asked.on_cancel is not None and own:
         execution.compensations[key] = Compensation(
             record.position, partial(take_undo, execution, key, asked.on_cancel, value)
         )

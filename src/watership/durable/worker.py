@@ -13,6 +13,7 @@ import msgspec
 from watership.durable.burial import Burial
 from watership.durable.clock import Clock
 from watership.durable.committer import Committer
+from watership.durable.deadlines import Deadlines
 from watership.durable.events import Failure
 from watership.durable.execution import Execution
 from watership.durable.holdings import Held, Holdings
@@ -133,6 +134,7 @@ class Worker:
                     for name, each in (
                         ("renewals", self._held.keep()),
                         ("sweep", self._burial.keep(self._settings.sweep_seconds)),
+                        ("deadlines", Deadlines(self._runs, self._committer, self._clock).keep()),
                         ("pool's bell", self._listen_to_pool()),
                         ("inboxes' bell", self._listen_to_inboxes()),
                     )
@@ -275,6 +277,7 @@ class Worker:
             confirm_lease=partial(self._held.confirm, lease),
             new_id=self._new_id,
             observer=self._observer,
+            programs=self._programs,
         )
         held = self._held.runs[row.id] = Held(execution, lease, row.inbox)
         if self._draining.is_set():

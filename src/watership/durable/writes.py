@@ -15,7 +15,7 @@ from watership.durable.counters import Cap, Charge
 from watership.durable.events import AnyEvent, Decision, Failure
 from watership.durable.ids import DeploymentId, EntryId, Key, RunId, SignalId, WorkerId
 from watership.durable.outbox import Posted
-from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY, DEFAULT_TENANT, Run, Signal, Waiting
+from watership.durable.run import DEFAULT_POOL, DEFAULT_PRIORITY, DEFAULT_TENANT, Origin, Run, Signal, Waiting
 from watership.durable.states import RunState
 
 WhenBusy = Literal["queue", "reject", "inject"]
@@ -41,7 +41,10 @@ class Dedup(_Value, frozen=True):
 
 
 class Submit(_Value, frozen=True):
-    """Start a run. Without `deployment` it is pinned by the intake's weights, read in this transaction."""
+    """Start a run. Without `deployment` it is pinned by the intake's weights, read in this transaction.
+
+    Refused (`too_late`) when its `deadline` has passed.
+    """
 
     run_id: RunId
     program: str
@@ -61,10 +64,17 @@ class Submit(_Value, frozen=True):
     caps: tuple[Cap, ...] = ()
     learned: tuple[str, ...] = ()
     """What comes along with the input; see `learn`."""
+    deadline: datetime | None = None
+    within_seconds: float | None = None
+    """The same, counted from the commit. The earlier one holds, and its parent's if that is earlier still."""
+    origin: Origin | None = None
+    events: tuple[AnyEvent, ...] = ()
+    """What the run of its origin had done: the journal begins with it."""
 
 
 class Claim(_Value, frozen=True):
-    """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one.
+    """Take up to `limit` runs of one deployment and pool that are due, each with its epoch raised by one. None of a
+    program that is paused, but what was asked to end.
 
     Due: READY; WAITING with `wake_at` passed; RUNNING with its lease expired. High priority first, then oldest.
     A run claimed more than `poison_limit` times without progress becomes STOPPED instead; before that, a suspect is
@@ -173,6 +183,15 @@ class Cancel(_Value, frozen=True):
     at_once: bool = False
 
 
+class Expire(_Value, frozen=True):
+    """Ask a run to end as failed, if its deadline has passed by the store's clock: in all else as by a Cancel.
+
+    A stopped one ends at once: nobody has decided about it in time. One that was asked to end before is a Duplicate.
+    """
+
+    run_id: RunId
+
+
 class Answer(_Value, frozen=True):
     """Decide, once per `entry_id`, what became of the step in doubt at `key`; the run becomes READY."""
 
@@ -220,7 +239,20 @@ class Rehome(_Value, frozen=True):
     target: DeploymentId
 
 
-Write = Submit | Claim | Append | Deliver | RefuseAnswer | Cancel | Answer | Retry | Renew | Bury | Rehome
+Write = (
+    Submit
+    | Claim
+    | Append
+    | Deliver
+    | RefuseAnswer
+    | Cancel
+    | Expire
+    | Answer
+    | Retry
+    | Renew
+    | Bury
+    | Rehome
+)
 
 
 # --- what became of it ----------------------------------------------------------------------------------------
@@ -230,6 +262,7 @@ class Submitted(_Value, frozen=True, tag="submitted"):
     """The run stands in the store. `existing`: an earlier, equal submission made it.
 
     `injected`: the message went to the active run `run_id` of its conversation; no run was made.
+    `paused`: nobody begins it, or takes it up again, before its program is resumed.
     """
 
     run_id: RunId
@@ -237,6 +270,7 @@ class Submitted(_Value, frozen=True, tag="submitted"):
     state: RunState
     existing: bool = False
     injected: bool = False
+    paused: bool = False
 
 
 class Claimed(_Value, frozen=True, tag="claimed"):

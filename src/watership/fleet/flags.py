@@ -18,6 +18,10 @@ from watership.fleet.intake import BUCKETS
 READ_ONLY: Final = "ENABLE_READ_ONLY"
 """The intake's read-only switch seen as a flag: the intake's row is the truth, and no second one is kept."""
 
+PAUSE: Final = "PAUSE."
+"""Begins the flags that pause a program. The intake's row names those that are on, for whoever claims; the flag is who
+paused it, when and why."""
+
 FLAGS_LIMIT: Final = 1_000
 """Flags of one store: every process reads all of them every two seconds."""
 
@@ -135,8 +139,8 @@ def check_flag(flag: Flag) -> Flag:
         raise BadInput(f"A flag names at most {TENANTS_LIMIT:,} tenants; got {len(flag.tenants):,}.")
     if len(flag.reason) > REASON_CHARACTERS:
         raise BadInput(f"A reason has at most {REASON_CHARACTERS:,} characters.")
-    if flag.name == READ_ONLY and (flag.tenants or flag.percent != 100):
-        raise BadInput(f"{READ_ONLY} holds for everybody or for nobody.", fix="Set it on or off.")
+    if is_switch(flag.name) and (flag.tenants or flag.percent != 100):
+        raise BadInput(f"{flag.name} holds for everybody or for nobody.", fix="Set it on or off.")
     return flag
 
 
@@ -152,7 +156,7 @@ def changed(
             fix="Look at it again with `watership flag list`, then set it.",
         )
     after = replace(wanted, version=number, updated_at=now)
-    if wanted.name == READ_ONLY:
+    if is_switch(wanted.name):
         # The intake knows on and off, and nothing beside them.
         after = replace(after, on=wanted.on and not wanted.disabled, disabled=False)
     return FlagChange(
@@ -164,6 +168,16 @@ def changed(
         before=before,
         after=after,
     )
+
+
+def is_switch(name: str) -> bool:
+    """Whether the intake's row obeys the flag."""
+    return name == READ_ONLY or name.startswith(PAUSE)
+
+
+def pause_flag(program: str) -> str:
+    """The flag that pauses a program."""
+    return f"{PAUSE}{program}"
 
 
 def read_only_flag(readonly: bool, last: FlagChange | None) -> Flag:

@@ -90,6 +90,9 @@ class HotRuns:
     async def counts(self, names: Sequence[str]) -> Sequence[Count]:
         return await self._runs.counts(names)
 
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        return await self._runs.late(limit=limit)
+
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._runs.next_wake(deployment, pool)
 

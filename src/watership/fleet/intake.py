@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from watership.durable.ids import DeploymentId
+from watership.durable.run import Run
 from watership.errors import BadInput
 
 BUCKETS = 10_000
@@ -29,6 +31,8 @@ class IntakeState(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     last_safe: Weights | None = None
     readonly: bool = False
+    paused: tuple[str, ...] = ()
+    """Programs of which no run is claimed, in the order of their names: see `flags.PAUSE`."""
 
 
 class Intake(Protocol):
@@ -72,6 +76,12 @@ def effective(state: IntakeState, now: datetime) -> Weights:
     if state.until is not None and now >= state.until and state.last_safe is not None:
         return state.last_safe
     return state.weights
+
+
+def holds_back(paused: Sequence[str], run: Run) -> bool:
+    """Whether nobody may claim the run because its program is paused. One that was asked to end may be: it is to undo
+    what it did."""
+    return run.program in paused and not run.cancel_requested
 
 
 def place(weights: Weights, key: str) -> DeploymentId | None:

@@ -134,6 +134,9 @@ class FaultyStore:
     async def counts(self, names: Sequence[str]) -> Sequence[Count]:
         return await self._queries.counts(names)
 
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        return await self._queries.late(limit=limit)
+
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._queries.next_wake(deployment, pool)
 

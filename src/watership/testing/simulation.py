@@ -152,12 +152,23 @@ class World:
     # --- what people and programs do ----------------------------------------------------------------------------
 
     async def submit(
-        self, program: str, given: object = None, *, run_id: str = "run", caps: Sequence[Cap] = ()
+        self,
+        program: str,
+        given: object = None,
+        *,
+        run_id: str = "run",
+        caps: Sequence[Cap] = (),
+        within: float | None = None,
     ) -> RunId:
         """Start a run, as a client that got its 2xx."""
         value = encode(given, "the input")
         submit = Submit(
-            run_id=RunId(run_id), program=program, input=value, deployment=DEPLOYMENT, caps=tuple(caps)
+            run_id=RunId(run_id),
+            program=program,
+            input=value,
+            deployment=DEPLOYMENT,
+            caps=tuple(caps),
+            within_seconds=within,
         )
         await self.write(submit)
         return submit.run_id

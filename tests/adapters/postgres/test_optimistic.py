@@ -29,6 +29,7 @@ from watership.durable.writes import (
     WriteFenced,
     Yield,
 )
+from watership.fleet.flags import Flag, pause_flag
 
 ROUNDS = 40
 
@@ -285,3 +286,15 @@ async def test_many_children_of_one_run_are_counted_once(two: Two) -> None:
     written = await two.one.write(*many)
     assert written.outcomes == (Done(),) * 100
     assert two.way.sent - before < 20
+
+
+async def test_a_pause_by_another_process_is_seen_by_the_next_submission_and_the_next_claim(two: Two) -> None:
+    first = await two.one.outcome(submission("before"))
+    await two.other.store.set_flag(Flag(name=pause_flag("p"), on=True, by="hazel"))
+    held = await two.one.outcome(submission("held"))
+    assert isinstance(first, Submitted)
+    assert isinstance(held, Submitted)
+    assert (first.paused, held.paused) == (False, True)
+    assert await two.one.claim(runs=(RunId("before"), RunId("held"))) == ()
+    await two.other.store.set_flag(Flag(name=pause_flag("p"), on=False, by="hazel"))
+    assert len(await two.one.claim(runs=(RunId("before"), RunId("held")))) == 2

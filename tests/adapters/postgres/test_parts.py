@@ -45,7 +45,7 @@ def test_every_argument_has_its_number_and_there_are_no_others(
 ) -> None:
     statement = composed(parts, held=held, unlocked=unlocked)
     numbers = {int(number) for number in re.findall(r"\$(\d+)", statement)}
-    given = 4 * held + sum(len(part.columns) for part in parts) + 1 + unlocked
+    given = 5 * held + sum(len(part.columns) for part in parts) + 1 + unlocked
     assert numbers == set(range(1, given + 1))
 
 

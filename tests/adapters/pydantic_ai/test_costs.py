@@ -191,11 +191,12 @@ def test_a_run_ends_when_its_seconds_are_over() -> None:
         await sleep(3600)
 
     async def play(stage: Stage) -> None:
-        run_id = await stage.start("slow")
+        run_id = await stage.start("slow", within=app.cards()[0].within_seconds)
         await stage.work(app.programs)
         await stage.clock.sleep(31)
+        await stage.expire()
         await stage.work(app.programs)
-        assert (await stage.result(run_id)).kind == "TimeoutError"
+        assert (await stage.result(run_id)).kind == "DeadlineExceeded"
 
     on_stage(play)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ class Card:
     conversation: WhenBusy = "queue"
     pool: str = "default"
     priority: int = 1
+    within_seconds: float | None = None
 
 
 class Names:
@@ -166,6 +167,17 @@ async def test_a_message_starts_a_run_of_the_agent_that_its_routing_key_names(ra
         assert await depth(channel, INBOX_QUEUE) == 0
 
 
+async def test_headers_say_until_when_the_run_is_to_end(rabbit_url: str) -> None:
+    until = datetime(2099, 1, 1, tzinfo=UTC)
+    async with door(rabbit_url) as inn:
+        await inn.send(b'"Ada"', message_id="a", headers={"within": 60})
+        await inn.send(b'"Ada"', message_id="b", headers={"deadline": until.isoformat()})
+        await inn.send(b'"Ada"', message_id="c", headers={"deadline": until})
+        runs = await inn.some_runs(3)
+        told = [run.deadline for run in runs if run.deadline != run.created_at + timedelta(seconds=60)]
+        assert told == [until, until]
+
+
 async def test_the_user_that_the_broker_verified_is_the_principal(rabbit_url: str) -> None:
     async with door(rabbit_url) as inn:
         await inn.send(b'"Ada"', user_id="guest")
@@ -199,6 +211,9 @@ async def test_another_body_under_the_same_message_id_is_refused(rabbit_url: str
         (b"", {}, "greeter", "bad_input"),
         (b'"Ada"', {}, "nobody", "not_found"),
         (b'"Ada"', {"headers": {"conversation": 5}}, "greeter", "bad_input"),
+        (b'"Ada"', {"headers": {"within": -1}}, "greeter", "bad_input"),
+        (b'"Ada"', {"headers": {"deadline": "tomorrow"}}, "greeter", "bad_input"),
+        (b'"Ada"', {"headers": {"deadline": "2020-01-01T00:00:00Z"}}, "greeter", "too_late"),
         (b'"Ada"', {"reply_to": INBOX_QUEUE}, "greeter", "bad_reply_to"),
         (b'"' + b"a" * 1024 * 1024 + b'"', {}, "greeter", "too_large"),
     ],

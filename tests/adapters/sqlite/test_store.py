@@ -105,7 +105,7 @@ async def test_what_breaks_a_rule_of_the_database_is_the_programs_error(tmp_path
     async with await SQLiteStore.open(tmp_path / "runs.db") as store:
         with pytest.raises(ProgramError):
             await store._writer.run(
-                lambda db: db.execute("INSERT INTO intake VALUES (2, X'7B7D', 0, NULL, NULL, 0)")
+                lambda db: db.execute("INSERT INTO intake VALUES (2, X'7B7D', 0, NULL, NULL, 0, NULL)")
             )
 
 

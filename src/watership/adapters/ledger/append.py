@@ -11,7 +11,7 @@ from watership.adapters.ledger.bounds import MAX_CHILDREN, MAX_DEPTH, MAX_ENTRIE
 from watership.adapters.ledger.change import Transaction, journal, to_ready, unknown
 from watership.adapters.ledger.counters import charged
 from watership.adapters.ledger.ending import ask_to_end, end
-from watership.adapters.ledger.submit import nowhere, place_run, start, start_child, too_deep
+from watership.adapters.ledger.submit import earlier, nowhere, place_run, start, start_child, too_deep
 from watership.durable.ids import DeploymentId
 from watership.durable.run import Run
 from watership.durable.states import TERMINAL, RunState, move
@@ -159,6 +159,7 @@ def _in_place_of(run: Run, successor: Submit) -> Submit:
         depth=run.depth,
         reply_to=run.reply_to,
         caps=successor.caps or run.caps,
+        deadline=earlier(successor.deadline, run.deadline),
     )
 
 

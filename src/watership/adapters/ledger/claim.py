@@ -15,6 +15,7 @@ from watership.durable.ids import Key
 from watership.durable.run import POISON, Run
 from watership.durable.states import RunState, move
 from watership.durable.writes import Claim, Claimed, ClaimedRun
+from watership.fleet.intake import IntakeState, holds_back
 
 POISONED = "Poison"
 """The failure's kind of a run that was claimed again and again without getting anywhere."""
@@ -22,11 +23,12 @@ POISONED = "Poison"
 
 def claim(tx: Transaction, write: Claim) -> Claimed:
     """Up to `limit` runs, or one suspect. Poisoned ones are stopped on the way. Nothing while read-only."""
-    if intake.current(tx.rows, tx.now).readonly:
+    state = intake.current(tx.rows, tx.now)
+    if state.readonly:
         return Claimed(runs=())
     taken: list[ClaimedRun] = []
     while len(taken) < write.limit:
-        due = _due(tx, write, write.limit - len(taken))
+        due = _due(tx, write, state, write.limit - len(taken))
         if not due:
             break
         for run in due:
@@ -52,12 +54,13 @@ def claim(tx: Transaction, write: Claim) -> Claimed:
     return Claimed(runs=tuple(taken))
 
 
-def _due(tx: Transaction, write: Claim, limit: int) -> Sequence[Run]:
+def _due(tx: Transaction, write: Claim, state: IntakeState, limit: int) -> Sequence[Run]:
     if write.runs is None:
-        return tx.rows.due(write.deployment, write.pool, tx.now, limit)
+        return tx.rows.due(write.deployment, write.pool, tx.now, limit, state.paused)
     here = (write.deployment, write.pool)
     free = tx.rows.free(write.runs)
-    return [run for run in free if (run.deployment, run.pool) == here and is_due(run, tx.now)][:limit]
+    due = (run for run in free if (run.deployment, run.pool) == here and is_due(run, tx.now))
+    return [run for run in due if not holds_back(state.paused, run)][:limit]
 
 
 def is_due(run: Run, now: datetime) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from watership.durable.counters import Cap
 from watership.durable.events import Entry, Failure, load
 from watership.durable.ids import DeploymentId, Key, RunId, SignalId, WorkerId
-from watership.durable.run import Run, Signal, Waiting
+from watership.durable.run import Origin, Run, Signal, Waiting
 from watership.durable.states import RunState
 from watership.fleet.flags import Flag, FlagChange
 from watership.fleet.intake import IntakeState, Weights
@@ -24,8 +24,10 @@ _NULL = msgspec.Raw(b"null")
 _encode = msgspec.json.encode
 _waits = msgspec.json.Decoder(tuple[Waiting, ...])
 _caps = msgspec.json.Decoder(tuple[Cap, ...])
+_origin = msgspec.json.Decoder(Origin)
 _failure = msgspec.json.Decoder(Failure)
 _weights = msgspec.json.Decoder(Weights)
+_paused = msgspec.json.Decoder(tuple[str, ...])
 _flag = msgspec.json.Decoder(Flag)
 
 
@@ -59,6 +61,8 @@ BIRTH = (
     "reply_to",
     "created_at",
     "caps",
+    "deadline",
+    "origin",
 )
 """Columns that never change."""
 
@@ -70,6 +74,7 @@ PLACE = (
     "lease_until",
     "epoch",
     "cancel_requested",
+    "expired",
     "waits",
     "result",
     "failure",
@@ -102,6 +107,8 @@ def birth_of(run: Run) -> Row:
         run.reply_to,
         micros(run.created_at),
         _encode(run.caps) if run.caps else None,
+        micros_or_null(run.deadline),
+        None if run.origin is None else _encode(run.origin),
     )
 
 
@@ -114,6 +121,7 @@ def place_of(run: Run) -> Row:
         micros_or_null(run.lease_until),
         run.epoch,
         run.cancel_requested,
+        run.expired,
         _encode(run.waits) if run.waits else None,
         None if run.result == _NULL else bytes(run.result),
         None if run.failure is None else _encode(run.failure),
@@ -142,21 +150,24 @@ def run_of(row: Row, run_input: bytes | None = None) -> Run:
         reply_to=row[10],
         created_at=moment(row[11]),
         caps=() if row[12] is None else _caps.decode(row[12]),
-        state=RunState(row[13]),
-        deployment=DeploymentId(row[14]),
-        wake_at=moment_or_none(row[15]),
-        lease_owner=None if row[16] is None else WorkerId(row[16]),
-        lease_until=moment_or_none(row[17]),
-        epoch=row[18],
-        cancel_requested=bool(row[19]),
-        waits=() if row[20] is None else _waits.decode(row[20]),
-        result=_NULL if row[21] is None else msgspec.Raw(row[21]),
-        failure=None if row[22] is None else _failure.decode(row[22]),
-        successor=None if row[23] is None else RunId(row[23]),
-        seq=row[24],
-        inbox=row[25],
-        claims=row[26],
-        updated_at=moment(row[27]),
+        deadline=moment_or_none(row[13]),
+        origin=None if row[14] is None else _origin.decode(row[14]),
+        state=RunState(row[15]),
+        deployment=DeploymentId(row[16]),
+        wake_at=moment_or_none(row[17]),
+        lease_owner=None if row[18] is None else WorkerId(row[18]),
+        lease_until=moment_or_none(row[19]),
+        epoch=row[20],
+        cancel_requested=bool(row[21]),
+        expired=bool(row[22]),
+        waits=() if row[23] is None else _waits.decode(row[23]),
+        result=_NULL if row[24] is None else msgspec.Raw(row[24]),
+        failure=None if row[25] is None else _failure.decode(row[25]),
+        successor=None if row[26] is None else RunId(row[26]),
+        seq=row[27],
+        inbox=row[28],
+        claims=row[29],
+        updated_at=moment(row[30]),
     )
 
 
@@ -178,13 +189,14 @@ def signal_of(run_id: RunId, row: Row) -> Signal:
 
 
 def intake_of(row: Row) -> IntakeState:
-    """From weights, epoch, until, last_safe, readonly."""
+    """From weights, epoch, until, last_safe, readonly, paused."""
     return IntakeState(
         weights=_weights.decode(row[0]),
         epoch=row[1],
         until=moment_or_none(row[2]),
         last_safe=None if row[3] is None else _weights.decode(row[3]),
         readonly=bool(row[4]),
+        paused=() if row[5] is None else _paused.decode(row[5]),
     )
 
 
@@ -195,6 +207,7 @@ def intake_row(state: IntakeState) -> Row:
         micros_or_null(state.until),
         None if state.last_safe is None else _encode(state.last_safe),
         state.readonly,
+        _encode(state.paused) if state.paused else None,
     )
 
 

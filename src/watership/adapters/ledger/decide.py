@@ -1,6 +1,9 @@
-"""What people decide about a run: to end it, to answer for a step in doubt, to let it try again."""
+"""What people, and the time, decide about a run: to end it, to answer for a step in doubt, to let it try again."""
 
 from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -19,7 +22,33 @@ from watership.durable.events import (
 from watership.durable.ids import Key
 from watership.durable.run import Run
 from watership.durable.states import RunState
-from watership.durable.writes import Answer, Cancel, Done, Duplicate, Outcome, RefuseAnswer, Refused, Retry
+from watership.durable.writes import (
+    Answer,
+    Cancel,
+    Done,
+    Duplicate,
+    Expire,
+    Outcome,
+    RefuseAnswer,
+    Refused,
+    Retry,
+)
+
+
+def decide(tx: Transaction, write: Cancel | Expire | Answer | RefuseAnswer | Retry) -> Outcome:
+    match write:
+        case Cancel():
+            return cancel(tx, write)
+        case Expire():
+            return expire(tx, write)
+        case Answer():
+            return answer(tx, write)
+        case RefuseAnswer():
+            return refuse_answer(tx, write)
+        case Retry():
+            return retry(tx, write)
+        case _:
+            assert_never(write)
 
 
 def cancel(tx: Transaction, write: Cancel) -> Outcome:
@@ -33,6 +62,26 @@ def cancel(tx: Transaction, write: Cancel) -> Outcome:
         return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it has ended.")
     ask_to_end(tx, run, at_once=write.at_once)
     return Done()
+
+
+def expire(tx: Transaction, write: Expire) -> Outcome:
+    """Ask a run to end whose deadline has passed; whoever asked first is heard."""
+    run = tx.rows.run(write.run_id)
+    if run is None:
+        return unknown(write.run_id)
+    if run.deadline is None or run.deadline > tx.now:
+        return Refused(code="illegal_move", reason=f"Run {run.id} is not late.")
+    if not is_late(run, tx.now):
+        return Duplicate()
+    ask_to_end(tx, run, at_once=True, expired=True)
+    return Done()
+
+
+def is_late(run: Run, now: datetime) -> bool:
+    """Whether the run should have ended and nobody has asked it to; or it stopped, and nobody decided in time."""
+    if run.deadline is None or run.deadline > now or run.ended:
+        return False
+    return not run.cancel_requested or run.state is RunState.STOPPED
 
 
 def answer(tx: Transaction, write: Answer) -> Outcome:

@@ -1,7 +1,7 @@
 """A run ends: its last entry, its result to its parent, its place in the conversation to the next.
 
-A message that was handed to it and not taken becomes a run of its own: nothing that was accepted is lost. A cancelled
-one asks the children that it leaves behind to end as well.
+One that was cancelled, or came too late, asks the children that it leaves behind to end as well. A message that was
+handed to it and not taken becomes a run of its own: nothing that was accepted is lost.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from watership.adapters.ledger.inbox import put_signal
 from watership.adapters.ledger.submit import start
 from watership.durable.events import Failure, Finished, SignalTaken
 from watership.durable.ids import Key, RunId, SignalId, child_id
-from watership.durable.run import ChildResult, Run, child_signal
+from watership.durable.run import ChildResult, Run, child_signal, expiry
 from watership.durable.states import RunState, move
 from watership.durable.writes import INJECTED, Submit
 
@@ -29,7 +29,7 @@ def end(
     result: msgspec.Raw = _NULL,
     failure: Failure | None = None,
     successor: RunId | None = None,
-    learned: tuple[str, ...] = (),
+    learned: tuple[str, ...] | None = None,
 ) -> None:
     """Move `run` to its end. A successor, which the caller has started, answers the parent in its stead."""
     moved = move(run.state, state)
@@ -49,26 +49,29 @@ def end(
         lease_until=None,
     )
     tx.rows.put(run)
-    if state is RunState.CANCELLED:  # nobody waits for its children any more; they ask theirs as they end
+    if (
+        state is RunState.CANCELLED or run.expired
+    ):  # nobody waits for its children; they ask theirs as they end
         for child in tx.rows.open_children(run.id):
-            ask_to_end(tx, child)
+            ask_to_end(tx, child, expired=run.expired)
     if successor is None:
-        _tell_parent(tx, run, learned)
+        _tell_parent(tx, run, learned or ())
     _start_unheard(tx, run)
     _promote(tx, run)
 
 
-def ask_to_end(tx: Transaction, run: Run, *, at_once: bool = False) -> None:
+def ask_to_end(tx: Transaction, run: Run, *, at_once: bool = False, expired: bool = False) -> None:
     """Ends at once what never began; else asks, and makes the run claimable so that it can compensate.
 
     Asked again it changes nothing, except that a run which stopped while it compensated ends at once; so does a
-    stopped one where that is wanted.
+    stopped one where that is wanted. It ends as the first who asked wanted it: as cancelled, or as `expired`.
     """
     asked = run.cancel_requested
     hopeless = run.state is RunState.STOPPED and (asked or at_once)
-    run = replace(run, cancel_requested=True, updated_at=tx.now)
+    late = run.expired if asked else expired
+    run = replace(run, cancel_requested=True, expired=late, updated_at=tx.now)
     if run.epoch == 0 or hopeless:
-        end(tx, run, RunState.CANCELLED)
+        end(tx, run, RunState.FAILED if late else RunState.CANCELLED, failure=expiry(run) if late else None)
     elif not asked and run.state is RunState.RUNNING:
         tx.touched.add(run.id)
         tx.rows.put(run)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.rows import BookRows
-from watership.fleet.flags import READ_ONLY, Flag, FlagChange, changed, read_only_flag, room_for
+from watership.fleet.flags import PAUSE, READ_ONLY, Flag, FlagChange, changed, read_only_flag, room_for
 
 
 class FlagRows(Protocol):
@@ -37,6 +37,8 @@ def set_flag(rows: FlagRows, books: BookRows, now: datetime, wanted: Flag, expec
         if before is None:
             room_for(wanted.name, rows.flag_count())
         rows.put_flag(change.after)
+        if wanted.name.startswith(PAUSE):
+            intake.set_paused(books, now, wanted.name.removeprefix(PAUSE), change.after.on)
     rows.add_change(change)
     return change.after
 

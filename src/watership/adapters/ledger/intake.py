@@ -63,3 +63,10 @@ def set_weights(
 
 def set_readonly(rows: BookRows, now: datetime, readonly: bool) -> None:
     rows.put_intake(replace(current(rows, now), readonly=readonly))
+
+
+def set_paused(rows: BookRows, now: datetime, program: str, paused: bool) -> None:
+    """From its commit on nobody claims a run of the program, or everybody may again."""
+    state = current(rows, now)
+    others = (each for each in state.paused if each != program)
+    rows.put_intake(replace(state, paused=tuple(sorted([*others, program] if paused else others))))

@@ -40,8 +40,10 @@ class RunRows(Protocol):
     def put(self, run: Run) -> None:
         """Replace a run that exists; its input stays."""
 
-    def due(self, deployment: DeploymentId, pool: str, now: datetime, limit: int) -> Sequence[Run]:
-        """What may be claimed: high priority first, then oldest."""
+    def due(
+        self, deployment: DeploymentId, pool: str, now: datetime, limit: int, paused: Sequence[str]
+    ) -> Sequence[Run]:
+        """What may be claimed: high priority first, then oldest. Nothing that is held back while these are `paused`."""
 
     def free(self, wanted: Sequence[RunId]) -> Sequence[Run]:
         """Those of `wanted` that exist, in this order; without those that another transaction is writing now."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from msgspec.structs import replace
 
 from watership.adapters.ledger import intake
 from watership.adapters.ledger.bounds import KEYS_KEPT, MAX_DEPTH, MAX_QUEUED, SWEEP
-from watership.adapters.ledger.change import Transaction
+from watership.adapters.ledger.change import Transaction, journal
 from watership.adapters.ledger.inbox import deliver
 from watership.adapters.ledger.rows import Request
-from watership.durable.events import Entry, Learned
+from watership.durable.events import Learned
 from watership.durable.ids import DeploymentId, Key, RunId, SignalId
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.durable.writes import INJECTED, Deliver, Outcome, Refused, Submit, Submitted
-from watership.fleet.intake import effective, place
+from watership.fleet.intake import effective, holds_back, place
 
 
 def submit(tx: Transaction, write: Submit) -> Outcome:
@@ -26,6 +28,8 @@ def submit(tx: Transaction, write: Submit) -> Outcome:
         return Refused(code="read_only", reason="Read-only is on: new runs are refused for now.")
     if write.depth > MAX_DEPTH:
         return too_deep()
+    if write.deadline is not None and write.deadline <= tx.now:
+        return Refused(code="too_late", reason=f"The deadline {write.deadline.isoformat()} has passed.")
     busy = _busy(tx, write)
     if busy is not None and write.when_busy != "queue":
         outcome = _inject(tx, write, busy) if write.when_busy == "inject" else _rejected(write, busy)
@@ -63,12 +67,12 @@ def start(tx: Transaction, write: Submit, deployment: DeploymentId, state: RunSt
         depth=write.depth,
         reply_to=write.reply_to,
         caps=write.caps,
-        seq=1 if write.learned else 0,
+        deadline=_deadline(write, tx.now),
+        origin=write.origin,
     )
+    learned = [Learned(key=Key(""), words=write.learned)] if write.learned else []
+    run = journal(tx, run, *learned, *write.events)
     tx.rows.add(run)
-    if write.learned:
-        first = Learned(key=Key(""), words=write.learned)
-        tx.rows.append(Entry(run_id=run.id, seq=run.seq, epoch=run.epoch, at=tx.now, event=first))
     if state is RunState.READY:
         tx.wake(run)
     return run
@@ -87,10 +91,21 @@ def start_child(tx: Transaction, parent: Run, child: Submit) -> None:
         principal=child.principal or parent.principal,
         parent=parent.id,
         depth=parent.depth + 1,
+        deadline=earlier(child.deadline, parent.deadline),
     )
     waits = child.conversation != parent.conversation and _busy(tx, child) is not None
     state = RunState.QUEUED if waits else RunState.READY
     start(tx, child, child.deployment or parent.deployment, state)
+
+
+def _deadline(write: Submit, now: datetime) -> datetime | None:
+    seconds = write.within_seconds
+    return earlier(write.deadline, None if seconds is None else now + timedelta(seconds=seconds))
+
+
+def earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two deadlines, where there are any."""
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def too_deep() -> Refused:
@@ -109,8 +124,7 @@ def _enter(tx: Transaction, write: Submit, *, queued: bool) -> Outcome:
         waiting = tx.rows.queued(write.tenant, write.conversation)
         if waiting >= MAX_QUEUED:
             return Refused(code="limit", reason=f"{waiting:,} messages wait in this conversation already.")
-    run = start(tx, write, deployment, RunState.QUEUED if queued else RunState.READY)
-    return Submitted(run_id=run.id, deployment=run.deployment, state=run.state)
+    return _submitted(tx, start(tx, write, deployment, RunState.QUEUED if queued else RunState.READY))
 
 
 def _earlier(tx: Transaction, write: Submit) -> Outcome | None:
@@ -133,13 +147,12 @@ def _standing(tx: Transaction, submission: RunId) -> Submitted | None:
     run = own if own is not None or taker is None else tx.rows.run(taker)
     if run is None:
         return None
-    return Submitted(
-        run_id=run.id,
-        deployment=run.deployment,
-        state=run.state,
-        existing=True,
-        injected=own is None,
-    )
+    return replace(_submitted(tx, run), existing=True, injected=own is None)
+
+
+def _submitted(tx: Transaction, run: Run) -> Submitted:
+    held = not run.ended and holds_back(intake.current(tx.rows, tx.now).paused, run)
+    return Submitted(run_id=run.id, deployment=run.deployment, state=run.state, paused=held)
 
 
 def _busy(tx: Transaction, write: Submit) -> Run | None:
@@ -161,7 +174,7 @@ def _inject(tx: Transaction, write: Submit, into: Run) -> Outcome:
     tx.rows.put_injected(write.run_id, into.id)
     run = tx.rows.run(into.id)
     assert run is not None
-    return Submitted(run_id=run.id, deployment=run.deployment, state=run.state, injected=True)
+    return replace(_submitted(tx, run), injected=True)
 
 
 def _remember(tx: Transaction, write: Submit) -> None:

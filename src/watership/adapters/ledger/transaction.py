@@ -12,7 +12,7 @@ from typing import assert_never
 from watership.adapters.ledger.append import append
 from watership.adapters.ledger.change import Transaction
 from watership.adapters.ledger.claim import claim
-from watership.adapters.ledger.decide import answer, cancel, refuse_answer, retry
+from watership.adapters.ledger.decide import decide
 from watership.adapters.ledger.inbox import deliver
 from watership.adapters.ledger.presence import bury, rehome, renew
 from watership.adapters.ledger.rows import Rows
@@ -24,6 +24,7 @@ from watership.durable.writes import (
     Cancel,
     Claim,
     Deliver,
+    Expire,
     Outcome,
     RefuseAnswer,
     Rehome,
@@ -54,14 +55,8 @@ def apply(tx: Transaction, write: Write) -> Outcome:
             return claim(tx, write)
         case Deliver():
             return deliver(tx, write)
-        case RefuseAnswer():
-            return refuse_answer(tx, write)
-        case Cancel():
-            return cancel(tx, write)
-        case Answer():
-            return answer(tx, write)
-        case Retry():
-            return retry(tx, write)
+        case Cancel() | Expire() | Answer() | RefuseAnswer() | Retry():
+            return decide(tx, write)
         case Renew():
             return renew(tx, write)
         case Bury():

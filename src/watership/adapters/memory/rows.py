@@ -17,7 +17,7 @@ from watership.durable.ids import DeploymentId, EntryId, RunId, SignalId, Worker
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Renew
-from watership.fleet.intake import IntakeState
+from watership.fleet.intake import IntakeState, holds_back
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -89,8 +89,11 @@ class MemoryRows:
         elif run.id in self.live:
             self._remove(self.live, run.id)
 
-    def due(self, deployment: DeploymentId, pool: str, now: datetime, limit: int) -> list[Run]:
-        here = [run for run in self.live.values() if run.deployment == deployment and run.pool == pool]
+    def due(
+        self, deployment: DeploymentId, pool: str, now: datetime, limit: int, paused: Sequence[str]
+    ) -> list[Run]:
+        pool_runs = (run for run in self.live.values() if run.deployment == deployment and run.pool == pool)
+        here = [run for run in pool_runs if not holds_back(paused, run)]
         waiting = (run for run in here if run.state is RunState.WAITING and _passed(run.wake_at, now))
         running = (run for run in here if run.state is RunState.RUNNING and _passed(run.lease_until, now))
         due = [run for run in here if run.state is RunState.READY]

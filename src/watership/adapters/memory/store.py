@@ -9,6 +9,7 @@ from itertools import islice
 
 from watership.adapters.ledger import commit, flags, intake
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
+from watership.adapters.ledger.decide import is_late
 from watership.adapters.memory.flags import MemoryFlags
 from watership.adapters.memory.rows import MemoryRows
 from watership.durable.clock import Clock, SystemClock
@@ -22,7 +23,7 @@ from watership.durable.writes import Write, Written
 from watership.errors import Fenced
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
-from watership.fleet.intake import IntakeState, Weights
+from watership.fleet.intake import IntakeState, Weights, holds_back
 
 
 class MemoryStore:
@@ -87,6 +88,11 @@ class MemoryStore:
         known = self._rows.counts
         return [known[name] for name in sorted(set(names)) if name in known]
 
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        now = self._clock.now()
+        late = [run for run in self._rows.live.values() if is_late(run, now)]
+        return [run.id for run in sorted(late, key=lambda run: run.deadline or now)[:limit]]
+
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         here = [run for run in self._rows.live.values() if run.deployment == deployment and run.pool == pool]
         timers = [run.wake_at for run in here if run.state is RunState.WAITING and run.wake_at is not None]
@@ -95,7 +101,12 @@ class MemoryStore:
 
     async def backlog(self, deployments: Sequence[DeploymentId], *, limit: int) -> Backlog:
         now = self._clock.now()
-        there = (run for run in self._rows.live.values() if run.deployment in deployments)
+        paused = self._rows.intake().paused
+        there = (
+            run
+            for run in self._rows.live.values()
+            if run.deployment in deployments and not holds_back(paused, run)
+        )
         ready = list(islice((run.updated_at for run in there if run.state is RunState.READY), limit))
         heard = now - timedelta(seconds=HEARD_SECONDS)
         workers = [

@@ -49,7 +49,7 @@ _DROP_WORKER = "DELETE FROM workers WHERE id = $1"
 _FORGET_WORKERS = "DELETE FROM workers WHERE seen_at <= $1"
 # Two transactions may see at once that the switch ran out, and write the same: the second changes nothing.
 _PUT_INTAKE = """
-UPDATE intake SET weights = $1, epoch = $2, until = $3, last_safe = $4, readonly = $5 WHERE epoch = $6"""
+UPDATE intake SET weights = $1, epoch = $2, until = $3, last_safe = $4, readonly = $5, paused = $6 WHERE epoch = $7"""
 # Sorted by age, which has an index; what another transaction is removing already is left to it.
 _FORGET_REQUESTS = """
 DELETE FROM requests WHERE ctid = ANY(ARRAY(
@@ -93,9 +93,9 @@ async def flush_unlocked(
     assert not sheet.has_new_books
     held: tuple[object, ...] = ()
     if submitted is not None:
-        weights, epoch, until, _, readonly = intake_row(sheet.intake())
+        weights, epoch, until, _, readonly, paused = intake_row(sheet.intake())
         assert until is None, "the time at which a switch runs out is the database's to tell"
-        held = (weights, epoch, readonly, texts(submitted))
+        held = (weights, epoch, readonly, paused, texts(submitted))
     parts = _filled(sheet, letter)
     statement = composed([part for part, _ in parts], held=bool(held), unlocked=True)
     to_meet = _to_meet(parts) + bool(held)

@@ -16,7 +16,7 @@ from watership.adapters.postgres.statements import NOW
 from watership.errors import Fenced
 from watership.fleet.intake import IntakeState, Weights
 
-_INTAKE = f"SELECT weights, epoch, until, last_safe, readonly, {NOW} FROM intake"  # noqa: S608
+_INTAKE = f"SELECT weights, epoch, until, last_safe, readonly, paused, {NOW} FROM intake"  # noqa: S608
 T = TypeVar("T")
 
 
@@ -29,7 +29,7 @@ class PostgresIntake:
     async def read(self) -> IntakeState:
         async with self._links.reading.session() as db:
             row = await db.fetchrow(_INTAKE)
-        state, now = intake_of(row), moment(row[5])
+        state, now = intake_of(row), moment(row[6])
         if intake.has_tripped(state, now if self._links.clock is None else self._links.clock.now()):
             return await self._change(intake.current)
         return state

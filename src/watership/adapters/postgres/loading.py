@@ -118,14 +118,14 @@ class Loader:
         (facts,) = await self._db.fetch(statements.FACTS, injections, scopes, keys, tenants, names, heads)
         self._note_time(facts[0])
         if intake and not sheet.intakes:
-            sheet.intakes.append(intake_of(facts[1:6]))
-        sheet.injections.update(dict.fromkeys(injections) | dict(facts[6]))
+            sheet.intakes.append(intake_of(facts[1:7]))
+        sheet.injections.update(dict.fromkeys(injections) | dict(facts[7]))
         sheet.requests.update(dict.fromkeys(requests))
-        for scope, key, request, run_id, at in facts[7]:
+        for scope, key, request, run_id, at in facts[8]:
             sheet.requests[scope, key] = Request(
                 scope=scope, key=key, hash=request, run_id=run_id, at=moment(int(at))
             )
-        return self._note_turns(conversations, facts[8])
+        return self._note_turns(conversations, facts[9])
 
     async def see(self, wanted: Sequence[RunId]) -> None:
         """Read these runs with their histories, and the intake's row, into an empty sheet; lock nothing."""
@@ -154,7 +154,10 @@ class Loader:
 
     async def scan(self, deployment: DeploymentId, pool: str, limit: int) -> None:
         """Lock and read, with their histories, up to `limit` runs of each kind that may be claimed."""
-        rows = await self._db.fetch(statements.DUE, deployment, pool, limit, micros(self.now()), DUE_WINDOW)
+        paused = self._sheet.intake().paused
+        # Mostly nothing is paused: then nothing is asked about it either.
+        statement, held = (statements.DUE_BUT_PAUSED, (list(paused),)) if paused else (statements.DUE, ())
+        rows = await self._db.fetch(statement, deployment, pool, limit, micros(self.now()), DUE_WINDOW, *held)
         await self._know_whole(rows)
         self._sheet.note_scan(deployment, pool, limit, [RunId(row[0]) for row in rows])
 

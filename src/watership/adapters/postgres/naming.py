@@ -16,6 +16,7 @@ from watership.durable.writes import (
     Cancel,
     Claim,
     Deliver,
+    Expire,
     Finish,
     RefuseAnswer,
     Rehome,
@@ -81,7 +82,7 @@ def names(writes: Sequence[Write], births: Births) -> Names:
                 _name_claim(found, write)
             case Deliver() | RefuseAnswer() | Answer() | Retry():
                 found.runs[write.run_id] = None
-            case Cancel():
+            case Cancel() | Expire():
                 _name_end(found, write.run_id, births)
             case Renew():
                 found.runs.update(dict.fromkeys(write.runs))

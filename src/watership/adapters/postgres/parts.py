@@ -14,12 +14,15 @@ TYPES = {
     "priority": "integer",
     "depth": "integer",
     "created_at": "bigint",
+    "deadline": "bigint",
     "wake_at": "bigint",
     "lease_until": "bigint",
     "epoch": "bigint",
     "cancel_requested": "boolean",
+    "expired": "boolean",
     "waits": "bytea",
     "caps": "bytea",
+    "origin": "bytea",
     "result": "bytea",
     "failure": "bytea",
     "seq": "integer",
@@ -92,7 +95,7 @@ POSTED = Insert("posted", "outbox", ("written_at", "letter"), returning="number"
 
 HELD = "held"
 """The step that holds the intake's row, and verifies that it is as it was taken to be, and that none of the submissions
-is known as an injected message. Its four arguments: weights, epoch, readonly, the submissions' ids."""
+is known as an injected message. Its arguments: weights, epoch, readonly, paused, the submissions' ids."""
 IN_ORDER = "in_order"
 """The step that locks the runs in the order of their ids, where two updates would each keep to their own order."""
 LATE = "late"
@@ -102,7 +105,7 @@ LATE = "late"
 def composed(parts: Sequence[Part], *, held: bool = False, unlocked: bool = False) -> str:
     """One statement of all parts. It returns a letter's number if there is one among them, and the time.
 
-    Its arguments, in this order: the four of HELD; each part's columns as arrays; how many rows it must meet, HELD's
+    Its arguments, in this order: those of HELD; each part's columns as arrays; how many rows it must meet, HELD's
     among them, else it fails by a division by zero; and, where the rows are `unlocked`, the time by which it was
     decided, instead of which it writes its own.
     """
@@ -118,7 +121,7 @@ _composed: dict[tuple[tuple[str, ...], bool, bool], str] = {}
 
 def _compose(parts: Sequence[Part], *, held: bool, unlocked: bool) -> str:
     numbers = (f"${number}" for number in count(1))
-    intake = list(islice(numbers, 4)) if held else []
+    intake = list(islice(numbers, 5)) if held else []
     arrays = [list(islice(numbers, len(part.columns))) for part in parts]
     to_meet, decided_at = next(numbers), next(numbers)
     ids = [array[0] for part, array in zip(parts, arrays, strict=True) if isinstance(part, Update)]
@@ -138,10 +141,11 @@ def _compose(parts: Sequence[Part], *, held: bool, unlocked: bool) -> str:
     return f"WITH {listed}\nSELECT {number}, {NOW}, 1 / (({_sum_of(met)} = {to_meet}::bigint)::integer)"
 
 
-def _held(weights: str, epoch: str, readonly: str, submitted: str) -> str:
+def _held(weights: str, epoch: str, readonly: str, paused: str, submitted: str) -> str:
     return (
         f"SELECT 1 FROM held_intake({INTAKE_KEY}) AS row WHERE row.weights = {weights}::bytea "  # noqa: S608
         f"AND row.epoch = {epoch}::bigint AND row.readonly = {readonly}::boolean AND row.until IS NULL "
+        f"AND row.paused IS NOT DISTINCT FROM {paused}::bytea "
         f"AND NOT EXISTS (SELECT FROM injections WHERE submission = ANY({submitted}::text::text[]))"
     )
 

@@ -35,13 +35,19 @@ _BACKLOG = f"""
 SELECT count(waiting.updated_at), min(waiting.updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
   (SELECT count(*) FROM workers WHERE deployment = ANY($1::text[]) AND seen_at >= clock.now - $3), clock.now
 FROM (SELECT coalesce($4, {NOW}) AS now) AS clock LEFT JOIN (
-  SELECT updated_at FROM runs WHERE state = 'ready' AND deployment = ANY($1::text[]) LIMIT $2) AS waiting ON TRUE
+  SELECT updated_at FROM runs WHERE state = 'ready' AND deployment = ANY($1::text[])
+    AND (cancel_requested OR (SELECT paused IS NULL FROM intake)
+      OR NOT (SELECT convert_from(paused, 'UTF8')::jsonb FROM intake) ? program)
+  LIMIT $2) AS waiting ON TRUE
 GROUP BY clock.now"""  # noqa: S608
 _NEXT_WAKE = """
 SELECT least(
   (SELECT min(wake_at) FROM runs
     WHERE deployment = $1 AND pool = $2 AND state = 'waiting' AND wake_at IS NOT NULL),
   (SELECT min(lease_until) FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running'))"""
+_LATE = f"""
+SELECT id FROM runs WHERE deadline <= coalesce($2, {NOW}) AND state NOT IN ('succeeded', 'failed', 'cancelled')
+  AND (NOT cancel_requested OR state = 'stopped') ORDER BY deadline LIMIT $1"""  # noqa: S608
 _WORKERS = """
 SELECT id, deployment, pool, slots, seen_at, coalesce(leased, 0) FROM workers LEFT JOIN (
   SELECT lease_owner, count(*) AS leased FROM runs WHERE state = 'running' GROUP BY lease_owner
@@ -117,6 +123,10 @@ async def backlog(
     return Backlog(
         ready=ready, oldest=moment_or_none(oldest), made=made, workers=workers_there, at=moment(at)
     )
+
+
+async def late(db: Session, limit: int, now: datetime | None) -> list[RunId]:
+    return [RunId(row[0]) for row in await db.fetch(_LATE, limit, micros_or_null(now))]
 
 
 async def next_wake(db: Session, deployment: DeploymentId, pool: str) -> datetime | None:

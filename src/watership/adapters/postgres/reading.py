@@ -49,6 +49,11 @@ class PostgresRuns:
         async with self._links.reading.session() as db:
             return await queries.counts(db, names)
 
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        async with self._links.reading.session() as db:
+            now = None if self._links.clock is None else self._links.clock.now()
+            return await queries.late(db, limit, now)
+
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         async with self._links.reading.session() as db:
             return await queries.next_wake(db, deployment, pool)

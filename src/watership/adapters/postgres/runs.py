@@ -28,6 +28,7 @@ from watership.adapters.postgres.undo import Undo
 from watership.durable.ids import DeploymentId, RunId, WorkerId, child_id
 from watership.durable.run import Run
 from watership.durable.states import RunState
+from watership.fleet.intake import holds_back
 
 NEW = 1 << 62
 """Serials of runs that have none yet: they come after all that have."""
@@ -144,7 +145,9 @@ class RunSheet:
             raise NotLoaded(FreeNeed(tuple(unknown)))
         return [self.now[run_id] for run_id in wanted if run_id in self.now]
 
-    def due(self, deployment: DeploymentId, pool: str, now: datetime, limit: int) -> list[Run]:
+    def due(
+        self, deployment: DeploymentId, pool: str, now: datetime, limit: int, paused: Sequence[str]
+    ) -> list[Run]:
         scan = self.scans.get((deployment, pool))
         if scan is None:
             raise NotLoaded(DueNeed(deployment, pool, limit))
@@ -155,6 +158,7 @@ class RunSheet:
             and run.deployment == deployment
             and run.pool == pool
             and is_due(run, now)
+            and not holds_back(paused, run)
         )
         seen = [run_id for place, run_id in due if scan.horizon is None or place <= scan.horizon]
         if len(seen) < limit and scan.horizon is not None:
@@ -304,6 +308,7 @@ def has_moved(before: Run, after: Run) -> bool:
         and before.lease_until is after.lease_until
         and before.epoch == after.epoch
         and before.cancel_requested is after.cancel_requested
+        and before.expired is after.expired
         and before.waits is after.waits
         and before.result is after.result
         and before.failure is after.failure

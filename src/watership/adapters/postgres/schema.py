@@ -10,7 +10,7 @@ from watership.adapters.postgres.translation import translated
 from watership.errors import BadInput, Conflict
 from watership.fleet.build import SchemaRange, SchemaStatus
 
-SCHEMA = SchemaRange(4, 4)
+SCHEMA = SchemaRange(5, 5)
 """The schemas on PostgreSQL that this build reads and writes."""
 
 _PRESENT = "SELECT to_regclass('schema_versions') IS NOT NULL"

@@ -14,24 +14,32 @@ SELECT locked.*, {NOW} FROM (VALUES (1)) AS once LEFT JOIN LATERAL (
 READ = f"SELECT {ROW} FROM runs WHERE id = ANY($1::text::text[])"  # noqa: S608
 # Without a lock, for a statement that verifies what was seen; with the intake's row, which is always there.
 SEEN = f"""
-SELECT seen.*, {NOW}, intake.weights, intake.epoch, until, last_safe, readonly FROM intake LEFT JOIN LATERAL (
+SELECT seen.*, {NOW}, intake.weights, intake.epoch, until, last_safe, readonly, paused FROM intake LEFT JOIN LATERAL (
   SELECT {ROW}, input FROM runs WHERE id = ANY($1::text::text[])) AS seen ON TRUE"""  # noqa: S608
 FREE = f"SELECT {ROW}, input FROM runs WHERE id = ANY($1::text::text[]) FOR UPDATE SKIP LOCKED"  # noqa: S608
-DUE = f"""
+
+
+def _due(held: str = "") -> str:
+    """The search for what is due, without what is `held` back."""
+    return f"""
 WITH ready AS MATERIALIZED (
-  SELECT {ROW}, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready'
+  SELECT {ROW}, input FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'ready' {held}
   ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
 ), waiting AS MATERIALIZED (
   SELECT {ROW}, input FROM runs WHERE state = 'waiting' AND wake_at <= $4 AND id IN (
     SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'waiting' AND wake_at IS NOT NULL
-      AND wake_at <= $4 ORDER BY wake_at, serial LIMIT $5)
+      AND wake_at <= $4 {held} ORDER BY wake_at, serial LIMIT $5)
   ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
 ), running AS MATERIALIZED (
   SELECT {ROW}, input FROM runs WHERE state = 'running' AND lease_until <= $4 AND id IN (
-    SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running' AND lease_until <= $4
+    SELECT id FROM runs WHERE deployment = $1 AND pool = $2 AND state = 'running' AND lease_until <= $4 {held}
     ORDER BY lease_until, serial LIMIT $5)
   ORDER BY priority DESC, serial LIMIT $3 FOR UPDATE SKIP LOCKED
 ) SELECT * FROM ready UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM running"""  # noqa: S608
+
+
+DUE = _due()
+DUE_BUT_PAUSED = _due("AND (cancel_requested OR program <> ALL($6::text[]))")
 LEASED = f"""
 SELECT {ROW} FROM runs WHERE lease_owner = $1 AND state = 'running' ORDER BY id FOR UPDATE"""  # noqa: S608
 UNCLAIMED = f"""
@@ -57,7 +65,7 @@ SELECT pg_try_advisory_xact_lock($1) AND NOT EXISTS (
   SELECT 1 FROM workers WHERE id = $2 AND database_started <> pg_postmaster_start_time())"""
 # Everything that advisory locks keep still, with the time: small, and asked for in one go.
 FACTS = f"""
-SELECT {NOW}, weights, epoch, until, last_safe, readonly,
+SELECT {NOW}, weights, epoch, until, last_safe, readonly, paused,
   ARRAY(SELECT ARRAY[submission, run_id] FROM injections WHERE submission = ANY($1::text[])),
   ARRAY(SELECT ARRAY[scope, key, hash, run_id, at::text]
     FROM unnest($2::text[], $3::text[]) AS wanted(scope, key) JOIN requests USING (scope, key)),

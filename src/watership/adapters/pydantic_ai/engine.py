@@ -22,6 +22,7 @@ from watership.adapters.pydantic_ai.durability import Durability, Turns, call_ke
 from watership.adapters.pydantic_ai.guard import Guard
 from watership.adapters.pydantic_ai.naming import found, model_named
 from watership.agents import mcp
+from watership.agents.forks import MODEL, with_model
 from watership.agents.handoff import HandedOver, handing
 from watership.agents.llm import Agent
 from watership.agents.permits import permits
@@ -51,6 +52,7 @@ class PydanticEngine:
     def __init__(self, *, offline: bool = False) -> None:
         self._offline = offline
         self._build = lru_cache(maxsize=AGENTS)(partial(build, offline=offline))
+        self._with_model = lru_cache(maxsize=AGENTS)(with_model)
 
     def prepare(self, agent: Agent) -> None:
         """Build the agent. Raises BadInput for a model whose package or key is missing."""
@@ -63,7 +65,7 @@ class PydanticEngine:
     ) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
         async with branch(_place(agent.name)):
-            built = await self._equipped(agent)
+            built = await self._equipped(self._varied(agent))
             learn(*agent.begins_with)
             with handing() as hand:
                 async with hosting():
@@ -77,6 +79,12 @@ class PydanticEngine:
         equipped = await agent.equipped()
         # What its servers offer differs from run to run, so that is not kept.
         return self._build(agent) if equipped is agent else build(equipped, offline=self._offline)
+
+    def _varied(self, agent: Agent) -> Agent:
+        """The agent with the model that a fork of its run is to have: by itself, so that it is built once for each."""
+        run = here(agent.name).execution.run_row
+        model = None if run.origin is None else run.origin.variant.get(MODEL)
+        return agent if model is None or run.program != agent.name else self._with_model(agent, model)
 
     def plain(self, output: Any) -> object:
         """The output as data that the journal holds."""

@@ -9,7 +9,7 @@ import msgspec
 
 from watership.adapters.rabbitmq.dead import REASON
 from watership.adapters.rabbitmq.letters import JSON, AnnouncementBody, EventBody, Kind, Refusal, Reply
-from watership.adapters.rabbitmq.request import CONVERSATION
+from watership.adapters.rabbitmq.request import CONVERSATION, DEADLINE, WITHIN
 from watership.adapters.rabbitmq.topology import EVENTS, EXCHANGES, INBOX
 from watership.agents.messages import Card
 from watership.durable.states import RunState
@@ -129,6 +129,16 @@ def _request(card: Card, schemas: dict[str, Any]) -> dict[str, Any]:
                 CONVERSATION: {
                     "type": "string",
                     "description": "Its messages are answered one after the other.",
+                },
+                WITHIN: {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "description": "Seconds from its acceptance within which the run is to end.",
+                },
+                DEADLINE: {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "Until when the run is to have ended; of both the earlier one holds.",
                 },
             },
         },

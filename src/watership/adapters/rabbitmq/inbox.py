@@ -164,6 +164,7 @@ class RabbitInbox:
             conversation=request.conversation,
             key=request.message_id,
             reply_to="" if request.reply_to is None else request.reply_to.written(),
+            until=request.until,
         )
         return Accepted(request, submitted, identity)
 

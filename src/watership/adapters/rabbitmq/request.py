@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -10,6 +12,7 @@ from pamqp.commands import Basic
 
 from watership.adapters.rabbitmq.letters import ReplyTo
 from watership.adapters.rabbitmq.topology import NAME_BYTES, PREFIX
+from watership.agents.until import Until
 from watership.durable.codec import PAYLOAD_LIMIT
 from watership.errors import BadInput
 
@@ -18,6 +21,11 @@ ANYBODY: Final = "amqp"
 
 CONVERSATION: Final = "conversation"
 """The header that names a conversation."""
+
+WITHIN: Final = "within"
+DEADLINE: Final = "deadline"
+"""The headers that say until when the run is to have ended: in seconds, or as a moment. Not `expiration`, by which the
+broker itself would drop a message that nobody has accepted yet."""
 
 ID_CHARACTERS: Final = 200
 
@@ -48,6 +56,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     person: str
     conversation: str | None
     reply_to: ReplyTo | None
+    until: Until
 
 
 def read_request(agent: str, properties: Basic.Properties, body: bytes) -> Request:
@@ -63,7 +72,22 @@ def read_request(agent: str, properties: Basic.Properties, body: bytes) -> Reque
         person=ANYBODY if not properties.user_id else quote(properties.user_id, safe="@ "),
         conversation=_conversation((properties.headers or {}).get(CONVERSATION)),
         reply_to=read_reply_to(properties),
+        until=_until(properties.headers or {}),
     )
+
+
+def _until(headers: Mapping[str, object]) -> Until:
+    """A moment is text (RFC 3339) or AMQP's own timestamp; seconds are a number."""
+    try:
+        return Until(
+            msgspec.convert(headers.get(DEADLINE), datetime | None),
+            msgspec.convert(headers.get(WITHIN), float | None),
+        )
+    except msgspec.ValidationError as error:
+        raise BadInput(
+            f"The headers {DEADLINE} and {WITHIN} cannot be read: {error}.",
+            fix=f"{DEADLINE}: 2026-12-31T17:00:00Z; {WITHIN}: seconds",
+        ) from None
 
 
 def _message_id(given: str | None) -> str:

@@ -99,12 +99,14 @@ class BookTable:
         self._intake = state
         row = intake_row(state)
         self._db.execute(
-            "UPDATE intake SET weights = ?, epoch = ?, until = ?, last_safe = ?, readonly = ?", row
+            "UPDATE intake SET weights = ?, epoch = ?, until = ?, last_safe = ?, readonly = ?, paused = ?",
+            row,
         )
 
 
 def read_intake(db: sqlite3.Connection) -> IntakeState:
-    return intake_of(db.execute("SELECT weights, epoch, until, last_safe, readonly FROM intake").fetchone())
+    row = db.execute("SELECT weights, epoch, until, last_safe, readonly, paused FROM intake").fetchone()
+    return intake_of(row)
 
 
 def read_counts(db: sqlite3.Connection, names: Sequence[str]) -> list[Count]:

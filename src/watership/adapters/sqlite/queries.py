@@ -22,6 +22,9 @@ SELECT min(due) FROM (
   WHERE deployment = :deployment AND pool = :pool AND state = 'waiting' AND wake_at IS NOT NULL
   UNION ALL SELECT min(lease_until) FROM runs
   WHERE deployment = :deployment AND pool = :pool AND state = 'running')"""
+_LATE = """
+SELECT id FROM runs WHERE deadline <= ? AND state NOT IN ('succeeded', 'failed', 'cancelled')
+  AND (NOT cancel_requested OR state = 'stopped') ORDER BY deadline LIMIT ?"""
 _WORKERS = """
 SELECT id, deployment, pool, slots, seen_at,
   (SELECT count(*) FROM runs WHERE lease_owner = workers.id AND state = 'running') FROM workers ORDER BY id"""
@@ -31,7 +34,9 @@ SELECT count(*), min(updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
   (SELECT count(*) FROM workers
    WHERE deployment IN (SELECT value FROM json_each(:deployments)) AND seen_at >= :heard)
 FROM (SELECT updated_at FROM runs
-      WHERE state = 'ready' AND deployment IN (SELECT value FROM json_each(:deployments)) LIMIT :limit)"""
+      WHERE state = 'ready' AND deployment IN (SELECT value FROM json_each(:deployments))
+        AND (cancel_requested OR program NOT IN (SELECT value FROM intake, json_each(coalesce(paused, '[]'))))
+      LIMIT :limit)"""
 
 
 def get(db: sqlite3.Connection, run_id: RunId) -> Run | None:
@@ -73,6 +78,10 @@ def workers(db: sqlite3.Connection) -> list[WorkerPresence]:
         )
         for row in db.execute(_WORKERS)
     ]
+
+
+def late(db: sqlite3.Connection, now: datetime, limit: int) -> list[RunId]:
+    return [RunId(row[0]) for row in db.execute(_LATE, (micros(now), limit))]
 
 
 def next_wake(db: sqlite3.Connection, deployment: DeploymentId, pool: str) -> datetime | None:

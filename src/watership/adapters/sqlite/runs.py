@@ -36,18 +36,7 @@ _UPDATE_PROGRESS = f"UPDATE runs SET {', '.join(f'{column} = ?' for column in PR
 _BY_ID = f"SELECT {RUN} FROM runs WHERE id = ?"  # noqa: S608
 _BY_IDS = f"SELECT {RUN} FROM json_each(?) AS wanted CROSS JOIN runs ON runs.id = wanted.value"  # noqa: S608
 _INPUT = "SELECT input FROM inputs JOIN runs USING (serial) WHERE id = ?"
-_DUE = f"""
-SELECT {RUN} FROM runs JOIN (
-  SELECT serial FROM (
-    SELECT serial FROM runs WHERE deployment = :deployment AND pool = :pool AND state = 'ready'
-    ORDER BY priority DESC, serial LIMIT :limit)
-  UNION ALL SELECT serial FROM (
-    SELECT serial FROM runs WHERE deployment = :deployment AND pool = :pool AND state = 'waiting'
-      AND wake_at IS NOT NULL AND wake_at <= :now ORDER BY wake_at, serial LIMIT :window)
-  UNION ALL SELECT serial FROM (
-    SELECT serial FROM runs WHERE deployment = :deployment AND pool = :pool AND state = 'running'
-      AND lease_until <= :now ORDER BY lease_until, serial LIMIT :window)
-) AS due USING (serial) ORDER BY runs.priority DESC, runs.serial LIMIT :limit"""  # noqa: S608
+_PAUSED = "AND (cancel_requested OR program NOT IN (SELECT value FROM json_each(:paused)))"
 _LEASED = f"SELECT {RUN} FROM runs WHERE lease_owner = ? AND state = 'running' ORDER BY serial"  # noqa: S608
 _UNCLAIMED = f"""
 SELECT {RUN} FROM runs WHERE deployment = ? AND epoch = 0 AND state IN ('ready', 'queued')
@@ -59,6 +48,25 @@ _NEXT = f"SELECT {RUN} {_TURNS} AND state = 'queued' ORDER BY serial LIMIT 1"
 _QUEUED = f"SELECT count(*) {_TURNS} AND state = 'queued'"
 _OPEN_CHILDREN = f"SELECT {RUN} FROM runs WHERE parent = ? AND {_OPEN} ORDER BY serial"  # noqa: S608
 _CHILDREN = "SELECT count(DISTINCT coalesce(parent_key, '')) FROM runs WHERE parent = ?"
+
+
+def _due(held: str = "") -> str:
+    """The search for what is due, without what is `held` back."""
+    return f"""
+SELECT {RUN} FROM runs JOIN (
+  SELECT serial FROM (
+    SELECT serial FROM runs WHERE deployment = :deployment AND pool = :pool AND state = 'ready' {held}
+    ORDER BY priority DESC, serial LIMIT :limit)
+  UNION ALL SELECT serial FROM (
+    SELECT serial FROM runs WHERE deployment = :deployment AND pool = :pool AND state = 'waiting'
+      AND wake_at IS NOT NULL AND wake_at <= :now {held} ORDER BY wake_at, serial LIMIT :window)
+  UNION ALL SELECT serial FROM (
+    SELECT serial FROM runs WHERE deployment = :deployment AND pool = :pool AND state = 'running'
+      AND lease_until <= :now {held} ORDER BY lease_until, serial LIMIT :window)
+) AS due USING (serial) ORDER BY runs.priority DESC, runs.serial LIMIT :limit"""  # noqa: S608
+
+
+_DUE, _DUE_BUT_PAUSED = _due(), _due(_PAUSED)
 
 
 class RunTable:
@@ -102,7 +110,9 @@ class RunTable:
         self._now[run.id] = run
         self._changed[run.id] = None
 
-    def due(self, deployment: DeploymentId, pool: str, now: datetime, limit: int) -> list[Run]:
+    def due(
+        self, deployment: DeploymentId, pool: str, now: datetime, limit: int, paused: Sequence[str]
+    ) -> list[Run]:
         facts = {
             "deployment": deployment,
             "pool": pool,
@@ -110,7 +120,9 @@ class RunTable:
             "limit": limit,
             "window": DUE_WINDOW,
         }
-        return self._select(_DUE, facts)
+        if not paused:
+            return self._select(_DUE, facts)
+        return self._select(_DUE_BUT_PAUSED, facts | {"paused": encode(paused)})
 
     def free(self, wanted: Sequence[RunId]) -> list[Run]:
         return [run for run_id in wanted if (run := self.run(run_id)) is not None]

@@ -16,7 +16,7 @@ from watership.adapters.sqlite.connection import BUSY_SECONDS, connect, immediat
 from watership.errors import BadInput, Conflict, NotFound, Unavailable
 from watership.fleet.build import SchemaRange, SchemaStatus
 
-SCHEMA = SchemaRange(4, 4)
+SCHEMA = SchemaRange(5, 5)
 """The schemas of the embedded store that this build reads and writes."""
 
 RETRY_SECONDS = 0.02

@@ -124,6 +124,10 @@ class SQLiteStore:
     async def counts(self, names: Sequence[str]) -> Sequence[Count]:
         return await self._reader.run(lambda db: books.read_counts(db, names))
 
+    async def late(self, *, limit: int) -> Sequence[RunId]:
+        now = self._clock.now()
+        return await self._reader.run(lambda db: queries.late(db, now, limit))
+
     async def next_wake(self, deployment: DeploymentId, pool: str) -> datetime | None:
         return await self._reader.run(lambda db: queries.next_wake(db, deployment, pool))
 
