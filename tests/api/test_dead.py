@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.api.world import GREEN, WORKER, World, world
 from watership.durable.events import Failure, StepRetried
@@ -57,6 +57,17 @@ async def test_a_failed_run_that_is_requeued_twice_begins_anew_once() -> None:
         first, again = [await w.http.post(path, headers=w.bearer("operator")) for _ in range(2)]
         assert first.json()["id"] == again.json()["id"] != run_id
         assert first.json()["input"] == "dig deeper"
+
+
+async def test_a_run_that_failed_by_its_deadline_gets_as_much_time_anew() -> None:
+    async with world() as w:
+        late = await w.send("dig", within=60)
+        await w.claim()
+        await w.append(late, then=Finish(state=RunState.FAILED, failure=LAST))
+        answer = await w.http.post(f"/api/v1/dead-letters/{late}:requeue", headers=w.bearer("operator"))
+        again = await w.store.get(answer.json()["id"])
+        assert again is not None
+        assert again.deadline == again.created_at + timedelta(seconds=60)
 
 
 async def test_a_discarded_run_has_ended_and_a_failed_one_has_nothing_to_discard() -> None:

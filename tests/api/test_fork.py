@@ -6,21 +6,23 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.api.world import World, serving, world
+from tests.api.world import GREEN, World, serving, world
 from watership.cli.exits import Exit
 from watership.cli.main import run
 from watership.durable.events import Failure, Forked, StepDone
 from watership.durable.ids import Key, RunId
+from watership.durable.run import Origin
 from watership.durable.states import RunState
-from watership.durable.writes import Finish
+from watership.durable.writes import Finish, Submit
 
 FAILED = Finish(state=RunState.FAILED, failure=Failure(kind="Broken", message="It broke."))
 
 
 def step(key: str) -> StepDone:
-    return StepDone(key=Key(key), name="dig", identity="i", value=b"1", used={"turns": 1})  # type: ignore[arg-type]
+    return StepDone(key=Key(key), name="dig", identity="i", value=msgspec.Raw(b"1"), used={"turns": 1})
 
 
 async def lived(w: World) -> RunId:
@@ -50,6 +52,27 @@ async def test_a_fork_says_where_it_comes_from_and_what_it_saved() -> None:
         assert [event.key for event in rest] == ["dig/0", "dig/1"]
         account = (await w.http.get(f"{path}/account", headers=w.bearer("reader"))).json()
         assert (account["used"], account["saved"]) == ({}, {"turns": 2})
+
+
+async def test_a_fork_of_a_fork_comes_from_the_fork_and_keeps_what_it_had_otherwise() -> None:
+    async with world() as w:
+        origin = Origin(run=RunId("older"), at=1, entries=2, variant={"model": "openai:other"})
+        events = (Forked(key=Key(""), run=RunId("older"), at=1), step("dig/0"))
+        fork = Submit(
+            run_id=RunId("fork"),
+            program="digger",
+            input=msgspec.Raw(b'"dig"'),
+            deployment=GREEN,
+            origin=origin,
+            events=events,
+        )
+        await w.committer.submit(fork)
+        sent = await w.http.post("/api/v1/runs/fork:fork", json={"at": 2}, headers=w.bearer("writer"))
+        path = f"/api/v1/runs/{sent.json()['run_id']}"
+        shown = (await w.http.get(path, headers=w.bearer("reader"))).json()
+        assert shown["forked_from"] == {"run": "fork", "at": 2, "model": "openai:other"}
+        first, second = [entry.event for entry in await w.store.journal(sent.json()["run_id"])]
+        assert (first, second) == (Forked(key=Key(""), run=RunId("fork"), at=2), step("dig/0"))
 
 
 @pytest.mark.parametrize(

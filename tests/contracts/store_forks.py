@@ -7,7 +7,7 @@ from watership.durable.events import Forked
 from watership.durable.ids import Key, RunId
 from watership.durable.run import Origin
 from watership.durable.states import RunState
-from watership.durable.writes import Cancel, Claimed, Submitted
+from watership.durable.writes import Cancel, Claimed, Finish, Submitted
 
 ORIGIN = Origin(run=RunId("old"), at=2, entries=3, variant={"model": "other"})
 PREFIX = (Forked(key=Key(""), run=RunId("old"), at=2), done("s/0"), done("s/1"))
@@ -36,6 +36,12 @@ class ForkSuite:
             assert isinstance(outcome, Submitted)
             assert outcome.existing is existing
         assert await world.events("a") == list(PREFIX)
+
+    async def test_what_a_fork_has_otherwise_its_successor_has_too(self, world: World) -> None:
+        run = await world.running("a", origin=ORIGIN, events=PREFIX)
+        following = submission("b", deployment=GREEN)
+        await world.append(run, then=Finish(state=RunState.SUCCEEDED, successor=following))
+        assert (await world.run("b")).origin == ORIGIN.anew()
 
     async def test_a_fork_that_nobody_began_is_cancelled_at_once(self, world: World) -> None:
         await world.submit("a", origin=ORIGIN, events=PREFIX)

@@ -143,4 +143,7 @@ def _again(run: Run, identity: Identity) -> Submit:
         priority=run.priority,
         conversation=run.conversation,
         reply_to=run.reply_to,
+        # As much time as it had, anew.
+        within_seconds=None if run.deadline is None else (run.deadline - run.created_at).total_seconds(),
+        origin=None if run.origin is None else run.origin.anew(),
     )

@@ -192,7 +192,8 @@ class Messages:
         run = await self.get(run_id, identity)
         card = self._card(fork.agent or run.program)
         given = self._directory.validate(card.name, fork.given(run))
-        variant = fork.variant(card.kind)
+        before = run.origin.variant if run.origin is not None and card.name == run.program else {}
+        variant = before | fork.variant(card.kind)
         events = [entry.event for entry in await whole_journal(self._runs, run.id)]
         at = place(events, fork.at)
         recalled = prefix(run.id, events, at)

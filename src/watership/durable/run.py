@@ -52,6 +52,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entries: int
     variant: dict[str, str] = {}
 
+    def anew(self) -> Origin:
+        """Of a run that recalls nothing, and has the same variant."""
+        return msgspec.structs.replace(self, at=0, entries=0)
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What the store knows of a run. Times are UTC."""

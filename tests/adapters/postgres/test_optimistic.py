@@ -21,6 +21,7 @@ from watership.durable.writes import (
     Claimed,
     Done,
     Duplicate,
+    Expire,
     Finish,
     Park,
     Refused,
@@ -298,3 +299,17 @@ async def test_a_pause_by_another_process_is_seen_by_the_next_submission_and_the
     assert await two.one.claim(runs=(RunId("before"), RunId("held"))) == ()
     await two.other.store.set_flag(Flag(name=pause_flag("p"), on=False, by="hazel"))
     assert len(await two.one.claim(runs=(RunId("before"), RunId("held")))) == 2
+
+
+async def test_a_deadline_passes_by_the_databases_clock_for_a_run_that_another_process_executes(
+    two: Two,
+) -> None:
+    run = await two.one.running("a", within_seconds=0.001)
+    while not await two.other.store.late(limit=10):
+        await asyncio.sleep(0.005)
+    assert await two.other.outcome(Expire(run_id=run.id)) == Done()
+    parked = await two.one.park(run)
+    assert isinstance(parked, Refused)
+    assert parked.code == "inbox"
+    await two.one.finish(run, RunState.FAILED)
+    assert await two.other.outcome(Expire(run_id=run.id)) == Duplicate()

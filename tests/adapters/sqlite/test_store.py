@@ -13,8 +13,10 @@ from tests.contracts.world import GREEN, ManualClock, World, done, submission
 from watership.adapters.sqlite import SQLiteStore, runs, schema
 from watership.adapters.sqlite.connection import immediate
 from watership.durable.ids import RunId
+from watership.durable.states import RunState
+from watership.durable.writes import Expire
 from watership.errors import BadInput, Conflict, ProgramError, Unavailable
-from watership.fleet.flags import Flag
+from watership.fleet.flags import Flag, pause_flag
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -107,6 +109,20 @@ async def test_what_breaks_a_rule_of_the_database_is_the_programs_error(tmp_path
             await store._writer.run(
                 lambda db: db.execute("INSERT INTO intake VALUES (2, X'7B7D', 0, NULL, NULL, 0, NULL)")
             )
+
+
+async def test_a_pause_and_a_deadline_outlive_the_process(tmp_path: Path) -> None:
+    path, clock = tmp_path / "runs.db", ManualClock()
+    async with await SQLiteStore.open(path, clock=clock) as store:
+        await store.set_flag(Flag(name=pause_flag("p"), on=True, by="hazel"))
+        await World(store, clock).submit("a", within_seconds=5.0)
+    async with await SQLiteStore.open(path, clock=clock) as store:
+        world = World(store, clock)
+        assert await world.claim() == ()
+        clock.go_on(5)
+        assert await store.late(limit=10) == ["a"]
+        await world.write(Expire(run_id=RunId("a")))
+        assert await world.state("a") is RunState.FAILED
 
 
 # --- the schema ----------------------------------------------------------------------------------

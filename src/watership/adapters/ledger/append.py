@@ -160,6 +160,7 @@ def _in_place_of(run: Run, successor: Submit) -> Submit:
         reply_to=run.reply_to,
         caps=successor.caps or run.caps,
         deadline=earlier(successor.deadline, run.deadline),
+        origin=None if run.origin is None else run.origin.anew(),
     )
 
 
