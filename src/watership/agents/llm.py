@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 from watership.agents.agent import AgentCard, Entry, entry_of, inside_a_run, program_call
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
@@ -28,6 +28,12 @@ OUTPUT_TOKENS = 4_096
 
 MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=frozenset({"ModelRefused"}))
 """Providers are down for seconds or for minutes: five attempts span about two minutes."""
+
+
+Streams = Literal["watched", "always", "never"]
+"""When a model streams its answer: if its run is watched as the call begins, each time, or not at all."""
+
+STREAMS: Final[tuple[Streams, ...]] = get_args(Streams)
 
 
 class Engine(Protocol):
@@ -69,6 +75,8 @@ class Agent:
     table does not have it. `output_tokens`: of one answer at most, which is what a call reserves for it.
     `in_doubt`: what becomes of an unsafe tool without a check that began and has no result. `approvals`: by the
     names of tools, whether a call waits for an approval, or whose; it goes before what the tool says of itself.
+    `stream`: whether answers are told as they come; "always" costs a little even where nobody watches, and tells the
+    beginning to whoever comes late.
     """
 
     name: str
@@ -88,6 +96,7 @@ class Agent:
     priority: int = DEFAULT_PRIORITY
     in_doubt: InDoubt = "ask"
     approvals: Mapping[str, Needs] = field(default_factory=dict)
+    stream: Streams = "watched"
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
 
@@ -105,6 +114,10 @@ class Agent:
             raise BadInput(f"Agent {self.name!r} may answer {self.output_tokens} tokens.", fix="Give more.")
         if self.turns < 1:
             raise BadInput(f"Agent {self.name!r} may take {self.turns} turns.", fix="One is the least.")
+        if self.stream not in STREAMS:
+            raise BadInput(
+                f"Agent {self.name!r} streams {self.stream!r}.", fix=f"Say one of: {', '.join(STREAMS)}."
+            )
         object.__setattr__(self, "toolbox", toolbox)
 
     async def __call__(self, prompt: str) -> Any:

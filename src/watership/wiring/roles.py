@@ -21,6 +21,7 @@ from watership.agents.dead_letters import DeadLetters
 from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
 from watership.agents.scheduler import Scheduler, scheduling
+from watership.agents.speech import Speaker, use_speaker
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.config import Config
 from watership.durable.ids import DeploymentId, WorkerId
@@ -160,6 +161,7 @@ async def develop(
 async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -> AsyncIterator[list[Worker]]:
     """One worker for each pool that is worked for, with everything ready that its agents will need."""
     use_pydantic_ai()
+    use_speaker(Speaker(kernel.shared.fanout, kernel.shared.audience))
     app.prepare()
     limit(app, config)
     async with AsyncExitStack() as stack:
@@ -257,8 +259,8 @@ async def _opened(config: Config, place: Place, metrics: PrometheusObserver | No
     """The kernel of a process that answers HTTP, and has `metrics`, or of a worker that does not."""
     logs = StructlogObserver(form=config.log.format, level=config.log.level)
     observer = logs if metrics is None else Fanout(logs, metrics)
-    # What is cached, counted and told across processes serves who asks over HTTP.
-    async with open_kernel(config, observer, shares=metrics is not None) as kernel:
+    # A worker too: who watches a run is told by it what its models say.
+    async with open_kernel(config, observer) as kernel:
         await _take_in(kernel, place)
         if config.readonly:
             await kernel.store.set_readonly(True, by="the configuration")
@@ -340,6 +342,7 @@ def _service(
         limits=Limits(requests_per_minute=config.limits.requests_per_minute),
         limiter=kernel.shared.limiter,
         fanout=kernel.shared.fanout,
+        audience=kernel.shared.audience,
         schedules=app.schedules,
         routes=[CustomRoute(each.method, each.path, each.function) for each in app.routes],
     )

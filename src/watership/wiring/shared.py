@@ -13,6 +13,7 @@ from watership.durable.clock import Clock
 from watership.durable.ids import random_ids
 from watership.durable.ports import Observer
 from watership.errors import Unavailable
+from watership.fleet.audience import Audience
 from watership.fleet.cache import Cache, DegradingCache
 from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
@@ -31,30 +32,46 @@ class Shared:
     cache: Cache
     limiter: Limiter
     fanout: Fanout
+    audience: Audience
     probe: Probe
     adapter: str
 
 
 @asynccontextmanager
-async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterator[Shared]:
-    """Open what `cache.url` names; without one, each process caches, counts and tells for itself."""
+async def open_shared(
+    url: str, clock: Clock, observer: Observer, own: Fanout | None = None
+) -> AsyncIterator[Shared]:
+    """Open what `cache.url` names; without one, each process caches and counts for itself, and tells by its `own`
+    fan-out, which reaches itself alone where none is given."""
     cache, limiter = MemoryCache(clock), MemoryLimiter(clock)
     if not url:
         words = "embedded: each process caches and counts for itself"
-        yield Shared(
-            cache=cache, limiter=limiter, fanout=MemoryFanout(), probe=kept_once(cache), adapter=words
-        )
+        fanout = own or MemoryFanout()
+        async with Audience(fanout, clock) as audience:
+            yield Shared(
+                cache=cache,
+                limiter=limiter,
+                fanout=fanout,
+                audience=audience,
+                probe=kept_once(cache),
+                adapter=words,
+            )
         return
     from watership.adapters.redis.cache import RedisCache
     from watership.adapters.redis.fanout import RedisFanout
     from watership.adapters.redis.limiter import RedisLimiter
     from watership.adapters.redis.link import RedisLink
 
-    async with RedisLink(url, clock, observer) as link, RedisFanout(link, observer) as fanout:
+    async with (
+        RedisLink(url, clock, observer) as link,
+        RedisFanout(link, observer) as fanout,
+        Audience(fanout, clock) as audience,
+    ):
         yield Shared(
             cache=DegradingCache(RedisCache(link), cache),
             limiter=DegradingLimiter(RedisLimiter(link), limiter),
             fanout=fanout,
+            audience=audience,
             probe=link.ping,
             adapter="redis",
         )

@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 
 from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
+from watership.adapters.pydantic_ai.speaking import SpeakingModel
 from watership.agents.llm import Agent
 from watership.agents.signature import WrongInput
 from watership.agents.tool import Tool
@@ -85,7 +86,7 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
     built = cast(
         "pydantic_ai.Agent[Turns, Any]",
         pydantic_ai.Agent(
-            model,
+            model if offline or agent.stream == "never" else SpeakingModel(model, agent.stream),
             name=agent.name,
             instructions=_instructions(agent),
             output_type=_structured(agent.output) if is_struct else agent.output,
