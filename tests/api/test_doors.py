@@ -35,6 +35,7 @@ EXPECTED = {
     ("GET", "/api/v1/runs/{run_id}"): READER,
     ("GET", "/api/v1/runs/{run_id}/account"): READER,
     ("GET", "/api/v1/runs/{run_id}/events"): READER,
+    ("GET", "/api/v1/runs/{run_id}/ws"): READER,
     ("POST", "/api/v1/runs/{run_id}:cancel"): WRITER,
     ("POST", "/api/v1/runs/{run_id}:answer"): READER,
     ("POST", "/api/v1/runs/{run_id}:link"): READER,

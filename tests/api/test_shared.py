@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,14 +10,12 @@ from dataclasses import replace
 import httpx2
 import pytest
 
-from tests.api.world import Warren, World, client, events, serving, world
+from tests.api.world import Warren, World, client, events, world
 from tests.conftest import started
-from watership.adapters.memory.fanout import MemoryFanout
 from watership.adapters.memory.limiter import MemoryLimiter
 from watership.agents.messages import Messages
 from watership.api.given import Limits
 from watership.durable.ids import RunId, seeded_ids
-from watership.durable.ports import run_topic
 from watership.durable.states import RunState
 from watership.durable.writes import Finish
 from watership.fleet.hot import HotRuns
@@ -69,47 +66,6 @@ async def test_without_a_limit_nobody_is_counted() -> None:
         async with client(service) as http:
             answers = [await http.get("/api/v1/runs", headers=w.bearer("reader")) for _ in range(50)]
             assert {each.status_code for each in answers} == {200}
-
-
-# --- the fan-out -----------------------------------------------------------------------------
-
-
-async def test_a_stream_hears_of_another_processs_run_without_the_bell() -> None:
-    async with world() as w:
-        run_id = await w.send("dig")
-        await w.claim()
-        fanout = MemoryFanout()
-        async with serving(replace(w, service=replace(w.service, fanout=fanout))) as (_, http):
-            path = f"/api/v1/runs/{run_id}/events"
-            async with http.stream("GET", path, headers=w.bearer("reader")) as answer:
-                lines = answer.aiter_lines()
-                async for line in lines:
-                    if line == "event: state":
-                        break
-                await asyncio.sleep(0.3)
-                # Past the committer, so that no bell of this process rings.
-                run = await w.store.get(run_id)
-                assert run is not None
-                await _finish_unheard(w, run_id)
-                began = time.monotonic()
-                fanout.publish(run_topic(run_id))
-                async for line in lines:
-                    if line == "event: end":
-                        break
-                # Half of what looking once a second would take on average is beyond chance.
-                assert time.monotonic() - began < 0.25
-
-
-async def _finish_unheard(w: World, run_id: RunId) -> None:
-    from watership.durable.ids import EntryId
-    from watership.durable.writes import Append
-
-    run = await w.store.get(run_id)
-    assert run is not None
-    ending = Finish(state=RunState.SUCCEEDED)
-    await w.store.write(
-        [Append(entry_id=EntryId("e"), run_id=run_id, epoch=run.epoch, events=(), then=ending)]
-    )
 
 
 # --- Redis -----------------------------------------------------------------------------------

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.contracts.shared_suite import CacheSuite, FanoutSuite, LimiterSuite, TurnstileSuite
 from tests.notes import Notes
+from watership.adapters.files.fanout import FilesFanout
 from watership.adapters.memory.cache import MemoryCache
 from watership.adapters.memory.fanout import MemoryFanout
 from watership.adapters.memory.limiter import MemoryLimiter
@@ -104,6 +107,16 @@ class TestMemoryFanout(FanoutSuite):
     def two(self) -> tuple[Fanout, Fanout]:
         only = MemoryFanout()
         return only, only
+
+
+class TestFilesFanout(FanoutSuite):
+    @pytest.fixture
+    async def two(self, tmp_path: Path) -> AsyncIterator[tuple[Fanout, Fanout]]:
+        with (
+            closing(FilesFanout(tmp_path / "fans")) as here,
+            closing(FilesFanout(tmp_path / "fans")) as there,
+        ):
+            yield here, there
 
 
 class TestRedisFanout(FanoutSuite):

@@ -200,3 +200,35 @@ async def test_a_model_is_told_what_a_person_says_that_its_call_in_doubt_gave(as
     provider = Provider([[("pay", {"cents": 5})], shown])
     result, _ = await ask(provider, answer, tools=[unheard()])
     assert (json.loads(result) if isinstance(value, dict) else result) == value
+
+
+class Streamed:
+    """A provider's fault that spoils nothing, and keeps which requests asked for a stream."""
+
+    def __init__(self, *faults: Fault) -> None:
+        self.asked: list[bool] = []
+        self._faults = faults
+
+    def __call__(self, number: int, request: Mapping[str, Any]) -> Fault:
+        self.asked.append(bool(request.get("stream")))
+        return self._faults[number - 1] if number <= len(self._faults) else None
+
+
+@pytest.mark.parametrize(("stream", "asked"), [("watched", False), ("always", True), ("never", False)])
+async def test_a_run_that_nobody_watches_streams_only_where_its_agent_says_so(
+    ask: Ask, stream: str, asked: bool
+) -> None:
+    streamed = Streamed()
+    provider = Provider(TURNS_OF_SEARCH, fault=streamed)
+    result, events = await ask(provider, tools=[search], output=Finding, stream=stream, budget=Budget(usd=1))
+    assert result == {"word": "owl", "lines": 3}
+    assert streamed.asked == [asked] * 3
+    assert usage(events).used[MONEY] == provider.billed(input=1.0, output=10.0) > 0
+
+
+async def test_a_stream_that_breaks_off_is_asked_again_and_counts_at_its_most(ask: Ask) -> None:
+    provider = Provider(["Owls are birds."], fault=Streamed(Cut(pieces=2)))
+    result, events = await ask(provider, stream="always", budget=Budget(usd=1))
+    assert result == "Owls are birds."
+    assert [line.what for line in provider.lines() if line.what != "asked"] == ["cut", "answered"]
+    assert usage(events).used[MONEY] > provider.billed(input=1.0, output=10.0)

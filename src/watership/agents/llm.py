@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call, program_of
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
@@ -38,6 +38,10 @@ MODEL_RETRY = RetryPolicy(attempts=5, first=1.0, factor=3.0, most=60.0, never=fr
 
 
 _NO_PARTS: Final = frozenset({"name", "tools", "engine"})
+Streams = Literal["watched", "always", "never"]
+"""When a model streams its answer: if its run is watched as the call begins, each time, or not at all."""
+
+STREAMS: Final[tuple[Streams, ...]] = get_args(Streams)
 
 
 class Engine(Protocol):
@@ -89,6 +93,8 @@ class Agent:
     `input`: what its prompt may hold, "untrusted" or "private" or both; neither, unless said. `rule_of_two`: once the
     model has read both, whether a tool that acts waits for an approval, or whose; None: it is refused; False: nobody is
     asked (docs/policy.md).
+    `stream`: whether answers are told as they come; "always" costs a little even where nobody watches, and tells the
+    beginning to whoever comes late.
     """
 
     name: str
@@ -112,6 +118,7 @@ class Agent:
     memory: Remembering | None = WINDOW
     input: Reads = ()
     rule_of_two: Needs | None = True
+    stream: Streams = "watched"
     engine: Engine | None = None
     toolbox: Sequence[Tool] = field(init=False, repr=False)
     servers: Sequence[McpServer] = field(init=False, repr=False)
@@ -133,6 +140,10 @@ class Agent:
             raise BadInput(f"Agent {self.name!r} may answer {self.output_tokens} tokens.", fix="Give more.")
         if self.turns < 1:
             raise BadInput(f"Agent {self.name!r} may take {self.turns} turns.", fix="One is the least.")
+        if self.stream not in STREAMS:
+            raise BadInput(
+                f"Agent {self.name!r} streams {self.stream!r}.", fix=f"Say one of: {', '.join(STREAMS)}."
+            )
         object.__setattr__(self, "toolbox", toolbox)
         object.__setattr__(self, "third", rule_of_two(self.rule_of_two))
         object.__setattr__(self, "begins_with", kinds(self.input, f"prompt of agent {self.name!r}"))

@@ -14,6 +14,7 @@ from watership.agents.until import Until
 from watership.api.answer import Answer, reply
 from watership.api.directory import directory_endpoints
 from watership.api.endpoint import Call, Endpoint
+from watership.api.frames import Frame
 from watership.api.shapes import (
     Accepted,
     AnswerBody,
@@ -31,6 +32,7 @@ from watership.api.shapes import (
     message,
     view,
 )
+from watership.api.sockets import SocketStream, run_socket
 from watership.api.streams import EventStream, run_events
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, RunPage
@@ -107,14 +109,26 @@ async def account_of_run(call: Call) -> Answer:
 
 
 async def stream_run(call: Call) -> EventStream:
+    after = _after(call)
+    run = await call.service.messages.get(_run_id(call), call.identity)
+    return run_events(call, run.id, after)
+
+
+async def socket_run(call: Call) -> SocketStream:
+    after = _after(call)
+    run = await call.service.messages.get(_run_id(call), call.identity)
+    return run_socket(call, run.id, after)
+
+
+def _after(call: Call) -> int:
+    """The entry of the journal behind which to begin."""
     # What the client's own machinery says about where it stopped goes before what stands in the address.
     after = call.number("after", 0, most=SEQ_MOST)
     if call.resume is not None:
         if not (call.resume.isascii() and call.resume.isdigit() and len(call.resume) <= 12):
             raise BadInput("Last-Event-ID is the number of an entry of the run's journal.")
         after = int(call.resume)
-    run = await call.service.messages.get(_run_id(call), call.identity)
-    return run_events(call, run.id, after)
+    return after
 
 
 async def cancel_run(call: Call, run_id: RunId) -> Run:
@@ -289,8 +303,20 @@ def _run_endpoints() -> list[Endpoint]:
             path="/api/v1/runs/{run_id}/events",
             scope=READER,
             serve=stream_run,
-            about="Follow a run's journal as server-sent events; `Last-Event-ID` or `after` resumes.",
+            about="Follow a run as server-sent events, its journal and what its models say; `Last-Event-ID` or "
+            "`after` resumes.",
             query=frozenset({"after"}),
+        ),
+        Endpoint(
+            method="GET",
+            path="/api/v1/runs/{run_id}/ws",
+            scope=READER,
+            serve=socket_run,
+            about="Follow a run over WebSocket: the same frames as its events, as JSON; `after` resumes.",
+            gives=Frame,
+            status=101,
+            query=frozenset({"after"}),
+            socket=True,
         ),
         act("/api/v1/runs", "cancel", WRITER, cancel_run, "Ask a run to end.", takes=CancelBody),
         # Who may answer stands in what is asked; it may be somebody who writes nothing else.

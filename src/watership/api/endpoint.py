@@ -54,7 +54,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """`scope` is the role that is needed, or PUBLIC. `query` are the only parameters that are taken (None: any)."""
+    """`scope` is the role that is needed, or PUBLIC. `query` are the only parameters that are taken (None: any).
+    `socket`: it is served over WebSocket, whose messages are what it `gives`."""
 
     method: str
     path: str
@@ -66,6 +67,7 @@ class Endpoint:
     status: int = 200
     query: frozenset[str] | None = frozenset()
     also: tuple[str, ...] = ()
+    socket: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ ROUTE: Final = "watership.route"
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+SWITCHED: Final = 101
+"""The status of a handshake that was accepted."""
+
 NO_ROUTE: Final = "(none)"
 OTHER: Final = "(other)"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -52,12 +55,12 @@ class FrontDoor:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
         began = self._service.clock.monotonic()
         scope[REQUEST_ID] = _request_id(scope) or self._service.new_id()
-        out = _Out(send, scope[REQUEST_ID], self._always, self._service.lifecycle)
+        out = _Out(send, scope, self._always, self._service.lifecycle)
         try:
             with self._service.lifecycle.request():
                 await self._app(scope, receive, out.send)
@@ -86,7 +89,7 @@ class FrontDoor:
     def _note(self, scope: Scope, out: _Out, seconds: float) -> None:
         self._service.observer.note(
             "http request",
-            method=scope["method"] if scope["method"] in METHODS else OTHER,
+            method=_method(scope),
             route=scope.get(ROUTE, NO_ROUTE),
             code=out.code or 499,
             seconds=round(seconds, 6),
@@ -97,25 +100,36 @@ class FrontDoor:
 class _Out:
     """Sends the answer, adds what every answer has, and remembers its status."""
 
-    __slots__ = ("_always", "_lifecycle", "_request_id", "_send", "code")
+    __slots__ = ("_always", "_lifecycle", "_request_id", "_send", "_socket", "code")
 
-    def __init__(self, send: Send, request_id: str, always: Headers, lifecycle: Lifecycle) -> None:
+    def __init__(self, send: Send, scope: Scope, always: Headers, lifecycle: Lifecycle) -> None:
         self._send = send
-        self._request_id = request_id
+        self._request_id: str = scope[REQUEST_ID]
+        self._socket = scope["type"] == "websocket"
         self._always = always
         self._lifecycle = lifecycle
         self.code = 0
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.code = message["status"]
+        kind = message["type"]
+        if kind in {"http.response.start", "websocket.accept"}:
+            self.code = message.get("status", SWITCHED)
             own = (b"x-request-id", self._request_id.encode())
             headers = [*message.get("headers", ()), own, *self._always]
             if self._lifecycle.draining.is_set():
                 # The client's next request should find another process.
                 headers.append((b"connection", b"close"))
             message = {**message, "headers": headers}
+        if self._socket and kind.startswith("http."):
+            # The answer of who is refused before the handshake.
+            message = {**message, "type": f"websocket.{kind}"}
         await self._send(message)
+
+
+def _method(scope: Scope) -> str:
+    """A WebSocket begins with a GET."""
+    method: str = scope.get("method", "GET")
+    return method if method in METHODS else OTHER
 
 
 def _request_id(scope: Scope) -> str | None:

@@ -14,6 +14,7 @@ from watership.durable.clock import Clock
 from watership.durable.ids import DeploymentId, NewId
 from watership.durable.ports import Bell, Observer, Runs
 from watership.durable.states import RunState
+from watership.fleet.audience import Audience
 from watership.fleet.fanout import Fanout
 from watership.fleet.flags import Flags
 from watership.fleet.identity import READER, WRITER, Tokens
@@ -91,6 +92,7 @@ class Service:
     `adapters`: what stands behind each probe, in words, so that an embedded part never poses as a server.
     `vital`: the components without which nothing can be served; the others' failure is told, and only degrades.
     `limiter`, `fanout`: never raise Unavailable; what they are made of may degrade, and requests do not notice.
+    `fanout` and `audience` tell the followers of runs what models say; without them they are told the journal alone.
     `probes_only`: a worker answers its probes and metrics, and takes no messages.
     """
 
@@ -116,4 +118,5 @@ class Service:
     limits: Limits = Limits()
     limiter: Limiter | None = None
     fanout: Fanout | None = None
+    audience: Audience | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)

@@ -67,6 +67,9 @@ def _operation(each: Endpoint, named: dict[type, dict[str, Any]]) -> dict[str, A
 
 
 def _answer(each: Endpoint, named: dict[type, dict[str, Any]]) -> dict[str, Any]:
+    if each.socket and each.gives is not None:
+        words = "The connection is a WebSocket now; each of its messages is one of these."
+        return {"description": words, "content": {"application/json": {"schema": named[each.gives]}}}
     if each.gives is not None:
         return {"description": "Done.", "content": {"application/json": {"schema": named[each.gives]}}}
     kind = _MEDIA.get(each.path, "text/event-stream" if each.path.endswith("/events") else "text/plain")

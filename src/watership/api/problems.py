@@ -71,6 +71,7 @@ TITLES: Final[Mapping[int, str]] = {
     409: "The state of things forbids it",
     410: "It is over",
     413: "The body is too large",
+    426: "It is spoken otherwise here",
     422: "The request cannot be followed",
     429: "Too much is asked",
     500: "The service failed",
@@ -101,6 +102,18 @@ class TooSlow(WatershipError):
     code = "timed_out"
 
 
+class UpgradeRequired(BadInput):
+    """What is here speaks WebSocket, and was asked in plain HTTP."""
+
+    code = "upgrade_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is a WebSocket.",
+            fix="Connect with ws:// or wss://; or read the same over HTTP at …/events.",
+        )
+
+
 class BodyTooSlow(BadInput):
     code = "request_timeout"
 
@@ -108,6 +121,7 @@ class BodyTooSlow(BadInput):
 _STATUS_OF_OURS: Final[Mapping[str, int]] = {
     PayloadTooLarge.code: 413,
     BodyTooSlow.code: 408,
+    UpgradeRequired.code: 426,
     TooSlow.code: 504,
 }
 
@@ -143,6 +157,8 @@ def _headers(error: WatershipError) -> dict[str, str]:
         case PayloadTooLarge() | BodyTooSlow():
             # What is left of the body would be read and thrown away for as long as it comes.
             return {"Connection": "close"}
+        case UpgradeRequired():
+            return {"Upgrade": "websocket", "Connection": "Upgrade"}
         case _ if status_of(error) == 429:
             return {"Retry-After": "1"}
         case _:

@@ -37,6 +37,12 @@ CANCEL_SECONDS: Final = 1.0
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than proxies keep an idle connection, so that it is they who close it and no request meets a closed one."""
 
+SOCKET_BYTES: Final = 4 * 1024
+"""Of one message that comes over a WebSocket: none is taken, and a larger one is not even read."""
+
+PING_SECONDS: Final = 20.0
+"""Between two pings of a WebSocket, and how long its client may take to answer one: proxies close what is silent."""
+
 BACKLOG: Final = 2048
 
 ELSEWHERE: Final = {
@@ -57,7 +63,13 @@ class HttpServer:
             uvicorn.Config(
                 build_app(service),
                 http=WireProtocol,
-                ws="none",
+                ws="websockets-sansio",
+                # Clients send nothing but the protocol's own frames.
+                ws_max_size=SOCKET_BYTES,
+                ws_ping_interval=PING_SECONDS,
+                ws_ping_timeout=PING_SECONDS,
+                # A frame is short, and a compressor for each connection takes more memory than it saves.
+                ws_per_message_deflate=False,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Scope
 
 from watership.api.admittance import Admittance
@@ -28,6 +28,7 @@ from watership.api.openapi import document
 from watership.api.problems import problem
 from watership.api.schedules import schedule_endpoints
 from watership.api.shortcut import Serve, Shortcut
+from watership.api.sockets import SocketDoor
 from watership.errors import BadInput, WatershipError
 
 __all__ = ["CustomRoute", "Facts", "Service", "build_app", "endpoints"]
@@ -76,7 +77,11 @@ def build_app(service: Service) -> ASGIApp:
             by_path.setdefault(path, {})[endpoint.method] = endpoint
     admittance = Admittance(service)
     served = {path: _serve(admittance, methods) for path, methods in by_path.items()}
-    routes = [Route(path, _routed(served[path]), methods=list(methods)) for path, methods in by_path.items()]
+    routes: list[BaseRoute] = [
+        Route(path, _routed(served[path]), methods=list(methods)) for path, methods in by_path.items()
+    ]
+    sockets = [path for path, methods in by_path.items() if any(each.socket for each in methods.values())]
+    routes += [WebSocketRoute(path, SocketDoor(served[path])) for path in sockets]
     direct = {
         path: dict.fromkeys(_with_head(methods), served[path])
         for path, methods in by_path.items()

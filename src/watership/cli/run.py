@@ -17,6 +17,7 @@ from watership.cli.client import Client
 from watership.cli.exits import Exit
 from watership.cli.options import against_option, app_of_build, read_config, server_options
 from watership.cli.output import say, show, table, wants_json
+from watership.cli.watching import Screen, followed
 from watership.errors import BadInput
 
 if TYPE_CHECKING:
@@ -117,9 +118,9 @@ def show_run(run_id: str, server: str | None, token: str | None) -> None:
 @click.option("--after", type=click.IntRange(0), default=0, help="Begin behind this journal entry.")
 @server_options
 def watch(run_id: str, after: int, server: str | None, token: str | None) -> int:
-    """The events of a run as they come, until it ends. Exit 1 if it does not succeed."""
-    client = Client(server, token)
-    for number, event, data in client.events(f"/api/v1/runs/{run_id}/events", after):
+    """The events of a run, and what its models say, as they come, until it ends. Exit 1 if it does not succeed."""
+    client, screen = Client(server, token), Screen()
+    for number, event, data in followed(client, f"/api/v1/runs/{run_id}/events", after):
         if wants_json():
             click.echo(
                 msgspec.json.encode(
@@ -127,7 +128,7 @@ def watch(run_id: str, after: int, server: str | None, token: str | None) -> int
                 ).decode()
             )
         else:
-            click.echo(f"{number or '-':>5}  {event:<16} {short(msgspec.json.decode(data))}")
+            click.echo(screen.shown(number, event, msgspec.json.decode(data)), nl=False)
     found = client.get(f"/api/v1/runs/{run_id}")
     return Exit.OK if found["state"] == "succeeded" else Exit.FAILED
 

@@ -45,7 +45,10 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Work the answer out, which costs what it costs, and close the connection before it is sent."""
+    """Work the answer out, which costs what it costs, and close the connection before it is sent; or of a stream
+    after so many of its `pieces`."""
+
+    pieces: int = 0
 
 
 Fault = Refuse | Cut | None
@@ -67,7 +70,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 class Provider:
     """Use it as a context manager. `seconds` is how long each answer takes; `fault` may spoil the n-th request, from 1.
 
-    `output_tokens`: of every answer; by the length of its text where not given.
+    `pause`: seconds between the pieces of an answer that is streamed. `output_tokens`: of every answer; by the length
+    of its text where not given. Who goes away in the middle of a stream is billed for all of it.
     """
 
     def __init__(
@@ -76,11 +80,13 @@ class Provider:
         *,
         log: Path | None = None,
         seconds: float = 0.0,
+        pause: float = 0.0,
         output_tokens: int | None = None,
         fault: Callable[[int, Request], Fault] = lambda number, request: None,
     ) -> None:
         self.turns = turns
         self.seconds = seconds
+        self.pause = pause
         self.output_tokens = output_tokens
         self.fault = fault
         self._log = log
@@ -201,40 +207,58 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(fault.status, _problem("Not now."), headers)
             return
         time.sleep(provider.seconds)
+        tokens = {"input_tokens": usage["prompt_tokens"], "output_tokens": usage["completion_tokens"]}
+        whole = fault is None
+        if request.get("stream"):
+            whole = self._stream(request, number, message, fault.pieces if fault else None)
         provider.write(
-            msgspec.structs.replace(
-                asked,
-                what="cut" if fault else "answered",
-                at=time.time(),
-                input_tokens=usage["prompt_tokens"],
-                output_tokens=usage["completion_tokens"],
-            )
+            msgspec.structs.replace(asked, what="answered" if whole else "cut", at=time.time(), **tokens)
         )
-        if fault:
+        if not whole:
             self.close_connection = True
             self.connection.close()
         elif request.get("stream"):
-            self._stream(request, number, message, usage)
+            self._end_stream(request, number, message, usage)
         else:
             self._reply(200, _completion(request, number, message, usage))
 
-    def _stream(
+    def _stream(self, request: Request, number: int, message: Mapping[str, Any], cut: int | None) -> bool:
+        """The answer in pieces, as server-sent events, but for the last one; whether all of them could be sent."""
+        if cut == 0:
+            return False
+        try:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for count, piece in enumerate(_pieces(message)[:-1], 1):
+                self._event(_chunk(request, number, {"index": 0, **piece}))
+                if count == cut:
+                    return False
+                time.sleep(self.server.provider.pause)
+        except OSError:  # whoever asked has gone
+            return False
+        return cut is None
+
+    def _end_stream(
         self, request: Request, number: int, message: Mapping[str, Any], usage: Mapping[str, int]
     ) -> None:
-        """The answer in pieces, as server-sent events; the connection ends with it."""
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-        for piece in _pieces(message):
-            self._event(_chunk(request, number, {"index": 0, **piece}))
-        if (request.get("stream_options") or {}).get("include_usage"):
-            self._event({**_chunk(request, number, None), "usage": dict(usage)})
-        self.wfile.write(b"data: [DONE]\n\n")
-        self.close_connection = True
+        """The last piece, which says why it ended, and the usage where it was asked for."""
+        try:
+            self._event(_chunk(request, number, {"index": 0, **_pieces(message)[-1]}))
+            if (request.get("stream_options") or {}).get("include_usage"):
+                self._event({**_chunk(request, number, None), "usage": dict(usage)})
+            self._send_chunk(b"data: [DONE]\n\n")
+            self._send_chunk(b"")
+        except OSError:  # as above; what was answered is on record
+            self.close_connection = True
 
     def _event(self, data: Mapping[str, Any]) -> None:
-        self.wfile.write(b"data: " + json.dumps(data).encode() + b"\n\n")
+        self._send_chunk(b"data: " + json.dumps(data).encode() + b"\n\n")
+
+    def _send_chunk(self, data: bytes) -> None:
+        """In chunks, as providers do: a connection that breaks is then no end."""
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.flush()
 
     def _reply(self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from watership.adapters.files.bell import FilesBell
+from watership.adapters.files.fanout import FilesFanout
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
@@ -29,12 +30,11 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
     clock, new_id = SystemClock(), random_ids()
-    bell = FilesBell(folder / "bells")
-    try:
+    with closing(FilesBell(folder / "bells")) as bell, closing(FilesFanout(folder / "fans")) as fanout:
         async with (
             await SQLiteStore.open(path, clock=clock) as store,
             Committer(store, bell, clock) as committer,
-            open_shared(config.cache.url, clock, observer) as shared,
+            open_shared(config.cache.url, clock, observer, fanout) as shared,
         ):
             yield Kernel(
                 store=store,
@@ -60,8 +60,6 @@ async def open_embedded(config: Config, observer: Observer) -> AsyncIterator[Ker
                 full=lambda: False,
                 shared=shared,
             )
-    finally:
-        bell.close()
 
 
 def store_path(url: str) -> Path:

@@ -25,6 +25,7 @@ from watership.agents.gatekeeper import Gatekeeper, looking
 from watership.agents.messages import Gate, Messages
 from watership.agents.permits import permits_of, use_permits
 from watership.agents.scheduler import Scheduler, scheduling
+from watership.agents.speech import Speaker, use_speaker
 from watership.agents.throttle import Throttle, use_throttle
 from watership.api.given import CustomRoute, Facts, Limits, Service
 from watership.config import Config
@@ -172,6 +173,7 @@ async def open_workers(config: Config, app: App, place: Place, kernel: Kernel) -
     use_pydantic_ai()
     async with mcp_servers(kernel.clock), AsyncExitStack() as stack:
         stack.enter_context(throttling(config, kernel))
+        use_speaker(Speaker(kernel.shared.fanout, kernel.shared.audience))
         limit(app, config)
         app.prepare()
         yield [
@@ -301,8 +303,8 @@ async def _opened(config: Config, place: Place, metrics: PrometheusObserver | No
     """The kernel of a process that answers HTTP, and has `metrics`, or of a worker that does not."""
     logs = StructlogObserver(form=config.log.format, level=config.log.level)
     observer = logs if metrics is None else Fanout(logs, metrics)
-    # What is cached, counted and told across processes serves who asks over HTTP, and calls of models with a quota.
-    async with open_kernel(config, observer, shares=metrics is not None or bool(config.models)) as kernel:
+    # A worker too: who watches a run is told by it what its models say.
+    async with open_kernel(config, observer) as kernel:
         await _take_in(kernel, place)
         if config.readonly:
             await kernel.store.set_readonly(True, by="the configuration")
@@ -384,6 +386,7 @@ def _service(
         limits=Limits(requests_per_minute=config.limits.requests_per_minute),
         limiter=kernel.shared.limiter,
         fanout=kernel.shared.fanout,
+        audience=kernel.shared.audience,
         schedules=app.schedules,
         routes=[CustomRoute(each.method, each.path, each.function) for each in app.routes],
     )

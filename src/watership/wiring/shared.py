@@ -14,6 +14,7 @@ from watership.durable.clock import Clock
 from watership.durable.ids import random_ids
 from watership.durable.ports import Observer
 from watership.errors import Unavailable
+from watership.fleet.audience import Audience
 from watership.fleet.cache import Cache, DegradingCache
 from watership.fleet.fanout import Fanout
 from watership.fleet.limit import DegradingLimiter, Limiter
@@ -35,25 +36,32 @@ class Shared:
     fanout: Fanout
     turnstile: Turnstile
     own_turnstile: Turnstile
+    audience: Audience
     probe: Probe
     adapter: str
 
 
 @asynccontextmanager
-async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterator[Shared]:
-    """Open what `cache.url` names; without one, each process caches, counts and tells for itself."""
-    cache, limiter, own = MemoryCache(clock), MemoryLimiter(clock), MemoryTurnstile(clock)
+async def open_shared(
+    url: str, clock: Clock, observer: Observer, own: Fanout | None = None
+) -> AsyncIterator[Shared]:
+    """Open what `cache.url` names; without one, each process caches and counts for itself, and tells by its `own`
+    fan-out, which reaches itself alone where none is given."""
+    cache, limiter, turnstile = MemoryCache(clock), MemoryLimiter(clock), MemoryTurnstile(clock)
     if not url:
         words = "embedded: each process caches and counts for itself"
-        yield Shared(
-            cache=cache,
-            limiter=limiter,
-            fanout=MemoryFanout(),
-            turnstile=own,
-            own_turnstile=own,
-            probe=kept_once(cache),
-            adapter=words,
-        )
+        fanout = own or MemoryFanout()
+        async with Audience(fanout, clock) as audience:
+            yield Shared(
+                cache=cache,
+                limiter=limiter,
+                fanout=fanout,
+                audience=audience,
+                turnstile=turnstile,
+                own_turnstile=turnstile,
+                probe=kept_once(cache),
+                adapter=words,
+            )
         return
     from watership.adapters.redis.cache import RedisCache
     from watership.adapters.redis.fanout import RedisFanout
@@ -61,13 +69,18 @@ async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterat
     from watership.adapters.redis.link import RedisLink
     from watership.adapters.redis.turnstile import RedisTurnstile
 
-    async with RedisLink(url, clock, observer) as link, RedisFanout(link, observer) as fanout:
+    async with (
+        RedisLink(url, clock, observer) as link,
+        RedisFanout(link, observer) as fanout,
+        Audience(fanout, clock) as audience,
+    ):
         yield Shared(
             cache=DegradingCache(RedisCache(link), cache),
             limiter=DegradingLimiter(RedisLimiter(link), limiter),
             fanout=fanout,
-            turnstile=DegradingTurnstile(RedisTurnstile(link), own),
-            own_turnstile=own,
+            turnstile=DegradingTurnstile(RedisTurnstile(link), turnstile),
+            own_turnstile=turnstile,
+            audience=audience,
             probe=link.ping,
             adapter="redis",
         )

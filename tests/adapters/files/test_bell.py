@@ -61,7 +61,7 @@ async def test_more_topics_than_one_message_holds_are_all_heard(tmp_path: Path) 
 
 async def test_the_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     with closing(FilesBell(tmp_path)) as bell:
-        stale = bell._folder / f"0-dead{bells.SUFFIX}"
+        stale = bell._datagrams.folder / f"0-dead{bells.SUFFIX}"
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as dead:
             dead.bind(str(stale))
         bell.ring(["a"])
@@ -70,7 +70,7 @@ async def test_the_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
 
 async def test_a_listener_that_does_not_read_neither_blocks_nor_fails_the_ring(tmp_path: Path) -> None:
     with closing(FilesBell(tmp_path)) as bell:
-        deaf = bell._folder / f"0-deaf{bells.SUFFIX}"
+        deaf = bell._datagrams.folder / f"0-deaf{bells.SUFFIX}"
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as socket_of_another:
             socket_of_another.bind(str(deaf))
             for number in range(5_000):
@@ -81,7 +81,7 @@ async def test_a_listener_that_does_not_read_neither_blocks_nor_fails_the_ring(t
 async def test_what_is_no_message_is_ignored(tmp_path: Path) -> None:
     with two(tmp_path) as (one, other):
         for nonsense in (b"", b"{", b"[1]", b"x" * 100):
-            one._send(nonsense, str(other._mine))
+            one._datagrams.send(nonsense, other._datagrams.mine)
         one.ring(["a"])
         assert await other.wait(A, SECONDS) == A
 
@@ -97,9 +97,9 @@ async def test_a_closed_bell_leaves_no_socket_and_rings_nobody(tmp_path: Path) -
 async def test_a_folder_whose_path_is_too_long_for_a_socket_has_a_short_room(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     with two(deep) as (one, other):
-        assert len(str(one._mine)) < 108
-        assert one._folder == other._folder
-        room = one._folder
+        assert len(one._datagrams.mine) < 108
+        assert one._datagrams.folder == other._datagrams.folder
+        room = one._datagrams.folder
         assert room.stat().st_mode & 0o077 == 0
         one.ring(["a"])
         assert await other.wait(A, math.inf) == A

@@ -14,6 +14,7 @@ from pydantic_ai.usage import RequestUsage
 from tests.agents.stage import Stage, on_stage
 from watership import Agent, App, gather, sleep, step, tool
 from watership.adapters.pydantic_ai.costs import Tariff, tokens_at_most, unbilled
+from watership.adapters.pydantic_ai.speaking import HalfAnAnswer
 from watership.agents.budget import MONEY, TOKENS, TURNS, Budget
 from watership.agents.price import Price
 from watership.agents.throttle import Throttled
@@ -263,3 +264,16 @@ def test_what_the_house_allows_holds_for_every_agent() -> None:
 
 def test_a_call_that_never_got_its_turn_costs_nothing_not_even_a_turn() -> None:
     assert unbilled(Throttled("No room.")) == {}
+
+
+def test_an_answer_without_usage_counts_as_the_most_that_it_could_cost() -> None:
+    cost = Tariff("gpt-5-mini", "openai", 100).cost([], ModelRequestParameters(), ())
+    assert cost.used({"usage": {"input_tokens": 0, "output_tokens": 0}}) == cost.most
+
+
+def test_an_answer_that_broke_off_inside_of_its_stream_is_not_free() -> None:
+    refused = ModelHTTPError(500, "m", None)
+    broken = HalfAnAnswer("m", "It broke off.")
+    broken.__cause__ = refused
+    assert unbilled(refused) == {TURNS: 1}
+    assert unbilled(broken) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
+from functools import partial
 from typing import Any
 
 import genai_prices
@@ -13,6 +14,7 @@ from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_core import to_json
 
+from watership.adapters.pydantic_ai.speaking import HalfAnAnswer
 from watership.agents.budget import MICRO, MONEY, TOKENS, TURNS
 from watership.agents.price import Price
 from watership.agents.throttle import Throttled
@@ -44,7 +46,13 @@ class Tariff:
         most: Amounts = {TURNS: 1, TOKENS: size + self.output_tokens} | self._money(
             {"input_tokens": size, "output_tokens": self.output_tokens, "cache_write_tokens": size}
         )
-        return Cost(most, self.used, unbilled, caps)
+        return Cost(most, partial(self._told, most), unbilled, caps)
+
+    def _told(self, most: Amounts, answer: Any) -> Amounts:
+        """As `used`; all of `most` where the answer has no usage, as streams of some providers do."""
+        usage: Mapping[str, int] = answer["usage"]
+        silent = not usage["input_tokens"] and not usage["output_tokens"] and self.provider not in FREE
+        return most if silent else self.used(answer)
 
     def used(self, answer: Any) -> Amounts:
         """By the usage in an encoded answer."""
@@ -97,6 +105,8 @@ def unbilled(error: Exception) -> Amounts | None:
     nobody knows."""
     if isinstance(error, Throttled):
         return {}
+    if isinstance(error, HalfAnAnswer):
+        return None
     cause = error if isinstance(error, ModelHTTPError) else error.__cause__
     return {TURNS: 1} if isinstance(cause, ModelHTTPError) else None
 

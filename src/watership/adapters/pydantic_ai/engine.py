@@ -21,6 +21,7 @@ from watership.adapters.pydantic_ai.costs import tariff
 from watership.adapters.pydantic_ai.durability import Durability, Turns, call_key
 from watership.adapters.pydantic_ai.guard import Guard
 from watership.adapters.pydantic_ai.naming import found, model_named
+from watership.adapters.pydantic_ai.speaking import SpeakingModel
 from watership.agents import mcp
 from watership.agents.forks import MODEL, with_model
 from watership.agents.handoff import HandedOver, handing
@@ -141,7 +142,7 @@ def build(agent: Agent, *, offline: bool = False) -> pydantic_ai.Agent[Turns, An
     built = cast(
         "pydantic_ai.Agent[Turns, Any]",
         pydantic_ai.Agent(
-            model,
+            model if offline or agent.stream == "never" else SpeakingModel(model, agent.stream),
             name=agent.name,
             instructions=_instructions(agent),
             output_type=_structured(agent.output) if is_struct else agent.output,
