@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from watership.adapters.http.egress import Egress as Egress
     from watership.agents.agent import AgentCard as AgentCard
     from watership.agents.app import App as App
     from watership.agents.budget import Budget as Budget
@@ -88,7 +87,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "watership.adapters.http.egress": ("Egress",),
     "watership.agents.agent": ("AgentCard",),
     "watership.agents.app": ("App",),
     "watership.agents.people.approval": ("ApprovalRule", "approve"),

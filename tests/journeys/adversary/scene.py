@@ -16,7 +16,8 @@ import msgspec
 from tests.agents.stage import raw
 from tests.journeys.adversary.cases import Call, Case
 from tests.notes import Notes
-from watership import Agent, App, Egress, Secret, approval_tool, child, idempotency_key, tool
+from watership import Agent, App, Secret, approval_tool, child, idempotency_key, tool
+from watership.adapters.http.egress import Egress
 from watership.agents.egress import Refused
 from watership.agents.messages import Messages
 from watership.agents.people.answering import NotWaiting
