@@ -39,13 +39,13 @@ gardener = app.add(
 )
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def measure(day: int) -> int:
     """The moisture of the soil, in tenths."""
     return 2 + day % 3
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", reads=())
 async def water(day: int) -> str:
     """Open the valve; the same day again changes nothing."""
     return f"watered on day {day}"

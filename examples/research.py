@@ -31,7 +31,7 @@ LOOKING = scripted(
 WRITING = scripted([lambda messages: "Report. " + prompt(messages)])
 
 
-@tool(effect="pure", retry=RetryPolicy(attempts=3))
+@tool(effect="pure", reads=(), retry=RetryPolicy(attempts=3))
 async def look_up(topic: str) -> str:
     """What the library has on a topic."""
     return SHELVES.get(topic, "Nothing is known.")
@@ -57,7 +57,7 @@ writer = app.add(
 )
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", reads=())
 async def publish(report: str) -> str:
     """Put the report where everybody reads it; the same report again changes nothing."""
     return f"published {len(report)} letters"

@@ -39,7 +39,7 @@ class Finding(msgspec.Struct):
     lines: int
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", reads=())
 async def search(word: str) -> int:
     """How many lines have a word."""
     return len(word)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from watership import Egress
+from watership.adapters.http.egress import Egress
 from watership.agents.egress import EgressRules, Refused, is_public
 from watership.agents.permits import Permits, use_permits
 from watership.errors import BadInput, Unavailable

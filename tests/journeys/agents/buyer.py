@@ -32,7 +32,7 @@ async def work(tool: str) -> None:
         done.write("done\n")
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def price(item: str) -> int:
     """What an item costs."""
     await work("price")
@@ -43,7 +43,7 @@ async def was_paid() -> Checked:
     return Done("receipt") if mark("done", "pay").exists() else "retry"
 
 
-@tool(effect="unsafe", check=was_paid)
+@tool(effect="unsafe", check=was_paid, reads=())
 async def pay(cents: int) -> str:
     """Pay."""
     await work("pay")

@@ -13,7 +13,7 @@ PRICE = Price(input=0.01, output=10.0)
 app = App("spenders", version="1.0.0")
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", reads=())
 async def look_up(word: str) -> int:
     """How many letters a word has."""
     return len(word)

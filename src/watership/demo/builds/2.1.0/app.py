@@ -29,49 +29,49 @@ VERSION = "2.1.0"
 app = App("page-readers", version=VERSION, schema=SchemaRange(1, 3))
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def search(word: str, within: list[str]) -> list[int]:
     """The lines of some chapters on which a word stands."""
     await entered(idempotency_key())
     return page.lines_with(word, within)
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def tally(kind: str, within: list[str]) -> dict[str, int]:
     """How many numbers, or percentages, each of some chapters states."""
     await entered(idempotency_key())
     return {chapter: page.count(kind, chapter) for chapter in within}
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def look_up(subject: str) -> list[tuple[int, str]]:
     """Where a subject's values are stated, and which ones."""
     await entered(idempotency_key())
     return page.stated(subject)
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def compare(values: list[str]) -> bool:
     """Whether all values are the same."""
     await entered(idempotency_key())
     return len(set(values)) <= 1
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def outline(chapter: str) -> list[int]:
     """The lines of a chapter's statements."""
     await entered(idempotency_key())
     return [each.line for each in page.of(chapter)]
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def summarize(chapter: str) -> tuple[int, int, str]:
     """A chapter's length, its longest line, and a digest of its text."""
     await entered(idempotency_key())
     return page.summary(chapter)
 
 
-@tool(effect="unsafe")
+@tool(effect="unsafe", reads=())
 async def record(run: str, word: str, lines: int, chapters: int) -> int:
     """Write a finding down."""
     await entered(idempotency_key())
@@ -153,14 +153,14 @@ async def register(word: str) -> dict[str, object]:
 
 
 # What the reviewer's model is given: each a function of its own, since a model names its tools.
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def find_word(word: str) -> list[int]:
     """The lines of the page on which a word stands."""
     await entered(idempotency_key())
     return page.lines_with(word, page.chapters())
 
 
-@tool(effect="pure")
+@tool(effect="pure", reads=())
 async def count_percentages(chapter: str) -> int:
     """How many percentages a chapter states."""
     await entered(idempotency_key())
