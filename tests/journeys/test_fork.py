@@ -35,7 +35,7 @@ BOB = replace(ADA, tenant="other")
 keys: list[str] = []
 
 
-@tool(effect="idempotent")
+@tool(effect="idempotent", reads=())
 async def search(word: str) -> int:
     """How many letters a word has."""
     keys.append(idempotency_key())

@@ -243,7 +243,7 @@ _NARROWING = frozenset({"limit", "after", "state", "agent", "deployment", "conve
 
 def agent_endpoints() -> list[Endpoint]:
     """Everything under /api/v1 that concerns agents."""
-    return [*directory_endpoints(), *_message_endpoints(), *_run_endpoints()]
+    return [*directory_endpoints(), *_message_endpoints(), *_run_endpoints(), *_steering_endpoints()]
 
 
 def _message_endpoints() -> list[Endpoint]:
@@ -271,7 +271,7 @@ def _message_endpoints() -> list[Endpoint]:
 
 
 def _run_endpoints() -> list[Endpoint]:
-    """Of runs, and of the workers that execute them."""
+    """Of runs: to read and to follow."""
     return [
         Endpoint(
             method="GET",
@@ -318,6 +318,12 @@ def _run_endpoints() -> list[Endpoint]:
             query=frozenset({"after"}),
             socket=True,
         ),
+    ]
+
+
+def _steering_endpoints() -> list[Endpoint]:
+    """Of runs: to have them go on otherwise; and of the workers that execute them."""
+    return [
         act("/api/v1/runs", "cancel", WRITER, cancel_run, "Ask a run to end.", takes=CancelBody),
         # Who may answer stands in what is asked; it may be somebody who writes nothing else.
         _verb(
