@@ -95,7 +95,7 @@ class Stage:
 
     async def expire(self) -> None:
         """What a worker does once a second."""
-        await Deadlines(self.store, self.committer, self.clock).look()
+        await Deadlines(self.store, self.committer, self.clock, Notes()).look()
 
     async def cancel(self, run_id: RunId) -> None:
         assert isinstance(await self.committer.write(Cancel(run_id=run_id)), Done)

@@ -21,7 +21,7 @@ class Parrot:
     def prepare(self, agent: Agent) -> None: ...
 
     async def run(
-        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
+        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), taken: list[str] | None = None
     ) -> Any:
         return f"{agent.name}: {prompt}"
 

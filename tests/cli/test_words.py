@@ -188,3 +188,11 @@ def test_a_link_is_told_with_the_address_of_the_service(
     assert told.out == f"{server}/answer/t0ken\n"
     assert "for ada alone" in told.err
     assert _Service.sent[-1] == {"person": "ada", "roles": ["finance"], "minutes": 5, "wait": "approval/0"}
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "-inf"])
+def test_a_number_that_no_message_can_carry_is_refused_by_its_option(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["run", "start", "hello", "--within", word]) == Exit.USAGE
+    assert "--within" in capsys.readouterr().err

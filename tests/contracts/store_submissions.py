@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.contracts.world import BLUE, GREEN, POOL, World, raw, submission
 from watership.adapters.ledger import bounds
+from watership.durable.counters import Cap
 from watership.durable.events import Failure, SignalTaken
 from watership.durable.ids import Key, RunId, SignalId
 from watership.durable.run import Run
@@ -209,6 +211,25 @@ class SubmissionSuite:
         )
         assert by_key == by_id
         assert len(await world.inbox("a")) == 1
+
+    async def test_what_the_active_run_may_not_answer_for_is_queued_instead_of_injected(
+        self, world: World
+    ) -> None:
+        await world.running("a", conversation="c", principal="ann")
+        others = {
+            "of another person": submission("b", principal="bob"),
+            "to another agent": replace(submission("d", principal="ann"), program="q"),
+            "with a deadline": submission("e", principal="ann", within_seconds=60.0),
+            "with a budget": submission(
+                "f", principal="ann", caps=(Cap(counter="run:f", unit="turns", most=1),)
+            ),
+        }
+        for why, each in others.items():
+            write = replace(each, conversation="c", when_busy="inject", deployment=GREEN)
+            outcome = await world.outcome(write)
+            assert isinstance(outcome, Submitted) and not outcome.injected, why
+            assert outcome.state is RunState.QUEUED, why
+        assert not await world.inbox("a")
 
     async def test_an_injected_message_that_was_not_taken_gets_a_run_when_its_taker_ends(
         self, world: World

@@ -18,6 +18,7 @@ from watership.durable.events import (
     Failure,
     Finished,
     Forked,
+    Learned,
     Restarted,
     SignalTaken,
     StepAnswered,
@@ -172,3 +173,13 @@ def test_a_fork_that_is_cancelled_undoes_what_it_did_itself_and_nothing_of_the_o
             assert (await world.run(old)).state is RunState.WAITING
 
     play(main)
+
+
+KNOWN = Learned(key=Key(""), words=("private", "untrusted"))
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_what_came_along_with_the_input_comes_along_with_a_fork(at: int) -> None:
+    before = Forked(key=Key(""), run=RunId("first"), at=1)
+    assert KNOWN in prefix(RunId("r"), [KNOWN, done()], at)
+    assert KNOWN in prefix(RunId("r"), [before, KNOWN, done()], at)  # the fork of a fork

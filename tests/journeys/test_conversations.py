@@ -12,10 +12,11 @@ import msgspec
 import pytest
 
 from tests.at_work import at_work
-from watership import Agent, App, Price, Summary, Window, history, tool
+from watership import Agent, App, Price, Summary, Window, handoff_tool, history, tool
 from watership.durable.events import StepDone
+from watership.durable.forking import prefix
 from watership.durable.ids import RunId
-from watership.durable.run import Run
+from watership.durable.run import Origin, Run
 from watership.durable.states import RunState
 from watership.durable.writes import Cancel, Submit, WhenBusy
 from watership.testing.provider import Provider
@@ -272,6 +273,51 @@ async def test_what_is_said_during_the_last_turn_is_answered_too(talking: Talkin
         run = await talk.end_of(first)
         assert msgspec.json.decode(run.result) == "You said and two."
         assert said(talk.requests[-1]) == ["P one", "A You said one.", "P and two"]
+
+
+async def test_what_is_said_while_the_conversation_is_handed_over_gets_an_answer_of_its_own(
+    talking: Talking,
+) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    specialist = Agent("specialist", model=MODEL, price=PRICE, output_tokens=200)
+
+    @tool(effect="pure", reads=())
+    async def look_up(word: str) -> str:
+        begun.set()
+        await go_on.wait()
+        return "found"
+
+    def model(request: Mapping[str, Any]) -> Any:
+        if said(request)[-1] == "P one":
+            return [("look_up", {"word": "owl"}), ("hand_over_to_specialist", {"prompt": "take over"})]
+        return last_word(request)
+
+    tools = [look_up, handoff_tool(specialist)]
+    async with talking(model, tools=tools, conversation="inject") as talk:
+        first = await talk.begin("one")
+        await begun.wait()
+        await talk.begin("and two", when_busy="inject")
+        go_on.set()
+        run = await talk.end_of(first)
+        words = [each for request in talk.requests for each in said(request)]
+        assert "P take over" in words and "P and two" in words
+        assert msgspec.json.decode(run.result) == "You said and two."
+
+
+async def test_a_fork_of_a_run_in_a_conversation_knows_what_that_run_knew(talking: Talking) -> None:
+    async with talking() as talk:
+        await talk.say("one")
+        run = await talk.say("two")
+        journal = await talk.kernel.store.journal(run.id)
+        events = prefix(run.id, [entry.event for entry in journal], 1)
+        fork = Submit(
+            run_id=RunId("fork"), program="asker", input=msgspec.Raw(b'{"prompt":"three"}'), events=events,
+            origin=Origin(run=run.id, at=1, entries=len(events)),
+        )  # fmt: skip
+        await talk.kernel.committer.submit(fork)
+        forked = await talk.end_of(RunId("fork"))
+        assert msgspec.json.decode(forked.result) == "You said three."
+        assert said(talk.requests[-1]) == ["P one", "A You said one.", "P three"]
 
 
 async def test_a_function_reads_the_history_of_its_conversation(talking: Talking) -> None:

@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
+from watership.agents.forks import caps_of
 from watership.agents.messages import Messages, Writer
 from watership.durable.committer import refusal
-from watership.durable.events import Failure, StepFailed, StepRetried
+from watership.durable.events import Failure, Learned, StepFailed, StepRetried
 from watership.durable.ids import EntryId, NewId, RunId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.run import Run
@@ -86,7 +87,7 @@ class DeadLetters:
             if isinstance(outcome, Refused):
                 raise refusal(outcome)
             return await self._messages.get(run_id, identity)
-        submitted = await self._committer.submit(_again(run, identity))
+        submitted = await self._committer.submit(_again(run, identity, await self._learned(run)))
         return await self._messages.get(submitted.run_id, identity)
 
     async def discard(self, run_id: RunId, identity: Identity) -> Run:
@@ -112,6 +113,13 @@ class DeadLetters:
             raise NotDead(f"Run {run_id} is {run.state}: it has not given up.", fix="watership dead list")
         return run
 
+    async def _learned(self, run: Run) -> tuple[str, ...]:
+        """What came along with the run's input."""
+        first = await self._runs.journal(run.id, limit=2)  # a fork says first what it is of
+        return tuple(
+            word for entry in first if isinstance(entry.event, Learned) for word in entry.event.words
+        )
+
     async def _letter(self, run: Run) -> DeadLetter:
         entries = await self._runs.journal(run.id, limit=JOURNAL_LOOK)
         errors = [each.event.failure for each in entries if isinstance(each.event, StepRetried | StepFailed)]
@@ -130,7 +138,7 @@ def _first(failures: Sequence[Failure | None]) -> Failure | None:
     return next((each for each in failures if each is not None), None)
 
 
-def _again(run: Run, identity: Identity) -> Submit:
+def _again(run: Run, identity: Identity, learned: tuple[str, ...]) -> Submit:
     """The same message once more, under an id that says whose it repeats: twice is once."""
     repeated = hashlib.sha256(f"requeue\n{run.id}".encode()).hexdigest()[:32]
     return Submit(
@@ -143,6 +151,8 @@ def _again(run: Run, identity: Identity) -> Submit:
         priority=run.priority,
         conversation=run.conversation,
         reply_to=run.reply_to,
+        caps=caps_of(run, RunId(repeated)),
+        learned=learned,
         # As much time as it had, anew.
         within_seconds=None if run.deadline is None else (run.deadline - run.created_at).total_seconds(),
         origin=None if run.origin is None else run.origin.anew(),

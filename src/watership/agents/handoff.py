@@ -77,6 +77,7 @@ def handoff_tool(other: object, *, name: str = "", description: str = "") -> Too
         call=hand_over,
         signature=target.signature,
         options=None,
+        traits=target.traits,
     )
 
 

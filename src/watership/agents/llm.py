@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Protocol, get_args
 from watership.agents.agent import AgentCard, Entry, inside_a_run, program_call, program_of
 from watership.agents.budget import NOTHING_SAID, Allowance, Budget, cost_of_call
 from watership.agents.mcp import McpServer, tools_of
-from watership.agents.memory import WINDOW, Remembering, Summary, remember
+from watership.agents.memory import WINDOW, Remembering, Summary, in_conversation, remember
 from watership.agents.people.approval import Needs
 from watership.agents.people.gated import gated
 from watership.agents.people.third import RuleOfTwo, rule_of_two
@@ -51,11 +51,12 @@ class Engine(Protocol):
         """Build what running the agent needs. Raises what is wrong with its model or its types."""
 
     async def run(
-        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
+        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), taken: list[str] | None = None
     ) -> Any:
         """The agent's output. Called inside a run, from a branch's own task.
 
-        `before`: what was said before the prompt. `hears`: whether it takes in messages that come meanwhile.
+        `before`: what was said before the prompt. With `taken` it takes in messages that come meanwhile, and puts
+        them there.
         """
 
     def plain(self, output: Any) -> object:
@@ -203,16 +204,18 @@ class Agent:
     async def answer(self, prompt: str) -> object:
         """The agent's answer as data that a journal holds: to the prompt, and to what came while it was at work."""
         inside_a_run(self.name)
-        in_conversation = here(self.name).execution.run_row.conversation is not None
-        hears = in_conversation and self.conversation == "inject"
-        before = await self._remembered() if in_conversation and self.memory is not None else ()
+        converses = in_conversation()
+        hears = converses and self.conversation == "inject"
+        before = await self._remembered() if converses and self.memory is not None else ()
         place = 0
         while True:
-            output = self._plain(await self._engine().run(self, prompt, before=before, hears=hears))
+            taken: list[str] | None = [] if hears else None
+            output = self._plain(await self._engine().run(self, prompt, before=before, taken=taken))
             more = await heard(f"{self.name}/{place}") if hears else ()
             if not more:
                 return output
-            before = (*before, Line("person", prompt), Line("agent", text_of(encode(output, "an answer"))))
+            said = [Line("person", each) for each in (prompt, *(taken or ()))]
+            before = (*before, *said, Line("agent", text_of(encode(output, "an answer"))))
             prompt, place = "\n\n".join(more), place + 1
 
     async def _remembered(self) -> Sequence[Line]:

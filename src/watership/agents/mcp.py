@@ -11,6 +11,7 @@ import msgspec
 
 from watership.agents.signature import Signature
 from watership.agents.tool import EffectName, Tool
+from watership.agents.traits import Reads, traits_of
 from watership.durable import Effect, RetryPolicy, StepOptions, idempotency_key, step
 from watership.durable.codec import encode
 from watership.errors import BadInput, ProgramError
@@ -45,6 +46,8 @@ class McpServer:
     effect: Effect = Effect.UNSAFE
     effects: Mapping[str, Effect] = field(default_factory=dict)
     trust_hints: bool = False
+    reads: Reads | None = None
+    acts: bool | None = None
     seconds: float = CALL_SECONDS
     result_bytes: int = RESULT_BYTES
 
@@ -110,14 +113,18 @@ def mcp_server(
     effect: EffectName = Effect.UNSAFE,
     effects: Mapping[str, EffectName] | None = None,
     trust_hints: bool = False,
+    reads: Reads | None = None,
+    acts: bool | None = None,
     seconds: float = CALL_SECONDS,
     result_bytes: int = RESULT_BYTES,
 ) -> McpServer:
     """An MCP server, for `Agent(tools=[...])`: a URL (streamable HTTP), or a command (stdio) as words or as a list.
 
     Its tools are called `name_tool`. `only`: these of its tools alone. `effect`: what entering one twice would do;
-    `effects`: by the tool's own name; with `trust_hints` the server's word counts for the others. `environment` is all
-    that a command is given beside PATH, HOME and the like; `headers` go with each request. `seconds`: of a call.
+    `effects`: by the tool's own name; with `trust_hints` the server's word counts for the others. `reads` and `acts`:
+    as in `tool`, of all its tools; where `reads` is not said it counts as both, and one acts unless it is `pure`.
+    `environment` is all that a command is given beside PATH, HOME and the like; `headers` go with each request.
+    `seconds`: of a call.
     """
     if not NAME.fullmatch(name):
         raise BadInput(
@@ -145,6 +152,8 @@ def mcp_server(
         environment=dict(environment or {}),
         headers=dict(headers or {}),
         only=None if only is None else tuple(only),
+        reads=reads,
+        acts=acts,
         effect=Effect(effect),
         effects={tool: Effect(each) for tool, each in (effects or {}).items()},
         trust_hints=trust_hints,
@@ -198,12 +207,14 @@ def _tool(server: McpServer, offered: Offered) -> Tool:
     async def call(**arguments: Any) -> object:
         return await client().call(server, offered, arguments, idempotency_key())
 
+    effect = effect_of(server, offered)
     return Tool(
         name=_called(server, offered),
         description=offered.description,
         call=call,
         signature=_Given(offered.schema, f"tool {offered.name!r}"),
-        options=StepOptions(effect=effect_of(server, offered)),
+        options=StepOptions(effect=effect),
+        traits=traits_of(server.reads, server.acts, effect, f"MCP server {server.name!r}"),
     )
 
 

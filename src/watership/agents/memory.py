@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from watership.agents.traits import BOTH
 from watership.durable import Effect, learn, step
 from watership.durable.branch import here
-from watership.durable.events import Finished, StepDone
+from watership.durable.events import Finished, Learned, SignalTaken, StepDone
 from watership.durable.ids import RunId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.run import Run
@@ -33,10 +33,19 @@ BYTES: Final = 32_000
 PAGE: Final = 50
 """Runs that are read together."""
 
-FIRST_ENTRIES: Final = 10
-"""Entries of a run's journal among which its memory stands: it is read before anything else is done."""
+FIRST_ENTRIES: Final = 50
+"""Entries of a run's journal among which its memory stands: it is read, and summarized, before anything else."""
+
+ENTRIES_MOST: Final = 10_000
+"""Of a journal that are looked through for messages which its run took in."""
+
+MOST_BYTES: Final = 256_000
+"""Of all texts that a run reads: a step's outcome may have four times as much."""
 
 STEP: Final = "memory"
+
+KEYS: Final = frozenset({"memory/0", "memory/1"})
+"""Of the steps that read and shorten it: a tool that is called so has another key."""
 
 NOTHING: Final = msgspec.Raw(b"null")
 
@@ -65,7 +74,7 @@ class PastMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """What whoever reads the result knows by it; see `learn`."""
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """`summary` stands for all that was said before `messages`, which are in the order in which they came."""
 
     messages: tuple[PastMessage, ...] = ()
@@ -107,6 +116,9 @@ class Window:
         return Memory(messages=tuple(reversed(kept)), summary=memory.summary, behind=memory.behind)
 
 
+WHOLE: Final = Window(messages=MESSAGES_MOST, bytes=MOST_BYTES)
+"""All that a run can take in."""
+
 WINDOW: Final = Window()
 """What an agent remembers that says nothing of it."""
 
@@ -147,6 +159,12 @@ Summarize = Callable[[str], Awaitable[str]]
 """Has a model write a summary, as part of the run; it is given what to summarize."""
 
 
+def in_conversation() -> bool:
+    """Whether the run is part of a conversation, or is the fork of a run that was, and recalls what that one knew."""
+    execution = here("memory").execution
+    return execution.run_row.conversation is not None or not KEYS.isdisjoint(execution.journal.steps)
+
+
 async def history(messages: int = 20) -> tuple[PastMessage, ...]:
     """The last messages of this run's conversation that were dealt with, and their answers, oldest first.
 
@@ -156,7 +174,8 @@ async def history(messages: int = 20) -> tuple[PastMessage, ...]:
     execution = here("history").execution
 
     async def history() -> tuple[PastMessage, ...]:
-        return await read_history(execution.runs, execution.run_row, messages)
+        found = await read_history(execution.runs, execution.run_row, messages)
+        return WHOLE.cut(Memory(messages=found)).messages
 
     found = await step(history, effect=Effect.PURE)
     learn(*(word for each in found for word in each.learned))
@@ -171,7 +190,7 @@ async def remember(how: Remembering, told: Callable[[Memory], str], summarize: S
         if isinstance(how, Window):
             found = await read_history(execution.runs, execution.run_row, how.messages)
             return how.cut(Memory(messages=found))
-        return await read_memory(execution.runs, execution.run_row)
+        return WHOLE.cut(await read_memory(execution.runs, execution.run_row))
 
     memory = await step(read, name=STEP, effect=Effect.PURE, into=Memory)
     learn(*memory.learned)
@@ -228,25 +247,41 @@ async def _before(runs: Runs, run: Run, most: int) -> AsyncIterator[Run]:
 async def _kept(runs: Runs, run_id: RunId) -> Memory | None:
     """What a run knew when it began, after it had summarized that, if it did."""
     entries = await runs.journal(run_id, limit=FIRST_ENTRIES)
-    kept = [
-        entry.event for entry in entries if isinstance(entry.event, StepDone) and entry.event.name == STEP
-    ]
+    kept = [entry.event for entry in entries if isinstance(entry.event, StepDone) and entry.event.key in KEYS]
     return msgspec.json.decode(kept[-1].value, type=Memory) if kept else None
 
 
 async def message_of(runs: Runs, run: Run) -> PastMessage:
     """A run that has ended, as a message that was dealt with."""
-    inbox = await runs.inbox(run.id) if run.inbox else ()
     message = PastMessage(
-        run_id=run.id,
-        input=run.input,
-        injected=tuple(signal.value for signal in inbox if signal.name == INJECTED),
+        run_id=run.id, input=run.input, injected=await _taken(runs, run), learned=await _begun_with(runs, run)
     )
     if run.state is RunState.SUCCEEDED and run.successor is None:
         return replace(message, result=run.result, learned=await _learned(runs, run))
     if run.successor is not None:
         return replace(message, failure="CarriedOn")
     return replace(message, failure=str(run.state) if run.failure is None else run.failure.kind)
+
+
+async def _taken(runs: Runs, run: Run) -> tuple[msgspec.Raw, ...]:
+    """The messages that the run took in; one that it did not take has a run of its own."""
+    inbox = await runs.inbox(run.id) if run.inbox else ()
+    injected = [signal for signal in inbox if signal.name == INJECTED]
+    if not injected:
+        return ()
+    entries = [entry.event for entry in await runs.journal(run.id, limit=ENTRIES_MOST)]
+    taken = {event.signal_id for event in entries if isinstance(event, SignalTaken)}
+    return tuple(signal.value for signal in injected if signal.id in taken)
+
+
+async def _begun_with(runs: Runs, run: Run) -> tuple[str, ...]:
+    """What whoever reads the run's input knows by it."""
+    return tuple(
+        word
+        for entry in await runs.journal(run.id, limit=2)  # a fork says first what it is of
+        if isinstance(entry.event, Learned)
+        for word in entry.event.words
+    )
 
 
 async def _learned(runs: Runs, run: Run) -> tuple[str, ...]:

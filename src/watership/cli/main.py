@@ -24,8 +24,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("watership.cli.roles:worker", "Execute runs."),
     "doctor": ("watership.cli.doctor:doctor", "What is wrong here, and the command that mends it."),
     "db": ("watership.cli.db:db", "The store's schema: status, upgrade, downgrade."),
-    "agent": ("watership.cli.agent:agent", "Agents: list."),
-    "run": ("watership.cli.run:run", "Runs: start, list, show, watch, cancel, answer, replay, export."),
+    "agent": ("watership.cli.agent:agent", "Agents: list, show, pause, resume, compare."),
+    "run": (
+        "watership.cli.run:run",
+        "Runs: start, list, show, watch, cancel, answer, link, fork, replay, export.",
+    ),
     "schedule": ("watership.cli.schedule:schedule", "Schedules: list."),
     "dead": ("watership.cli.dead:dead", "Dead letters: list, requeue, discard."),
     "intake": ("watership.cli.intake:intake", "Which deployments take new work: show, set."),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -38,6 +39,16 @@ def chosen_app(where: str | None) -> tuple[App, Path | None]:
     where = where or APP
     place = where.partition(":")[0]
     return load_app(where), Path(place).resolve().parent if place.endswith(".py") else None
+
+
+class Finite(click.types.FloatParamType):
+    """A number that JSON can carry."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number of seconds or dollars.", param, ctx)
+        return number
 
 
 def against_option(command: F) -> F:

@@ -15,7 +15,7 @@ from watership.agents.budget import MONEY, dollars
 from watership.cli.asked import answers, meant, short, waiting
 from watership.cli.client import Client
 from watership.cli.exits import Exit
-from watership.cli.options import against_option, app_of_build, read_config, server_options
+from watership.cli.options import Finite, against_option, app_of_build, read_config, server_options
 from watership.cli.output import say, show, table, wants_json
 from watership.cli.watching import Screen, followed
 from watership.errors import BadInput
@@ -34,9 +34,9 @@ def run() -> None:
 @click.option("--input", "given", default="null", help="The agent's input, as JSON; or plain text.")
 @click.option("--conversation", help="The conversation that the message belongs to.")
 @click.option("--key", help="Idempotency key: the same key again gives the same run.")
-@click.option("--usd", type=float, help="Dollars that the run and its children may cost.")
+@click.option("--usd", type=Finite(), help="Dollars that the run and its children may cost.")
 @click.option(
-    "--within", type=float, metavar="SECONDS", help="How long the run may take from now; then it is ended."
+    "--within", type=Finite(), metavar="SECONDS", help="How long the run may take from now; then it is ended."
 )
 @click.option("--deadline", metavar="TIME", help="Until when it is to have ended: 2026-12-31T17:00:00Z.")
 @server_options

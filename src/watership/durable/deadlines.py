@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from watership.durable.clock import Clock
 from watership.durable.committer import Committer
-from watership.durable.ports import Runs
+from watership.durable.ports import Observer, Runs
 from watership.durable.writes import Expire
 from watership.errors import NotAllowed, Unavailable
 
@@ -20,17 +18,20 @@ AT_ONCE = 100
 class Deadlines:
     """Looks for runs that are late: of every deployment and pool, whether anybody began them or not."""
 
-    def __init__(self, runs: Runs, committer: Committer, clock: Clock) -> None:
+    def __init__(self, runs: Runs, committer: Committer, clock: Clock, observer: Observer) -> None:
         self._runs = runs
         self._committer = committer
         self._clock = clock
+        self._observer = observer
 
     async def keep(self) -> None:
         """Look for ever; a store that does not answer, or refuses us, is asked again."""
         while True:
             await self._clock.sleep(LOOK_SECONDS)
-            with suppress(Unavailable, NotAllowed):
+            try:
                 await self.look()
+            except (Unavailable, NotAllowed) as error:
+                self._observer.note("deadlines not kept, the store failed", reason=str(error))
 
     async def look(self) -> None:
         """Ask what is late to end. Others may ask too: the store takes the first word."""

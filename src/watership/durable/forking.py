@@ -14,6 +14,7 @@ from watership.durable.events import (
     Drifted,
     Finished,
     Forked,
+    Learned,
     Restarted,
     SignalTaken,
     StepAnswered,
@@ -57,7 +58,12 @@ def place(events: Sequence[AnyEvent], at: int | str) -> int:
 
 def prefix(run: RunId, events: Sequence[AnyEvent], at: int) -> tuple[AnyEvent, ...]:
     """The journal of a fork of `run` behind its first `at` entries."""
-    taken = [event for event in events[:at] if not isinstance(event, TOLD)]
+    # What came along with the input comes along with it again, wherever the fork begins.
+    taken = [
+        event
+        for place, event in enumerate(events)
+        if isinstance(event, Learned) or (place < at and not isinstance(event, TOLD))
+    ]
     steps = {event.key: event for event in taken if isinstance(event, STEP)}
     waited = {event.key for event in taken if isinstance(event, SignalTaken | TimerFired)}
     settled = waited | {key for key, last in steps.items() if _is_outcome(last)}

@@ -134,7 +134,10 @@ class Worker:
                     for name, each in (
                         ("renewals", self._held.keep()),
                         ("sweep", self._burial.keep(self._settings.sweep_seconds)),
-                        ("deadlines", Deadlines(self._runs, self._committer, self._clock).keep()),
+                        (
+                            "deadlines",
+                            Deadlines(self._runs, self._committer, self._clock, self._observer).keep(),
+                        ),
                         ("pool's bell", self._listen_to_pool()),
                         ("inboxes' bell", self._listen_to_inboxes()),
                     )

@@ -96,6 +96,8 @@ def _start_unheard(tx: Transaction, run: Run) -> None:
     if run.conversation is None or not run.inbox:
         return
     messages = [signal for signal in tx.rows.signals(run.id) if signal.name == INJECTED]
+    if not messages:
+        return
     taken = {event.signal_id for event in tx.rows.events(run.id) if isinstance(event, SignalTaken)}
     for each in messages:
         submission = RunId(each.id)

@@ -31,8 +31,11 @@ def submit(tx: Transaction, write: Submit) -> Outcome:
     if write.deadline is not None and write.deadline <= tx.now:
         return Refused(code="too_late", reason=f"The deadline {write.deadline.isoformat()} has passed.")
     busy = _busy(tx, write)
-    if busy is not None and write.when_busy != "queue":
-        outcome = _inject(tx, write, busy) if write.when_busy == "inject" else _rejected(write, busy)
+    outcome: Outcome
+    if busy is not None and write.when_busy == "reject":
+        outcome = _rejected(write, busy)
+    elif busy is not None and _may_take(busy, write):
+        outcome = _inject(tx, write, busy)
     else:
         outcome = _enter(tx, write, queued=busy is not None)
     if isinstance(outcome, Submitted) and write.dedup is not None:
@@ -159,6 +162,16 @@ def _busy(tx: Transaction, write: Submit) -> Run | None:
     if write.conversation is None:
         return None
     return tx.rows.active(write.tenant, write.conversation)
+
+
+def _may_take(busy: Run, write: Submit) -> bool:
+    """Whether the active run may answer for the message: of the same agent and person, and with no bounds of its own.
+
+    Another person's would be answered, and approved, in the name of the first; another agent's by the wrong one.
+    """
+    alike = (busy.program, busy.principal) == (write.program, write.principal)
+    bounded = write.caps or write.deadline is not None or write.within_seconds is not None
+    return write.when_busy == "inject" and alike and not bounded
 
 
 def _rejected(write: Submit, busy: Run) -> Refused:

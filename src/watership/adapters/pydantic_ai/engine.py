@@ -24,7 +24,7 @@ from watership.adapters.pydantic_ai.naming import found, model_named
 from watership.adapters.pydantic_ai.speaking import SpeakingModel
 from watership.agents import mcp
 from watership.agents.forks import MODEL, with_model
-from watership.agents.handoff import HandedOver, handing
+from watership.agents.handoff import HandedOver, go_on, handing
 from watership.agents.llm import Agent
 from watership.agents.permits import permits
 from watership.agents.signature import WrongInput
@@ -62,7 +62,7 @@ class PydanticEngine:
         self._build(agent)
 
     async def run(
-        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), hears: bool = False
+        self, agent: Agent, prompt: str, *, before: Sequence[Line] = (), taken: list[str] | None = None
     ) -> Any:
         """The agent's output. Its keys stand below a branch named by the agent."""
         async with branch(_place(agent.name)):
@@ -72,7 +72,7 @@ class PydanticEngine:
                 async with hosting():
                     # A task of its own, so that every kernel call of the loop is one of another task, as hosting()
                     # says, whether the library runs its graph in further tasks or not.
-                    loop = _drive(built, scrub(prompt), agent.turns, before, hears)
+                    loop = _drive(built, scrub(prompt), agent.turns, before, taken)
                     output = await asyncio.create_task(loop, name=f"loop of {agent.name}")
             return output if hand.answer is None else await hand.answer()
 
@@ -93,7 +93,11 @@ class PydanticEngine:
 
 
 async def _drive(
-    built: pydantic_ai.Agent[Turns, Any], prompt: str, turns: int, before: Sequence[Line], hears: bool
+    built: pydantic_ai.Agent[Turns, Any],
+    prompt: str,
+    turns: int,
+    before: Sequence[Line],
+    taken: list[str] | None,
 ) -> Any:
     """Go through the library's loop node by node; what people say meanwhile comes into the next request."""
     history = [_message(each) for each in before]
@@ -102,8 +106,11 @@ async def _drive(
         async with built.iter(prompt, message_history=history, deps=Turns(), usage_limits=limits) as going:
             node, turn = going.next_node, 0
             while not isinstance(node, End):
-                if hears and built.is_model_request_node(node) and turn:
-                    node.request.parts = [*node.request.parts, *map(UserPromptPart, await heard(str(turn)))]
+                if taken is not None and built.is_model_request_node(node) and turn:
+                    go_on()  # after a hand-off nobody here would answer what is taken
+                    said = await heard(str(turn))
+                    taken += said
+                    node.request.parts = [*node.request.parts, *map(UserPromptPart, said)]
                 turn += built.is_model_request_node(node)
                 node = await going.next(node)
     except HandedOver:

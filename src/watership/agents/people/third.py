@@ -14,8 +14,9 @@ from watership.agents.people.approval import ApprovalRule, Needs, rule_of
 from watership.agents.traits import Traits
 
 WHY: Final = (
-    "The model has read what strangers wrote and what is private. Strangers may have told it to make this call: "
-    "approve it only if it is what the run was started for, and look at where it sends what."
+    "By the Rule of Two: the model may have read what strangers wrote and what is private, so strangers may have told "
+    "it to make this call. Approve it only if it is what the run was started for, and look at where it sends what. (A "
+    "tool that declares no `reads` counts as both; its author says reads=() where it is neither.)"
 )
 
 
