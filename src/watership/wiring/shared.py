@@ -26,6 +26,10 @@ Probe = Callable[[], Awaitable[object]]
 PROBE_SECONDS = 10.0
 """How long what a probe put in is kept at most: it is taken out at once."""
 
+TURN_SECONDS = 1.0
+"""For Redis to say whether a model call has its turn: the call takes seconds, and without the word each process would
+allow itself the whole quota."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
@@ -71,6 +75,8 @@ async def open_shared(
 
     async with (
         RedisLink(url, clock, observer) as link,
+        # A line of its own, which connects when a model has a quota.
+        RedisLink(url, clock, observer, call_seconds=TURN_SECONDS) as turns,
         RedisFanout(link, observer) as fanout,
         Audience(fanout, clock) as audience,
     ):
@@ -78,7 +84,7 @@ async def open_shared(
             cache=DegradingCache(RedisCache(link), cache),
             limiter=DegradingLimiter(RedisLimiter(link), limiter),
             fanout=fanout,
-            turnstile=DegradingTurnstile(RedisTurnstile(link), turnstile),
+            turnstile=DegradingTurnstile(RedisTurnstile(turns), turnstile),
             own_turnstile=turnstile,
             audience=audience,
             probe=link.ping,
