@@ -25,6 +25,10 @@ Probe = Callable[[], Awaitable[object]]
 PROBE_SECONDS = 10.0
 """How long what a probe put in is kept at most: it is taken out at once."""
 
+TURN_SECONDS = 1.0
+"""For Redis to say whether a model call has its turn: the call takes seconds, and without the word each process would
+allow itself the whole quota."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
@@ -61,12 +65,17 @@ async def open_shared(url: str, clock: Clock, observer: Observer) -> AsyncIterat
     from watership.adapters.redis.link import RedisLink
     from watership.adapters.redis.turnstile import RedisTurnstile
 
-    async with RedisLink(url, clock, observer) as link, RedisFanout(link, observer) as fanout:
+    async with (
+        RedisLink(url, clock, observer) as link,
+        # A line of its own, which connects when a model has a quota.
+        RedisLink(url, clock, observer, call_seconds=TURN_SECONDS) as turns,
+        RedisFanout(link, observer) as fanout,
+    ):
         yield Shared(
             cache=DegradingCache(RedisCache(link), cache),
             limiter=DegradingLimiter(RedisLimiter(link), limiter),
             fanout=fanout,
-            turnstile=DegradingTurnstile(RedisTurnstile(link), own),
+            turnstile=DegradingTurnstile(RedisTurnstile(turns), own),
             own_turnstile=own,
             probe=link.ping,
             adapter="redis",
