@@ -32,7 +32,7 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turnstile(Protocol):
-    """Counts calls by model. A shared one raises Unavailable when it does not answer, within some ten milliseconds.
+    """Counts calls by model. A shared one raises Unavailable when it does not answer, within a second or so.
 
     Windows slide, as those of a Limiter do: what fits is estimated from this minute's count and the last one's.
     """
