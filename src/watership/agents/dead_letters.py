@@ -10,9 +10,10 @@ from typing import Final
 import msgspec
 
 from watership.agents.forks import caps_of
+from watership.agents.memory import begun_with
 from watership.agents.messages import Messages, Writer
 from watership.durable.committer import refusal
-from watership.durable.events import Failure, Learned, StepFailed, StepRetried
+from watership.durable.events import Failure, StepFailed, StepRetried
 from watership.durable.ids import EntryId, NewId, RunId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.run import Run
@@ -87,7 +88,7 @@ class DeadLetters:
             if isinstance(outcome, Refused):
                 raise refusal(outcome)
             return await self._messages.get(run_id, identity)
-        submitted = await self._committer.submit(_again(run, identity, await self._learned(run)))
+        submitted = await self._committer.submit(_again(run, identity, await begun_with(self._runs, run)))
         return await self._messages.get(submitted.run_id, identity)
 
     async def discard(self, run_id: RunId, identity: Identity) -> Run:
@@ -112,13 +113,6 @@ class DeadLetters:
         if run.state not in GAVE_UP:
             raise NotDead(f"Run {run_id} is {run.state}: it has not given up.", fix="watership dead list")
         return run
-
-    async def _learned(self, run: Run) -> tuple[str, ...]:
-        """What came along with the run's input."""
-        first = await self._runs.journal(run.id, limit=2)  # a fork says first what it is of
-        return tuple(
-            word for entry in first if isinstance(entry.event, Learned) for word in entry.event.words
-        )
 
     async def _letter(self, run: Run) -> DeadLetter:
         entries = await self._runs.journal(run.id, limit=JOURNAL_LOOK)

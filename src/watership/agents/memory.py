@@ -253,14 +253,15 @@ async def _kept(runs: Runs, run_id: RunId) -> Memory | None:
 
 async def message_of(runs: Runs, run: Run) -> PastMessage:
     """A run that has ended, as a message that was dealt with."""
-    message = PastMessage(
-        run_id=run.id, input=run.input, injected=await _taken(runs, run), learned=await _begun_with(runs, run)
-    )
+    message = PastMessage(run_id=run.id, input=run.input, injected=await _taken(runs, run))
     if run.state is RunState.SUCCEEDED and run.successor is None:
         return replace(message, result=run.result, learned=await _learned(runs, run))
-    if run.successor is not None:
-        return replace(message, failure="CarriedOn")
-    return replace(message, failure=str(run.state) if run.failure is None else run.failure.kind)
+    why = str(run.state) if run.failure is None else run.failure.kind
+    return replace(
+        message,
+        failure=why if run.successor is None else "CarriedOn",
+        learned=await begun_with(runs, run),
+    )
 
 
 async def _taken(runs: Runs, run: Run) -> tuple[msgspec.Raw, ...]:
@@ -274,7 +275,7 @@ async def _taken(runs: Runs, run: Run) -> tuple[msgspec.Raw, ...]:
     return tuple(signal.value for signal in injected if signal.id in taken)
 
 
-async def _begun_with(runs: Runs, run: Run) -> tuple[str, ...]:
+async def begun_with(runs: Runs, run: Run) -> tuple[str, ...]:
     """What whoever reads the run's input knows by it."""
     return tuple(
         word
