@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from watership.adapters.files.datagrams import Datagrams
@@ -50,13 +49,8 @@ class FilesFanout:
                 self._late.append((named + END + message, other))
         self._again()
 
-    @asynccontextmanager
-    async def listen(self, topic: str) -> AsyncIterator[MemoryEar]:
-        ear, _ = self._ears.add(topic)
-        try:
-            yield ear
-        finally:
-            self._ears.drop(topic, ear)
+    def listen(self, topic: str) -> AbstractAsyncContextManager[MemoryEar]:
+        return self._ears.listen(topic)
 
     def close(self) -> None:
         """Stop listening; what waits is lost. Closing twice is closing once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from watership.fleet.fanout import EAR_MESSAGES, GAP, MESSAGE_BYTES
 
@@ -71,6 +71,15 @@ class Ears:
         for topic in self._by_topic:
             self.hear(topic, GAP)
 
+    @asynccontextmanager
+    async def listen(self, topic: str) -> AsyncIterator[MemoryEar]:
+        """An ear that hears the topic for the length of the block."""
+        ear, _ = self.add(topic)
+        try:
+            yield ear
+        finally:
+            self.drop(topic, ear)
+
 
 class MemoryFanout:
     """A Fanout for the tasks of one event loop."""
@@ -81,10 +90,5 @@ class MemoryFanout:
     def publish(self, topic: str, message: bytes = GAP) -> None:
         self._ears.hear(topic, message if len(message) <= MESSAGE_BYTES else GAP)
 
-    @asynccontextmanager
-    async def listen(self, topic: str) -> AsyncIterator[MemoryEar]:
-        ear, _ = self._ears.add(topic)
-        try:
-            yield ear
-        finally:
-            self._ears.drop(topic, ear)
+    def listen(self, topic: str) -> AbstractAsyncContextManager[MemoryEar]:
+        return self._ears.listen(topic)
