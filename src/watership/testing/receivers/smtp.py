@@ -34,7 +34,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     def text(self, kind: str = "plain") -> str:
         """Its words as `plain` text or as `html`."""
         part = self.message.get_body((kind,))
-        return "" if part is None else str(part.get_content())
+        return "" if part is None else str(part.get_content()).replace("\r\n", "\n")
 
 
 class SmtpReceiver:
