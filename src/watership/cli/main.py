@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",
     ),
+    "notify": ("watership.cli.notify:notify", "Messages: preview, test, send, deliver, log."),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }

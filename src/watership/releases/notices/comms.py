@@ -13,11 +13,14 @@ from msgspec.structs import replace
 
 from watership.errors import BadInput
 from watership.releases.document import load
-from watership.releases.notices.notice import Kind
+from watership.releases.notices.notice import Kind, Priority
 from watership.releases.quantity import Duration, offset
 
 # What one attempt to send may take. A channel that needs longer is tried again; nobody else waits for it.
 SEND_TIMEOUT = 10.0
+
+# Between two statuses.
+SHORTEST = 60.0
 
 Id = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
 Secret = Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*)$", max_length=500)]
@@ -114,6 +117,9 @@ class Voice(Reached, frozen=True, kw_only=True, tag_field="kind", tag="voice"):
 
 Channel = Slack | Email | PagerDuty | Statuspage | Webhook | Jira | Voice
 
+MISSED: Priority = "HIGH"
+"""How urgent it is that a status was missed."""
+
 PAGED: frozenset[Kind] = frozenset({"issue", "rollback", "incident"})
 """What somebody is woken up for."""
 
@@ -131,8 +137,10 @@ class Sending(Struct, frozen=True, kw_only=True):
     """What is sent `on` a moment, or `every` so often `while` the release runs: from T+0 to its promotion or end."""
 
     on: Moment | None = None
-    every: Annotated[Duration, Meta(gt=0)] | None = None
+    every: Duration | None = None
     during: Literal["running"] | None = field(name="while", default=None)
+    only: tuple[Priority, ...] = ()
+    """Of issues and incidents: those of these priorities; all unless given."""
     template: str
     to: Annotated[tuple[Id, ...], Meta(min_length=1)]
 
@@ -143,6 +151,12 @@ class Sending(Struct, frozen=True, kw_only=True):
             )
         if (self.every is None) != (self.during is None):
             raise BadInput(f"'{self.template}': `every: 15m` needs `while: running`, and only it has that.")
+        if self.only and self.on not in ("issue", "incident"):
+            raise BadInput(f"'{self.template}': only issues and incidents have a priority.")
+        if self.every is not None and self.every < SHORTEST:
+            raise BadInput(
+                f"'{self.template}' every {self.every:g} s is more than anybody reads: 1m at least."
+            )
         if self.on is not None and self.on.startswith("T"):
             try:
                 offset(self.on)
@@ -153,6 +167,9 @@ class Sending(Struct, frozen=True, kw_only=True):
     def offset(self) -> float | None:
         """Seconds from T+0, where it is sent at such a moment."""
         return offset(self.on) if self.on is not None and self.on.startswith("T") else None
+
+    def wants(self, priority: Priority) -> bool:
+        return not self.only or priority in self.only
 
     @property
     def kind(self) -> Kind:
@@ -186,8 +203,8 @@ class Comms(Struct, frozen=True, kw_only=True):
                         f"'{sending.template}' would wake somebody up: '{wanted}' is a pager, "
                         f"for {', '.join(sorted(PAGED))} alone."
                     )
-        kinds = {sending.kind for sending in self.send}
-        if any(sending.every for sending in self.send) and "issue" not in kinds:
+        alarmed = any(sending.wants(MISSED) for sending in self.of("issue"))
+        if any(sending.every for sending in self.send) and not alarmed:
             raise BadInput("Nobody would be told of a status that is missed: add { on: issue, … }.")
 
     def of(self, kind: Kind) -> tuple[Sending, ...]:

@@ -34,6 +34,26 @@ class Channel(Protocol):
         """The receiver's word that it has it. Raises Unavailable for "try again", BadInput for "never"."""
 
 
+async def attempted(channel: Channel, message: Message) -> tuple[State, str, float]:
+    """One attempt: what it came to, the receiver's words, and the seconds that it asked to be left alone for."""
+    try:
+        async with asyncio.timeout(channel.timeout):
+            return "delivered", _words(await channel.send(message)), 0.0
+    except BadInput as error:
+        return "refused", _words(str(error)), 0.0
+    except Unavailable as error:
+        return "pending", _words(str(error)), error.retry_after if error.retry_after > 1 else 0.0
+    except TimeoutError:
+        return "pending", f"no answer within {channel.timeout:g} s", 0.0
+    except Exception as error:  # noqa: BLE001 - whatever a channel raises is its own failure, and tried again
+        return "pending", _words(f"{type(error).__name__}: {error}"), 0.0
+
+
+def _words(text: str) -> str:
+    """On one line, short, and without a secret."""
+    return scrub(" ".join(text.split()))[:WORDS]
+
+
 class Deliverer:
     """Delivers what is pending, at least once: what a crash leaves unsaid is sent again, under the same id.
 
@@ -102,40 +122,29 @@ class Deliverer:
 
     async def _try(self, delivery: Delivery) -> None:
         name, key = delivery.channel, (delivery.message.id, delivery.channel)
-        channel = self._channels[name]
-        try:
-            if key not in self._unmarked:
-                async with asyncio.timeout(channel.timeout):
-                    self._unmarked[key] = await channel.send(delivery.message)
-        except BadInput as error:
-            self._mark(delivery, "refused", str(error))
-        except Unavailable as error:
-            self._failed(delivery, str(error), asked_for=error.retry_after if error.retry_after > 1 else 0.0)
-        except TimeoutError:
-            self._failed(delivery, f"no answer within {channel.timeout:g} s")
-        except Exception as error:  # noqa: BLE001 - whatever a channel raises is its own failure, and tried again
-            self._failed(delivery, f"{type(error).__name__}: {error}")
-        else:
+        state: State = "delivered"
+        evidence, asked_for = self._unmarked.get(key, ""), 0.0
+        if key not in self._unmarked:
+            state, evidence, asked_for = await attempted(self._channels[name], delivery.message)
+        if state == "pending":
+            line = self._lines[name]
+            self._lines[name] = replace(
+                line, failures=line.failures + 1, failed_at=self._clock.now(), asked_for=asked_for
+            )
+        elif state == "delivered":
             self._lines[name] = OPEN
-            self._mark(delivery, "delivered", self._unmarked[key])
-            del self._unmarked[key]
-
-    def _failed(self, delivery: Delivery, problem: str, *, asked_for: float = 0.0) -> None:
-        line = self._lines[delivery.channel]
-        self._lines[delivery.channel] = replace(
-            line, failures=line.failures + 1, failed_at=self._clock.now(), asked_for=asked_for
-        )
-        self._mark(delivery, "pending", problem)
+            self._unmarked[key] = evidence
+        self._mark(delivery, state, evidence)
+        self._unmarked.pop(key, None)
 
     def _mark(self, delivery: Delivery, state: State, evidence: str) -> None:
-        words = scrub(" ".join(evidence.split()))[:WORDS]
-        now = self._outbox.mark(delivery, state, words, self._clock.now())
+        now = self._outbox.mark(delivery, state, evidence, self._clock.now())
         facts: dict[str, Fact] = {
             "release": delivery.message.release,
             "notice": delivery.message.id,
             "channel": delivery.channel,
             "attempts": now.attempts,
-            "evidence": words,
+            "evidence": evidence,
         }
         action = "failed" if state == "pending" else state
         self._audit.append(WHO, f"notice.{action}", facts)

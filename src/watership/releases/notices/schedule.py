@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from watership.releases.notices.comms import Comms, Sending
+from watership.releases.notices.comms import MISSED, Comms, Sending
 from watership.releases.notices.notice import Incident, Issue, Message, Notice
 from watership.releases.notices.situation import Situation
 
@@ -150,7 +150,7 @@ def _missing(slots: list[datetime], tail: str, what: str) -> Issue:
     span = f"{first:%H:%M}" if first == last else f"{first:%H:%M} to {last:%H:%M}"
     return Issue(
         key=f"missed/{slot_id(first, tail)}/{what.replace(' ', '-')}",
-        priority="HIGH",
+        priority=MISSED,
         title=f"The status of {span} UTC {what}",
         symptoms=(f"{len(slots)} status {'update' if len(slots) == 1 else 'updates'} {what}.",),
         actions=("watership notify log", "watership notify test"),
@@ -171,6 +171,8 @@ def _issues(
     prefix = f"issue{tail}/{situation.name}/"
     current = {f"{prefix}{issue.key}" for issue in situation.issues}
     for issue in (*situation.issues, *missed):
+        if not sending.wants(issue.priority):
+            continue
         identity = f"{prefix}{issue.key}"
         yield _notice(sending, identity, issue.since or now, identity, issue=issue)
     for identity, message in told.items():
@@ -183,6 +185,8 @@ def _issues(
 
 def _incidents(sending: Sending, tail: str, situation: Situation, now: datetime) -> Iterator[Notice]:
     for incident in situation.incidents:
+        if not sending.wants(incident.priority):
+            continue
         thread = f"incident{tail}/{incident.id}"
         yield _notice(sending, thread, incident.opened_at, thread, incident=incident)
         if incident.closed_at is not None:
