@@ -326,7 +326,7 @@ def _record_test(tried: Sequence[Mapping[str, str]], person: str) -> None:
 @click.option("--ends", metavar="THREAD", help="It ends this: a pager resolves it, a status page closes it.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
+    type=click.FloatRange(min=0),
     default=30.0,
     show_default=True,
     help="Seconds to wait for a controller that delivers.",
@@ -442,7 +442,7 @@ def _told(deliveries: Sequence[Delivery]) -> int:
 
 @notify.command()
 @comms_option
-@click.option("--timeout", type=click.FloatRange(min=1), default=30.0, show_default=True)
+@click.option("--timeout", type=click.FloatRange(min=0), default=30.0, show_default=True)
 @_acting
 def deliver(file: Path | None, timeout: float, name: str | None, token: str | None) -> int:
     """Try everything that waits in the outbox once more, now. While a controller runs it does so by itself."""
