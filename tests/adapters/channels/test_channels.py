@@ -112,6 +112,8 @@ async def test_pagerduty_opens_one_incident_for_a_thread_and_resolves_it_at_its_
             await channel.send(issue)
         assert pager.incidents == {"watership/issue/a": "triggered"}
         assert pager.received[0].body["payload"]["severity"] == "error"
+        await channel.send(a_message("issue", "issue/a/taken", thread="issue/a", acknowledges=True))
+        assert pager.incidents == {"watership/issue/a": "acknowledged"}
         await channel.send(a_message("issue", "issue/a/resolved", thread="issue/a", ends=True))
         assert pager.incidents == {"watership/issue/a": "resolved"}
         await channel.send(a_message("test", "test/1"))

@@ -125,7 +125,9 @@ def test_an_incident_is_told_when_it_is_opened_and_when_it_is_closed() -> None:
     )
     box.look(running(), at(0))
     assert box.look(running(incidents=(opened,)), at(1)) == ["incident/INC-1"]
-    closed = replace(opened, closed_at=at(9))
+    taken_on = replace(opened, acknowledged_by="ina")
+    assert box.look(running(incidents=(taken_on,)), at(2)) == ["incident/INC-1/acknowledged"]
+    closed = replace(taken_on, closed_at=at(9))
     assert box.look(running(incidents=(closed,)), at(9)) == ["incident/INC-1/closed"]
     assert box.messages["incident/INC-1/closed"].thread == "incident/INC-1"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -148,6 +149,15 @@ def test_comms_that_do_not_fit_together_are_refused(wrong: Wrong) -> None:
         parse(wrong.text, Comms)
     assert wrong.problem in caught.value.problem
     assert wrong.line <= caught.value.line <= wrong.line + 1
+
+
+def test_comms_are_part_of_a_plan_with_their_words_and_without_a_secret() -> None:
+    whole = msgspec.json.encode(comms())
+    assert msgspec.json.decode(whole, type=Comms) == comms()
+    assert b"release.headline" in whole and b"env:SLACK" in whole
+    told = "channels: [{ id: w, kind: webhook, secret: env:W, url: 'https://u:pass@example.com/x' }]"
+    with pytest.raises(BadInput, match="holds a password"):
+        parse(told, Comms)
 
 
 def test_a_password_is_not_sent_in_the_clear_to_another_machine() -> None:

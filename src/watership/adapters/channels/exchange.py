@@ -25,6 +25,12 @@ WORDS = 200
 AGAIN = frozenset({408, 420, 425, 429})
 """Beside 5xx. 420 is Statuspage's word for too many requests."""
 
+BUSY = frozenset({420, 429})
+BUSY_SECONDS = 5.0
+"""What a receiver gets that has too many requests, and does not say for how long."""
+BUSY_LEAST = 2.0
+"""More than the second after which anything is tried again."""
+
 LATER_MOST = 3600.0
 """Seconds that a receiver may ask for at most."""
 
@@ -74,7 +80,7 @@ async def exchange(
                 if len(answer) > ANSWER_BYTES:
                     raise Unavailable(f"The answer is longer than {ANSWER_BYTES:,} bytes.")
     except (httpx2.InvalidURL, UnicodeError, ValueError):
-        raise BadInput("The channel's URL is no URL.") from None
+        raise BadInput("The URL, or a secret, holds what HTTP does not carry.") from None
     except httpx2.HTTPError as error:
         # The chain is cut: an exception below may hold the URL, which may be the secret.
         raise Unavailable(f"No answer: {scrub(str(error)) or type(error).__name__}.") from None
@@ -87,20 +93,21 @@ def _judged(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
     said = scrub(" ".join(body.decode("utf-8", "replace").split()))[:WORDS]
     words = f"It answered {status}{f': {said}' if said else '.'}"
     if status in AGAIN or status >= 500:
-        raise Unavailable(words, retry_after=_later(headers.get("retry-after")))
+        raise Unavailable(words, retry_after=_later(status, headers.get("retry-after")))
     raise BadInput(words)
 
 
-def _later(said: str | None) -> float:
-    """Retry-After as seconds, which it says as a number or as a date; 1 where it says nothing of use."""
+def _later(status: int, said: str | None) -> float:
+    """Seconds to leave it alone: Retry-After, which is a number or a date; a little after too many requests."""
     if said is None:
-        return 1.0
-    if said.strip().isdecimal():
-        return min(float(said), LATER_MOST)
+        return BUSY_SECONDS if status in BUSY else 1.0
     try:
-        when = parsedate_to_datetime(said)
+        seconds = float(said) if said.strip().isdecimal() else _until(parsedate_to_datetime(said))
     except ValueError:
-        return 1.0
-    if when.utcoffset() is None:
-        when = when.replace(tzinfo=UTC)
-    return min(max((when - datetime.now(UTC)).total_seconds(), 1.0), LATER_MOST)
+        return BUSY_SECONDS
+    return min(max(seconds, BUSY_LEAST), LATER_MOST)
+
+
+def _until(when: datetime) -> float:
+    zoned = when if when.utcoffset() is not None else when.replace(tzinfo=UTC)
+    return (zoned - datetime.now(UTC)).total_seconds()

@@ -49,11 +49,9 @@ class PagerDutyChannel:
 
 def event(message: Message, source: str) -> dict[str, object]:
     """What PagerDuty is sent, but for the key of the service."""
-    named: dict[str, object] = {
-        "event_action": "resolve" if message.ends else "trigger",
-        "dedup_key": key(message.thread),
-    }
-    if message.ends:
+    action = "resolve" if message.ends else "acknowledge" if message.acknowledges else "trigger"
+    named: dict[str, object] = {"event_action": action, "dedup_key": key(message.thread)}
+    if action != "trigger":
         return named
     payload = {
         "summary": message.subject[:SUMMARY_CHARS],

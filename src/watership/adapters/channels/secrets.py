@@ -24,6 +24,9 @@ def resolved(reference: str) -> str:
         where = f"the environment variable {name}" if kind == "env" else f"the file {name}"
         raise Unavailable(f"A secret is missing: {where} is not there, or empty.")
     value = value.strip()
+    if not value.isprintable():
+        # What cannot stand in a header would be shown by whoever complains of it.
+        raise Unavailable(f"The secret {reference} holds a line break, or another character that is none.")
     keep_out(reference, value)
     return value
 

@@ -83,10 +83,11 @@ def thread_of(message: Message) -> str:
 def status_of(message: Message, *, scheduled: bool) -> str:
     """The API's word for where the entry stands."""
     if not scheduled:
-        return "resolved" if message.ends else "investigating"
+        return "resolved" if message.ends else "identified" if message.acknowledges else "investigating"
     if message.ends:
         return "completed"
-    return "scheduled" if message.kind in ("announce", "approval") else "in_progress"
+    early = message.window is not None and message.at < message.window.begins
+    return "scheduled" if early else "in_progress"
 
 
 def _opening(message: Message) -> dict[str, object]:

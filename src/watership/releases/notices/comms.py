@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ Address = Annotated[
     str, Meta(pattern=r"^(https?://\S+|env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*)$", max_length=500)
 ]
 """A URL, or where one stands if it is a secret itself."""
+Mailbox = Annotated[str, Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)]
 Moment = Annotated[
     str,
     Meta(
@@ -58,8 +59,8 @@ class Email(Reached, frozen=True, kw_only=True, tag_field="kind", tag="email"):
 
     host: str
     port: Annotated[int, Meta(ge=1, le=65535)] = 587
-    sender: str
-    to: Annotated[tuple[str, ...], Meta(min_length=1)]
+    sender: Mailbox
+    to: Annotated[tuple[Mailbox, ...], Meta(min_length=1)]
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str | None = None
     password: Secret | None = None
@@ -191,6 +192,8 @@ class Comms(Struct, frozen=True, kw_only=True):
         twice = [name for name, times in Counter(each.id for each in self.channels).items() if times > 1]
         if twice:
             raise BadInput(f"The channel '{twice[0]}' stands there twice.")
+        for channel in self.channels:
+            _carries_no_secret(channel)
         known = {channel.id: channel for channel in self.channels}
         for sending in self.send:
             for wanted in sending.to:
@@ -256,10 +259,12 @@ def safe(url: str) -> str:
     raise BadInput(f"A channel's URL is not https ({parts.scheme or 'nothing'}://{parts.hostname or ''}).")
 
 
-def references(channel: Channel) -> Iterator[str]:
-    """The secrets that a channel names, as references."""
-    for name in channel.__struct_fields__:
-        value = getattr(channel, name)
-        for each in value if isinstance(value, tuple) else (value,):
-            if isinstance(each, str) and each.startswith(("env:", "file:")):
-                yield each
+def _carries_no_secret(channel: Channel) -> None:
+    """A URL that is written out is read by everybody who reads the plan."""
+    url = getattr(channel, "url", "")
+    if url.startswith("http"):
+        safe(url)
+        if "@" in urlsplit(url).netloc:
+            raise BadInput(
+                f"The URL of '{channel.id}' holds a password.", fix="Name where it stands: env:NAME."
+            )

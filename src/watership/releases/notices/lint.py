@@ -153,11 +153,12 @@ def scenes(kind: Kind) -> list[Scene]:
         opened_at=NOON,
         opened_by="controller",
         symptoms=("15.2 % of requests fail",),
+        acknowledged_by="Ina Charge",
         closed_at=NOON + timedelta(minutes=10),
         resolution="Rolled back to 2.0.5",
     )
     bare_issue = Issue(key="asks/1", priority="MEDIUM", title="It waits")
-    bare_incident = replace(incident, symptoms=(), closed_at=None, resolution="")
+    bare_incident = replace(incident, symptoms=(), acknowledged_by="", closed_at=None, resolution="")
     if kind == "rollback":
         assert full.rollback is not None
         bare = replace(bare, rollback=Rollback(reason="", by="controller"))

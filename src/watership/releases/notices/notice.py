@@ -35,6 +35,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     opened_at: datetime
     opened_by: str
     symptoms: tuple[str, ...] = ()
+    acknowledged_by: str = ""
     closed_at: datetime | None = None
     resolution: str = ""
 
@@ -54,6 +55,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     thread: str
     issue: Issue | None = None
     incident: Incident | None = None
+    acknowledges: bool = False
+    """Somebody has taken it on: a pager rings no more."""
     ends: bool = False
 
     @property
@@ -85,6 +88,7 @@ class Message(Struct, frozen=True, kw_only=True):
     title: str = ""
     """Of what it is about, where it is about an issue or an incident."""
     priority: Priority | None = None
+    acknowledges: bool = False
     ends: bool = False
     window: Window | None = None
     by: str = ""

@@ -12,6 +12,12 @@ from watership.releases.notices.situation import Situation
 LATE = 1 / 3
 """Of a status' interval: what is told later than that was missed, though it is told all the same."""
 
+SHORTEST_SECONDS = 5.0
+"""Between two statuses of a rehearsal, however fast its clock: the messenger looks once a second."""
+
+SLOTS = 5_000
+"""Statuses that are looked back upon: seven weeks of them."""
+
 
 def due(
     comms: Comms,
@@ -103,7 +109,8 @@ def _slots(sending: Sending, situation: Situation, now: datetime) -> list[dateti
     if situation.window is None:
         return []
     begins, interval = situation.window.begins, _interval(sending, situation)
-    slots = [begins + interval * number for number in range(1, max((now - begins) // interval, 0) + 1)]
+    passed = max((now - begins) // interval, 0)
+    slots = [begins + interval * number for number in range(max(1, passed - SLOTS), passed + 1)]
     if situation.promoted and situation.rollback is not None and (back := situation.rollback.began):
         return [slot for slot in slots if slot > back]  # nothing was due between promotion and rollback
     return slots
@@ -111,8 +118,8 @@ def _slots(sending: Sending, situation: Situation, now: datetime) -> list[dateti
 
 def _interval(sending: Sending, situation: Situation) -> timedelta:
     assert sending.every is not None
-    # A rehearsal's day is shorter, and so are its intervals; below a second nobody could be told.
-    return timedelta(seconds=max(sending.every * situation.factor, 1.0))
+    # A rehearsal's day is shorter, and so are its intervals.
+    return timedelta(seconds=max(sending.every * situation.factor, SHORTEST_SECONDS))
 
 
 def _missed(
@@ -189,6 +196,9 @@ def _incidents(sending: Sending, tail: str, situation: Situation, now: datetime)
             continue
         thread = f"incident{tail}/{incident.id}"
         yield _notice(sending, thread, incident.opened_at, thread, incident=incident)
+        if incident.acknowledged_by:
+            taken_on = f"{thread}/acknowledged"
+            yield _notice(sending, taken_on, now, thread, incident=incident, acknowledges=True)
         if incident.closed_at is not None:
             closed = incident.closed_at
             yield _notice(sending, f"{thread}/closed", closed, thread, incident=incident, ends=True)
@@ -202,6 +212,7 @@ def _notice(
     *,
     issue: Issue | None = None,
     incident: Incident | None = None,
+    acknowledges: bool = False,
     ends: bool = False,
 ) -> Notice:
     return Notice(
@@ -213,5 +224,6 @@ def _notice(
         thread=thread,
         issue=issue,
         incident=incident,
+        acknowledges=acknowledges,
         ends=ends,
     )

@@ -118,6 +118,7 @@ def message(
         text=text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - len(cut)] + cut,
         title=about.title if about else "",
         priority=notice.priority,
+        acknowledges=notice.acknowledges,
         ends=notice.ends,
         window=situation.window if situation else None,
         by=by,
