@@ -143,6 +143,38 @@ def test_a_rollback_is_told_with_its_reason_and_its_measured_time(tmp_path: Path
     assert "issue/2.1.0-1/cutover/soak/1" in ids and "issue/2.1.0-1/cutover/soak/1/resolved" in ids
 
 
+def test_a_rollback_is_told_while_it_is_under_way_and_that_it_has_not_succeeded(tmp_path: Path) -> None:
+    with OutboxFile(tmp_path / "outbox.jsonl") as outbox:
+
+        async def main() -> tuple[list[str], list[Message]]:
+            world = ReleaseWorld()
+            press = Press(world, outbox)
+            await world.begin()
+            controller = world.controller()
+            telling = asyncio.create_task(press.messenger().run())
+            starting = asyncio.create_task(controller.start(world.brief()))
+            await until(world, "release.watch.begun")
+            world.router.deaf = True
+            await controller.order(Order(kind="rollback", who="Ina Charge"))
+            await until(world, "release.take_back.begun")
+            await world.clock.sleep(2.0)
+            early = press.heard()
+            await until(world, "release.take_back.failed")
+            await world.clock.sleep(3.0)
+            for task in (telling, starting):
+                task.cancel()
+            await asyncio.gather(telling, starting, return_exceptions=True)
+            return early, press.ops.messages
+
+        early, messages = run_in_virtual_time(main, limit_seconds=SECONDS)
+    assert early[-1] == "rollback/2.1.0-1"
+    told = next(message for message in messages if message.kind == "rollback")
+    assert "Ordered by: Ina Charge" in told.text
+    assert "rollback/2.1.0-1/done" not in [message.id for message in messages]
+    stuck = next(message for message in messages if "/asks/" in message.id)
+    assert stuck.priority == "CRITICAL" and "did not succeed" in stuck.text
+
+
 def test_a_messenger_that_is_killed_at_any_moment_and_begun_again_repeats_nothing(tmp_path: Path) -> None:
     with OutboxFile(tmp_path / "outbox.jsonl") as outbox:
 

@@ -24,6 +24,7 @@ from watership.adapters.channels.statuspage import StatuspageChannel
 from watership.adapters.channels.voice import VoiceChannel
 from watership.adapters.channels.webhook import WebhookChannel
 from watership.adapters.files.outbox import OutboxFile
+from watership.durable.scrubbing import keep_out
 from watership.errors import BadInput, Unavailable
 from watership.releases.notices.comms import (
     Email,
@@ -34,10 +35,22 @@ from watership.releases.notices.comms import (
     Voice,
     Webhook,
 )
-from watership.releases.notices.deliverer import Channel, Deliverer
+from watership.releases.notices.deliverer import Channel, Deliverer, attempted
 from watership.releases.notices.messenger import Messenger
 from watership.releases.notices.notice import Message
-from watership.releases.notices.outbox import GIVE_UP_SECONDS, OPEN, Delivery, Line, State, again_at, next_up
+from watership.releases.notices.outbox import (
+    GIVE_UP_SECONDS,
+    OPEN,
+    Box,
+    Delivery,
+    Line,
+    Put,
+    State,
+    Tried,
+    again_at,
+    folded,
+    next_up,
+)
 from watership.releases.notices.situation import Situation
 from watership.testing import VirtualClock, run_in_virtual_time
 from watership.testing.receivers import (
@@ -48,6 +61,7 @@ from watership.testing.receivers import (
     StatuspageReceiver,
     WebhookReceiver,
 )
+from watership.testing.receivers.jira import TOKEN
 
 FIVE_MINUTES = 300.0
 MOST = 60.0
@@ -75,6 +89,18 @@ class Scripted:
                 await asyncio.sleep(seconds)
         self.said.append((message.id, now))
         return "ok"
+
+
+class Failing:
+    """A channel with a fault of its own."""
+
+    timeout = 10.0
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    async def send(self, message: Message) -> str:
+        raise RuntimeError(self._words)
 
 
 @dataclass
@@ -225,6 +251,14 @@ def test_a_message_that_went_out_is_not_repeated_because_that_could_not_be_writt
     assert world.states() == {("a", "ops"): "delivered"}
 
 
+async def test_a_secret_that_a_failure_holds_is_not_written_down() -> None:
+    keep_out("env:SLACK", "https://hooks.example.com/very-secret")
+    state, evidence, _ = await attempted(
+        Failing("cannot reach https://hooks.example.com/very-secret"), a_message()
+    )
+    assert (state, evidence) == ("pending", "RuntimeError: cannot reach [secret env:SLACK]")
+
+
 def test_what_was_tried_least_goes_first_to_a_channel_that_failed_and_the_oldest_to_one_that_works() -> None:
     def delivery(name: str, attempts: int, **more: Any) -> Delivery:
         return Delivery(
@@ -258,6 +292,15 @@ def test_an_outbox_takes_a_message_once_for_each_channel_whoever_puts_it(tmp_pat
         assert one.hold() and one.hold() and not other.hold()
         one.release()
         assert other.hold()
+
+
+def test_a_record_that_stands_there_twice_takes_nothing_back() -> None:
+    put = Put(at=NOON, message=a_message(), channels=("ops",))
+    tried = Tried(at=NOON, id=put.message.id, channel="ops", state="delivered", evidence="ok")
+    box: Box = {}
+    for record in (put, tried, put, replace(tried, state="pending")):
+        folded(box, record)
+    assert [(each.state, each.attempts) for each in box.values()] == [("delivered", 1)]
 
 
 def test_a_line_that_a_crash_cut_off_was_never_put(tmp_path: Path) -> None:
@@ -327,7 +370,7 @@ def channels(
         "PAGER": receivers.pager.key,
         "PAGE": receivers.page.key,
         "HOOK": receivers.hook.secret,
-        "JIRA": "stand-in",
+        "JIRA": TOKEN,
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from watership.testing.receivers.receiver import Answer, Receiver, Request, path_of
 
 TICKET: Final = "REL-1"
-TOKEN: Final = "stand-in"  # noqa: S105 - of a test
+TOKEN: Final = "the token of a Jira that is none"  # noqa: S105 - of a test
 COMMENTS: Final = re.compile(r"/rest/api/([23])/issue/([A-Z][A-Z0-9_]*-[0-9]+)/comment")
 
 
