@@ -15,6 +15,7 @@ from watership.releases.notices.comms import Comms, Sending, Slack, bound
 from watership.releases.notices.deliverer import Deliverer
 from watership.releases.notices.looking import looking
 from watership.releases.notices.messenger import Look, Messenger
+from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Message
 from watership.releases.notices.situation import Situation
 from watership.releases.order import Order
@@ -81,6 +82,7 @@ class Press:
                 runs=world.own,
                 snapshots=world.snapshots,
                 clock=world.clock,
+                minute=LastMinute(world.router, world.router, world.clock),
                 pages=world.audit.entries,
             ),
             outbox=self.outbox,

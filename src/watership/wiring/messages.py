@@ -27,6 +27,7 @@ from watership.releases.notices.comms import Comms, bound
 from watership.releases.notices.deliverer import Channel, Deliverer
 from watership.releases.notices.looking import Incidents
 from watership.releases.notices.messenger import FINISH_SECONDS, Look, Messenger
+from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Kind
 from watership.releases.notices.situation import PAGES, Seat
 from watership.releases.plan import Plan
@@ -112,6 +113,7 @@ def looking(
         runs=desk.store,
         snapshots=desk.environment.snapshots,
         clock=desk.environment.clock,
+        minute=LastMinute(desk.environment.metrics, desk.environment.router, desk.environment.clock),
         pages=_Pages(desk).entries,
         incidents=incidents,
         team=team,

@@ -12,8 +12,9 @@ from msgspec import Struct
 from tests.releases.notices.scenes import comms
 from watership.releases.notices.comms import Channel
 from watership.releases.notices.lint import check_comms
+from watership.releases.notices.minute import Traffic
 from watership.releases.notices.notice import Incident, Issue
-from watership.releases.notices.situation import Approval, PhaseSight, Rollback, Seat, Situation, Traffic
+from watership.releases.notices.situation import Approval, PhaseSight, Rollback, Seat, Situation
 from watership.releases.notices.template import Scene, escaping
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "messages.md").read_text(encoding="utf-8")

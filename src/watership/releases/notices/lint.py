@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from watership.releases.document import DocumentError
 from watership.releases.notices.comms import Comms
+from watership.releases.notices.minute import Traffic
 from watership.releases.notices.notice import Incident, Issue, Kind, Window
 from watership.releases.notices.situation import (
     Approval,
@@ -21,7 +22,6 @@ from watership.releases.notices.situation import (
     Rollback,
     Seat,
     Situation,
-    Traffic,
 )
 from watership.releases.notices.template import Scene, environment, rendered, taken_apart
 
@@ -209,8 +209,10 @@ def example() -> Situation:
         ),
         checks=Checks(passed=12, failed=1, inconclusive=1, waiting=20, total=34),
         weight=50,
-        next=Traffic(requests=10_000, failed=2, rate=0.0002),
-        live=Traffic(requests=10_000, failed=1, rate=0.0001),
+        next=Traffic(requests=10_000, failed=2, rate=0.0002, p95=0.145),
+        live=Traffic(requests=10_000, failed=1, rate=0.0001, p95=0.1),
+        next_healthy=2,
+        live_healthy=2,
         watch_until=NOON + timedelta(hours=25),
         rollback=Rollback(
             reason="Errors on next: 15.2 %",
@@ -238,6 +240,8 @@ _NOTHING: dict[str, Any] = {
     "checks": Checks(),
     "next": None,
     "live": None,
+    "next_healthy": None,
+    "live_healthy": None,
     "watch_until": None,
     "rollback": None,
     "reason": "",

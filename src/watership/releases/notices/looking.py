@@ -10,6 +10,7 @@ from watership.durable.ids import RunId
 from watership.durable.ports import Runs
 from watership.releases.audit import Entry
 from watership.releases.notices.messenger import Look
+from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Incident
 from watership.releases.notices.situation import Seat, Situation, planned, situation
 from watership.releases.order import Release
@@ -30,6 +31,7 @@ def looking(
     runs: Runs,
     snapshots: Snapshots,
     clock: Clock,
+    minute: LastMinute,
     pages: Pages,
     incidents: Incidents | None = None,
     team: tuple[Seat, ...] = (),
@@ -47,6 +49,7 @@ def looking(
             fold(await journal(runs, run_id), release),
             await status(runs, run_id, snapshots),
             clock.now(),
+            minute=await minute.of(plan),
             audit=pages(),
             incidents=await incidents() if incidents is not None else (),
             team=team,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from watership.releases import plan as plans
 from watership.releases.audit import Entry
 from watership.releases.decide import CONTROLLER, TakeBack, decide
-from watership.releases.gate import Sums
+from watership.releases.notices.minute import UNKNOWN, Minute, Traffic
 from watership.releases.notices.notice import Incident, Issue, Priority, Window
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase
@@ -71,14 +71,6 @@ class Checks(Struct, frozen=True, kw_only=True):
     inconclusive: int = 0
     waiting: int = 0
     total: int = 0
-
-
-class Traffic(Struct, frozen=True, kw_only=True):
-    """What one side served while the gate looked; `rate` is None without a request."""
-
-    requests: int
-    failed: int
-    rate: float | None
 
 
 class Rollback(Struct, frozen=True, kw_only=True):
@@ -140,6 +132,10 @@ class Situation(Struct, frozen=True, kw_only=True):
     """Next's share of traffic in per cent, as last read back."""
     next: Traffic | None = None
     live: Traffic | None = None
+    """What each side served in the last minute; None where it is not known."""
+    next_healthy: int | None = None
+    live_healthy: int | None = None
+    """Instances that the router itself finds healthy."""
     watch_until: datetime | None = None
     issues: tuple[Issue, ...] = ()
     incidents: tuple[Incident, ...] = ()
@@ -193,6 +189,7 @@ def situation(
     status: ReleaseStatus,
     now: datetime,
     *,
+    minute: Minute = UNKNOWN,
     audit: Iterable[Entry] = (),
     incidents: tuple[Incident, ...] = (),
     team: tuple[Seat, ...] = (),
@@ -219,8 +216,10 @@ def situation(
             "phases": sights,
             "checks": _checks(status.items),
             "weight": status.weight,
-            "next": _traffic(status.vigil.next) if status.vigil else None,
-            "live": _traffic(status.vigil.live) if status.vigil else None,
+            "next": minute.next,
+            "live": minute.live,
+            "next_healthy": minute.next_healthy,
+            "live_healthy": minute.live_healthy,
             "watch_until": _watch_until(state, plan),
             "issues": issues(release, state, status, audit),
             "incidents": incidents,
@@ -351,10 +350,6 @@ def _checks(items: Sequence[ItemStatus]) -> Checks:
         waiting=states.count("waiting") + states.count("running"),
         total=len(states),
     )
-
-
-def _traffic(sums: Sums) -> Traffic:
-    return Traffic(requests=sums.samples, failed=sums.bad, rate=sums.rate)
 
 
 def _sight(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, now: datetime) -> PhaseSight:

@@ -107,6 +107,8 @@ def message(
 ) -> Message:
     """A notice with its words, cut to what channels carry."""
     about = notice.issue or notice.incident
+    if situation is not None and situation.factor < 1:
+        subject = f"[REHEARSAL] {subject}"
     cut = "\n\n(The rest was cut.)"
     return Message(
         id=notice.id,
