@@ -26,7 +26,7 @@ FRESH_SECONDS = 10.0
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """What one side served. `p95` is the bound, in seconds, that 95 % were within; None, like `rate`, without a request."""
+    """What one side served. `p95` is the bound, in seconds, that 95 % were within; None, as `rate`, without one."""
 
     requests: int
     failed: int
