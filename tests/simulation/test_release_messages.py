@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.releases.notices.scenes import NobodyAsks
-from tests.simulation.release_world import ReleaseWorld
+from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
 from watership.errors import Unavailable
@@ -20,6 +22,7 @@ from watership.releases.notices.notice import Message
 from watership.releases.notices.situation import Situation
 from watership.releases.order import Order
 from watership.releases.program import Outcome
+from watership.releases.snapshots import quarantine
 from watership.testing import run_in_virtual_time
 from watership.wiring.messages import shipped
 
@@ -200,6 +203,36 @@ def test_a_messenger_that_is_killed_at_any_moment_and_begun_again_repeats_nothin
         heard = run_in_virtual_time(main, limit_seconds=SECONDS)
     assert len(heard) == len(set(heard))
     assert {"announce/2.1.0-1/T-24h", "rollback/2.1.0-1", "rollback/2.1.0-1/done"} <= set(heard)
+
+
+@pytest.mark.parametrize("aborted", [False, True])
+def test_a_release_that_is_refused_is_an_issue_unless_a_person_ended_it(
+    tmp_path: Path, aborted: bool
+) -> None:
+    with OutboxFile(tmp_path / "outbox.jsonl") as outbox:
+
+        async def main() -> list[str]:
+            world = ReleaseWorld()
+            press = Press(world, outbox)
+            await world.begin()
+            messenger, controller = press.messenger(), world.controller()
+            telling = asyncio.create_task(messenger.run())
+            soon = world.clock.now() + timedelta(seconds=30)
+            starting = asyncio.create_task(controller.start(world.brief(zero=soon)))
+            await world.clock.sleep(5.0)
+            if aborted:
+                await controller.order(Order(kind="abort", who="Ina Charge"))
+            else:
+                await quarantine(world.snapshots, NEXT.build.digest)
+            assert (await starting).outcome == "refused"
+            await messenger.finish(2.0)
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
+            return press.heard()
+
+        heard = run_in_virtual_time(main, limit_seconds=SECONDS)
+    assert ("issue/2.1.0-1/refused" in heard) is not aborted
+    assert not any("success" in name or "resolved" in name for name in heard)
 
 
 def test_a_release_that_waits_for_a_person_calls_one_and_says_when_it_goes_on(tmp_path: Path) -> None:

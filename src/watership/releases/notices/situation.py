@@ -238,7 +238,7 @@ def situation(
 def issues(
     release: Release, state: Fold, status: ReleaseStatus, audit: Iterable[Entry] = ()
 ) -> tuple[Issue, ...]:
-    """What people have to know or to decide at this moment. Once it is over, only that it broke."""
+    """What people have to know or to decide at this moment. Once it is over, only that it was refused, or broke."""
     found: list[Issue] = []
     if status.stage in ("stopped", "failed", "cancelled"):
         found.append(
@@ -248,6 +248,16 @@ def issues(
                 title=f"The controller will not go on with release {status.release}",
                 symptoms=(status.reason or f"Its run is {status.stage}.",),
                 actions=("watership release rollback --now",),
+                since=status.ended,
+            )
+        )
+    if status.stage == "refused" and state.position.demand is None:  # who ordered it knows
+        found.append(
+            Issue(
+                key="refused",
+                priority="HIGH",
+                title=f"Release {status.release} was refused, before it changed anything that serves",
+                symptoms=(status.reason,) if status.reason else (),
                 since=status.ended,
             )
         )
@@ -332,8 +342,8 @@ def _seconds(release: Release, status: ReleaseStatus, now: datetime) -> float | 
 
 
 def _planned_seconds(plan: Plan) -> float:
-    """From T+0 until the last phase's budget is used up."""
-    return max((phase.at + phase.budget for phase in plan.phases), default=0.0)
+    """From T+0 until the last phase's budget is used up. What comes before T+0 is preparation."""
+    return max((phase.at + phase.budget for phase in plan.phases if phase.at >= 0), default=0.0)
 
 
 def _watch_until(state: Fold, plan: Plan) -> datetime | None:
