@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watership.releases import plan as plans
 from watership.releases.audit import Entry
@@ -199,39 +200,35 @@ def situation(
     before = planned(plan, release.signoffs, release.zero, team)
     sights = tuple(_sight(phase, status, plan, now) for phase in plan.phases)
     back = _rollback(state, release)
-    return Situation(
-        **{
-            **{name: getattr(before, name) for name in before.__struct_fields__},
-            "stage": status.stage,
-            "headline": HEADLINES[_stage(status, back)],
-            "window": Window(
-                begins=release.zero, ends=release.zero + timedelta(seconds=before.planned_seconds)
-            ),
-            "missing": (),  # it could not have been started
-            "began": status.began,
-            "ended": status.ended,
-            "seconds": _seconds(release, status, now),
-            "promoted": state.position.promoted,
-            "phase": next((sight for sight in sights if sight.number == status.phase), None),
-            "phases": sights,
-            "checks": _checks(status.items),
-            "weight": status.weight,
-            "next": minute.next,
-            "live": minute.live,
-            "next_healthy": minute.next_healthy,
-            "live_healthy": minute.live_healthy,
-            "watch_until": _watch_until(state, plan),
-            "issues": issues(release, state, status, audit),
-            "incidents": incidents,
-            "rollback": back,
-            "figures": Figures(
-                cutover_seconds=status.figures.cutover_seconds,
-                detect_seconds=status.figures.detect_seconds,
-                rollback_seconds=status.figures.rollback_seconds,
-                failed_requests=status.figures.requests_failed_before_rollback,
-            ),
-            "reason": status.reason,
-        }
+    return replace(
+        before,
+        stage=status.stage,
+        headline=HEADLINES[_stage(status, back)],
+        window=Window(begins=release.zero, ends=release.zero + timedelta(seconds=before.planned_seconds)),
+        missing=(),  # it could not have been started
+        began=status.began,
+        ended=status.ended,
+        seconds=_seconds(release, status, now),
+        promoted=state.position.promoted,
+        phase=next((sight for sight in sights if sight.number == status.phase), None),
+        phases=sights,
+        checks=_checks(status.items),
+        weight=status.weight,
+        next=minute.next,
+        live=minute.live,
+        next_healthy=minute.next_healthy,
+        live_healthy=minute.live_healthy,
+        watch_until=_watch_until(state, plan),
+        issues=issues(release, state, status, audit),
+        incidents=incidents,
+        rollback=back,
+        figures=Figures(
+            cutover_seconds=status.figures.cutover_seconds,
+            detect_seconds=status.figures.detect_seconds,
+            rollback_seconds=status.figures.rollback_seconds,
+            failed_requests=status.figures.requests_failed_before_rollback,
+        ),
+        reason=status.reason,
     )
 
 
