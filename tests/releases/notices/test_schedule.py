@@ -56,6 +56,8 @@ def test_statuses_that_were_missed_are_one_issue_and_the_newest_is_told() -> Non
     assert box.look(running(), at(63)) == []
     assert box.messages[missed].title == "The status of 10:30 to 10:45 UTC was not sent in time"
     assert box.messages[missed].priority == "HIGH"
+    over = running(stage="rolled_back")
+    assert box.look(over, at(64)) == ["status/2.1.0-1/ended", f"{missed}/resolved"]
 
 
 def test_a_status_that_is_late_by_more_than_a_third_of_its_interval_was_missed_all_the_same() -> None:

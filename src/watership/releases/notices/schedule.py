@@ -174,7 +174,7 @@ def _issues(
     told: Mapping[str, Message],
     missed: list[Issue],
 ) -> Iterator[Notice]:
-    """Each issue once, and once more when it is over. A status that was missed stays so: it is only told."""
+    """Each issue once, and once more when it is over. What was missed stays so for as long as statuses are sent."""
     prefix = f"issue{tail}/{situation.name}/"
     current = {f"{prefix}{issue.key}" for issue in situation.issues}
     for issue in (*situation.issues, *missed):
@@ -183,7 +183,7 @@ def _issues(
         identity = f"{prefix}{issue.key}"
         yield _notice(sending, identity, issue.since or now, identity, issue=issue)
     for identity, message in told.items():
-        lasts = identity in current or identity.startswith(f"{prefix}missed/")
+        lasts = identity in current or (situation.running and identity.startswith(f"{prefix}missed/"))
         if identity.startswith(prefix) and not (lasts or message.ends or message.by):
             priority = message.priority or "MEDIUM"
             over = Issue(key=identity.removeprefix(prefix), priority=priority, title=message.title)
