@@ -49,7 +49,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 
 class TlsAnswer(Struct, frozen=True, kw_only=True):
-    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why the chain is not trusted, empty if it is."""
+    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why not to trust it, empty if we do."""
 
     version: str
     chain: tuple[Certificate, ...]
@@ -85,6 +85,8 @@ class Finished(Struct, frozen=True, kw_only=True):
     code: int
     output: str
     errors: str
+    cut: bool = False
+    """It printed more than is kept: what is missing is no proof of anything."""
 
 
 class Commands(Protocol):
