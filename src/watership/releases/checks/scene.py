@@ -120,6 +120,18 @@ class Scene:
         url = system.address(self.look.secrets).rstrip("/") + path
         return await self.look.http.request(method, url, body=content, headers=headers, timeout=timeout)
 
+    async def urls(self, of: str) -> Sequence[str]:
+        """Where `of` answers HTTP: the serving processes of live or next, else the system of that name."""
+        if of in ("live", "next") and self.environment is not None:
+            return [f"http://{address}" for address in await self.addresses(self.side(of))]
+        return [self.address(of).rstrip("/")]
+
+    async def fetch(self, of: str, url: str, *, timeout: float = 5.0) -> ProbeAnswer:
+        """GET one of the addresses of `of`, with the headers of the system of that name, where there is one."""
+        system = self.systems.get(of)
+        headers = system.sent(self.look.secrets) if system is not None else {}
+        return await self.look.http.request("GET", url, headers=headers, timeout=timeout)
+
     async def json(self, name: str, path: str = "", *, timeout: float = 5.0) -> object:
         """The JSON that a system answers with 200. Raises Unavailable when it does not: nothing is known then."""
         return told(name, path, await self.get(name, path, timeout=timeout))
