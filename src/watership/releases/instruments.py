@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from watership.releases.audit import Plain
 from watership.releases.ports import Probe
+from watership.releases.system import Secrets
 
 Row = Mapping[str, Plain]
 
@@ -49,7 +50,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 
 class TlsAnswer(Struct, frozen=True, kw_only=True):
-    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why not to trust it, empty if we do."""
+    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why it is not trusted, else empty."""
 
     version: str
     chain: tuple[Certificate, ...]
@@ -86,7 +87,7 @@ class Finished(Struct, frozen=True, kw_only=True):
     output: str
     errors: str
     cut: bool = False
-    """It printed more than is kept: what is missing is no proof of anything."""
+    """It printed more than is kept, which is the end: what is missing is no proof of anything."""
 
 
 class Commands(Protocol):
@@ -175,3 +176,4 @@ class Instruments:
     machine: Machine
     sockets: Sockets
     mail: Mail
+    secrets: Secrets

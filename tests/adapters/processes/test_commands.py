@@ -30,10 +30,11 @@ async def test_folder_and_variables_are_the_commands_and_no_word_is_a_shells(tmp
     assert done.output == f"{(tmp_path / 'sub').resolve()}\nw $(id); *\n"
 
 
-async def test_a_long_output_is_read_to_its_end_kept_up_to_the_bound_and_marked(tmp_path: Path) -> None:
-    code = f"import sys; sys.stdout.write('x' * {3 * OUTPUT_BYTES}); sys.stderr.write('end')"
+async def test_of_a_long_output_the_end_is_kept_and_marked(tmp_path: Path) -> None:
+    code = f"import sys; sys.stdout.write('x' * {3 * OUTPUT_BYTES} + 'last'); sys.stderr.write('end')"
     done = await ProcessCommands(tmp_path).run([sys.executable, "-c", code])
     assert (done.code, len(done.output), done.errors, done.cut) == (0, OUTPUT_BYTES, "end", True)
+    assert done.output.endswith("xlast")
 
 
 async def test_at_the_timeout_the_command_ends_with_its_children_whatever_group_they_made(

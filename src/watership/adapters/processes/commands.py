@@ -17,7 +17,7 @@ from watership.errors import BadInput, Unavailable
 from watership.releases.instruments import Finished
 
 OUTPUT_BYTES: Final = 1024 * 1024
-"""Kept of each of the two outputs, from the beginning; the rest is read, so that the command goes on, and dropped."""
+"""Kept of each of the two outputs: the end, where a program says what came of it."""
 
 LINGER_SECONDS: Final = 1.0
 """How long the outputs are read on after the command's end: what it left running may keep them open for ever."""
@@ -77,9 +77,10 @@ class _Pipe:
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while piece := await reader.read(PIECE):
-            room = OUTPUT_BYTES - len(self._kept)
-            self._kept += piece[:room]
-            self.cut = self.cut or len(piece) > room
+            self._kept += piece
+            if (over := len(self._kept) - OUTPUT_BYTES) > 0:
+                del self._kept[:over]
+                self.cut = True
 
 
 @asynccontextmanager
