@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -26,6 +27,8 @@ from watership.adapters.files.witness import FileWitness
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.rehearsal.clock import LeapingClock
+from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.backups import SQLiteBackups
 from watership.adapters.sqlite.migrator import SQLiteMigrator
 from watership.adapters.sqlite.store import SQLiteStore
@@ -68,6 +71,7 @@ class Desk:
     """The controller's own."""
     places: Places
     name: str
+    rehearsal: bool = False
 
     def folder(self, release: str) -> ReleaseFolder:
         return ReleaseFolder(self.places.releases, release)
@@ -131,6 +135,7 @@ class Desk:
             created_at=self.environment.clock.now(),
             overrides=overrides,
             pauses_writes=pausing(migrations),
+            rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
@@ -298,16 +303,18 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             f"There is no environment in {places.folder}.", fix="Start one: watership environment up BUILD"
         )
     places.releases.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
+    machine = SystemClock()
+    clock = LeapingClock(places.calendar) if config.environment.rehearsal else machine
     async with AsyncExitStack() as stack:
-        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=clock))
+        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=machine))
         own = await stack.enter_async_context(
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
         audit = stack.enter_context(AuditFile(places.audit, clock.now))
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
-        router = ProxyRouter(places.router)
+        proxy = ProxyRouter(places.router)
+        router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
         environment = Environment(
             router=router,
             metrics=router,
@@ -343,7 +350,18 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             store=own,
             places=places,
             name=config.environment.name,
+            rehearsal=config.environment.rehearsal,
         )
+
+
+def leapt(config: Config, seconds: float) -> datetime:
+    """Let the calendar of a rehearsal leap; the time afterwards. It is in the audit."""
+    places = Places.of(config)
+    clock = LeapingClock(places.calendar)
+    now = clock.leap(seconds)
+    with AuditFile(places.audit, clock.now) as audit:
+        audit.append(getpass.getuser(), "rehearsal.leapt", {"seconds": seconds})
+    return now
 
 
 async def _used(folder: Path) -> float:
