@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from watership.adapters.files.documents import FileDocuments
+from watership.adapters.files.secrets import ReferencedSecrets
 from watership.errors import Unavailable
 from watership.releases.instruments import Instruments
 
@@ -49,6 +50,7 @@ def instruments(root: Path, *, authorities: Path | None = None) -> Instruments:
         machine=_Machine(root),
         sockets=_Sockets(authorities),
         mail=_Mail(authorities),
+        secrets=ReferencedSecrets(root),
     )
 
 
