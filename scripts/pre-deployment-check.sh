@@ -5,7 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/shim.bash"
 
 (($# <= 1)) || unknown "$2"
 case ${1:-} in
-"") run check run ;;
+"") run check run pre ;;
 --check-infrastructure) run check run infrastructure ;;
 --config-validation) run check run 7 ;;
 --config) run check run 34 ;;

@@ -12,4 +12,4 @@ for argument in "$@"; do
     *) unknown "$argument" ;;
     esac
 done
-run rollback "${arguments[@]}"
+run rollback ${arguments[@]+"${arguments[@]}"}  # bash 3.2 takes an empty list for unset
