@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from watership.releases.audit import Plain
 from watership.releases.ports import Probe
+from watership.releases.system import Secrets
 
 Row = Mapping[str, Plain]
 
@@ -49,7 +50,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 
 class TlsAnswer(Struct, frozen=True, kw_only=True):
-    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why the chain is not trusted, empty if it is."""
+    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why it is not trusted, else empty."""
 
     version: str
     chain: tuple[Certificate, ...]
@@ -173,3 +174,4 @@ class Instruments:
     machine: Machine
     sockets: Sockets
     mail: Mail
+    secrets: Secrets

@@ -14,6 +14,10 @@ Offset = Annotated[float, Meta(extra={"text": "offset"})]
 Share = Annotated[float, Meta(ge=0, le=1, extra={"text": "share"})]
 """A part of 1; written `0.1%`, `50%`."""
 
+Given = bool | int | float | str
+Parameter = Annotated[Given, Meta(extra={"text": "parameter"})]
+"""What a check is given: `4h` is 14400.0 seconds, `90%` is 0.9, `1000` is 1000, the rest is text."""
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")

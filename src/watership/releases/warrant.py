@@ -8,7 +8,7 @@ from watership.errors import NotAllowed
 from watership.fleet.identity import OPERATOR, Identity
 from watership.releases.audit import Audit, Fact
 from watership.releases.plan import Plan
-from watership.releases.runbook import Authority, Role
+from watership.releases.team import Authority, Role
 
 ROLLS_BACK = frozenset({"roll_back_on_criteria", "roll_back_by_decision"})
 

@@ -18,6 +18,7 @@ from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
 from watership.adapters.files.builds import digest, pausing, read_build, read_migrations, read_smoke
 from watership.adapters.files.lock import FileLock
+from watership.adapters.files.records import RecordFiles
 from watership.adapters.files.releases import Draft, ReleaseFolder, latest
 from watership.adapters.files.replace import replace_file
 from watership.adapters.files.snapshots import FileSnapshots
@@ -37,7 +38,7 @@ from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import Census, lingering, open_runs
-from watership.releases import runbook
+from watership.releases import shelf
 from watership.releases.account import Count, account, traffic
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment
@@ -50,7 +51,7 @@ from watership.releases.snapshots import Snapshots, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
 
-RUNBOOK = "agent-orchestrator"
+RUNBOOK = "one-machine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ class Desk:
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(
-            runbook.shipped(RUNBOOK) if book is None else runbook.read(book),
+            shelf.shipped(RUNBOOK) if book is None else shelf.read(book),
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -300,6 +301,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             snapshots=FileSnapshots(places.releases / "snapshots"),
             clock=clock,
             used_disk=lambda: _used(places.folder),
+            records=RecordFiles(places.releases),
         )
         controller = Controller(
             store=own,

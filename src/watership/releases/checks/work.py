@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from watership.durable.states import RunState
 from watership.fleet.stranded import stranded
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene, unfinished
 from watership.releases.measurement import Finding, found
 
 FOR_PEOPLE = (RunState.IN_DOUBT, RunState.STOPPED)
 
 
-async def depth(scene: Scene) -> Finding:
+@check("queues.depth", good_for="1h")
+async def depth(scene: Scene, *, below: int) -> Finding:
     """Fewer runs than `below` wait to be begun."""
     census = await scene.env.runs.census()
     waiting = sum(n for (_, state), n in census.items() if state in (RunState.READY, RunState.QUEUED))
-    below = round(scene.number("below"))
     return found(
         waiting < below, f"{waiting:,} runs wait to be begun; {below:,} is the limit.", waiting=waiting
     )
 
 
+@check("runs.accounted", good_for="1h")
 async def accounted(scene: Scene) -> Finding:
     """Every run is done, or belongs to a deployment whose workers live; what waits for a person is told."""
     census = await scene.env.runs.census()
