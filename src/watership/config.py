@@ -139,12 +139,16 @@ class LogSettings(_Section, frozen=True):
 
 
 class EnvironmentSettings(_Section, frozen=True):
-    """What releases act upon: two slots, the router before them and the hosts under them."""
+    """What releases act upon: two slots, the router before them and the hosts under them.
+
+    `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
+    """
 
     name: str = "local"
     state: str = ".watership"
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
+    prometheus: str = ""
 
 
 class Config(_Section, frozen=True):

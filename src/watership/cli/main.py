@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",
     ),
+    "health": ("watership.cli.health:health", "The dashboard of a slot, and how the SLA stands."),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }
