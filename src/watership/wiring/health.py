@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from msgspec.structs import replace
 
 from watership.adapters.http.probe import HttpProbe
-from watership.adapters.processes.usage import ProcessUsage, machine_cpu, machine_memory
+from watership.adapters.processes.usage import ProcessUsage
 from watership.adapters.prometheus.readings import PrometheusReadings
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
@@ -21,11 +20,13 @@ from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases import sla
 from watership.releases.dashboard import Board, Members, look
+from watership.releases.instruments import Machine
 from watership.releases.ports import Instance, RouterState
 from watership.releases.quantity import spoken
-from watership.releases.readings import Readings, RouterReadings, assess
+from watership.releases.readings import Measure, Readings, RouterReadings, assess
 from watership.releases.sla import Compliance, Gauge, Sla
 from watership.wiring.environment import BEGIN, LocalEnvironment
+from watership.wiring.instruments import instruments
 
 Place = Literal["live", "next", "blue", "green"]
 
@@ -132,7 +133,7 @@ async def _own(config: Config) -> AsyncIterator[Readings]:
             clock=SystemClock(),
             router=local.router,
             metrics=local.router,
-            gauges={"queue_depth": _Waiting(store), "cpu": machine_cpu, "memory": machine_memory},
+            gauges=_gauges(store, instruments(Path.cwd()).machine),
             absent=_ABSENT,
         )
 
@@ -140,17 +141,22 @@ async def _own(config: Config) -> AsyncIterator[Readings]:
 _ABSENT: dict[Gauge, str] = {"connections": "SQLite is a file, and has no connections"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """How many runs wait to be begun."""
+def _gauges(store: SQLiteStore, machine: Machine) -> Mapping[Gauge, Measure]:
+    """How a gauge is measured on one machine, at this moment."""
 
-    store: SQLiteStore
-
-    async def __call__(self) -> float:
-        census = await self.store.census()
+    async def waiting() -> float:
+        census = await store.census()
         return sum(
             count for (_, state), count in census.items() if state in (RunState.READY, RunState.QUEUED)
         )
+
+    async def cpu() -> float:
+        return (await machine.load()).cpu
+
+    async def memory() -> float:
+        return (await machine.load()).memory
+
+    return {"queue_depth": waiting, "cpu": cpu, "memory": memory}
 
 
 def hint(found: Sequence[Compliance], over: float) -> str:

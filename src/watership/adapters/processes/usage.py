@@ -1,4 +1,4 @@
-"""What processes of this machine use, and what it uses itself, as Linux tells it in /proc."""
+"""What processes of this machine use, as Linux tells it in /proc."""
 
 from __future__ import annotations
 
@@ -43,35 +43,6 @@ class ProcessUsage:
             cpu = (last.seconds - first.seconds) / (last.read_at - first.read_at)
             processes[pid] = ProcessUse(memory=memory, cpu=cpu)
         return Used(processes=processes, memory=min(_limits(pids)))
-
-
-async def machine_cpu(seconds: float = 0.5) -> float:
-    """The share of its processors' time that the machine is busy, measured for `seconds`."""
-    busy, whole = _time()
-    await asyncio.sleep(max(seconds, LEAST_SECONDS))
-    later_busy, later_whole = _time()
-    if later_whole <= whole:
-        raise Unavailable("The machine counted no CPU time meanwhile.")
-    return (later_busy - busy) / (later_whole - whole)
-
-
-async def machine_memory() -> float:
-    """The share of its memory that the machine could not give to anybody now."""
-    total = _kilobytes(PROC / "meminfo", "MemTotal:")
-    free = _kilobytes(PROC / "meminfo", "MemAvailable:")
-    if not total or free is None:
-        raise Unavailable("This system does not say how much memory is in use.")
-    return 1 - free / total
-
-
-def _time() -> tuple[int, int]:
-    """Ticks since boot: busy ones, and all of them."""
-    text = _text(PROC / "stat")
-    if text is None:
-        raise Unavailable("This system has no /proc/stat, which tells how busy it is.")
-    # user, nice, system, idle, iowait, irq, softirq, steal; what guests take is part of the first two.
-    ticks = [int(each) for each in text.partition("\n")[0].split()[1:9]]
-    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
 
 
 def _spent(pid: int) -> _Spent | None:
