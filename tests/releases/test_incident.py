@@ -18,6 +18,7 @@ from watership.releases.incident import (
     Escalated,
     Event,
     Graded,
+    Incident,
     Measured,
     Noted,
     Opened,
@@ -28,12 +29,12 @@ from watership.releases.incident import (
     Told,
     Triggered,
     chosen,
-    critical,
     fold,
     happened,
     kind,
     opened,
 )
+from watership.releases.incident import critical as critical_of
 
 HERE: dict[str, Any] = {"incident": "INC-1", "at": at(5), "who": "ada"}
 EVENTS: list[Event] = [
@@ -142,7 +143,13 @@ def test_events_that_make_no_sense_are_no_incidents() -> None:
 def test_only_critical_ones_that_go_on_forbid_a_go() -> None:
     worst = incident(id="INC-7", severity=Severity.CRITICAL, title="Data are lost")
 
+    def critical(there: list[Incident]) -> tuple[str, ...]:
+        return critical_of(there, "2.1.0-1")
+
     assert critical([incident(), worst]) == ("INC-7 Data are lost",)
+    assert critical_of([worst], "2.2.0-1") == ()
+    everywhere = incident(severity=Severity.CRITICAL, release="")
+    assert critical_of([everywhere], "2.2.0-1") == ("INC-1 Error rate",)
     over = happened(worst, Restored(**(HERE | {"incident": "INC-7"}), text="well"))
     assert critical([over]) == ()
     assert critical([incident(Graded(**HERE, severity=Severity.CRITICAL))]) == ("INC-1 Error rate",)

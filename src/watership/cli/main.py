@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate": ("watership.cli.gate:gate", "GO or NO-GO: show, decide."),
     "team": ("watership.cli.team:team", "The team: show, check, ready, called."),
     "health": ("watership.cli.health:health", "The dashboard of a slot, and how the SLA stands."),
+    "incident": (
+        "watership.cli.incident:incident",
+        "Incidents: open, list, show, note, update, escalate, close.",
+    ),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }

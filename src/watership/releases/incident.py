@@ -372,10 +372,10 @@ def chosen(incidents: Sequence[Incident], name: str | None) -> Incident:
     return there[0]
 
 
-def critical(incidents: Sequence[Incident]) -> tuple[str, ...]:
-    """The critical ones that are going on, in words: with one of them there is no GO."""
+def critical(incidents: Sequence[Incident], release: str) -> tuple[str, ...]:
+    """The critical ones that are going on and concern a release, or no release but the service, in words."""
     return tuple(
         f"{each.id} {each.opening.title}"
         for each in incidents
-        if each.active and each.severity is Severity.CRITICAL
+        if each.active and each.severity is Severity.CRITICAL and each.opening.release in ("", release)
     )

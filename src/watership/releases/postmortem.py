@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -20,6 +21,9 @@ from watership.releases.quantity import spoken
 from watership.releases.timeline import Line, timeline
 
 NOT_KNOWN = "not known"
+
+_OPENS = re.compile(r"[\\`|\[]|^[#>+=~-]")
+"""What means something to Markdown: anywhere, and at the beginning of a line."""
 
 OPEN_QUESTIONS = (
     ("Root cause", "Why did it happen? Ask why until the answer is something that can be changed."),
@@ -144,6 +148,6 @@ def _list(items: Sequence[str]) -> str:
 
 
 def _safe(text: str) -> str:
-    """Somebody's words in one line, which open no table, tag or heading."""
-    flat = " ".join(text.split())
-    return flat.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    """Somebody's words in one line, which open no table, tag, link, code, list or heading."""
+    flat = _OPENS.sub(r"\\\g<0>", " ".join(text.split()))
+    return flat.replace("&", "&amp;").replace("<", "&lt;")

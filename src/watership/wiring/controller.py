@@ -56,6 +56,7 @@ from watership.releases.signoff import missing
 from watership.releases.snapshots import Snapshots, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
+from watership.wiring.incidents import critical_of
 from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
@@ -332,6 +333,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             clock=clock,
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases),
+            incidents=critical_of(places),
             instruments=instruments(Path.cwd()),
         )
         controller = Controller(
