@@ -54,6 +54,11 @@ def test_a_release_is_prepared_signed_and_decided_by_people_and_promoted(tmp_pat
                 there.must(role, "team", "ready", "--role", role)
             there.leap("1h")
             there.must("deployment_lead", "gate", "decide", "go", "--reason", "all green")
+            assert there.go_on("watching")["stage"] == "watching", there.status()["reason"]
+            there.leap("24h")
+            assert there.go_on("promoted")["stage"] == "promoted"
+            assert controller.wait(60) == 0
+            assert there.traffic is not None and there.traffic.answered > 100 and not there.traffic.failed
         finally:
             controller.kill()
             controller.wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Protocol
 
@@ -96,12 +96,15 @@ class RehearsedRouter:
             yield first, last, ahead
 
     def _told(self, state: RouterState) -> RouterState:
-        ahead = timedelta(seconds=self._clock.ahead)
-
-        def ours(moment: datetime | None) -> datetime | None:
-            return None if moment is None else moment + ahead
-
-        return replace(state, until=ours(state.until), started_at=ours(state.started_at))
+        """In our times. It counts since the last leap: whoever looks back a minute means seconds that were."""
+        leaps = self._clock.leaps()
+        if not leaps:
+            return state
+        ahead = timedelta(seconds=leaps[-1].ahead)
+        leapt = datetime.fromtimestamp(leaps[-1].since, UTC)
+        until = None if state.until is None else state.until + ahead
+        started = None if state.started_at is None else max(state.started_at, leapt) + ahead
+        return replace(state, until=until, started_at=started)
 
 
 def _nothing(second: int) -> TrafficTick:
