@@ -13,6 +13,7 @@ from websockets.http11 import Request, Response
 from watership.adapters.http.sockets import MESSAGE_BYTES, WebSockets
 from watership.errors import BadInput, Unavailable
 from watership.testing.servers import free_port
+from watership.testing.servers.authority import Authority
 
 
 async def talk(connection: ServerConnection) -> None:
@@ -61,6 +62,15 @@ async def test_silence_and_a_good_bye_are_no_text(url: str) -> None:
 async def test_a_refusal_and_a_redirect_are_answers(url: str) -> None:
     assert (await WebSockets().open(f"{url}/echo")).status == 401
     assert (await WebSockets().open(f"{url}/moved", headers=HEADERS)).status == 302
+
+
+async def test_a_secure_socket_is_one_that_is_trusted(tls_authority: Authority) -> None:
+    async with serve(talk, "127.0.0.1", 0, process_request=judge, ssl=tls_authority.context()) as server:
+        url = f"wss://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/echo"
+        answer = await WebSockets(tls_authority.file).open(url, headers=HEADERS, send="hello")
+        assert answer.first == "hello"
+        with pytest.raises(Unavailable, match="certificate"):
+            await WebSockets().open(url, headers=HEADERS)
 
 
 async def test_a_message_without_end_is_no_answer(url: str) -> None:
