@@ -10,6 +10,7 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from tests.adapters.listening import listening
 from watership.adapters.http.sockets import MESSAGE_BYTES, WebSockets
 from watership.errors import BadInput, Unavailable
 from watership.testing.servers import free_port
@@ -85,10 +86,9 @@ async def test_nobody_there_and_somebody_else_are_unavailable() -> None:
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+    async with listening(silent) as address:
         with pytest.raises(Unavailable, match="within"):
-            await WebSockets().open(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=0.2)
+            await WebSockets().open(f"ws://{address}/", timeout=0.2)
     with pytest.raises(BadInput):
         await WebSockets().open("http://host/")

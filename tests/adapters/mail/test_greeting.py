@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.adapters.listening import listening
 from watership.adapters.mail.greeting import Greeting
 from watership.errors import BadInput, Unavailable
 from watership.testing.servers import free_port
@@ -35,8 +36,7 @@ class Postman:
                 await writer.start_tls(self.tls)
                 self.safe = True
             if line.upper() == "QUIT":
-                break
-        writer.close()
+                return
 
     def answers(self, line: str) -> Sequence[str]:
         word, _, rest = line.partition(" ")
@@ -61,8 +61,8 @@ async def postman() -> Postman:
 
 @pytest.fixture
 async def address(postman: Postman) -> AsyncIterator[str]:
-    async with await asyncio.start_server(postman.serve, "127.0.0.1", 0) as server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(postman.serve) as address:
+        yield address
 
 
 async def test_what_the_server_offers_comes_back_and_no_mail_is_sent(postman: Postman, address: str) -> None:
@@ -94,10 +94,7 @@ async def test_it_goes_on_in_tls_where_the_url_says_so_and_with_none_it_does_not
 
 
 async def test_smtps_begins_in_tls(postman: Postman, tls_authority: Authority) -> None:
-    async with await asyncio.start_server(
-        postman.serve, "127.0.0.1", 0, ssl=tls_authority.context()
-    ) as server:
-        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with listening(postman.serve, tls=tls_authority.context()) as address:
         assert "SIZE 1000" in await Greeting(tls_authority.file).greet(f"smtps://{address}")
 
 
