@@ -48,6 +48,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "smoke": ("watership.cli.verify:smoke", "Run a build's smoke tests on what stands in a slot."),
     "verify": ("watership.cli.verify:verify", "Verify a deployment: a validation, the database, a slot."),
     "rollback": ("watership.cli.release:rollback", "Take both planes to the last safe state."),
+    "health": ("watership.cli.health:health", "The dashboard of a slot, and how the SLA stands."),
+    "incident": (
+        "watership.cli.incident:incident",
+        "Incidents: open, list, show, note, update, escalate, close.",
+    ),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }

@@ -57,6 +57,7 @@ from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
+from watership.wiring.incidents import critical_of
 from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
@@ -344,6 +345,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             clock=clock,
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases),
+            incidents=critical_of(places),
             instruments=instruments(Path.cwd()),
         )
         controller = Controller(
