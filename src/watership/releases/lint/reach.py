@@ -1,0 +1,133 @@
+"""Reach: every gate and item is come to, in time, by some phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from watership.releases.lint.place import Places
+from watership.releases.lint.remark import Remark, remark
+from watership.releases.lint.stage import stages
+from watership.releases.quantity import offset, spoken
+from watership.releases.runbook import Check, Phase, Runbook, Shift, Soak
+
+SIGNOFFS: Final = "signoffs.complete"
+CHECKLIST: Final = "checklist.complete"
+DECIDED: Final = "gate.decided"
+"""The checks by which phases ask for what people and programs put on record."""
+
+
+def remarks(book: Runbook, places: Places) -> Iterator[Remark]:
+    for index, phase in enumerate(book.phases):
+        yield from _late(index, phase, places)
+        yield from _too_much(index, phase, places)
+    yield from _gates(book, places)
+    yield from _checklist(book, places)
+
+
+def _late(index: int, phase: Phase, places: Places) -> Iterator[Remark]:
+    """Items whose moment lies outside of their phase, or before that of an item that comes first."""
+    end, before = phase.at + phase.budget, phase.at
+    for i, item in enumerate(phase.items):
+        at = phase.at if item.at is None else item.at
+        place = places.of("phases", index, "items", i, "at")
+        if at > end:
+            words = f"'{item.id}' is due at {moment(at)}; its phase '{phase.id}' is over at {moment(end)}"
+            yield remark("warning", "after-its-phase", place, words)
+        elif at < before:
+            what = (
+                f"its phase begins at {moment(phase.at)}"
+                if at < phase.at
+                else "what comes before it is due later"
+            )
+            yield remark("warning", "out-of-order", place, f"'{item.id}' is due at {moment(at)}, but {what}")
+        before = max(before, at)
+
+
+def _too_much(index: int, phase: Phase, places: Places) -> Iterator[Remark]:
+    """Items that need more than all of their phase's budget."""
+    for i, item in enumerate(phase.items):
+        match item:
+            case Soak(give_up=needed):
+                key = "give_up"
+            case Check(timeout=needed):
+                key = "timeout"
+            case _:
+                continue
+        if needed > phase.budget:
+            words = (
+                f"'{item.id}' may take {spoken(needed)}; the budget of '{phase.id}' is {spoken(phase.budget)}"
+            )
+            yield remark("warning", "over-budget", places.of("phases", index, "items", i, key), words)
+
+
+def _gates(book: Runbook, places: Places) -> Iterator[Remark]:
+    """Gates that no phase comes to."""
+    soaks = [stage for stage in stages(book) if stage.share > 0]
+    if not soaks:
+        yield remark(
+            "warning", "unreached-gate", places.of("gate"), "no phase soaks, so that the gate is never asked"
+        )
+    yield from _unjudged(book, places)
+    asked = {item.check for phase in book.phases for item in phase.items if isinstance(item, Check)}
+    if not book.signoffs.at_start and SIGNOFFS not in asked:
+        words = f"the approvals are not needed at the start, and no phase has the check {SIGNOFFS}"
+        yield remark("warning", "unreached-gate", places.of("signoffs"), words)
+    if book.go_no_go and DECIDED not in asked:
+        words = f"GO or NO-GO is to be decided, and no phase has the check {DECIDED}"
+        yield remark("warning", "unreached-gate", places.of("go_no_go"), words)
+
+
+def _unjudged(book: Runbook, places: Places) -> Iterator[Remark]:
+    """A shift that raises next although nothing judged it at the share it has."""
+    share, judged = 0.0, True
+    for p, phase in enumerate(book.phases):
+        for i, item in enumerate(phase.items):
+            if isinstance(item, Soak):
+                judged = True
+            elif isinstance(item, Shift):
+                if item.weight > share > 0 and not judged:
+                    words = f"'{item.id}' raises next's share, and no soak judged it before"
+                    yield remark("warning", "unjudged-shift", places.of("phases", p, "items", i), words)
+                share, judged = item.weight, False
+
+
+def _checklist(book: Runbook, places: Places) -> Iterator[Remark]:
+    """Items that are due when nobody asks for them any more, or before anybody can."""
+    begin = book.phases[0].at
+    asked = [at for at in _asked(book) if at is not None]
+    for s, section in enumerate(book.checklist):
+        for i, item in enumerate(section.items):
+            place = places.of("checklist", s, "items", i, "by")
+            if not asked or item.by > max(asked):
+                words = f"'{item.id}' is due at {moment(item.by)}, and no phase asks for what is due then"
+                yield remark("warning", "unreached-item", place, words)
+            elif item.by < begin:
+                words = f"'{item.id}' is due at {moment(item.by)}; the first phase begins at {moment(begin)}"
+                yield remark("warning", "out-of-order", place, words)
+
+
+def _asked(book: Runbook) -> Iterator[float | None]:
+    """Up to which moments phases ask for the checklist; the decision asks for what is due by T+0."""
+    judged = any(condition.judged_by == "checklist" for condition in book.go_no_go)
+    for phase in book.phases:
+        for item in phase.items:
+            match item:
+                case Check(check=kind, parameters={"by": str(by)}) if kind == CHECKLIST:
+                    yield _offset(by)
+                case Check(check=kind) if kind == DECIDED and judged:
+                    yield 0.0
+                case _:
+                    pass
+
+
+def _offset(text: str) -> float | None:
+    try:
+        return offset(text)
+    except ValueError:
+        return None
+
+
+def moment(at: float) -> str:
+    """An offset as people write it: -86400.0 → `T-1d`."""
+    return f"T{'-' if at < 0 else '+'}{spoken(abs(at)) or '0m'}"
