@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ def problems(source: Source) -> list[str]:
 @pytest.mark.parametrize("name", names())
 def test_what_is_shipped_fits_the_schema(name: str) -> None:
     assert problems(shipped(name)) == []
+
+
+def test_the_shipped_sla_fits_the_schema() -> None:
+    content = (resources.files("watership") / "runbooks" / "agent-orchestrator" / "sla.yaml").read_bytes()
+    whole = schema(FILES["sla"])
+    assert list(against(plain(tree(content)), whole, whole)) == []
 
 
 def test_a_runbook_of_several_files_fits_them(tmp_path: Path) -> None:

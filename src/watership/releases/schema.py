@@ -15,6 +15,7 @@ from msgspec import inspect as kinds
 from watership.releases.checklist import Section
 from watership.releases.quantity import PATTERNS, written
 from watership.releases.runbook import Runbook
+from watership.releases.sla import Sla
 from watership.releases.system import Systems
 from watership.releases.team import Team
 
@@ -25,6 +26,7 @@ FILES: Final[Mapping[str, type]] = {
     "team": Team,
     "checklist": Section,
     "systems": Systems,
+    "sla": Sla,
 }
 """The kinds of files that a runbook is made of."""
 
