@@ -67,7 +67,8 @@ def import_(file: Path, folder: Path | None) -> int:
 
 def _write(found: Imported, folder: Path) -> None:
     """A skeleton, into a folder that has none of its files; read again at once, so that it is known to be one."""
-    from watership.releases.imported.skeleton import skeleton, slug
+    from watership.releases.imported.skeleton import skeleton
+    from watership.releases.imported.text import slug
     from watership.releases.shelf import read
 
     files = skeleton(found.runbook, slug(folder.resolve().name))

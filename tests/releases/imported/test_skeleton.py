@@ -15,7 +15,8 @@ from watership.releases.checks import CHECKS
 from watership.releases.document import Keyed, Scalar, tree
 from watership.releases.imported.reading import load
 from watership.releases.imported.seed import Role, SeedRunbook
-from watership.releases.imported.skeleton import ATTEST, BASE, scalar, skeleton, slug
+from watership.releases.imported.skeleton import ATTEST, BASE, skeleton
+from watership.releases.imported.text import scalar, slug
 from watership.releases.lint import linted
 from watership.releases.shelf import Source, read, shipped
 

@@ -200,6 +200,15 @@ def test_a_share_is_raised_only_after_it_was_judged(tmp_path: Path) -> None:
     assert "'half' raises next's share, and no soak judged it before" in unjudged.words
 
 
+def test_a_go_waits_for_nothing_that_is_due_after_it(tmp_path: Path) -> None:
+    named = (BOOK, "judged_by: checklist", "judged_by: items, items: [room]")
+    assert remarks(tmp_path, named) == []
+    later = [(LIST, "by: T-30m", "by: T-5m"), (BOOK, "by: T-30m", "by: T-5m")]
+    (early,) = remarks(tmp_path, named, *later)
+    assert (early.rule, early.line) == ("out-of-order", line(BOOK, "id: all, text", named))
+    assert "GO is decided at T-10m, and asks for 'room', which is due at T-5m" in early.words
+
+
 def test_an_item_that_is_due_after_the_decision_is_asked_for_by_name(tmp_path: Path) -> None:
     later = (LIST, "by: T-30m", "by: T+10m")
     assert [each.rule for each in remarks(tmp_path, later)] == ["unreached-item"]

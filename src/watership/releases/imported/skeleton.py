@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from watership.releases.imported.outline import plain
-from watership.releases.imported.seed import Contact, Item, Level, Role, SeedRunbook, Validation
+from watership.releases.imported.seats import Seats
+from watership.releases.imported.seed import Item, SeedRunbook, Validation
+from watership.releases.imported.text import quoted, scalar, slug
 from watership.releases.quantity import written
 from watership.releases.shelf import FILE, shipped
 
@@ -24,14 +26,12 @@ DUE: Final = "T-1h"
 ATTEST: Final = "Imported: say which check measures it, or why no program can see it."
 KEPT: Final = ("gate", "watch", "standby", "rollback", "fuses")
 
-_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9 /&()._'<>+-]*")
 _KEY: Final = re.compile(r"^([a-z_]+):", re.MULTILINE)
-_WORDS: Final = ("true", "false")
 
 
 def skeleton(seed: SeedRunbook, name: str) -> dict[str, str]:
     """The files of a runbook called `name`, by their paths."""
-    team = _Team(seed)
+    team = Seats(seed, shipped(BASE).runbook)
     files = {
         f"checklist/{section.letter.lower()}.yaml": _section(seed, section.letter, team)
         for section in seed.sections
@@ -44,34 +44,7 @@ def skeleton(seed: SeedRunbook, name: str) -> dict[str, str]:
     return {FILE: _book(seed, name, included, team), **files}
 
 
-def slug(words: str, taken: Iterable[str] = (), *, joint: str = "-", most: int = 50) -> str:
-    """An id of these words that is not taken yet."""
-    joined = plain(words).replace(" ", joint)[:most].strip(joint)
-    first = joined if joined[:1].isalpha() else f"x{joint}{joined}".strip(joint)
-    others = set(taken)
-    numbered = (f"{first}{joint}{number}" for number in range(2, len(others) + 3))
-    return next(each for each in (first, *numbered) if each not in others)
-
-
-def scalar(text: str) -> str:
-    """Text as a single value that the strict loader reads as this very text."""
-    if _PLAIN.fullmatch(text) and text not in _WORDS and not text.endswith(" "):
-        return text
-    return quoted(text)
-
-
-def quoted(text: str) -> str:
-    """Text between quotation marks; what cannot be seen is escaped."""
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    return character if character.isprintable() else f"\\U{ord(character):08x}"
-
-
-def _book(seed: SeedRunbook, name: str, included: list[str], team: _Team) -> str:
+def _book(seed: SeedRunbook, name: str, included: list[str], team: Seats) -> str:
     blocks = _blocks()
     lines = [
         f"# Made of '{seed.title}'. Look through it all; `watership runbook check` says what is still to be done.",
@@ -183,7 +156,7 @@ def _judge(text: str) -> str:
     return "checklist"
 
 
-def _validations(seed: SeedRunbook, team: _Team) -> Iterator[str]:
+def _validations(seed: SeedRunbook, team: Seats) -> Iterator[str]:
     known = [
         each for each in seed.validations if each.window.start is not None and each.window.end is not None
     ]
@@ -195,7 +168,7 @@ def _validations(seed: SeedRunbook, team: _Team) -> Iterator[str]:
         yield from _validation(validation, taken[-1], team)
 
 
-def _validation(validation: Validation, name: str, team: _Team) -> Iterator[str]:
+def _validation(validation: Validation, name: str, team: Seats) -> Iterator[str]:
     yield f"  - id: {name}"
     yield f"    title: {scalar(validation.title)}"
     yield f"    begins: {written('duration', validation.window.start or 0.0)}"
@@ -206,7 +179,7 @@ def _validation(validation: Validation, name: str, team: _Team) -> Iterator[str]
     yield from _points(validation.points, "      ")
 
 
-def _section(seed: SeedRunbook, letter: str, team: _Team) -> str:
+def _section(seed: SeedRunbook, letter: str, team: Seats) -> str:
     """The file of a section; empty where it holds no item."""
     items = [item for item in seed.items if item.section == letter]
     if not items:
@@ -224,7 +197,7 @@ def _section(seed: SeedRunbook, letter: str, team: _Team) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _item(item: Item, team: _Team) -> Iterator[str]:
+def _item(item: Item, team: Seats) -> Iterator[str]:
     verification = item.verification.text if item.verification else "The document does not say."
     yield f"  - id: {item.id}"
     yield f"    number: {item.number}"
@@ -249,125 +222,3 @@ def _message(occasion: str, body: str) -> str:
     """A template whose gaps are still those of the document; what would be Jinja is kept as text."""
     kept = f"{{% raw %}}{body}{{% endraw %}}" if "{" in body else body
     return f"---\nsubject: {quoted(occasion)}\n---\n{kept}\n"
-
-
-class _Team:
-    """The seats of a document. A role with the title of one of BASE has its id: the phases of BASE name it as owner."""
-
-    def __init__(self, seed: SeedRunbook) -> None:
-        known = {plain(role.title): role.id for role in shipped(BASE).runbook.roles}
-        self._known = list(known.values())
-        self.roles: dict[str, Role] = {}
-        for role in seed.roles:
-            name = known.get(plain(role.title)) or slug(role.title, self.roles, joint="_")
-            self.roles[name] = role
-        self.first = next(iter(self.roles), "deployment_lead")
-        self._seed = seed
-
-    def owned(self, phases: str) -> str:
-        """The phases of BASE, with the first seat in the place of those that the document does not have."""
-        for name in self._known:
-            if name not in self.roles:
-                phases = re.sub(rf"\bowner: {name}\b", f"owner: {self.first}", phases)
-        return phases
-
-    def file(self) -> str:
-        lines = ["schema: watership/team/v1", "roles:"]
-        for name, role in self.roles.items():
-            lines += self._role(name, role)
-        if not self.roles:
-            lines.append(f"  - {{ id: {self.first}, title: Deployment lead, duty: Leads. }}")
-        lines += self._authorities()
-        contacts = self._contacts()
-        lines += ["contacts:"] if contacts else []
-        lines += [line for seat, contact in contacts.items() for line in _contact(seat, contact)]
-        lines += self._escalation(contacts)
-        return "\n".join(lines) + "\n"
-
-    def _role(self, name: str, role: Role) -> Iterator[str]:
-        yield f"  - id: {name}"
-        yield f"    title: {scalar(role.title)}"
-        yield f"    duty: {scalar(role.remark or role.title)}"
-        if powers := self._powers(role):
-            yield f"    may: [{', '.join(powers)}]"
-        lists = {
-            "responsibilities": role.responsibilities,
-            "before": role.before,
-            "during": role.during,
-            "after": role.after,
-        }
-        for key, lines in lists.items():
-            if lines:
-                yield f"    {key}:"
-                yield from (f"      - {scalar(line)}" for line in lines)
-
-    def _powers(self, role: Role) -> Iterable[str]:
-        """Of the one who decides by the document's own words, and of those whom it names as an authority."""
-        if any("go no go" in plain(line) for line in role.responsibilities):
-            yield "go_no_go"
-        for authority in self._seed.authorities:
-            if plain(role.title) in {plain(holder) for holder in authority.holders}:
-                yield _power(authority.title)
-
-    def _authorities(self) -> Iterator[str]:
-        """Those who may order a rollback and are no role."""
-        titles = {plain(role.title) for role in self.roles.values()}
-        taken: list[str] = list(self.roles)
-        others = [
-            (holder, _power(authority.title))
-            for authority in self._seed.authorities
-            for holder in authority.holders
-            if plain(holder) not in titles
-        ]
-        if others:
-            yield "authorities:"
-        for holder, power in others:
-            taken.append(slug(holder, taken, joint="_"))
-            yield f"  - {{ id: {taken[-1]}, title: {scalar(holder)}, may: [{power}] }}"
-
-    def _contacts(self) -> dict[str, Contact]:
-        """By seat. Whoever an escalation calls is a contact, even one that nobody listed."""
-        found: dict[str, Contact] = {}
-        for contact in self._seed.contacts:
-            found[slug(contact.seat, found, joint="_")] = contact
-        listed = {plain(contact.seat) for contact in found.values()}
-        for level in self._seed.levels:
-            if plain(level.who) not in listed:
-                found[slug(level.who, found, joint="_")] = Contact(seat=level.who, remark=None, fields=())
-                listed.add(plain(level.who))
-        return found
-
-    def _escalation(self, contacts: dict[str, Contact]) -> Iterator[str]:
-        if not self._seed.levels:
-            return
-        yield "escalation:"
-        yield "  levels:"
-        for level in self._seed.levels:
-            yield from _level(level, contacts)
-        yield "  triggers:" if self._seed.triggers else "  triggers: []"
-        yield from (f"    - {scalar(trigger)}" for trigger in self._seed.triggers)
-
-
-def _power(title: str) -> str:
-    return "roll_back_on_criteria" if "automatic" in plain(title) else "roll_back_by_decision"
-
-
-def _level(level: Level, contacts: dict[str, Contact]) -> Iterator[str]:
-    seat = next(seat for seat, contact in contacts.items() if plain(contact.seat) == plain(level.who))
-    yield f"    - level: {level.number}"
-    yield f"      title: {scalar(level.who)}"
-    yield f"      seat: {seat}"
-    yield f"      after: {written('duration', level.window.start or 0.0)}"
-    yield f"      powers: [{', '.join(quoted(power) for power in level.powers)}]"
-
-
-def _contact(seat: str, contact: Contact) -> Iterator[str]:
-    """Telephone numbers are left out: a file names only where a number is to be found."""
-    yield f"  - seat: {seat}"
-    yield f"    title: {scalar(contact.seat)}"
-    if contact.remark:
-        yield f"    authority: {scalar(contact.remark)}"
-    for field in contact.fields:
-        key = {"name": "person", "email": "email", "slack": "slack"}.get(plain(field.name))
-        if key and field.value:
-            yield f"    {key}: {scalar(field.value)}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from watership.releases.checklist import items_of
 from watership.releases.lint.place import Places
 from watership.releases.lint.remark import Remark, remark
 from watership.releases.lint.stage import stages
-from watership.releases.quantity import offset, spoken
+from watership.releases.quantity import offset, spoken, written
 from watership.releases.runbook import Check, Phase, Runbook, Shift, Soak
 
 SIGNOFFS: Final = "signoffs.complete"
@@ -23,6 +24,7 @@ def remarks(book: Runbook, places: Places) -> Iterator[Remark]:
         yield from _too_much(index, phase, places)
     yield from _gates(book, places)
     yield from _checklist(book, places)
+    yield from _conditions(book, places)
 
 
 def _late(index: int, phase: Phase, places: Places) -> Iterator[Remark]:
@@ -32,15 +34,15 @@ def _late(index: int, phase: Phase, places: Places) -> Iterator[Remark]:
         at = phase.at if item.at is None else item.at
         place = places.of("phases", index, "items", i, "at")
         if at > end:
-            words = f"'{item.id}' is due at {moment(at)}; its phase '{phase.id}' is over at {moment(end)}"
+            words = f"'{item.id}' is due at {_at(at)}; its phase '{phase.id}' is over at {_at(end)}"
             yield remark("warning", "after-its-phase", place, words)
         elif at < before:
             what = (
-                f"its phase begins at {moment(phase.at)}"
+                f"its phase begins at {_at(phase.at)}"
                 if at < phase.at
                 else "what comes before it is due later"
             )
-            yield remark("warning", "out-of-order", place, f"'{item.id}' is due at {moment(at)}, but {what}")
+            yield remark("warning", "out-of-order", place, f"'{item.id}' is due at {_at(at)}, but {what}")
         before = max(before, at)
 
 
@@ -100,11 +102,27 @@ def _checklist(book: Runbook, places: Places) -> Iterator[Remark]:
         for i, item in enumerate(section.items):
             place = places.of("checklist", s, "items", i, "by")
             if not asked or item.by > max(asked):
-                words = f"'{item.id}' is due at {moment(item.by)}, and no phase asks for what is due then"
+                words = f"'{item.id}' is due at {_at(item.by)}, and no phase asks for what is due then"
                 yield remark("warning", "unreached-item", place, words)
             elif item.by < begin:
-                words = f"'{item.id}' is due at {moment(item.by)}; the first phase begins at {moment(begin)}"
+                words = f"'{item.id}' is due at {_at(item.by)}; the first phase begins at {_at(begin)}"
                 yield remark("warning", "out-of-order", place, words)
+
+
+def _conditions(book: Runbook, places: Places) -> Iterator[Remark]:
+    """Conditions of a GO that ask for items which are due only after it was decided."""
+    due = {item.id: item.by for item in items_of(book.checklist)}
+    when = [
+        phase.at if item.at is None else item.at
+        for phase in book.phases
+        for item in phase.items
+        if isinstance(item, Check) and item.check == DECIDED
+    ]
+    for index, condition in enumerate(book.go_no_go):
+        for n, name in enumerate(condition.items):
+            if when and due[name] > max(when):
+                words = f"GO is decided at {_at(max(when))}, and asks for '{name}', which is due at {_at(due[name])}"
+                yield remark("warning", "out-of-order", places.of("go_no_go", index, "items", n), words)
 
 
 def _asked(book: Runbook) -> Iterator[float | None]:
@@ -128,6 +146,5 @@ def _offset(text: str) -> float | None:
         return None
 
 
-def moment(at: float) -> str:
-    """An offset as people write it: -86400.0 → `T-1d`."""
-    return f"T{'-' if at < 0 else '+'}{spoken(abs(at)) or '0m'}"
+def _at(seconds: float) -> str:
+    return written("offset", seconds)
