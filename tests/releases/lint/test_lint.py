@@ -200,6 +200,22 @@ def test_a_share_is_raised_only_after_it_was_judged(tmp_path: Path) -> None:
     assert "'half' raises next's share, and no soak judged it before" in unjudged.words
 
 
+def test_nobody_asks_next_before_it_is_deployed(tmp_path: Path) -> None:
+    deploy = "      - { do: deploy, id: deploy, at: T+0m, title: Deploy }\n"
+    half = "      - { do: shift, id: half, at: T+1m, weight: 50%, title: Half }\n"
+    deployed = (BOOK, half, deploy + half)
+    asks = (
+        LIST,
+        "check: disk.free, parameters: { used_below: 90% }",
+        "check: http.health, parameters: { of: next }",
+    )
+    (early,) = remarks(tmp_path, deployed, asks)
+    assert (early.rule, early.file, early.line) == ("too-early", LIST, line(LIST, "http.health", asks))
+    assert early.words == "http.health asks next at T-30m; it is deployed at T+0m"
+    of_live = (LIST, asks[1], asks[2].replace("next", "live"))
+    assert remarks(tmp_path, deployed, of_live) == []
+
+
 def test_a_go_waits_for_nothing_that_is_due_after_it(tmp_path: Path) -> None:
     named = (BOOK, "judged_by: checklist", "judged_by: items, items: [room]")
     assert remarks(tmp_path, named) == []

@@ -9,17 +9,14 @@ from watership.errors import BadInput
 from watership.releases.checks.kind import CheckKind
 from watership.releases.imported.skeleton import ATTEST
 from watership.releases.lint.place import Places, Step
-from watership.releases.lint.reach import CHECKLIST
+from watership.releases.lint.question import CHECKLIST, questions
 from watership.releases.lint.remark import Remark, remark
 from watership.releases.quantity import Given, offset
-from watership.releases.runbook import Check, Runbook
-
-Asked = tuple[tuple[Step, ...], str, Mapping[str, Given]]
-"""Where a check is asked for, its kind, and its parameters."""
+from watership.releases.runbook import Runbook
 
 
 def remarks(book: Runbook, places: Places, kinds: Mapping[str, CheckKind]) -> Iterator[Remark]:
-    for path, name, given in asked(book):
+    for path, name, given in questions(book):
         if name not in kinds:
             close = difflib.get_close_matches(name, list(kinds), n=1)
             hint = (
@@ -41,23 +38,6 @@ def _unreasoned(book: Runbook, places: Places) -> Iterator[Remark]:
                 f"{len(left)} points of section {section.section} still have the import's words for a reason"
             )
             yield remark("note", "unreasoned", places.of("checklist", s, "items"), words)
-
-
-def asked(book: Runbook) -> Iterator[Asked]:
-    """Every check that the runbook asks for, in its phases, its checklist and its validations."""
-    for p, phase in enumerate(book.phases):
-        for i, item in enumerate(phase.items):
-            if isinstance(item, Check):
-                yield ("phases", p, "items", i), item.check, item.parameters
-    for s, section in enumerate(book.checklist):
-        for i, entry in enumerate(section.items):
-            for n, point in enumerate(entry.points):
-                if point.check is not None:
-                    yield ("checklist", s, "items", i, "points", n), point.check, point.parameters
-    for v, validation in enumerate(book.validations):
-        for n, point in enumerate(validation.points):
-            if point.check is not None:
-                yield ("validations", v, "points", n), point.check, point.parameters
 
 
 def _parameters(

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Final
 
 from watership.releases.checklist import items_of
-from watership.releases.lint.place import Places
+from watership.releases.lint.place import Places, Step
+from watership.releases.lint.question import CHECKLIST, DECIDED, SIGNOFFS, questions
 from watership.releases.lint.remark import Remark, remark
 from watership.releases.lint.stage import stages
 from watership.releases.quantity import offset, spoken, written
-from watership.releases.runbook import Check, Phase, Runbook, Shift, Soak
+from watership.releases.runbook import Check, Deploy, Phase, Runbook, Shift, Soak
 
-SIGNOFFS: Final = "signoffs.complete"
-CHECKLIST: Final = "checklist.complete"
-DECIDED: Final = "gate.decided"
-"""The checks by which phases ask for what people and programs put on record."""
+OF_PROCESSES: Final = ("http.", "smoke", "build.running")
+"""How the names of checks begin that ask running processes."""
 
 
 def remarks(book: Runbook, places: Places) -> Iterator[Remark]:
@@ -25,6 +25,7 @@ def remarks(book: Runbook, places: Places) -> Iterator[Remark]:
     yield from _gates(book, places)
     yield from _checklist(book, places)
     yield from _conditions(book, places)
+    yield from _early(book, places)
 
 
 def _late(index: int, phase: Phase, places: Places) -> Iterator[Remark]:
@@ -123,6 +124,33 @@ def _conditions(book: Runbook, places: Places) -> Iterator[Remark]:
             if when and due[name] > max(when):
                 words = f"GO is decided at {_at(max(when))}, and asks for '{name}', which is due at {_at(due[name])}"
                 yield remark("warning", "out-of-order", places.of("go_no_go", index, "items", n), words)
+
+
+def _early(book: Runbook, places: Places) -> Iterator[Remark]:
+    """Checks that ask the processes of next at a time when none stands yet."""
+    deployed = [
+        phase.at if item.at is None else item.at
+        for phase in book.phases
+        for item in phase.items
+        if isinstance(item, Deploy)
+    ]
+    for path, kind, given in questions(book):
+        at = _due(book, path)
+        if deployed and at < deployed[0] and kind.startswith(OF_PROCESSES) and given.get("of") == "next":
+            words = f"{kind} asks next at {_at(at)}; it is deployed at {_at(deployed[0])}"
+            yield remark("warning", "too-early", places.of(*path, "check"), words)
+
+
+def _due(book: Runbook, path: tuple[Step, ...]) -> float:
+    """When what stands there is done, or has to be so; a validation comes after everything."""
+    match path:
+        case ("phases", int(p), "items", int(i)):
+            at = book.phases[p].items[i].at
+            return book.phases[p].at if at is None else at
+        case ("checklist", int(s), "items", int(i), *_):
+            return book.checklist[s].items[i].by
+        case _:
+            return inf
 
 
 def _asked(book: Runbook) -> Iterator[float | None]:
