@@ -17,6 +17,7 @@ def test_what_happened_is_told_in_its_order_with_offsets_and_once() -> None:
         entry(-9, "release.cutover.half.passed"),
         entry(-4, "release.watch.begun", attempt=1),
         entry(1, "release.page", fuse="disk", reason="full"),
+        entry(2, "authority.granted", act="note an incident"),
         entry(2, "incident.noted", incident="INC-1", words="looking"),
         entry(3, "release.started", release="another"),
         entry(70, "release.ended"),
