@@ -17,6 +17,7 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.alarm import Alarm, WindowFailed, WindowUnmet
 from watership.releases.checklist import Point
+from watership.releases.company import Regular, together
 from watership.releases.escalation import USUAL, Due
 from watership.releases.fuse import Lost
 from watership.releases.gate import Verdict
@@ -26,7 +27,7 @@ from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.program import PROGRAM, Outcome
 from watership.releases.records import Measured, Record
-from watership.releases.responder import Responder, window_alarms
+from watership.releases.responder import LOOK_SECONDS, RESPONDER, Responder, window_alarms
 from watership.releases.response import Response
 from watership.releases.runbook import Validation
 from watership.releases.shelf import Source
@@ -72,12 +73,10 @@ async def released(
         pages=world.audit.entries,
         tell=told,
     )
-    running = asyncio.create_task(responder.run())
-    world.probe.components.update({LIVE.deployment: LOST, NEXT.deployment: LOST})
-    outcome = await starting
-    await responder.finish()
-    running.cancel()
-    return outcome
+    beside = Regular(RESPONDER, responder.look_once, LOOK_SECONDS, audit=world.audit, clock=world.clock)
+    async with together((beside,)):
+        world.probe.components.update({LIVE.deployment: LOST, NEXT.deployment: LOST})
+        return await starting
 
 
 def source() -> Source:
@@ -113,7 +112,7 @@ def test_a_responder_that_fails_delays_no_release_and_is_on_record_once_a_minute
     outcome, actions = run_in_virtual_time(main, limit_seconds=3600.0)
 
     assert outcome.outcome == "rolled_back"
-    assert 1 <= actions.count("responder.failed") <= 2
+    assert 1 <= actions.count("companion.failed") <= 2
 
 
 def planned() -> Plan:

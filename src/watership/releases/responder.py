@@ -8,7 +8,7 @@ from typing import Final
 
 from watership.releases.aftercare import last_of, promoted_at
 from watership.releases.alarm import Alarm, WindowFailed, WindowUnmet, alarms_in
-from watership.releases.attendant import COMPLAINTS_SECONDS, Look
+from watership.releases.attendant import Look
 from watership.releases.audit import Entry
 from watership.releases.environment import Environment
 from watership.releases.gate import Verdict
@@ -27,10 +27,7 @@ Pages = Callable[[], Sequence[Entry]]
 
 
 class Responder:
-    """A companion. What goes wrong with it is in the audit, and delays no release.
-
-    It looks while its release runs; the escalation of an incident that outlives it goes on with whoever looks next.
-    """
+    """Looks while its release runs; the escalation of an incident that outlives it goes on with whoever looks next."""
 
     def __init__(
         self, env: Environment, release: Release, response: Response, *, look: Look, pages: Pages, tell: Tell
@@ -41,16 +38,6 @@ class Responder:
         self._look = look
         self._pages = pages
         self._tell = tell
-        self._complained: tuple[str, float] = ("", float("-inf"))
-
-    async def run(self) -> None:
-        while True:
-            await self._guarded()
-            await self._env.clock.sleep(LOOK_SECONDS)
-
-    async def finish(self) -> None:
-        """What the end of the release brought is looked at too."""
-        await self._guarded()
 
     async def look_once(self) -> None:
         await self._response.look(await self.alarms(), self._tell)
@@ -64,22 +51,6 @@ class Responder:
             records = await self._env.records.all(name)
             found += window_alarms(self._release.plan, records, promoted=promoted, now=self._env.clock.now())
         return found
-
-    async def _guarded(self) -> None:
-        try:
-            await self.look_once()
-        except Exception as error:  # noqa: BLE001 - a release goes on whatever becomes of its responder
-            self._complain(f"{type(error).__name__}: {error}"[:1000])
-
-    def _complain(self, problem: str) -> None:
-        """Into the audit, the same once a minute."""
-        before, at = self._complained
-        now = self._env.clock.monotonic()
-        if problem == before and now - at < COMPLAINTS_SECONDS:
-            return
-        self._complained = (problem, now)
-        facts = {"release": self._release.plan.release, "problem": problem}
-        self._env.audit.append(RESPONDER, "responder.failed", facts)
 
 
 def window_alarms(plan: Plan, records: Sequence[Record], *, promoted: datetime, now: datetime) -> list[Alarm]:
