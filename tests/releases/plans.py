@@ -9,7 +9,7 @@ from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Slot
 from watership.releases.plan import Overrides, Plan, Side, Size, draw
 from watership.releases.ports import Migration
-from watership.releases.runbook import shipped
+from watership.releases.shelf import shipped
 from watership.releases.smoke import Request, Smoke
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ def a_plan(
     pauses_writes: frozenset[str] = frozenset(),
 ) -> Plan:
     return draw(
-        shipped("agent-orchestrator"),
+        shipped("one-machine"),
         release="2.1.0-1",
         environment="production",
         live=live or side("2.0.5", Slot.GREEN),

@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from watership.releases.document import MAX_DEPTH, DocumentError, parse
-from watership.releases.quantity import Duration, Offset, Share, duration, offset, parameter, share, spoken
-from watership.releases.runbook import Parameter
+from watership.releases.quantity import (
+    Duration,
+    Offset,
+    Parameter,
+    Share,
+    duration,
+    offset,
+    parameter,
+    share,
+    spoken,
+)
 
 
 class Values(Struct):

@@ -24,7 +24,7 @@ from watership.releases.fuse import (
     blown,
     inspect,
 )
-from watership.releases.runbook import shipped
+from watership.releases.shelf import shipped
 
 NONE = Baseline()
 TEN_PERCENT = ErrorRate(above=0.1, window=120, then="roll_back")
@@ -131,7 +131,7 @@ def test_an_event_that_nobody_looks_for_is_unknown() -> None:
 
 
 def test_the_most_urgent_comes_first() -> None:
-    fuses = shipped("agent-orchestrator").runbook.fuses
+    fuses = shipped("one-machine").runbook.fuses
     seconds = span(600, requests=10, errors=2, memory=0.9, latency_p95=6.0)
     actions = [state.action for state in blown(fuses, seconds, NONE)]
     assert actions == [Action.ROLL_BACK] * 2 + [Action.PAGE] * 3
@@ -142,7 +142,7 @@ def test_a_quiet_release_blows_nothing_of_the_shipped_runbook() -> None:
         requests=10, errors=0, latency_p95=0.1, cpu=0.3, memory=0.5, disk=0.4, database=True, rabbitmq=True
     )
     seconds = [Second(at=at, live=quiet, next=quiet) for at in range(600)]
-    assert blown(shipped("agent-orchestrator").runbook.fuses, seconds, NONE) == []
+    assert blown(shipped("one-machine").runbook.fuses, seconds, NONE) == []
 
 
 def test_a_level_has_the_bound_of_its_kind() -> None:

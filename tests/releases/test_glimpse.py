@@ -16,7 +16,7 @@ from watership.releases.fuse import Lost
 from watership.releases.glimpse import Reached, blind, look
 from watership.releases.ports import ProbeAnswer
 from watership.releases.program import Outcome
-from watership.releases.runbook import Source, shipped
+from watership.releases.shelf import Source, shipped
 from watership.testing import run_in_virtual_time
 
 LIMIT = 3600.0
@@ -59,7 +59,7 @@ def test_silence_and_what_is_not_configured_are_not_known() -> None:
 
 
 def test_the_fuses_that_nobody_feeds_are_told() -> None:
-    assert blind(shipped("agent-orchestrator").runbook.fuses) == (
+    assert blind(shipped("one-machine").runbook.fuses) == (
         "cpu above 95 % for 5m",
         "out of memory",
         "data corruption",

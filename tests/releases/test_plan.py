@@ -21,11 +21,12 @@ from watership.releases.document import DocumentError
 from watership.releases.fuse import ErrorRate, Level
 from watership.releases.plan import Overrides, Plan, access, check_kinds, fingerprint
 from watership.releases.ports import Migration
-from watership.releases.runbook import Drain, Runbook, Shift, Soak, read, shipped
+from watership.releases.runbook import Drain, Runbook, Shift, Soak
+from watership.releases.shelf import read, shipped
 
 
 def book() -> Runbook:
-    return shipped("agent-orchestrator").runbook
+    return shipped("one-machine").runbook
 
 
 def test_the_phases_are_the_seeds() -> None:
@@ -85,7 +86,7 @@ def test_the_thresholds_are_the_seeds() -> None:
 def test_a_runbook_that_contradicts_itself_is_refused(
     was: str, becomes: str, said: str, tmp_path: Path
 ) -> None:
-    text = (resources.files("watership") / "runbooks/agent-orchestrator/runbook.yaml").read_text("utf-8")
+    text = (resources.files("watership") / "runbooks/one-machine/runbook.yaml").read_text("utf-8")
     assert was in text
     changed = tmp_path / "runbook.yaml"
     changed.write_text(text.replace(was, becomes, 1), "utf-8")
@@ -94,7 +95,7 @@ def test_a_runbook_that_contradicts_itself_is_refused(
 
 
 def test_a_watch_may_hold_traffic_back_to_compare_with(tmp_path: Path) -> None:
-    text = (resources.files("watership") / "runbooks/agent-orchestrator/runbook.yaml").read_text("utf-8")
+    text = (resources.files("watership") / "runbooks/one-machine/runbook.yaml").read_text("utf-8")
     arm = "      - { against: live, of: errors, tolerance: 0.1%, sees: 1% }\n"
     text = text.replace("hold_back: 0%", "hold_back: 1%").replace("standby:", f"{arm}\nstandby:")
     changed = tmp_path / "runbook.yaml"
@@ -103,7 +104,7 @@ def test_a_watch_may_hold_traffic_back_to_compare_with(tmp_path: Path) -> None:
 
 
 def test_an_unknown_runbook_is_named_with_those_that_are_shipped() -> None:
-    with pytest.raises(NotFound, match="agent-orchestrator"):
+    with pytest.raises(NotFound, match="one-machine"):
         shipped("nothing")
 
 

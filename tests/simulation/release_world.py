@@ -22,6 +22,7 @@ from tests.simulation.release_targets import (
     SimSnapshots,
 )
 from watership.adapters.memory import MemoryBell, MemoryStore, MemoryWitness
+from watership.adapters.memory.records import MemoryRecords
 from watership.adapters.memory.witness import Sessions
 from watership.durable.ids import DeploymentId, seeded_ids
 from watership.durable.ports import RunFilter
@@ -36,7 +37,8 @@ from watership.releases.environment import Environment, Judge
 from watership.releases.plan import Overrides, Plan, Side, Size, draw, fingerprint
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.program import PROGRAM, Outcome, decode_outcome
-from watership.releases.runbook import Runbook, Source
+from watership.releases.runbook import Runbook
+from watership.releases.shelf import Source
 from watership.releases.signoff import SignOff
 from watership.releases.smoke import Request, Smoke
 from watership.testing import VirtualClock
@@ -91,7 +93,7 @@ phases:
     items:
       - { do: backup, id: backup, title: "A backup is there" }
       - { do: migrate, id: expand, title: "The schema is expanded" }
-      - { do: check, id: schema, check: schema.version, title: "The database says so", parameters: { is: after } }
+      - { do: check, id: schema, check: schema.version, title: "The database says so", parameters: { expected: after } }
   - number: 5
     id: cutover
     title: Cutover
@@ -223,6 +225,7 @@ class ReleaseWorld:
         self.backups = SimBackups(self.clock)
         self.lock = SimLock(self.clock)
         self.audit = SimAudit(self.clock)
+        self.records = MemoryRecords()
         self.snapshots = SimSnapshots()
         self.work = MemoryStore(self.clock)
         self.own = MemoryStore(self.clock)
@@ -321,6 +324,7 @@ class ReleaseWorld:
             snapshots=mortal(self.snapshots),
             clock=self.clock,
             used_disk=self._used_disk,
+            records=self.records,
             judge=self.judge,
         )
         return Controller(

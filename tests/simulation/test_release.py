@@ -29,7 +29,7 @@ from watership.releases.plan import Overrides
 from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
 from watership.releases.report import render
-from watership.releases.runbook import shipped
+from watership.releases.shelf import shipped
 from watership.releases.smoke import Smoke
 from watership.releases.status import fold, journal, status
 from watership.testing import run_in_virtual_time
@@ -278,7 +278,7 @@ def test_another_smoke_test_than_the_planned_one_is_refused_before_anything_chan
 def test_the_shipped_runbook_is_gone_through_from_its_first_item_to_its_last() -> None:
     async def main() -> None:
         overrides = Overrides(clock_factor=0.0005, soak_seconds=5.0, watch_seconds=10.0, min_samples=1500)
-        world = ReleaseWorld(source=shipped("agent-orchestrator"), overrides=overrides)
+        world = ReleaseWorld(source=shipped("one-machine"), overrides=overrides)
         outcome = await world.release()
         assert outcome.outcome == "promoted", outcome
         assert await world.faults(outcome) == []
@@ -298,7 +298,7 @@ def test_the_shipped_runbook_is_gone_through_from_its_first_item_to_its_last() -
 
 def test_the_shipped_runbook_keeps_its_calendar_and_its_budgets() -> None:
     async def main() -> None:
-        world = ReleaseWorld(source=shipped("agent-orchestrator"), overrides=Overrides(watch_seconds=10.0))
+        world = ReleaseWorld(source=shipped("one-machine"), overrides=Overrides(watch_seconds=10.0))
         await world.begin()
         zero = world.clock.now()
         outcome = await world.controller().start(world.brief(zero=zero))

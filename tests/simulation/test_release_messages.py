@@ -14,6 +14,7 @@ from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
 from watership.errors import Unavailable
+from watership.releases.incident import Decide, Incident
 from watership.releases.notices.comms import Comms, Sending, Slack, bound
 from watership.releases.notices.deliverer import Deliverer
 from watership.releases.notices.looking import looking
@@ -46,6 +47,16 @@ COMMS = bound(
     ),
     shipped,
 )
+
+
+class NoIncidents:
+    """Nobody has opened any."""
+
+    async def all(self) -> list[Incident]:
+        return []
+
+    async def add(self, decide: Decide) -> Incident | None:
+        raise AssertionError("nobody opens any here")
 
 
 class Heard:
@@ -83,8 +94,9 @@ class Press:
             look=look
             or looking(
                 brief.plan,
-                brief.signoffs,
                 runs=world.own,
+                records=world.records,
+                incidents=NoIncidents(),
                 snapshots=world.snapshots,
                 clock=world.clock,
                 minute=LastMinute(world.router, world.router, world.clock),

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from watership.releases.audit import Entry, decode
-from watership.releases.runbook import Phase, shipped
+from watership.releases.runbook import Phase
+from watership.releases.shelf import shipped
 
-RUNBOOK = "agent-orchestrator"
+RUNBOOK = "one-machine"
 
 
 @cache

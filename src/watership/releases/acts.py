@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import assert_never
@@ -13,7 +14,7 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
 from watership.releases import pause
-from watership.releases.checks import CHECKS, Scene, measure
+from watership.releases.checks import CHECKS, Scene
 from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
 from watership.releases.checks.room import taken
@@ -57,9 +58,8 @@ class Acts:
         if not isinstance(item.does, Check | Backup):
             await remember_safe(self.env, self.release.plan)
         match item.does:
-            case Check(check=kind):
-                scene = Scene(self.env, self.release, item, position, attempt)
-                return await measure(scene, CHECKS[kind])
+            case Check() as check:
+                return await self._check(item, check, attempt, position)
             case Deploy(timeout=timeout):
                 return await self._deploy(attempt, timeout)
             case Backup():
@@ -74,6 +74,25 @@ class Acts:
                 return await self._drain(length)
             case _:
                 assert_never(item.does)
+
+    async def _check(self, item: PlannedItem, check: Check, attempt: int, position: Position) -> Finding:
+        """Let a check measure, within its time."""
+        scene = Scene(
+            key=item.key,
+            clock=self.env.clock,
+            timeout=check.timeout,
+            attempt=attempt,
+            position=position,
+            environment=self.env,
+            instruments=self.env.instruments,
+            started=self.release,
+            records=self.env.records,
+            systems=self.release.plan.systems,
+            incidents=self.env.incidents,
+            kinds=CHECKS,
+        )
+        async with asyncio.timeout(check.timeout):
+            return await CHECKS[check.check].measure(scene, check.parameters)
 
     # --- deployment -----------------------------------------------------------------------------------------
 

@@ -14,7 +14,10 @@ from watership.fleet.intake import Intake
 from watership.releases import gate
 from watership.releases.audit import Audit
 from watership.releases.gate import GateSpec, GateState, Judgement
+from watership.releases.instruments import Instruments
 from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
+from watership.releases.records import Records
+from watership.releases.situation import CriticalIncidents
 from watership.releases.snapshots import Snapshots
 
 Judge = Callable[[GateState, GateSpec], Judgement]
@@ -40,6 +43,10 @@ class Environment:
     clock: Clock
     used_disk: Callable[[], Awaitable[float]]
     """The used share of the fullest disk that the release writes to. Raises Unavailable."""
+    records: Records
+    instruments: Instruments | None = None
+    """What checks look outside with."""
+    incidents: CriticalIncidents | None = None
     judge: Judge = gate.judge
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -14,16 +14,20 @@ WORDS = 1000
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """What a check or an act found."""
+    """What a check or an act found. `fix`: what mends it, where that is known."""
 
     verdict: Verdict
     evidence: str
     facts: dict[str, Plain] = {}
     judgement: Judgement | None = None
+    fix: str = ""
 
 
 class Measurement(Struct, frozen=True, kw_only=True):
-    """A finding and when it was made. `ended` of a failed one is the moment of the decision."""
+    """A finding and when it was made. `ended` of a failed one is the moment of the decision.
+
+    `expires_at`: when it counts no more; None: it says how things were at a moment that will not come again.
+    """
 
     verdict: Verdict
     evidence: str
@@ -31,6 +35,8 @@ class Measurement(Struct, frozen=True, kw_only=True):
     ended: datetime
     facts: dict[str, Plain] = {}
     judgement: Judgement | None = None
+    fix: str = ""
+    expires_at: datetime | None = None
 
     @property
     def passed(self) -> bool:
@@ -56,6 +62,22 @@ def inconclusive(evidence: str, **facts: Plain) -> Finding:
 def found(good: bool, evidence: str, **facts: Plain) -> Finding:
     """Passed or failed, by something that was measured."""
     return passed(evidence, **facts) if good else failed(evidence, **facts)
+
+
+def dated(
+    finding: Finding, began: datetime, ended: datetime, *, good_for: float | None = None
+) -> Measurement:
+    """A finding with its times; `good_for` are the seconds for which it counts."""
+    return Measurement(
+        verdict=finding.verdict,
+        evidence=finding.evidence,
+        began=began,
+        ended=ended,
+        facts=finding.facts,
+        judgement=finding.judgement,
+        fix=finding.fix,
+        expires_at=None if good_for is None else ended + timedelta(seconds=good_for),
+    )
 
 
 def unknown(error: BaseException) -> Finding:

@@ -6,7 +6,7 @@ Its fingerprint covers every field, so that a sign-off for one plan is a sign-of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import ceil
@@ -21,22 +21,26 @@ from watership.errors import BadInput
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
 from watership.releases import ports
+from watership.releases.checklist import Checklist, points_of
 from watership.releases.fuse import Fuse
 from watership.releases.gate import GateSpec
+from watership.releases.quantity import Given
 from watership.releases.runbook import (
     Approvals,
-    Authority,
     Check,
+    Condition,
     Drain,
     Failure,
     Item,
     Phase,
-    Role,
     Soak,
-    Source,
     Standby,
+    Validation,
 )
+from watership.releases.shelf import Source
 from watership.releases.smoke import Smoke, smoke_sha256
+from watership.releases.system import System
+from watership.releases.team import Authority, Contact, Escalation, OnCall, Role
 
 # The gate looks once a second.
 TICK_SECONDS = 1.0
@@ -134,6 +138,16 @@ class Plan(Struct, frozen=True, kw_only=True):
     overrides: Overrides
     starter: str
     created_at: datetime
+    checklist: Checklist = ()
+    systems: dict[str, System] = {}
+    """What checks look at outside; secrets by reference."""
+    go_no_go: tuple[Condition, ...] = ()
+    validations: tuple[Validation, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    on_call: OnCall | None = None
+    escalation: Escalation | None = None
+    rehearsal: bool = False
+    """Its calendar may leap: what it proves, it proves of a rehearsal."""
 
     def phase(self, item: PlannedItem) -> PlannedPhase:
         """The phase that an item belongs to."""
@@ -155,6 +169,8 @@ def draw(
     created_at: datetime,
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
+    systems: Mapping[str, System] | None = None,
+    rehearsal: bool = False,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
     overrides = overrides or Overrides()
@@ -189,6 +205,14 @@ def draw(
         overrides=overrides,
         starter=starter,
         created_at=created_at,
+        checklist=book.checklist,
+        systems=dict(systems or {}),
+        go_no_go=book.go_no_go,
+        validations=book.validations,
+        contacts=book.contacts,
+        on_call=book.on_call,
+        escalation=book.escalation,
+        rehearsal=rehearsal,
     )
 
 
@@ -274,6 +298,14 @@ def _asking(gate: GateSpec, overrides: Overrides) -> GateSpec:
     return replace(gate, min_samples=overrides.min_samples or gate.min_samples)
 
 
+def asked(plan: Plan) -> list[tuple[str, dict[str, Given]]]:
+    """Every check that the plan asks for, with its parameters."""
+    points = [point for _, point in points_of(plan.checklist)]
+    points += [point for each in plan.validations for point in each.points]
+    acts = [(item.does.check, item.does.parameters) for item in plan.items if isinstance(item.does, Check)]
+    return acts + [(point.check, point.parameters) for point in points if point.check]
+
+
 def check_kinds(plan: Plan) -> frozenset[str]:
     """The kinds of checks that the plan needs; a controller refuses a plan with one it does not know."""
-    return frozenset(item.does.check for item in plan.items if isinstance(item.does, Check))
+    return frozenset(kind for kind, _ in asked(plan))

@@ -14,6 +14,10 @@ Offset = Annotated[float, Meta(extra={"text": "offset"})]
 Share = Annotated[float, Meta(ge=0, le=1, extra={"text": "share"})]
 """A part of 1; written `0.1%`, `50%`."""
 
+Given = bool | int | float | str
+Parameter = Annotated[Given, Meta(extra={"text": "parameter"})]
+"""What a check is given: `4h` is 14400.0 seconds, `90%` is 0.9, `1000` is 1000, the rest is text."""
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
@@ -68,5 +72,32 @@ def parameter(text: str) -> float | str:
     return text
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """`a, b` → ("a", "b"): how a parameter names several things."""
+    return tuple(word for each in text.split(",") if (word := each.strip()))
+
+
+def written(kind: str, value: float) -> str:
+    """A quantity as a file holds it, in the largest unit that is exact: (duration, 300.0) → `5m`."""
+    match kind:
+        case "share":
+            return f"{100 * value:.12g}%"
+        case "offset":
+            if 0 <= value < 7200 and (value / 60).is_integer():
+                return f"T+{int(value / 60)}m"  # as a calendar counts: T+55m, T+60m, T+65m
+            return f"T{'-' if value < 0 else '+'}{written('duration', abs(value))}"
+        case _:
+            units = [unit for unit in ("h", "m", "s") if value and (value / _SECONDS[unit]).is_integer()]
+            unit = (*units, "ms" if value < 1 and value else "s")[0]
+            return f"{value / _SECONDS[unit]:.12g}{unit}"
+
+
 READERS = {"duration": duration, "offset": offset, "share": share}
 """How text becomes a number, by the `text` of a type's Meta."""
+
+PATTERNS = {
+    "duration": rf"^{_DURATION.pattern}$",
+    "offset": rf"^T[+-]{_DURATION.pattern}$",
+    "share": rf"^{_SHARE.pattern}$",
+}
+"""What the text of a quantity looks like; the patterns are those of JSON Schema too."""

@@ -2,51 +2,55 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from watership.errors import BadInput, NotFound
-from watership.releases.document import parse
+from watership.errors import BadInput
+from watership.releases.checklist import (
+    Checklist,
+    CheckName,
+    Id,
+    Point,
+    Words,
+    items_of,
+    require_whole,
+)
 from watership.releases.fuse import Fuse
 from watership.releases.gate import AgainstLive, GateSpec
-from watership.releases.quantity import Duration, Offset, Share
+from watership.releases.quantity import Duration, Offset, Parameter, Share
+from watership.releases.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
 
 # What a check may take before it counts as inconclusive.
 CHECK_TIMEOUT = 30.0
 # What an act (a deployment, a backup, a migration) may take; the seed gives a migration five minutes.
 ACT_TIMEOUT = 300.0
 
-Id = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
-RoleId = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]*$", max_length=60)]
-CheckKind = Annotated[str, Meta(pattern=r"^[a-z]+(\.[a-z_]+)*$", max_length=60)]
-Parameter = Annotated[bool | int | float | str, Meta(extra={"text": "parameter"})]
-"""What a check is given: `4h` is 14400.0 seconds, `90%` is 0.9, `1000` is 1000, the rest is text."""
 Side = Literal["live", "next"]
 Failure = Literal["stop", "hold", "roll_back"]
 """What a phase does when an item fails for good: end the release before it changed anything that serves,
 wait for a person, or take everything back."""
-Power = Literal["go_no_go", "roll_back_on_criteria", "roll_back_by_decision"]
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """What every item has. Without an owner or a moment of its own it has its phase's."""
+    """What every item has. Without an owner or a moment of its own it has its phase's.
+
+    `covers`: the steps of the written runbook that it does.
+    """
 
     id: Id
     title: str
     owner: RoleId | None = None
     at: Offset | None = None
+    covers: tuple[Words, ...] = ()
 
 
 class Check(Entry, frozen=True, kw_only=True, tag_field="do", tag="check"):
     """Measure something; only `passed` lets the phase go on. `parameters` are the check's own."""
 
-    check: CheckKind
+    check: CheckName
     parameters: dict[str, Parameter] = {}
     timeout: Duration = CHECK_TIMEOUT
 
@@ -111,30 +115,45 @@ class Phase(Struct, frozen=True, kw_only=True):
     items: Annotated[tuple[Item, ...], Meta(min_length=1)]
 
 
-class Role(Struct, frozen=True, kw_only=True):
-    """A seat in the team; people come from elsewhere."""
-
-    id: RoleId
-    title: str
-    duty: str
-    may: tuple[Power, ...] = ()
-
-
-class Authority(Struct, frozen=True, kw_only=True):
-    """Who besides the team's roles may order a rollback."""
-
-    id: RoleId
-    title: str
-    may: Annotated[tuple[Power, ...], Meta(min_length=1)]
-
-
 class Approvals(Struct, frozen=True, kw_only=True):
-    """The sign-offs that a plan needs before it starts."""
+    """The sign-offs that a plan needs: before it starts, or (`at_start: false`) at its check `signoffs.complete`."""
 
     needed: Annotated[tuple[RoleId, ...], Meta(min_length=1)]
+    titles: dict[RoleId, str] = {}
     starter_may_sign: bool = False
     one_person_one_role: bool = True
+    at_start: bool = True
     expires: Duration
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """What must be so for a GO, and by what it is judged."""
+
+    id: Id
+    text: Words
+    judged_by: Literal["checklist", "items", "approvals", "incidents", "team"]
+    items: tuple[Id, ...] = ()
+    """Of the checklist, where it is judged by items."""
+
+    def __post_init__(self) -> None:
+        if (self.judged_by == "items") != bool(self.items):
+            raise BadInput(f"The condition '{self.id}' names items if, and only if, it is judged by them.")
+
+
+class Validation(Struct, frozen=True, kw_only=True):
+    """What is looked at after the deployment, from `begins` to `ends` after its completion."""
+
+    id: Id
+    title: Words
+    begins: Duration
+    ends: Duration
+    command: Words
+    owner: RoleId
+    points: Annotated[tuple[Point, ...], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        if self.ends <= self.begins:
+            raise BadInput(f"The validation '{self.id}' ends before it begins.")
 
 
 class Watch(Struct, frozen=True, kw_only=True):
@@ -165,34 +184,31 @@ class RollbackBudget(Struct, frozen=True, kw_only=True):
 
 
 class Runbook(Struct, frozen=True, kw_only=True):
-    """The whole of it. `schema` names the format."""
+    """The whole of it. `schema` names the format.
+
+    `include`: files beside it, of the team and of the checklist, that fill the fields of the same names.
+    """
 
     schema: Literal["watership/runbook/v1"]
     name: Id
     title: str
-    roles: tuple[Role, ...]
+    include: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
     authorities: tuple[Authority, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    on_call: OnCall | None = None
+    escalation: Escalation | None = None
+    checklist: Checklist = ()
     signoffs: Approvals
+    go_no_go: tuple[Condition, ...] = ()
+    no_go_record: tuple[Words, ...] = ()
     gate: GateSpec
     watch: Watch
     standby: Standby
     rollback: RollbackBudget
     fuses: tuple[Fuse, ...]
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
-
-    def __post_init__(self) -> None:
-        _unique("role", (role.id for role in self.roles))
-        _unique("phase", (phase.id for phase in self.phases))
-        _unique("fuse", (fuse.name for fuse in self.fuses))
-        for phase in self.phases:
-            _unique(f"item of phase '{phase.id}'", (item.id for item in phase.items))
-        seats = {role.id for role in self.roles}
-        for owner in _owners(self.phases):
-            if owner not in seats:
-                raise BadInput(f"An owner '{owner}' is no role of this runbook ({', '.join(sorted(seats))}).")
-        offsets = [phase.at for phase in self.phases]
-        if offsets != sorted(offsets):
-            raise BadInput("The phases do not stand in the order of their offsets.")
+    validations: tuple[Validation, ...] = ()
 
     def may(self, role: str) -> frozenset[Power]:
         """What a role, or an authority outside the team, may do."""
@@ -200,36 +216,50 @@ class Runbook(Struct, frozen=True, kw_only=True):
         return frozenset(power for holder in holders if holder.id == role for power in holder.may)
 
 
-class Source(Struct, frozen=True, kw_only=True):
-    """A runbook with the digest of the very bytes it was read from."""
+def validated(book: Runbook) -> Runbook:
+    """The runbook, if its parts fit together. Raises BadInput naming what does not."""
+    _unique("role", (role.id for role in book.roles))
+    _unique("phase", (phase.id for phase in book.phases))
+    _unique("fuse", (fuse.name for fuse in book.fuses))
+    _unique("contact", (contact.seat for contact in book.contacts))
+    _unique("validation", (each.id for each in book.validations))
+    for phase in book.phases:
+        _unique(f"item of phase '{phase.id}'", (item.id for item in phase.items))
+    require_whole(book.checklist)
+    seats = {role.id for role in book.roles}
+    for owner in _owners(book):
+        if owner not in seats:
+            raise BadInput(f"An owner '{owner}' is no role of this runbook ({', '.join(sorted(seats))}).")
+    _require_contacts(book)
+    known = {item.id for item in items_of(book.checklist)}
+    for condition in book.go_no_go:
+        if strange := set(condition.items) - known:
+            raise BadInput(f"The condition '{condition.id}' names no item: {', '.join(sorted(strange))}.")
+    offsets = [phase.at for phase in book.phases]
+    if offsets != sorted(offsets):
+        raise BadInput("The phases do not stand in the order of their offsets.")
+    return book
 
-    runbook: Runbook
-    sha256: str
+
+def _require_contacts(book: Runbook) -> None:
+    """Whoever is to be called stands among the contacts."""
+    called = [level.seat for level in book.escalation.levels] if book.escalation else []
+    if book.on_call:
+        called += [book.on_call.primary, book.on_call.secondary, book.on_call.manager]
+    seats = {contact.seat for contact in book.contacts}
+    for seat in called:
+        if seat not in seats:
+            raise BadInput(
+                f"'{seat}' is to be called, and is no contact ({', '.join(sorted(seats)) or 'none'})."
+            )
 
 
-def read(path: Path) -> Source:
-    """A runbook from a file. Raises DocumentError with the line."""
-    return _source(path.read_bytes(), path.name)
-
-
-def shipped(name: str) -> Source:
-    """A runbook that comes with Watership. Raises NotFound."""
-    folder = resources.files("watership") / "runbooks"
-    names = sorted(entry.name for entry in folder.iterdir() if (entry / "runbook.yaml").is_file())
-    if name not in names:
-        raise NotFound(f"No runbook '{name}' is shipped.", fix=f"Choose one of: {', '.join(names)}.")
-    return _source((folder / name / "runbook.yaml").read_bytes(), "runbook.yaml")
-
-
-def _source(content: bytes, name: str) -> Source:
-    runbook = parse(content, Runbook, source=name)
-    return Source(runbook=runbook, sha256=hashlib.sha256(content).hexdigest())
-
-
-def _owners(phases: Iterable[Phase]) -> Iterator[str]:
-    for phase in phases:
+def _owners(book: Runbook) -> Iterator[str]:
+    for phase in book.phases:
         yield phase.owner
         yield from (item.owner for item in phase.items if item.owner)
+    yield from (item.owner for item in items_of(book.checklist))
+    yield from (each.owner for each in book.validations)
 
 
 def _unique(what: str, names: Iterable[str]) -> None:

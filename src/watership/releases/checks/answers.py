@@ -8,6 +8,7 @@ from math import ceil
 import msgspec
 
 from watership.errors import Unavailable
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.plan import Side
@@ -24,9 +25,10 @@ class HealthAnswer(msgspec.Struct):
     version: str
 
 
-async def health(scene: Scene) -> Finding:
+@check("http.health", good_for="1h")
+async def health(scene: Scene, *, of: str) -> Finding:
     """Every serving process answers 200, calls itself ok, and is of the planned version; all ready in time."""
-    side = scene.side
+    side = scene.side(of)
     wrong: list[str] = []
 
     async def well() -> bool:
@@ -34,7 +36,7 @@ async def health(scene: Scene) -> Finding:
         return not wrong
 
     # A process that has just begun may need a moment; half of the timeout is left for the check itself.
-    await scene.until(well, scene.check.timeout / 2)
+    await scene.until(well, scene.timeout / 2)
     addresses = await scene.addresses(side)
     return found(
         not wrong, "; ".join(wrong) or f"{len(addresses)} instance(s) are healthy in every component."
@@ -65,13 +67,14 @@ async def _one_unwell(scene: Scene, side: Side, address: str) -> str | None:
     return None if told.version == side.build.version else f"{address} is version {told.version}"
 
 
-async def latency(scene: Scene) -> Finding:
+@check("http.latency", good_for="1h")
+async def latency(scene: Scene, *, of: str, samples: int, p95_below: float) -> Finding:
     """95 of 100 answers of `samples` requests come within `p95_below`."""
     path = next(
         (each.path for each in scene.release.smoke.requests if each.method == "GET" and each.status == 200),
         PROBE_PATH,
     )
-    addresses, samples = await scene.addresses(scene.side), round(scene.number("samples"))
+    addresses = await scene.addresses(scene.side(of))
     took: list[float] = []
     for number in range(samples):
         url = f"http://{addresses[number % len(addresses)]}{path}"
@@ -81,8 +84,5 @@ async def latency(scene: Scene) -> Finding:
         took.append(answer.seconds)
         await asyncio.sleep(0)
     p95 = sorted(took)[ceil(0.95 * len(took)) - 1]
-    below = scene.number("p95_below")
-    words = (
-        f"p95 of {len(took)} requests to {path} is {1000 * p95:.1f} ms; {1000 * below:.0f} ms is the limit."
-    )
-    return found(p95 < below, words, p95=p95)
+    words = f"p95 of {len(took)} requests to {path} is {1000 * p95:.1f} ms; {1000 * p95_below:.0f} ms is the limit."
+    return found(p95 < p95_below, words, p95=p95)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, passed
 from watership.releases.plan import Side
@@ -11,6 +12,7 @@ from watership.releases.ports import Instance, InstanceState
 from watership.releases.snapshots import quarantined
 
 
+@check("build.digest")
 async def planned(scene: Scene) -> Finding:
     """Live runs the planned build, next differs from it and is not quarantined."""
     live, nxt = scene.plan.live.build, scene.plan.next.build
@@ -26,9 +28,10 @@ async def planned(scene: Scene) -> Finding:
     return passed(f"Live reports {live.digest}; next is to be {nxt.digest}{waived}.")
 
 
-async def running(scene: Scene) -> Finding:
+@check("build.running", good_for="1h")
+async def running(scene: Scene, *, of: str) -> Finding:
     """Every process of the side is ready and reports the planned digest and version, and none is missing."""
-    side, size = scene.side, scene.release.plan.size
+    side, size = scene.side(of), scene.release.plan.size
     instances = await settled(scene, side)
     wrong = strangers(instances, side)
     for role, wanted in (("serve", size.serve), ("worker", size.workers)):
@@ -46,7 +49,7 @@ async def settled(scene: Scene, side: Side) -> Sequence[Instance]:
         return all(each.state is InstanceState.READY for each in await scene.instances(side))
 
     # One that died a moment ago is replaced within seconds; half of the timeout is left for the check itself.
-    await scene.until(ready, scene.check.timeout / 2)
+    await scene.until(ready, scene.timeout / 2)
     return await scene.instances(side)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 
 from watership.errors import BadInput
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, passed
 from watership.releases.order import Release
 from watership.releases.ports import Migration
 
 
+@check("schema.compatible")
 async def compatible(scene: Scene) -> Finding:
     """Both builds can live with every version that the plan passes through, beginning with the present one."""
     versions = {await scene.env.migrator.version(), *(each.end for each in scene.plan.migrations)}
@@ -24,7 +26,8 @@ async def compatible(scene: Scene) -> Finding:
     return found(not wrong, "; ".join(wrong) or f"Both builds can live with schema {spoken}.")
 
 
-async def rehearsed(scene: Scene) -> Finding:
+@check("migration.rehearsed", good_for="24h")
+async def rehearsed(scene: Scene, *, within: float) -> Finding:
     """Forward, backward and forward on a copy, each step within `within`."""
     migrations = scripts(scene.release)
     if not migrations:
@@ -33,26 +36,30 @@ async def rehearsed(scene: Scene) -> Finding:
         seconds = await scene.env.migrator.rehearse(migrations)
     except BadInput as error:
         return failed(str(error))
-    within = scene.number("within")
     words = f"The longest of {len(migrations)} migration(s) took {seconds:.3g} s on a copy; {within:g} s are allowed."
     return found(seconds < within, words, seconds=seconds)
 
 
-async def version(scene: Scene) -> Finding:
-    """The version is the one `before` or `after` the plan's migrations."""
+@check("schema.version")
+async def version(scene: Scene, *, expected: str) -> Finding:
+    """The version is the one that is `expected`, before or after the plan's migrations."""
     there = await scene.env.migrator.version()
     migrations = scene.plan.migrations
     if not migrations:
         good = there in scene.plan.next.build.schema and there in scene.plan.live.build.schema
         return found(good, f"The database reports schema {there}; the plan changes nothing.", version=there)
-    after = scene.text("is") == "after"
+    if expected not in ("before", "after"):
+        raise BadInput(f"'expected' is before or after, not {expected!r}.")
+    after = expected == "after"
     wanted = migrations[-1].end if after else migrations[0].start
     # A release that is started again finds the schema expanded already, which is as good a start.
     good = there == wanted or (not after and there in {each.end for each in migrations})
     return found(good, f"The database reports schema {there}; the plan expects {wanted}.", version=there)
 
 
+@check("schema.integrity", good_for="1h")
 async def integrity(scene: Scene) -> Finding:
+    """The database's own integrity checks find nothing wrong."""
     wrong = list(await scene.env.migrator.integrity())
     return found(not wrong, "; ".join(wrong) or "The database's own checks find nothing wrong.")
 

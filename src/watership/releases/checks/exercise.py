@@ -11,6 +11,7 @@ from watership.durable.run import Run
 from watership.durable.states import TERMINAL, RunState
 from watership.durable.writes import Refused, Submit
 from watership.errors import Unavailable
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import POLL_SECONDS, Scene
 from watership.releases.measurement import Finding, found, inconclusive
 from watership.releases.plan import Side
@@ -20,9 +21,10 @@ SHOWN = 200
 """Characters of a wrong answer that become evidence."""
 
 
-async def smoke(scene: Scene) -> Finding:
+@check("smoke", good_for="1h")
+async def smoke(scene: Scene, *, of: str) -> Finding:
     """Every request to every instance, and every message to its end."""
-    test, side = scene.release.smoke, scene.side
+    test, side = scene.release.smoke, scene.side(of)
     if not test.requests and not test.messages:
         return inconclusive("The release brought no smoke test.")
     schema = await scene.env.migrator.version()
@@ -64,7 +66,7 @@ async def _asked(scene: Scene, address: str, request: Request) -> list[str]:
 
 async def _sent(scene: Scene, side: Side, message: Message) -> list[str]:
     """Start a run pinned to the side, and follow it; the id is the attempt's, so that a crash sends no second."""
-    name = f"smoke-{scene.plan.release}-{scene.item.key.replace('/', '-')}-{scene.attempt}-{message.name}"
+    name = f"smoke-{scene.plan.release}-{scene.key.replace('/', '-')}-{scene.attempt}-{message.name}"
     submit = Submit(
         run_id=RunId(name),
         program=message.program,
@@ -89,12 +91,12 @@ async def _sent(scene: Scene, side: Side, message: Message) -> list[str]:
 
 
 async def _ended(scene: Scene, run_id: RunId, seconds: float) -> Run | None:
-    end = scene.env.clock.monotonic() + seconds
+    end = scene.clock.monotonic() + seconds
     while True:
         run = await scene.env.runs.get(run_id)
-        if (run is not None and run.state in TERMINAL) or scene.env.clock.monotonic() >= end:
+        if (run is not None and run.state in TERMINAL) or scene.clock.monotonic() >= end:
             return run
-        await scene.env.clock.sleep(POLL_SECONDS)
+        await scene.clock.sleep(POLL_SECONDS)
 
 
 def lacking(told: object, wanted: object, where: str = "$") -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.environment import Environment
 from watership.releases.gate import percent
@@ -12,16 +13,18 @@ from watership.releases.ports import Backup
 from watership.releases.snapshots import BACKUP, load, save
 
 
-async def disk_free(scene: Scene) -> Finding:
-    used, most = await scene.env.used_disk(), scene.number("used_below")
-    return found(
-        used < most, f"{percent(used)} of the disk is used; {percent(most)} is the limit.", used=used
-    )
+@check("disk.free")
+async def disk_free(scene: Scene, *, used_below: float) -> Finding:
+    """Less than `used_below` of the fullest disk is used."""
+    used = await scene.env.used_disk()
+    words = f"{percent(used)} of the disk is used; {percent(used_below)} is the limit."
+    return found(used < used_below, words, used=used)
 
 
-async def backup_fresh(scene: Scene) -> Finding:
+@check("backup.fresh")
+async def backup_fresh(scene: Scene, *, younger_than: float) -> Finding:
     """The last backup is younger than `younger_than` and can be restored; where there is none, take one."""
-    oldest = timedelta(seconds=scene.number("younger_than"))
+    oldest = timedelta(seconds=younger_than)
     last = await load(scene.env.snapshots, BACKUP, Backup)
     if last is not None and scene.now() - last.taken_at < oldest:
         return proved(last, list(await scene.env.backups.verify(last)))

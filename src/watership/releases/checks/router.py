@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watership.fleet.deployment import Slot
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
@@ -17,9 +18,10 @@ LONGEST = 600
 """Seconds that the errors since the cutover look back at most; routers do not keep their counts for ever."""
 
 
-async def weights(scene: Scene) -> Finding:
+@check("router.weights", good_for="1h")
+async def weights(scene: Scene, *, next: float) -> Finding:
     """Both planes give next the share `next`, as they themselves say."""
-    wanted = round(100 * scene.number("next"))
+    wanted = round(100 * next)
     router, intake = await scene.env.router.read(), await scene.env.intake.read()
     shares = {
         "the router": router.weights.get(scene.plan.next.slot, 0),
@@ -34,6 +36,7 @@ async def weights(scene: Scene) -> Finding:
     )
 
 
+@check("router.health", good_for="1h")
 async def health(scene: Scene) -> Finding:
     """The router itself finds an instance of each slot healthy, all of next's included."""
     lacks: list[str] = []
@@ -48,10 +51,11 @@ async def health(scene: Scene) -> Finding:
                 lacks.append(f"{good} of {targets} instances of {slot.value} are healthy")
         return not lacks
 
-    await scene.until(well, scene.check.timeout / 2)
+    await scene.until(well, scene.timeout / 2)
     return found(not lacks, "; ".join(lacks) or "The router finds both slots healthy.")
 
 
+@check("baseline.captured")
 async def baseline(scene: Scene) -> Finding:
     """Live's error rate is on record. Without a request there is none."""
     seconds, ticks = await lately(scene.env, WINDOW)
@@ -64,6 +68,7 @@ async def baseline(scene: Scene) -> Finding:
     return passed(words, requests=live.requests, errors=live.errors, seconds=seconds)
 
 
+@check("gate.power", good_for="1h")
 async def power(scene: Scene) -> Finding:
     """The soak can see the regression that the gate states; it goes on until then, while its bound allows."""
     soak = next((item.does for item in scene.plan.items if isinstance(item.does, Soak)), None)
@@ -86,25 +91,26 @@ async def power(scene: Scene) -> Finding:
     return passed(words, needed=needed, per_second=traffic.per_second)
 
 
-async def errors(scene: Scene) -> Finding:
+@check("traffic.errors", good_for="1h")
+async def errors(scene: Scene, *, of: str, below: float) -> Finding:
     """Since the cutover less than `below` of next's requests failed, of enough requests to say so."""
     began = scene.position.cutover_began
     if began is None:
         return inconclusive("There was no cutover.")
-    most, enough = scene.number("below"), scene.plan.gate.min_samples
+    enough = scene.plan.gate.min_samples
     seen = [Served()]
 
     async def sufficient() -> bool:
         now = scene.now().timestamp()
         since = max(began.timestamp(), now - LONGEST)
-        seen[0] = await served(scene.env, scene.side.slot, after=since, until=now - 1)
+        seen[0] = await served(scene.env, scene.side(of).slot, after=since, until=now - 1)
         return seen[0].requests >= enough
 
-    await scene.until(sufficient, scene.check.timeout * 0.9)
+    await scene.until(sufficient, scene.timeout * 0.9)
     got = seen[0]
     rate = got.errors / got.requests if got.requests else None
     words = f"{got.errors:,} of {got.requests:,} requests failed ({percent(rate)})."
     if got.requests < enough:
         return inconclusive(f"{words} {enough:,} are needed.")
     assert rate is not None
-    return found(rate < most, words, requests=got.requests, errors=got.errors)
+    return found(rate < below, words, requests=got.requests, errors=got.errors)

@@ -1,48 +1,97 @@
-"""The scene of a check: the release, the item and its parameters, and the environment to measure in."""
+"""The scene of a check: what it may look at, with what, and in whose name."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
+import msgspec
+
+from watership.durable.clock import Clock
 from watership.durable.states import TERMINAL, RunState
-from watership.errors import BadInput
+from watership.errors import BadInput, Unavailable
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
+from watership.releases.instruments import Instruments
 from watership.releases.measurement import Finding
 from watership.releases.order import Release
-from watership.releases.plan import Plan, PlannedItem, Side
-from watership.releases.ports import Instance
-from watership.releases.runbook import Check
+from watership.releases.plan import Plan, Side
+from watership.releases.ports import Instance, ProbeAnswer
+from watership.releases.quantity import Given
+from watership.releases.records import Records
+from watership.releases.situation import CriticalIncidents
+from watership.releases.system import System
 
 POLL_SECONDS = 0.25
 
+TIMEOUT = 30.0
+"""Seconds that a check has unless it is said otherwise."""
 
-@dataclass(frozen=True, slots=True)
+
+class Kind(Protocol):
+    """A kind of check, as whoever measures in a scene needs it."""
+
+    @property
+    def good_for(self) -> float: ...
+
+    @property
+    def fix(self) -> str: ...
+
+    async def measure(self, scene: Scene, given: Mapping[str, Given]) -> Finding: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """What a check gets. Its parameters are read with `text` and `number`, which know no defaults."""
+    """What a check gets besides its parameters. What is not there is asked for in vain: BadInput says what is missing.
 
-    env: Environment
-    release: Release
-    item: PlannedItem
-    position: Position
-    attempt: int
+    `key`: what it is measured for, an item of the plan or a point of the checklist.
+    """
+
+    key: str
+    clock: Clock
+    timeout: float = TIMEOUT
+    attempt: int = 1
+    position: Position = field(default_factory=Position)
+    environment: Environment | None = None
+    instruments: Instruments | None = None
+    started: Release | None = None
+    records: Records | None = None
+    systems: Mapping[str, System] = field(default_factory=dict)
+    incidents: CriticalIncidents | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    """What may be measured here, for a check that has others measured."""
+
+    @property
+    def env(self) -> Environment:
+        if self.environment is None:
+            raise BadInput(
+                "This check looks at an environment, and none is open.", fix="watership environment up BUILD"
+            )
+        return self.environment
+
+    @property
+    def release(self) -> Release:
+        if self.started is None:
+            raise BadInput(
+                "This check is about a release, and none is planned.", fix="watership release plan BUILD"
+            )
+        return self.started
 
     @property
     def plan(self) -> Plan:
         return self.release.plan
 
     @property
-    def check(self) -> Check:
-        assert isinstance(self.item.does, Check)
-        return self.item.does
+    def look(self) -> Instruments:
+        if self.instruments is None:
+            raise BadInput("This check looks outside, and has nothing to look with here.")
+        return self.instruments
 
-    @property
-    def side(self) -> Side:
-        """The side that the parameter `of` names."""
-        match self.text("of"):
+    def side(self, of: str) -> Side:
+        """One of the two sides, by its role."""
+        match of:
             case "live":
                 return self.plan.live
             case "next":
@@ -50,20 +99,63 @@ class Scene:
             case other:
                 raise BadInput(f"'of' is live or next, not {other!r}.")
 
-    def text(self, name: str) -> str:
-        value = self.check.parameters.get(name)
-        if not isinstance(value, str):
-            raise BadInput(f"The check {self.check.check} of {self.item.key} needs '{name}'.")
-        return value
-
-    def number(self, name: str) -> float:
-        value = self.check.parameters.get(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise BadInput(f"The check {self.check.check} of {self.item.key} needs the number '{name}'.")
-        return float(value)
-
     def now(self) -> datetime:
-        return self.env.clock.now()
+        return self.clock.now()
+
+    # --- systems outside ------------------------------------------------------------------------------------
+
+    def system(self, name: str) -> System:
+        if name not in self.systems:
+            known = ", ".join(sorted(self.systems)) or "none"
+            raise BadInput(f"No system '{name}' is named (named: {known}).", fix="Add it to systems.yaml.")
+        return self.systems[name]
+
+    def address(self, name: str) -> str:
+        """The URL of a system, with its secret."""
+        return self.system(name).address(self.look.secrets)
+
+    def fact(self, name: str, fact: str) -> str:
+        """What systems.yaml says of a system besides its address."""
+        facts = self.system(name).facts
+        if fact not in facts:
+            raise BadInput(
+                f"Of the system '{name}' it is not known: {fact}.", fix="Add it to its facts in systems.yaml."
+            )
+        return str(facts[fact])
+
+    async def get(self, name: str, path: str = "", *, timeout: float = 5.0) -> ProbeAnswer:
+        """What a system answers to GET, whatever its status."""
+        return await self.ask("GET", name, path, timeout=timeout)
+
+    async def ask(
+        self, method: str, name: str, path: str = "", *, body: object = None, timeout: float = 5.0
+    ) -> ProbeAnswer:
+        """What a system answers to a request, with `body` as JSON."""
+        system = self.system(name)
+        headers = system.sent(self.look.secrets)
+        content = None
+        if body is not None:
+            content, headers = msgspec.json.encode(body), {"content-type": "application/json", **headers}
+        url = system.address(self.look.secrets).rstrip("/") + path
+        return await self.look.http.request(method, url, body=content, headers=headers, timeout=timeout)
+
+    async def urls(self, of: str) -> Sequence[str]:
+        """Where `of` answers HTTP: the serving processes of live or next, else the system of that name."""
+        if of in ("live", "next") and self.environment is not None:
+            return [f"http://{address}" for address in await self.addresses(self.side(of))]
+        return [self.address(of).rstrip("/")]
+
+    async def fetch(self, of: str, url: str, *, timeout: float = 5.0) -> ProbeAnswer:
+        """GET one of the addresses of `of`, with the headers of the system of that name, where there is one."""
+        system = self.systems.get(of)
+        headers = system.sent(self.look.secrets) if system is not None else {}
+        return await self.look.http.request("GET", url, headers=headers, timeout=timeout)
+
+    async def json(self, name: str, path: str = "", *, timeout: float = 5.0) -> object:
+        """The JSON that a system answers with 200. Raises Unavailable when it does not: nothing is known then."""
+        return told(name, path, await self.get(name, path, timeout=timeout))
+
+    # --- the environment ------------------------------------------------------------------------------------
 
     async def instances(self, side: Side) -> Sequence[Instance]:
         return [each for each in await self.env.hosts.instances() if each.deployment == side.deployment]
@@ -77,21 +169,24 @@ class Scene:
 
     async def until(self, good: Callable[[], Awaitable[bool]], seconds: float) -> bool:
         """Look again until it is so, `seconds` at most."""
-        end = self.env.clock.monotonic() + seconds
+        end = self.clock.monotonic() + seconds
         while not await good():
-            if self.env.clock.monotonic() >= end:
+            if self.clock.monotonic() >= end:
                 return False
-            await self.env.clock.sleep(POLL_SECONDS)
+            await self.clock.sleep(POLL_SECONDS)
         return True
 
 
-CheckFunction = Callable[[Scene], Awaitable[Finding]]
-
-
-async def measure(scene: Scene, check: CheckFunction) -> Finding:
-    """Let a check measure, within the item's timeout."""
-    async with asyncio.timeout(scene.check.timeout):
-        return await check(scene)
+def told(name: str, path: str, answer: ProbeAnswer) -> object:
+    """The JSON of an answer with 200. Raises Unavailable for any other answer."""
+    if answer.status != 200:
+        raise Unavailable(
+            f"{name}{path} answered {answer.status}: {answer.body[:200].decode(errors='replace')}"
+        )
+    try:
+        return msgspec.json.decode(answer.body)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"{name}{path} answered what is no JSON: {error}.") from error
 
 
 def unfinished(state: RunState) -> bool:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from watership.durable.states import RunState
 from watership.fleet.stranded import stranded
+from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene, unfinished
 from watership.releases.measurement import Finding, found
 
 FOR_PEOPLE = (RunState.IN_DOUBT, RunState.STOPPED)
 
 
-async def depth(scene: Scene) -> Finding:
+@check("queues.depth", good_for="1h")
+async def depth(scene: Scene, *, below: int) -> Finding:
     """Fewer runs than `below` wait to be begun."""
     census = await scene.env.runs.census()
     waiting = sum(n for (_, state), n in census.items() if state in (RunState.READY, RunState.QUEUED))
-    below = round(scene.number("below"))
     return found(
         waiting < below, f"{waiting:,} runs wait to be begun; {below:,} is the limit.", waiting=waiting
     )
 
 
+@check("runs.accounted", good_for="1h")
 async def accounted(scene: Scene) -> Finding:
     """Every run is done, or belongs to a deployment whose workers live; what waits for a person is told."""
     census = await scene.env.runs.census()
@@ -35,6 +37,10 @@ async def unmanned(scene: Scene) -> list[str]:
     """The deployments that have runs and no worker, in words."""
     env = scene.env
     found = stranded(
-        await env.runs.census(), await env.runs.workers(), await env.deployments.all(), scene.now()
+        # The workers are heard of in the system's own time.
+        await env.runs.census(),
+        await env.runs.workers(),
+        await env.deployments.all(),
+        await env.intake.now(),
     )
     return [f"{each.runs:,} runs of {each.deployment} have no worker" for each in found]

@@ -130,8 +130,8 @@ def _missed(
     undelivered: Collection[str],
 ) -> list[Issue]:
     """A status that was not told in time, and one that reached nobody before the next was due. Slots that were missed
-    one after the other are one issue, named by the first."""
-    if not situation.running:
+    one after the other are one issue, named by the first. Where the calendar leaps nothing can be missed."""
+    if not situation.running or situation.leaps:
         return []
     found: list[Issue] = []
     for sending, tail in _numbered(comms):
@@ -194,7 +194,7 @@ def _incidents(sending: Sending, tail: str, situation: Situation, now: datetime)
     for incident in situation.incidents:
         if not sending.wants(incident.priority):
             continue
-        thread = f"incident{tail}/{incident.id}"
+        thread = f"incident{tail}/{incident.thread}"
         yield _notice(sending, thread, incident.opened_at, thread, incident=incident)
         if incident.acknowledged_by:
             taken_on = f"{thread}/acknowledged"

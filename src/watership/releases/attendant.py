@@ -1,0 +1,46 @@
+"""The attendant keeps a release's appointments: what its validations ask is measured in their time."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from watership.releases import aftercare
+from watership.releases.checks.scene import Scene
+from watership.releases.environment import Environment
+from watership.releases.order import Release
+from watership.releases.records import Measured
+from watership.releases.rounds import round_of
+from watership.releases.status import Fold
+
+LOOK_SECONDS: Final = 1.0
+
+ATTENDANT: Final = "attendant"
+
+Look = Callable[[], Awaitable[Fold]]
+"""The release's journal, folded, at this moment."""
+
+
+class Attendant:
+    """Looks after one release, in the scene that its checks measure in."""
+
+    def __init__(self, env: Environment, release: Release, scene: Scene, look: Look) -> None:
+        self._env = env
+        self._release = release
+        self._scene = scene
+        self._look = look
+
+    async def look_once(self) -> None:
+        """Measure what is to be measured now, and put it on record."""
+        promoted = aftercare.promoted_at(await self._look())
+        if promoted is None:
+            return
+        plan = self._release.plan
+        records = await self._env.records.all(plan.release)
+        now = self._env.clock.now()
+        points = aftercare.wanted(plan, records, promoted=promoted, now=now)
+        for name, got in (await round_of(self._scene, points)).items():
+            record = Measured(point=name, build=plan.next.build.digest, by=ATTENDANT, got=got)
+            await self._env.records.add(plan.release, record)
+            facts = {"release": plan.release, "point": name, "verdict": got.verdict.value}
+            self._env.audit.append(ATTENDANT, "point.measured", facts)

@@ -1,0 +1,159 @@
+"""A kind of check is a small typed function with a name, parameters that a runbook gives, and evidence that expires."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Concatenate, Final, ParamSpec, get_type_hints
+
+from watership.errors import BadInput
+from watership.releases.checks.scene import Scene
+from watership.releases.measurement import Finding
+from watership.releases.quantity import Given, duration, spoken
+
+P = ParamSpec("P")
+
+GOOD_FOR: Final = 4 * 3600.0
+"""Seconds that evidence counts unless the kind, or the point, says otherwise: from T-4h to the start."""
+
+REQUIRED: Final = inspect.Parameter.empty
+
+Run = Callable[..., Awaitable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a check; `default` is REQUIRED where there is none."""
+
+    name: str
+    type: type
+    default: object = REQUIRED
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+    def taken(self, value: Given) -> Given:
+        """The value as the check wants it. Raises BadInput."""
+        if self.type is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        if self.type is str and not isinstance(value, bool):
+            return (
+                value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+            )
+        if type(value) is not self.type:
+            raise BadInput(f"The parameter '{self.name}' is {value!r}, but must be {_WORDS[self.type]}.")
+        return value
+
+
+_WORDS: Final = {
+    float: "a number, a duration or a percentage",
+    int: "a whole number",
+    str: "text",
+    bool: "true or false",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckKind:
+    """A check as the registry knows it.
+
+    `adapted`: it asks a system that is not ours, by that system's own protocol. `good_for`: seconds that its evidence
+    counts. `fix`: what mends most failures of it.
+    """
+
+    name: str
+    run: Run
+    about: str
+    parameters: Mapping[str, Parameter]
+    adapted: bool = False
+    good_for: float = GOOD_FOR
+    fix: str = ""
+
+    def bound(self, given: Mapping[str, Given]) -> dict[str, Given]:
+        """The parameters for one measurement. Raises BadInput for one that is missing, unknown or of the wrong type."""
+        for name in given:
+            if name not in self.parameters:
+                close = difflib.get_close_matches(name, list(self.parameters), n=1)
+                hint = (
+                    f"Did you mean '{close[0]}'?"
+                    if close
+                    else f"It takes: {', '.join(self.parameters) or 'none'}."
+                )
+                raise BadInput(f"The check {self.name} has no parameter '{name}'.", fix=hint)
+        lacking = [each.name for each in self.parameters.values() if each.required and each.name not in given]
+        if lacking:
+            raise BadInput(f"The check {self.name} needs '{', '.join(lacking)}'.")
+        return {name: self.parameters[name].taken(value) for name, value in given.items()}
+
+    async def measure(self, scene: Scene, given: Mapping[str, Given]) -> Finding:
+        """What the check finds in a scene."""
+        return await self.run(scene, **self.bound(given))
+
+
+def check(
+    name: str, *, adapted: bool = False, good_for: str = "", fix: str = ""
+) -> Callable[
+    [Callable[Concatenate[Scene, P], Awaitable[Finding]]], Callable[Concatenate[Scene, P], Awaitable[Finding]]
+]:
+    """Make a kind of check of a function; its parameters after the scene are the check's, its docstring is its `about`.
+
+    @check("redis.memory", good_for="1h", fix="Raise maxmemory, or find what grew.")
+    async def memory(scene: Scene, *, of: str = "redis", below: float = 0.8) -> Finding:
+        \"\"\"Redis uses less than `below` of its maxmemory.\"\"\"
+    """
+
+    def kept(
+        function: Callable[Concatenate[Scene, P], Awaitable[Finding]],
+    ) -> Callable[Concatenate[Scene, P], Awaitable[Finding]]:
+        kind = CheckKind(
+            name=name,
+            run=function,
+            about=inspect.cleandoc(function.__doc__ or name),
+            parameters=_parameters(function),
+            adapted=adapted,
+            good_for=duration(good_for) if good_for else GOOD_FOR,
+            fix=fix,
+        )
+        vars(function)["kind"] = kind  # what `collected` looks for
+        return function
+
+    return kept
+
+
+def _parameters(function: Callable[..., object]) -> dict[str, Parameter]:
+    hints = get_type_hints(function)
+    _, *rest = inspect.signature(function).parameters.values()
+    for each in rest:
+        assert hints[each.name] in _WORDS, (
+            f"{function.__name__}({each.name}) is of no type that a runbook can write"
+        )
+    return {each.name: Parameter(each.name, hints[each.name], each.default) for each in rest}
+
+
+def collected(modules: Iterable[ModuleType]) -> dict[str, CheckKind]:
+    """The kinds of checks that modules define, by name, sorted."""
+    found = [
+        member.kind
+        for module in modules
+        for member in vars(module).values()
+        if isinstance(getattr(member, "kind", None), CheckKind) and member.__module__ == module.__name__
+    ]
+    names = [kind.name for kind in found]
+    assert len(names) == len(set(names)), f"two checks have one name: {sorted(names)}"
+    return {kind.name: kind for kind in sorted(found, key=lambda kind: kind.name)}
+
+
+def explained(kind: CheckKind) -> str:
+    """A check for people: what it measures, its parameters, and how long its evidence is good."""
+    lines = [f"{kind.name}: {kind.about}", ""]
+    for each in kind.parameters.values():
+        default = "required" if each.required else f"default {each.default!r}"
+        lines.append(f"  {each.name:<16} {_WORDS[each.type]}, {default}")
+    lines.append(f"  evidence is good for {spoken(kind.good_for)}")
+    if kind.fix:
+        lines.append(f"  if it fails: {kind.fix}")
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""Instruments are how a check looks at the world: each shows what is there, and none knows what would be good.
+
+All raise Unavailable when they get no answer, and BadInput when they were asked for what makes no sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from msgspec import Struct
+
+from watership.releases.audit import Plain
+from watership.releases.ports import Probe
+from watership.releases.system import Secrets
+
+Row = Mapping[str, Plain]
+
+
+class Sql(Protocol):
+    """A database that speaks SQL."""
+
+    async def rows(self, url: str, statement: str) -> Sequence[Row]:
+        """The rows of one reading statement. A statement that the database refuses is BadInput, in its words."""
+
+
+class RedisCommands(Protocol):
+    """A Redis."""
+
+    async def info(self, url: str) -> Row:
+        """All sections of INFO, flat, numbers as numbers."""
+
+    async def call(self, url: str, *words: str) -> object:
+        """One command's reply: text, number, None, or a list of these."""
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """A certificate as its issuer made it."""
+
+    subject: str
+    issuer: str
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+    """The host names that it is for."""
+    ocsp_urls: tuple[str, ...] = ()
+    crl_urls: tuple[str, ...] = ()
+
+
+class TlsAnswer(Struct, frozen=True, kw_only=True):
+    """What a TLS server showed. `chain`: what it sent, leaf first. `untrusted`: why it is not trusted, else empty."""
+
+    version: str
+    chain: tuple[Certificate, ...]
+    untrusted: str = ""
+    stapled: bool = False
+    """It sent an OCSP response along."""
+
+
+class Tls(Protocol):
+    """The handshake of a TLS server."""
+
+    async def look(self, address: str, *, name: str = "", authorities: str = "") -> TlsAnswer:
+        """Shake hands with HOST:PORT as a client that asks for `name` (default: HOST) and trusts the system's
+        authorities, or those of the file `authorities`. An untrusted chain is an answer, not an error."""
+
+
+class DnsAnswer(Struct, frozen=True, kw_only=True):
+    values: tuple[str, ...]
+    ttl: int
+    """Seconds that resolvers may keep it, as the authority says."""
+
+
+class Dns(Protocol):
+    """A name server."""
+
+    async def lookup(self, server: str, name: str, kind: str = "A") -> DnsAnswer:
+        """Ask HOST:PORT for a name's records, past every cache. A name that is not there is an empty answer."""
+
+
+class Finished(Struct, frozen=True, kw_only=True):
+    """A command that ended by itself."""
+
+    code: int
+    output: str
+    errors: str
+    cut: bool = False
+    """It printed more than is kept, which is the end: what is missing is no proof of anything."""
+
+
+class Commands(Protocol):
+    """Programs of this machine."""
+
+    async def run(
+        self,
+        words: Sequence[str],
+        *,
+        folder: str = "",
+        variables: Mapping[str, str] = {},
+        timeout: float = 60.0,
+    ) -> Finished:
+        """Run without a shell and without input; what it prints is kept up to a bound. Unavailable when there is no
+        such program, or when it took longer and was ended."""
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """A file as it is now."""
+
+    path: str
+    content: bytes
+    changed_at: datetime
+    sha256: str
+
+
+class Documents(Protocol):
+    """Files of the project and its evidence, below one root."""
+
+    async def read(self, path: str) -> Document | None:
+        """A file, None when there is none. Larger than 16 MiB, or outside of the root: BadInput."""
+
+    async def names(self, pattern: str) -> Sequence[str]:
+        """The files that a glob matches, sorted."""
+
+
+class MachineLoad(Struct, frozen=True, kw_only=True):
+    """Shares of 1, of the machine that the command runs on."""
+
+    cpu: float
+    memory: float
+    disk: float
+    read_bytes: int
+    """Since boot; disks, and below the network."""
+    written_bytes: int
+    received_bytes: int
+    sent_bytes: int
+
+
+class Machine(Protocol):
+    async def load(self, *, seconds: float = 0.5) -> MachineLoad:
+        """CPU is measured over `seconds`."""
+
+
+class SocketAnswer(Struct, frozen=True, kw_only=True):
+    """How a WebSocket handshake went; `first` is the first text that came within the time, or None."""
+
+    status: int
+    first: str | None = None
+
+
+class Sockets(Protocol):
+    async def open(
+        self, url: str, *, headers: Mapping[str, str] = {}, send: str = "", timeout: float = 5.0
+    ) -> SocketAnswer:
+        """Open a WebSocket, send `send` unless it is empty, wait for a text, and close."""
+
+
+class Mail(Protocol):
+    async def greet(self, url: str) -> Sequence[str]:
+        """The extensions that an SMTP server offers after EHLO (smtp://[USER:PASSWORD@]HOST:PORT; STARTTLS and login
+        where the URL asks for them). Nothing is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruments:
+    """All of them."""
+
+    http: Probe
+    sql: Sql
+    redis: RedisCommands
+    tls: Tls
+    dns: Dns
+    commands: Commands
+    documents: Documents
+    machine: Machine
+    sockets: Sockets
+    mail: Mail
+    secrets: Secrets
