@@ -184,6 +184,7 @@ class Comms(Struct, frozen=True, kw_only=True):
     """Channels, and what is sent to them. `texts` is the templates' content by name: a plan holds it, so that its
     fingerprint covers the words too."""
 
+    schema: Literal["watership/comms/v1"] = "watership/comms/v1"
     channels: tuple[Channel, ...] = ()
     send: tuple[Sending, ...] = ()
     seats: dict[str, tuple[Id, ...]] = {}
