@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -26,17 +27,18 @@ from watership.releases.notices import comms as spec
 from watership.releases.notices import looking as find
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import Channel, Deliverer
-from watership.releases.notices.messenger import FINISH_SECONDS, Look, Messenger
+from watership.releases.notices.messenger import Look, Messenger
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Kind
+from watership.releases.notices.outbox import Outbox
 from watership.releases.notices.situation import PAGES
 from watership.releases.notices.trouble import Escalating
 from watership.releases.plan import Plan
 from watership.releases.response import Tell
 from watership.wiring.environment import Places
 
-RUNBOOK = "agent-orchestrator"
-"""The runbook whose templates serve for comms that name none of their own."""
+BOOK = "agent-orchestrator"
+"""The shipped runbook whose templates stand in for those that comms do not bring."""
 
 SHIPPED: Mapping[Kind, str] = {
     "announce": "comms/announce.md",
@@ -77,7 +79,7 @@ def channels(comms: Comms, now: Callable[[], datetime]) -> dict[str, Channel]:
 
 def shipped(name: str) -> str:
     """A template of the runbook that comes with Watership. Raises BadInput."""
-    place = resources.files("watership") / "runbooks" / RUNBOOK / name
+    place = resources.files("watership") / "runbooks" / BOOK / name
     if not place.is_file():
         raise BadInput(f"No template {name} is shipped.", fix=f"Choose of: {', '.join(SHIPPED.values())}.")
     return place.read_text(encoding="utf-8")
@@ -100,7 +102,7 @@ def outbox(places: Places) -> OutboxFile:
     return OutboxFile(places.releases / "outbox.jsonl")
 
 
-def looking(env: Environment, own: Runs, plan: Plan, *, incidents: Incidents) -> Look:
+def looking(env: Environment, own: Runs, incidents: Incidents, plan: Plan) -> Look:
     """How the situation of a release is found; `own` is the controller's own store."""
     return find.looking(
         plan,
@@ -131,46 +133,36 @@ class Pages:
         return self._found
 
 
-class Telling:
-    """A companion: people are told of the release while it runs, and what is pending at its end gets a moment more.
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Who tells people of one release: the messenger, a companion of it, and how a level of an escalation is told."""
 
-    What is due goes by the release's calendar. Receivers are asked, and signatures dated, by the machine's clock,
-    which leaps with no rehearsal.
-    """
+    messenger: Messenger
+    tell: Tell
 
-    def __init__(
-        self,
-        env: Environment,
-        own: Runs,
-        plan: Plan,
-        *,
-        incidents: Incidents,
-        places: Places,
-        observer: Observer,
-    ) -> None:
-        self._box = outbox(places)
-        machine, look = SystemClock(), looking(env, own, plan, incidents=incidents)
-        deliverer = Deliverer(
-            outbox=self._box, channels=channels(plan.comms, machine.now), audit=env.audit, clock=machine
-        )
-        self._messenger = Messenger(
-            comms=plan.comms,
-            look=look,
-            outbox=self._box,
-            deliverer=deliverer,
-            audit=env.audit,
-            clock=env.clock,
-            observer=observer,
-        )
-        self.escalate: Tell = Escalating(
-            comms=plan.comms, look=look, outbox=self._box, audit=env.audit, clock=env.clock
-        ).tell
 
-    async def run(self) -> None:
-        try:
-            await self._messenger.run()
-        finally:
-            self._box.close()
-
-    async def finish(self) -> None:
-        await self._messenger.finish(FINISH_SECONDS)
+def press(
+    env: Environment,
+    own: Runs,
+    incidents: Incidents,
+    *,
+    box: Outbox,
+    comms: Comms,
+    plan: Plan,
+    observer: Observer,
+) -> Press:
+    """Made of what the plan says. What is due is told by the release's calendar; receivers are asked, and signatures
+    dated, by the machine's, which no rehearsal leaps with."""
+    machine, look = SystemClock(), looking(env, own, incidents, plan)
+    deliverer = Deliverer(outbox=box, channels=channels(comms, machine.now), audit=env.audit, clock=machine)
+    messenger = Messenger(
+        comms=comms,
+        look=look,
+        outbox=box,
+        deliverer=deliverer,
+        audit=env.audit,
+        clock=env.clock,
+        observer=observer,
+    )
+    escalating = Escalating(comms=comms, look=look, outbox=box, audit=env.audit, clock=env.clock)
+    return Press(messenger, escalating.tell)
