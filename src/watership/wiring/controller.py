@@ -281,7 +281,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
         own = await stack.enter_async_context(
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
-        audit = stack.enter_context(AuditFile(places.audit, clock.now))
+        audit = stack.enter_context(AuditFile(places.audit, clock.now, secret=config.secret))
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
         router = ProxyRouter(places.router)
