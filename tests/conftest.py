@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 from watership.errors import Unavailable
-from watership.testing.servers import PostgresServer, RabbitServer, RedisServer, Server
+from watership.testing.servers import Chromium, PostgresServer, RabbitServer, RedisServer, Server
 
 S = TypeVar("S", bound=Server)
 
@@ -67,6 +67,12 @@ def rabbit_server() -> Iterator[RabbitServer]:
 def redis_server() -> Iterator[RedisServer]:
     """A real Redis, shared: do not kill it, start your own."""
     yield from started(RedisServer)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser without a screen, shared: open a page of your own."""
+    yield from started(Chromium)
 
 
 @pytest.fixture

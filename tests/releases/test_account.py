@@ -7,8 +7,8 @@ from tests.simulation.release_targets import SimAudit
 from watership.durable.clock import SystemClock
 from watership.releases.account import Count, account
 from watership.releases.facts import Position
+from watership.releases.forms.html import page as render
 from watership.releases.order import Release
-from watership.releases.report import render
 from watership.releases.smoke import Smoke
 from watership.releases.status import Fold
 

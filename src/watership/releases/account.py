@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
 
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
+from watership.releases import papers
 from watership.releases import plan as plans
 from watership.releases.audit import Audit, Verified
+from watership.releases.deviations import deviations
+from watership.releases.dora import Past, dora
 from watership.releases.gate import GateSpec, Judgement, Verdict, guarantee
 from watership.releases.glimpse import blind
 from watership.releases.order import Release
@@ -18,7 +21,9 @@ from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
 from watership.releases.power import Traffic, table
 from watership.releases.quantity import spoken
+from watership.releases.records import Record, standing_signoffs
 from watership.releases.report import (
+    EvidenceFile,
     Figure,
     GateFacts,
     ItemFacts,
@@ -77,8 +82,16 @@ def account(
     green: tuple[SlotSecond, ...] = (),
     live_runs: Count | None = None,
     next_runs: Count | None = None,
+    records: Sequence[Record] | None = None,
+    files: Mapping[str, EvidenceFile] | None = None,
+    past: Sequence[Past] = (),
+    now: datetime | None = None,
 ) -> ReportFacts:
-    """What `report.render` needs. Traffic and counts of runs come from whoever can still ask for them."""
+    """What a report says. Traffic and counts of runs come from whoever can still ask for them.
+
+    `records` are what people and programs put down, `files` the evidence that they point to, `past` the releases of
+    this environment, this one among them, `now` when the report is written. What is not given is not known to it.
+    """
     plan, status = release.plan, told(state, release)
     began = state.began or plan.created_at
     checked = audit.verify()
@@ -99,18 +112,30 @@ def account(
         access=plans.access(plan),
         cannot_see=blind(plan.fuses),
         clock_factor=plan.overrides.clock_factor,
-        signoffs=tuple(SignOffFacts(role=s.role, person=s.person, at=s.at) for s in release.signoffs),
-        phases=tuple(_phase(phase, status, plan, began) for phase in plan.phases),
-        items=tuple(_item(each) for each in status.items),
+        signoffs=tuple(
+            SignOffFacts(role=s.role, person=s.person, at=s.at)
+            for s in standing_signoffs(release.signoffs, records or ())
+        ),
+        phases=tuple(_phase(phase, status, plan, release.zero) for phase in plan.phases),
+        items=tuple(
+            _item(each, item.at, release.zero) for each, item in zip(status.items, plan.items, strict=True)
+        ),
         gates=_gates(plan, state, status),
         blue=blue,
         green=green,
         weights=_weights(state, plan, began),
         runs=_runs(plan, status, live_runs, next_runs),
         figures=_figures(status.figures),
+        deviations=deviations(plan, state, release.zero),
+        checklist=papers.checklist(release, records, files or {}, state.ended or now),
+        decisions=papers.decisions(state, records),
+        waivers=papers.waivers(release, records),
+        dora=dora(past, now) if now is not None else (),
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",
         audit_verified=verified,
+        audit_seal=checked.seal if isinstance(checked, Verified) else None,
+        written_at=now,
     )
 
 
@@ -123,7 +148,7 @@ def _side(side: plans.Side) -> Side:
     )
 
 
-def _phase(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, began: datetime) -> PhaseFacts:
+def _phase(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, zero: datetime) -> PhaseFacts:
     keys = {item.key for item in plan.items if item.phase == phase.id}
     done = [each for each in status.items if each.key in keys and each.began and each.ended]
     first = min((each.began for each in done if each.began), default=None)
@@ -132,13 +157,13 @@ def _phase(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, began: dateti
         title=phase.title,
         planned_start=phase.at,
         planned_seconds=phase.budget,
-        actual_start=None if first is None else (first - began).total_seconds(),
+        actual_start=None if first is None else (first - zero).total_seconds(),
         actual_seconds=None if first is None or last is None else (last - first).total_seconds(),
         attempts=max((each.attempts for each in done), default=0),
     )
 
 
-def _item(item: ItemStatus) -> ItemFacts:
+def _item(item: ItemStatus, planned: float, zero: datetime) -> ItemFacts:
     known = item.state not in ("waiting", "running")
     took = (item.ended - item.began).total_seconds() if item.began and item.ended else None
     return ItemFacts(
@@ -149,6 +174,8 @@ def _item(item: ItemStatus) -> ItemFacts:
         attempts=item.attempts,
         seconds=took,
         at=item.began,
+        planned_start=planned,
+        actual_start=(item.began - zero).total_seconds() if item.began else None,
     )
 
 

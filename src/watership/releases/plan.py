@@ -138,6 +138,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     overrides: Overrides
     starter: str
     created_at: datetime
+    committed_at: datetime | None = None
+    """When the newest commit of next was made, as its build states; None where it does not."""
     checklist: Checklist = ()
     systems: dict[str, System] = {}
     """What checks look at outside; secrets by reference."""
@@ -168,6 +170,7 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    committed_at: datetime | None = None,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
     overrides = overrides or Overrides()
@@ -202,6 +205,7 @@ def draw(
         overrides=overrides,
         starter=starter,
         created_at=created_at,
+        committed_at=committed_at,
         checklist=book.checklist,
         systems=dict(systems or {}),
         go_no_go=book.go_no_go,

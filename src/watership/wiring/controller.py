@@ -16,11 +16,17 @@ from msgspec.structs import replace
 import watership
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
-from watership.adapters.files.builds import digest, pausing, read_build, read_migrations, read_smoke
+from watership.adapters.files.builds import (
+    digest,
+    pausing,
+    read_build,
+    read_build_file,
+    read_migrations,
+    read_smoke,
+)
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.records import RecordFiles
 from watership.adapters.files.releases import Draft, ReleaseFolder, latest
-from watership.adapters.files.replace import replace_file
 from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.http.probe import HttpProbe
@@ -37,18 +43,16 @@ from watership.durable.ids import DeploymentId, RunId, random_ids
 from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
-from watership.fleet.stranded import Census, lingering, open_runs
+from watership.fleet.stranded import lingering
 from watership.releases import shelf
-from watership.releases.account import Count, account, traffic
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment
 from watership.releases.order import Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
 from watership.releases.program import PROGRAM
-from watership.releases.report import render
 from watership.releases.signoff import missing
 from watership.releases.snapshots import Snapshots, quarantined
-from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.releases.status import Planned, ReleaseStatus, status
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "one-machine"
@@ -126,6 +130,7 @@ class Desk:
             created_at=self.environment.clock.now(),
             overrides=overrides,
             pauses_writes=pausing(migrations),
+            committed_at=read_build_file(source).committed_at,
         )
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
 
@@ -199,29 +204,6 @@ class Desk:
             created_at=plan.created_at,
         )
 
-    async def write_report(self, known: Known) -> Path:
-        """Gather what the release did, and write its report."""
-        plan = known.release.plan
-        state = fold(await journal(self.store, known.id), known.release)
-        began = state.began or plan.created_at
-        ended = state.ended or self.environment.clock.now()
-        served = {
-            slot: await traffic(self.environment.metrics, slot, began=began, ended=ended) for slot in Slot
-        }
-        census = await self.environment.runs.census()
-        facts = account(
-            known.release,
-            state,
-            audit=self.environment.audit,
-            blue=served[Slot.BLUE],
-            green=served[Slot.GREEN],
-            live_runs=count(census, plan.live.deployment),
-            next_runs=count(census, plan.next.deployment),
-        )
-        path = self.folder(known.id).report
-        await asyncio.to_thread(replace_file, path, render(facts).encode())
-        return path
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -247,13 +229,6 @@ async def require_unquarantined(snapshots: Snapshots, version: str, digest: str)
             f"Build {version} ({digest}) was rolled back automatically and is quarantined.",
             fix="Release another build, or let this one in by name: --waive-quarantine, for plan and for start.",
         )
-
-
-def count(census: Census, deployment: DeploymentId) -> Count:
-    """The runs of a deployment, at this moment."""
-    under_way = open_runs(census, deployment)
-    everything = sum(number for (owner, _), number in census.items() if owner == deployment)
-    return Count(under_way=under_way, finished=everything - under_way)
 
 
 def side_of(deployment: Deployment) -> Side:

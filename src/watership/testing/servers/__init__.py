@@ -7,10 +7,11 @@ What they need is installed by `scripts/servers`, or by the system's packages. T
 starting a server is starting programs; in async code, call it through `asyncio.to_thread`.
 """
 
+from watership.testing.servers.chromium import Chromium
 from watership.testing.servers.ports import free_port
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.process import Server
 from watership.testing.servers.rabbitmq import RabbitServer
 from watership.testing.servers.redis import RedisServer
 
-__all__ = ["PostgresServer", "RabbitServer", "RedisServer", "Server", "free_port"]
+__all__ = ["Chromium", "PostgresServer", "RabbitServer", "RedisServer", "Server", "free_port"]
