@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from watership.cli.desk import acting, calling
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
@@ -186,20 +187,16 @@ def export(file: Path | None, to: Format, output: Path | None) -> int:
 
 
 @audit.command()
-@click.option("--token", envvar="WATERSHIP_TOKEN", help="Who you are; or set WATERSHIP_TOKEN.")
-@click.option(
-    "--as", "name", envvar="USER", help="Who you are, where no tokens are asked for; $USER unless given."
-)
+@acting
 def seal(name: str | None, token: str | None) -> None:
     """Put a new head beside the environment's log: after the secret was set or changed, or the head was lost.
 
     Refused where the log does not bear its old head out. Who did it is the next entry. Needs an administrator.
     """
-    from watership.cli.release import _caller
     from watership.fleet.identity import ADMIN
     from watership.wiring.auditing import seal_log
 
-    caller = _caller(name, token)
+    caller = calling(name, token)
     if not caller.open and not caller.identity.acts_as(ADMIN):
         raise NotAllowed(f"To seal the audit log needs the role {ADMIN}.", fix="Ask an administrator.")
     path, secret = _place(None)

@@ -86,6 +86,8 @@ class Finished(Struct, frozen=True, kw_only=True):
     code: int
     output: str
     errors: str
+    cut: bool = False
+    """It printed more than is kept, which is the end: what is missing is no proof of anything."""
 
 
 class Commands(Protocol):

@@ -72,5 +72,10 @@ def parameter(text: str) -> float | str:
     return text
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """`a, b` → ("a", "b"): how a parameter names several things."""
+    return tuple(word for each in text.split(",") if (word := each.strip()))
+
+
 READERS = {"duration": duration, "offset": offset, "share": share}
 """How text becomes a number, by the `text` of a type's Meta."""

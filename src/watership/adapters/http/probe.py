@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 from collections.abc import Mapping
-from functools import cache
+from pathlib import Path
 
 import httpx2
 
+from watership.adapters.address import shown
+from watership.adapters.http.trust import trust
 from watership.errors import Unavailable
 from watership.releases.ports import ProbeAnswer
 
@@ -16,17 +17,15 @@ BODY_BYTES = 1024 * 1024
 """Bytes read of an answer's body: checks look at small documents, and an endless one must not fill memory."""
 
 
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read once: reading the authorities takes longer than most answers that are timed here."""
-    return httpx2.create_ssl_context()
-
-
 class HttpProbe:
     """Probe over real connections, a new one each time: a check must not profit from an old one.
 
     Redirects are not followed: the status that an address gives is what is asked for.
     """
+
+    def __init__(self, authorities: Path | None = None) -> None:
+        """`authorities`: a file of those to trust in place of the system's."""
+        self._authorities = authorities
 
     async def request(
         self,
@@ -37,7 +36,7 @@ class HttpProbe:
         headers: Mapping[str, str] = {},
         timeout: float = 5.0,
     ) -> ProbeAnswer:
-        certificates = _certificates()
+        certificates = trust(self._authorities)
         started = time.perf_counter()
         try:
             # trust_env: a proxy of the operator's shell must not answer for the instance.
@@ -49,14 +48,18 @@ class HttpProbe:
                 async for piece in response.aiter_bytes():
                     content += piece
                     if len(content) > BODY_BYTES:
-                        raise Unavailable(f"{method} {url} answered with more than {BODY_BYTES:,} bytes.")
+                        raise Unavailable(
+                            f"{method} {shown(url)} answered with more than {BODY_BYTES:,} bytes."
+                        )
                 return ProbeAnswer(
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
                     body=content,
                     seconds=time.perf_counter() - started,
                 )
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except httpx2.InvalidURL as error:  # its words may hold a piece of the password
+            raise Unavailable(f"{method} {shown(url)} got no answer: that is no URL.") from error
+        except httpx2.HTTPError as error:
             raise Unavailable(
-                f"{method} {url} got no answer: {str(error) or type(error).__name__}."
+                f"{method} {shown(url)} got no answer: {str(error) or type(error).__name__}."
             ) from error

@@ -10,9 +10,14 @@ from watership.releases.checks import (
     answers,
     builds,
     database,
+    documents,
     exercise,
+    figures,
+    gates,
     intake,
+    programs,
     record,
+    requests,
     room,
     router,
     work,
@@ -22,7 +27,23 @@ from watership.releases.checks.scene import Scene
 from watership.releases.plan import Plan, asked, check_kinds
 
 CHECKS: Mapping[str, CheckKind] = collected(
-    (agreement, answers, builds, database, exercise, intake, record, room, router, work)
+    (
+        agreement,
+        answers,
+        builds,
+        database,
+        documents,
+        exercise,
+        figures,
+        gates,
+        intake,
+        programs,
+        record,
+        requests,
+        room,
+        router,
+        work,
+    )
 )
 
 

@@ -1,0 +1,47 @@
+"""Secrets by reference: `env:NAME` is a variable of this process, `file:PATH` a file that only its owner reads."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from watership.errors import BadInput, Unavailable
+
+
+class ReferredSecrets:
+    """Reads secrets where references point. Paths are relative to `root`."""
+
+    def __init__(self, root: Path, variables: Mapping[str, str]) -> None:
+        self._root = root
+        self._variables = variables
+
+    def read(self, reference: str) -> str:
+        """The secret, without the end of its line. Raises Unavailable, naming the reference and never what it holds."""
+        kind, _, where = reference.partition(":")
+        match kind:
+            case "env":
+                return self._variable(where)
+            case "file":
+                return _file(self._root / where)
+            case _:
+                raise BadInput(
+                    f"'{reference}' is no reference to a secret.", fix="Write env:NAME or file:PATH."
+                )
+
+    def _variable(self, name: str) -> str:
+        value = self._variables.get(name)
+        if not value:
+            raise Unavailable(f"The secret env:{name} is not set.", fix=f"export {name}=…")
+        return value
+
+
+def _file(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unavailable(f"The secret file {path} cannot be read: {error}.") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadInput(f"Others than its owner may use the secret file {path}.", fix=f"chmod 600 {path}")
+    return secret

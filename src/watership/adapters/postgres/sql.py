@@ -1,0 +1,144 @@
+"""One reading statement, in a session and a transaction of its own: the database itself refuses to write in it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+
+import asyncpg
+import msgspec
+
+from watership.adapters.address import parsed, shown
+from watership.adapters.postgres.pool import CLOSE_SECONDS, CONNECT_SECONDS, SCHEMES, Session
+from watership.errors import BadInput, Unavailable
+from watership.releases.audit import Plain
+from watership.releases.instruments import Row
+
+SECONDS: Final = 10.0
+"""For a statement: a check that needs longer to read would be felt by whom it is to protect."""
+
+ROWS: Final = 1_000
+"""Of an answer: a check reads figures, not tables."""
+
+LATE: Final = 2.0
+"""Seconds beside SECONDS until the link is given up: by then the database itself would have said that it is late."""
+
+WAITING: Final = ("08", "53", "57", "58", "55", "40")
+"""Classes of SQLSTATE that say nothing against the statement."""
+
+
+class PostgresSql:
+    """SQL over PostgreSQL. A function that the statement calls may still act (pg_terminate_backend): name none."""
+
+    def __init__(self, *, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._settings = {
+            "application_name": "watership check",
+            "default_transaction_read_only": "on",
+            "statement_timeout": f"{seconds * 1000:.0f}",
+            "lock_timeout": "2000",
+        }
+
+    async def rows(self, url: str, statement: str) -> Sequence[Row]:
+        parsed(url, *SCHEMES)
+        session = await self._connect(url)
+        try:
+            async with asyncio.timeout(self._seconds + LATE), session.transaction(readonly=True):
+                prepared = await session.prepare(statement)
+                if not prepared.get_attributes():
+                    raise BadInput(
+                        "The statement reads nothing.", fix="Give one that reads, such as SELECT or SHOW."
+                    )
+                cursor = await prepared.cursor()
+                found = await cursor.fetch(ROWS + 1)
+        except asyncpg.PostgresError as reason:
+            raise _refusal(url, reason) from reason
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
+            raise Unavailable(f"{shown(url)} was lost: {str(reason) or type(reason).__name__}.") from reason
+        finally:
+            await _close(session)
+        if len(found) > ROWS:
+            raise BadInput(
+                f"The statement gives more than {ROWS:,} rows.", fix="Let the database count or sum."
+            )
+        return [_row(record) for record in found]
+
+    async def _connect(self, url: str) -> Session:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await asyncpg.connect(
+                    url,
+                    server_settings=self._settings,
+                    statement_cache_size=0,
+                )
+        except (
+            ValueError
+        ):  # asyncpg.ClientConfigurationError is one; its words may hold a piece of the password
+            raise BadInput(
+                f"{shown(url)} is no address of a PostgreSQL.",
+                fix="Say postgresql://user:password@host:5432/database. In a password / # ? @ are %2F %23 %3F %40.",
+            ) from None
+        except asyncpg.PostgresError as reason:
+            raise Unavailable(
+                f"{shown(url)} did not let us in: {reason}.", fix="Look at user, password and database."
+            ) from reason
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
+            raise Unavailable(
+                f"{shown(url)} does not answer: {str(reason) or type(reason).__name__}.",
+                fix="Check that PostgreSQL runs, and host and port.",
+            ) from reason
+
+
+def _refusal(url: str, reason: asyncpg.PostgresError) -> BadInput | Unavailable:
+    if (reason.sqlstate or "").startswith(WAITING):
+        return Unavailable(f"{shown(url)} did not do as asked: {reason}.")
+    return BadInput(f"The database refused the statement: {reason}.", fix="Give one statement that reads.")
+
+
+async def _close(session: Session) -> None:
+    try:
+        await session.close(timeout=CLOSE_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        session.terminate()
+
+
+def _row(record: Mapping[str, object]) -> Row:
+    names = list(record.keys())
+    if len(set(names)) < len(names):
+        raise BadInput(
+            f"Two columns are named {next(name for name in names if names.count(name) > 1)}.",
+            fix="Name each: SELECT … AS name.",
+        )
+    return {name: plain(value) for name, value in record.items()}
+
+
+def plain(value: object) -> Plain:
+    """A value as text, number, yes/no or None. What is not a finite number never becomes one: NaN is a text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return _number(value)
+        case timedelta():
+            return value.total_seconds()
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes():
+            return value.hex()
+        case list() | tuple() | asyncpg.Record():
+            return msgspec.json.encode([plain(part) for part in value]).decode()
+        case _:
+            return str(value)
+
+
+def _number(value: Decimal) -> Plain:
+    if not value.is_finite():
+        return str(value)
+    whole = value.to_integral_value()
+    return int(whole) if whole == value else float(value)

@@ -1,0 +1,90 @@
+"""Documents are read for what they say: a file that is merely there proves nothing."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from itertools import takewhile
+
+from watership.releases.checks.kind import check
+from watership.releases.checks.scene import Scene
+from watership.releases.instruments import Document
+from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.quantity import listed, spoken
+
+HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
+
+PLACEHOLDER = re.compile(
+    r"\b(TODO|TBD|FIXME|XXX|lorem ipsum)\b|_{4,}|\[(?:Name|Date|Time|description)\]", re.IGNORECASE
+)
+"""What stands in a document that nobody has finished."""
+
+
+@check("document.says", good_for="48h", fix="Write the section, and commit it with the release.")
+async def says(
+    scene: Scene, *, path: str, section: str, mentions: str = "", words: int = 20, younger_than: float = 0.0
+) -> Finding:
+    """The Markdown file at `path` has a section of that title with at least `words` words of its own, without
+    placeholders, that mentions each of `mentions` (with commas between; `{version}` is the release's).
+
+    With `younger_than` the file was changed within that time.
+    """
+    document = await scene.look.documents.read(path)
+    if document is None:
+        return failed(f"There is no {path}.")
+    body = section_of(document.content.decode(errors="replace"), section)
+    if body is None:
+        return failed(f"{path} has no section '{section}'.")
+    wrong = list(_faults(scene, body, mentions, words))
+    if younger_than and scene.now() - document.changed_at > timedelta(seconds=younger_than):
+        wrong.append(f"it was last changed at {document.changed_at:%Y-%m-%d}, before {spoken(younger_than)}")
+    if wrong:
+        return failed(f"{path}, '{section}': {'; '.join(wrong)}.")
+    return passed(f"{path}, '{section}': {len(body.split())} words.", **marks(document))
+
+
+def _faults(scene: Scene, body: str, mentions: str, words: int) -> list[str]:
+    wrong = [f"{len(body.split())} words, {words} at least"] if len(body.split()) < words else []
+    if unfinished := PLACEHOLDER.search(body):
+        wrong.append(f"'{unfinished[0]}' is not filled in")
+    for each in listed(mentions):
+        wanted = scene.plan.next.build.version if each == "{version}" else each
+        if wanted.casefold() not in body.casefold():
+            wrong.append(f"it does not mention {wanted}")
+    return wrong
+
+
+@check("document.current", good_for="48h")
+async def current(scene: Scene, *, path: str, younger_than: float, contains: str = "") -> Finding:
+    """The file at `path` was changed within `younger_than`, and contains each of `contains` (commas between)."""
+    document = await scene.look.documents.read(path)
+    if document is None:
+        return failed(f"There is no {path}.")
+    text = document.content.decode(errors="replace")
+    lacks = [each for each in listed(contains) if each not in text]
+    if lacks:
+        return failed(f"{path} does not contain: {', '.join(lacks)}.")
+    age = (scene.now() - document.changed_at).total_seconds()
+    words = f"{path} was changed {spoken(max(age, 1.0))} ago; {spoken(younger_than)} is the limit."
+    return found(age <= younger_than, words, **marks(document))
+
+
+def section_of(text: str, title: str) -> str | None:
+    """What stands below a heading, up to the next one of its level; None without such a heading."""
+    lines = iter(text.splitlines())
+    level = next((depth for line in lines if (depth := _depth(line, title))), 0)
+    if not level:
+        return None
+    body = takewhile(lambda line: not (heading := HEADING.match(line)) or len(heading[1]) > level, lines)
+    return "\n".join(line for line in body if not HEADING.match(line)).strip()
+
+
+def _depth(line: str, title: str) -> int:
+    """How deep the heading of that title is; 0 for any other line."""
+    heading = HEADING.match(line)
+    return len(heading[1]) if heading and heading[2].casefold() == title.casefold() else 0
+
+
+def marks(document: Document) -> dict[str, str | int | float | bool | None]:
+    """What makes a document the evidence that it is."""
+    return {"path": document.path, "sha256": document.sha256}
