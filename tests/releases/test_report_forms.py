@@ -11,7 +11,7 @@ import pypdfium2
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.releases.reports import HOSTILE, Elements, whole
+from tests.releases.reports import HOSTILE, Elements, facts, whole
 from watership.errors import Unavailable
 from watership.releases.forms import FORMS, rendered
 from watership.releases.forms.html import page
@@ -99,7 +99,7 @@ def test_the_charts_are_on_the_paper_in_their_colours(paper: Paper) -> None:
 
 
 def test_the_same_facts_are_the_same_pdf() -> None:
-    assert rendered(whole(), "pdf") == rendered(whole(), "pdf")
+    assert rendered(facts(), "pdf") == rendered(facts(), "pdf")
 
 
 def test_text_that_looks_like_markup_is_text_in_markdown() -> None:
@@ -129,7 +129,9 @@ def test_text_that_looks_like_markup_is_text_in_markdown() -> None:
 
 
 def test_text_that_looks_like_markup_is_text_on_paper() -> None:
-    paper = Paper(rendered(whole(HOSTILE), "pdf"))
+    report = whole(HOSTILE)
+    assert report.checklist is not None
+    paper = Paper(rendered(msgspec.structs.replace(report, checklist=report.checklist[:2]), "pdf"))
     text = told(paper.text())
     assert told("<script>alert(1)</script>\"'><img src=x") in text
     assert told('#set page(fill: red) #link("x") $x$') in text

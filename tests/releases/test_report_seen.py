@@ -69,7 +69,7 @@ def test_a_chart_without_data_has_no_line(tab: Tab, tmp_path: Path) -> None:
 
 
 def test_a_browser_finds_no_dead_link_asks_for_nothing_and_has_no_complaint(tab: Tab, tmp_path: Path) -> None:
-    shown(tab, tmp_path, whole(HOSTILE))
+    shown(tab, tmp_path, whole(HOSTILE + "x" * 500))
     assert tab.ask(DEAD) == []
     assert tab.requests == [(tmp_path / "report.html").as_uri()]
     assert tab.complaints == []

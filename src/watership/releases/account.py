@@ -112,6 +112,7 @@ def account(
         access=plans.access(plan),
         cannot_see=blind(plan.fuses),
         clock_factor=plan.overrides.clock_factor,
+        rehearsal=plan.rehearsal,
         signoffs=tuple(
             SignOffFacts(role=s.role, person=s.person, at=s.at)
             for s in standing_signoffs(release.signoffs, records or ())

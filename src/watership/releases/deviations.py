@@ -33,7 +33,7 @@ def _all(plan: Plan, state: Fold, zero: datetime) -> Iterator[DeviationFacts]:
         if tried:
             yield from _phase(phase, items, tried, zero)
         for item in items:
-            yield from _item(item, phase, state, zero)
+            yield from _item(item, phase, state, zero, first=item is items[0])
     reached = {record.item for record in state.records}
     left = [item.does.title for item in plan.items if item.key not in reached]
     if state.outcome is not None and left:
@@ -46,7 +46,8 @@ def _phase(
     phase: PlannedPhase, items: Sequence[PlannedItem], tried: Sequence[Record], zero: datetime
 ) -> Iterator[DeviationFacts]:
     began, ended = tried[0].got.began, max(record.got.ended for record in tried)
-    late = (began - zero).total_seconds() - phase.at
+    # Its first item may have a later moment of its own.
+    late = (began - zero).total_seconds() - max(phase.at, items[0].at)
     if late > LATE_SECONDS:
         yield DeviationFacts(
             kind="late", subject=phase.title, words=f"it began {spoken(late)} after its moment"
@@ -59,14 +60,16 @@ def _phase(
         yield DeviationFacts(kind="over budget", subject=phase.title, words=words)
 
 
-def _item(item: PlannedItem, phase: PlannedPhase, state: Fold, zero: datetime) -> Iterator[DeviationFacts]:
+def _item(
+    item: PlannedItem, phase: PlannedPhase, state: Fold, zero: datetime, *, first: bool
+) -> Iterator[DeviationFacts]:
     tried = [record for record in state.records if record.item == item.key]
     if not tried:
         return
     title, due = item.does.title, zero + timedelta(seconds=item.at)
     later = (tried[0].got.began - due).total_seconds()
     # What has no moment of its own follows what stands before it: then its phase is late, not the item.
-    if item.at > phase.at and later > LATE_SECONDS:
+    if item.at > phase.at and not first and later > LATE_SECONDS:
         words = f"it began {spoken(later)} after its moment"
         yield DeviationFacts(kind="late", subject=title, words=words, item=item.key)
     if later < -EARLY_SECONDS and (order := _hurried(tried[0], state)) is not None:

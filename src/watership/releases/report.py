@@ -233,6 +233,8 @@ class ReportFacts(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     cannot_see: tuple[str, ...] = ()
     """The fuses that nothing measured."""
     clock_factor: float = 1.0
+    rehearsal: bool = False
+    """Its calendar leapt: its times are those of its clock."""
     signoffs: tuple[SignOffFacts, ...] = ()
     phases: tuple[PhaseFacts, ...] = ()
     items: tuple[ItemFacts, ...] = ()

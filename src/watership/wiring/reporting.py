@@ -54,17 +54,22 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
         next_runs=count(census, plan.next.deployment),
         records=records,
         files=await asyncio.to_thread(evidence, records, folders, beside),
-        past=await past_releases(desk),
+        past=await past_releases(desk, rehearsals=plan.rehearsal),
         now=now,
     )
 
 
-async def past_releases(desk: Desk) -> list[Past]:
-    """What each release of this environment gives to the figures of delivery; the newest, where there are many."""
+async def past_releases(desk: Desk, *, rehearsals: bool) -> list[Past]:
+    """What each release of this environment gives to the figures of delivery; the newest, where there are many.
+
+    Rehearsals and real ones are never counted together.
+    """
     page = await desk.store.list(RunFilter(program=PROGRAM), limit=MOST)
     found = []
     for row in page.runs:
         release: Release = decode(row.input, Release)
+        if release.plan.rehearsal is not rehearsals:
+            continue
         found.append(past(release, fold(await journal(desk.store, row.id), release)))
     return [each for each in found if each is not None]
 

@@ -26,7 +26,8 @@ def document(report: ReportFacts) -> bytes:
         ) from missing
     source = (resources.files("watership.releases") / "templates" / "report.typ").read_bytes()
     data = _data(told(report)).decode()
-    return typst.compile(source, format="pdf", sys_inputs={"page": data}, timestamp=report.written_at)
+    written = None if report.written_at is None else int(report.written_at.timestamp())
+    return typst.compile(source, format="pdf", sys_inputs={"page": data}, timestamp=written)
 
 
 def _data(page: Page) -> bytes:

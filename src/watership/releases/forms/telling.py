@@ -86,9 +86,14 @@ def _lead(report: ReportFacts) -> Iterator[Paragraph]:
             f" in {report.environment}, started by {report.starter}",
         )
     )
-    rehearsal = f" A rehearsal: the clock was scaled by {report.clock_factor:.3g}."
     times = f"{moment(report.started_at)} – {moment(report.ended_at)}. {report.access}"
-    yield Paragraph((Words(times + (rehearsal if report.clock_factor != 1 else ""), "quiet"),))
+    yield Paragraph((Words(times, "quiet"),))
+    if report.rehearsal:
+        words = "A rehearsal: its calendar leapt, and every time here is one of its own clock."
+        yield Paragraph((Words(words, "inconclusive"),))
+    if report.clock_factor != 1:
+        words = f"A rehearsal: the calendar was scaled by {report.clock_factor:.3g}."
+        yield Paragraph((Words(words, "inconclusive"),))
     if report.cannot_see:
         blind = f"Cannot see: {', '.join(report.cannot_see)}."
         words = f"{blind} Nothing measures these here, so their fuses could not blow."
