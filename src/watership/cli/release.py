@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,13 @@ OUTCOMES = {"promoted": Exit.OK, "rolled_back": Exit.ROLLED_BACK, "refused": Exi
 OUTCOMES |= {"stopped": Exit.INCONCLUSIVE, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
 
 
+criterion_option = click.option(
+    "--criterion",
+    default="",
+    help="The rollback criterion that is met, for whoever may order one on criteria only.",
+)
+
+
 @click.group()
 def release() -> None:
     """Releases: a runbook and a build make a plan; people sign it; a controller runs it.
@@ -45,17 +53,15 @@ def release() -> None:
     """
 
 
-async def _require_rollback(desk: Desk, caller: Caller, act: str) -> None:
-    """By the plan of the release that was started last; where none is known operators alone may."""
-    from watership.releases.warrant import may_take_back
+async def _grounds(desk: Desk, caller: Caller, *, criterion: str, reason: str) -> str:
+    """On what the caller orders a rollback, in words, by the plan of the release that was started last."""
+    from watership.releases.warrant import grounds
 
     try:
-        known = await desk.find(None)
+        plan = (await desk.find(None)).release.plan
     except NotFound:
-        caller.require(desk.environment.audit, act, *may_take_back(None))
-    else:
-        roles = may_take_back(known.release.plan)
-        caller.require(desk.environment.audit, act, *roles, release=known.id)
+        plan = None
+    return str(grounds(plan, caller, desk.environment.audit, criterion=criterion, reason=reason))
 
 
 @release.command()
@@ -264,8 +270,14 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
 
 
 @release.command()
-@click.option("--now", is_flag=True, required=True, help="There is no other way to take back: say it.")
+@click.option("--now", is_flag=True, help="Without being asked once more.")
+@click.option(
+    "--to",
+    "version",
+    help="The version to go back to; refused where it is not the last safe one.",
+)
 @click.option("--reason", default="", help="Why; may be said later.")
+@criterion_option
 @click.option("--force", is_flag=True, help="Depose a controller that hangs.")
 @click.option(
     "--timeout",
@@ -275,7 +287,16 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
     help="Seconds to wait for a controller that lives; exit 8 after them.",
 )
 @acting
-def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | None, token: str | None) -> int:
+def rollback(
+    now: bool,
+    version: str | None,
+    reason: str,
+    criterion: str,
+    force: bool,
+    timeout: float,
+    name: str | None,
+    token: str | None,
+) -> int:
     """Take both planes to the last safe state: by order if a controller lives, else at once, without a replay.
 
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
@@ -283,17 +304,20 @@ def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | No
     from watership.releases.gate import Verdict
     from watership.releases.order import Order
 
-    assert now
+    if not now and not _agreed("Take both planes to the last safe state?"):
+        return Exit.FAILED
     caller = calling(name, token)
     person = caller.person
 
     async def taken_back(desk: Desk) -> int:
-        await _require_rollback(desk, caller, "roll back")
+        if version is not None:
+            await desk.require_safe(version)
+        why = await _grounds(desk, caller, criterion=criterion, reason=reason)
         if await desk.environment.lock.read() is not None and not force:
-            order = Order(kind="rollback", who=person, reason=reason)
+            order = Order(kind="rollback", who=person, reason=why)
             found = await desk.controller.taken_back(order, seconds=timeout)
         else:
-            found = await desk.controller.rollback(who=person, reason=reason, force=force)
+            found = await desk.controller.rollback(who=person, reason=why, force=force)
         if found is None:
             words = (
                 f"ordered, and not done within {timeout:g} s; a controller that hangs is deposed with --force"
@@ -306,13 +330,21 @@ def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | No
     return at_desk(taken_back)
 
 
+def _agreed(question: str) -> bool:
+    """Ask whoever sits at a terminal; elsewhere nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is nobody to ask: say --now.")
+    return click.confirm(question)
+
+
 def _order(command: str, kind: Kind, about: str) -> None:
     """One command per order that people may give. (`resume` is a controller's, so the order is `go-on`.)"""
 
     @release.command(name=command, help=about)
     @click.option("--reason", default="", help="Why.")
+    @criterion_option
     @acting
-    def order(reason: str, name: str | None, token: str | None) -> None:
+    def order(reason: str, criterion: str, name: str | None, token: str | None) -> None:
         from watership.fleet.identity import OPERATOR
         from watership.releases.order import Order
 
@@ -320,11 +352,12 @@ def _order(command: str, kind: Kind, about: str) -> None:
         person = caller.person
 
         async def ordered(desk: Desk) -> str:
+            why = reason
             if kind in ("abort", "rollback"):
-                await _require_rollback(desk, caller, command)
+                why = await _grounds(desk, caller, criterion=criterion, reason=reason)
             else:
                 caller.require(desk.environment.audit, command, OPERATOR)
-            return await desk.controller.order(Order(kind=kind, who=person, reason=reason))
+            return await desk.controller.order(Order(kind=kind, who=person, reason=why))
 
         run_id = at_desk(ordered)
         show({"release": run_id, "order": kind}, f"{run_id}: {command} ordered by {person}")

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
+from watership.adapters.files.replace import sync_folder
 from watership.errors import BadInput, NotFound
 from watership.releases import head as heads
 from watership.releases.audit import (
@@ -121,7 +122,7 @@ class AuditFile:
         if kept is None:
             # Before the first entry: from here on a record without a head was tampered with.
             replace_head(self.path, head_of(None, self._secret))
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         if not self._needs_secret:
             self._recover(torn=len(content) - whole, after=state.after)
 
@@ -215,12 +216,3 @@ def read(path: Path) -> list[Entry | None]:
 
 def _entries(content: bytes) -> list[Entry | None]:
     return [decode(line) for line in content.split(b"\n")[:-1]]
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file is durable once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
