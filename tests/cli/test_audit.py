@@ -31,7 +31,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / ".watership" / "audit.jsonl"
     begin = datetime.now(UTC) - timedelta(hours=2)
     times = iter(begin + timedelta(minutes=10 * step) for step in range(1000))
-    with AuditFile(path, times.__next__) as audit:
+    with AuditFile(path, times.__next__, secret="") as audit:
         for release in ("r1", "r2"):
             audit.append("ada", "plan.signed", {"release": release, "role": "technical_lead"})
             audit.append("controller", "release.cutover.half.passed", {"release": release, "share": 0.5})
@@ -152,7 +152,7 @@ def followed(log: Path, *acts: str) -> Iterator[Entry | Broken]:
     entries = [json.loads(line)["number"] for line in log.read_text().splitlines()]
     assert entries == [1, 2, 3, 4, 5, 6, 7]
     coming = iter(acts)
-    with AuditFile(log, lambda: datetime.now(UTC)) as audit:
+    with AuditFile(log, lambda: datetime.now(UTC), secret="") as audit:
         third = audit.entries()[2]
 
         def meanwhile(_: float) -> None:

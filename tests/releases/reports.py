@@ -204,7 +204,7 @@ def whole(text: str = "plain") -> ReportFacts:
                 opened_by=text,
                 closed_at=None,
                 summary=text,
-                timeline=(Moment(at=NOON, words=text),),
+                timeline=(Moment(at=NOON, who=text, words=text),),
             ),
         ),
     )

@@ -15,6 +15,8 @@ from watership.releases.checklist import ChecklistItem, Point, Section
 from watership.releases.facts import Position
 from watership.releases.forms.html import page as render
 from watership.releases.gate import Verdict
+from watership.releases.incident import Event, Opened, Opening, Restored, Severity
+from watership.releases.incident import fold as happened_in
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import fingerprint
@@ -152,6 +154,31 @@ def test_decisions_waivers_and_signoffs_come_from_what_was_put_down_and_ordered(
         ("the quarantine of 2.1.0", "hal", ""),
     ]
     assert [(each.role, each.person) for each in facts.signoffs] == [("technical_lead", "ed")]
+
+
+def test_the_incidents_of_the_release_are_told_and_no_others() -> None:
+    opening = Opening(
+        rule="", release=PLAN.release, title="slow", symptom="p95 2 s", severity=Severity.HIGH, at=at(0)
+    )
+    mine: list[Event] = [
+        Opened(incident="INC-1", at=at(0), who="ada", opening=opening),
+        Restored(incident="INC-1", at=at(60), who="bo", text="taken back"),
+    ]
+    other = Opened(incident="INC-2", at=at(1), who="ada", opening=replace(opening, release="another"))
+    facts = account(
+        a_release(PLAN),
+        folded(on_time(PLAN)),
+        audit=SimAudit(SystemClock()),
+        incidents=happened_in([*mine, other]),
+    )
+    assert facts.incidents is not None
+    (told,) = facts.incidents
+    assert (told.key, told.severity, told.restored_at, told.closed_at) == ("INC-1", "HIGH", at(60), None)
+    assert [(each.who, each.words) for each in told.timeline] == [
+        ("ada", "opened (high): slow. p95 2 s"),
+        ("bo", "restored: taken back"),
+    ]
+    assert "still open" in render(facts)
 
 
 def test_what_was_not_given_is_not_known() -> None:

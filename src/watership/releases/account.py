@@ -16,6 +16,7 @@ from watership.releases.deviations import deviations
 from watership.releases.dora import Past, dora
 from watership.releases.gate import GateSpec, Judgement, Verdict, guarantee
 from watership.releases.glimpse import blind
+from watership.releases.incident import Incident
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
@@ -84,13 +85,14 @@ def account(
     next_runs: Count | None = None,
     records: Sequence[Record] | None = None,
     files: Mapping[str, EvidenceFile] | None = None,
+    incidents: Sequence[Incident] | None = None,
     past: Sequence[Past] = (),
     now: datetime | None = None,
 ) -> ReportFacts:
     """What a report says. Traffic and counts of runs come from whoever can still ask for them.
 
-    `records` are what people and programs put down, `files` the evidence that they point to, `past` the releases of
-    this environment, this one among them, `now` when the report is written. What is not given is not known to it.
+    `records` are what people and programs put down, `files` the evidence that they point to, `incidents` and `past` the
+    incidents and the releases of this environment, `now` when the report is written. What is not given is not known.
     """
     plan, status = release.plan, told(state, release)
     began = state.began or plan.created_at
@@ -131,6 +133,7 @@ def account(
         checklist=papers.checklist(release, records, files or {}, state.ended or now),
         decisions=papers.decisions(state, records),
         waivers=papers.waivers(release, records),
+        incidents=papers.incidents(plan.release, incidents),
         dora=dora(past, now) if now is not None else (),
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",

@@ -1,4 +1,4 @@
-"""The papers of a release are what people put down beside it: the checklist, decisions, waivers."""
+"""The papers of a release are what people put down beside it: the checklist, decisions, waivers, incidents."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from watership.releases.decide import CONTROLLER
+from watership.releases.incident import Incident
 from watership.releases.order import Release
 from watership.releases.records import Decided, Declined, Record, Waived
 from watership.releases.report import (
     ChecklistItemFacts,
     DecisionFacts,
     EvidenceFile,
+    IncidentFacts,
+    Moment,
     PointFacts,
     WaiverFacts,
 )
 from watership.releases.standing import ItemStanding, PointStanding, standing
 from watership.releases.status import Fold
+from watership.releases.timeline import words
 
 _DECISIONS = {"go": "GO", "no_go": "NO-GO"}
 
@@ -133,3 +137,25 @@ def waivers(release: Release, records: Sequence[Record] | None) -> tuple[WaiverF
     if release.waived_by is not None:
         found.append(WaiverFacts(what=f"the quarantine of {build.version}", who=release.waived_by))
     return tuple(found)
+
+
+def incidents(release: str, known: Sequence[Incident] | None) -> tuple[IncidentFacts, ...] | None:
+    """The incidents of a release, in the order in which they were opened."""
+    if known is None:
+        return None
+    return tuple(_incident(each) for each in known if each.opening.release == release)
+
+
+def _incident(incident: Incident) -> IncidentFacts:
+    return IncidentFacts(
+        key=incident.id,
+        severity=incident.severity.value.upper(),
+        title=incident.opening.title,
+        opened_at=incident.opened_at,
+        opened_by=incident.opened_by,
+        restored_at=incident.restored_at,
+        closed_at=incident.closed_at,
+        false_alarm=incident.false_alarm,
+        summary=incident.opening.symptom,
+        timeline=tuple(Moment(at=event.at, who=event.who, words=words(event)) for event in incident.events),
+    )

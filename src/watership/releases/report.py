@@ -136,17 +136,20 @@ class Moment(Struct, frozen=True, kw_only=True):
 
     at: datetime
     words: str
+    who: str = ""
 
 
 class IncidentFacts(Struct, frozen=True, kw_only=True):
-    """An incident during the release; `closed_at` None is open."""
+    """An incident of the release; `closed_at` None is open, `restored_at` when the service was as it should be."""
 
     key: str
     severity: str
     title: str
     opened_at: datetime
     opened_by: str
+    restored_at: datetime | None = None
     closed_at: datetime | None = None
+    false_alarm: bool = False
     summary: str = ""
     timeline: tuple[Moment, ...] = ()
 

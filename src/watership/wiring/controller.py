@@ -348,7 +348,7 @@ def leapt(config: Config, seconds: float) -> datetime:
     places = Places.of(config)
     clock = LeapingClock(places.calendar)
     now = clock.leap(seconds)
-    with AuditFile(places.audit, clock.now) as audit:
+    with AuditFile(places.audit, clock.now, secret=config.secret) as audit:
         audit.append(getpass.getuser(), "rehearsal.leapt", {"seconds": seconds})
     return now
 

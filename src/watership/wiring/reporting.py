@@ -23,6 +23,7 @@ from watership.releases.records import Attested, Record
 from watership.releases.report import EvidenceFile, ReportFacts
 from watership.releases.status import fold, journal
 from watership.wiring.controller import Desk, Known
+from watership.wiring.incidents import incidents_of
 
 
 async def write_report(desk: Desk, known: Known, form: Form = "html", file: Path | None = None) -> Path:
@@ -54,6 +55,7 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
         next_runs=count(census, plan.next.deployment),
         records=records,
         files=await asyncio.to_thread(evidence, records, folders, beside),
+        incidents=await incidents_of(desk.places).all(),
         past=await past_releases(desk, rehearsals=plan.rehearsal),
         now=now,
     )

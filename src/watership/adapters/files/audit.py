@@ -38,7 +38,7 @@ class AuditFile:
     replaced. Everything else that does not fit raises AuditBroken.
     """
 
-    def __init__(self, path: Path, now: Callable[[], datetime], *, secret: str = "") -> None:
+    def __init__(self, path: Path, now: Callable[[], datetime], *, secret: str) -> None:
         self.path = path
         self._now = now
         self._secret = secret

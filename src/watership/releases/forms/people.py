@@ -133,15 +133,18 @@ def _incident(incident: IncidentFacts) -> Iterator[Block]:
     yield Paragraph(_open(incident))
     if incident.summary:
         yield Paragraph(line(incident.summary))
-    rows = tuple(Row((cell(moment(each.at)), cell(each.words))) for each in incident.timeline)
-    yield from _rows(("When", "What"), rows)
+    rows = tuple(Row((cell(moment(each.at)), cell(each.who), cell(each.words))) for each in incident.timeline)
+    yield from _rows(("When", "Who", "What"), rows)
 
 
 def _open(incident: IncidentFacts) -> Line:
     begin = f"opened {moment(incident.opened_at)} by {incident.opened_by}, "
+    if incident.restored_at is not None:
+        begin += f"restored {moment(incident.restored_at)}, "
     if incident.closed_at is None:
         return line(begin, Words("still open", "failed"))
-    return line(f"{begin}closed {moment(incident.closed_at)}")
+    alarm = " as a false alarm" if incident.false_alarm else ""
+    return line(f"{begin}closed {moment(incident.closed_at)}{alarm}")
 
 
 def _who(person: str, role: str) -> str:
