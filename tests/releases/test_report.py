@@ -152,6 +152,11 @@ def test_every_chart_has_a_table_of_the_same_numbers() -> None:
     assert page.count('<td class="n">15.00</td><td class="n">0.00</td>') == 60
 
 
+def test_traffic_that_is_not_on_record_is_not_drawn_as_none() -> None:
+    text = Elements(render(msgspec.structs.replace(facts(), blue=(), green=()))).text
+    assert "No traffic is on record: nothing was served, or what counted it does not answer any more." in text
+
+
 def test_what_was_not_verified_is_not_called_verified() -> None:
     page = render(msgspec.structs.replace(facts(), audit_verified=None))
     assert "? not verified" in page

@@ -128,6 +128,16 @@ def test_text_that_looks_like_markup_is_text_in_markdown() -> None:
     assert told("<script>alert(1)</script>") in told(elements.text)
 
 
+@pytest.mark.parametrize(
+    "reason", ["# a", "- a", "+ a", "> a", "1. a", "12) a", "= a", "2.1.0 a", "7 a", "    a"]
+)
+def test_no_reason_begins_a_heading_a_list_or_a_quotation(reason: str) -> None:
+    elements = markdown(msgspec.structs.replace(facts(), reason=reason))
+    before = elements.text.partition("Figures")[0]
+    assert reason.strip() in before, before
+    assert {tag for tag, _ in elements.found[:3]} == {"h1", "p", "strong"}
+
+
 def test_text_that_looks_like_markup_is_text_on_paper() -> None:
     report = whole(HOSTILE)
     assert report.checklist is not None

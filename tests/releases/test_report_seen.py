@@ -63,7 +63,9 @@ def test_both_lines_of_both_charts_are_seen(tab: Tab, tmp_path: Path, scheme: st
 
 
 def test_a_chart_without_data_has_no_line(tab: Tab, tmp_path: Path) -> None:
-    shown(tab, tmp_path, msgspec.structs.replace(facts(), blue=(), green=()))
+    blank = tuple(msgspec.structs.replace(each, error_rate=None, latency_p95=None) for each in facts().blue)
+    shown(tab, tmp_path, msgspec.structs.replace(facts(), blue=blank, green=()))
+    assert len(tab.ask(BOXES)) == 2
     for box in tab.ask(BOXES):
         assert of_hue(tab.picture(box)) == {"blue": 0, "green": 0}
 

@@ -34,7 +34,7 @@ from watership.releases.forms.words import (
     verdict,
 )
 from watership.releases.gate import percent
-from watership.releases.report import GateFacts, ItemFacts, Outcome, ReportFacts
+from watership.releases.report import DeviationFacts, GateFacts, ItemFacts, Outcome, ReportFacts
 
 _OUTCOMES: dict[Outcome, tuple[str, Tone]] = {
     "promoted": ("✓ Promoted", ""),
@@ -109,10 +109,15 @@ def _deviations(report: ReportFacts) -> tuple[Block, ...]:
         return (Paragraph(line("Nothing was late, over its budget, retried or overtaken.")),)
     ids = _ids(report.items)
     rows = tuple(
-        Row((cell(each.kind), cell(Words(each.subject, to=ids.get(each.item, "timeline"))), cell(each.words)))
+        Row((cell(each.kind), cell(Words(each.subject, to=_place(each, ids))), cell(each.words)))
         for each in report.deviations
     )
     return (Table((Column("What", share=1), Column("Where", share=3), Column("How", share=5)), rows),)
+
+
+def _place(deviation: DeviationFacts, ids: dict[str, str]) -> str:
+    """The id of what a deviation befell."""
+    return ids.get(deviation.item, "items" if deviation.kind == "not reached" else "timeline")
 
 
 def _ids(items: tuple[ItemFacts, ...]) -> dict[str, str]:
@@ -121,6 +126,9 @@ def _ids(items: tuple[ItemFacts, ...]) -> dict[str, str]:
 
 
 def _traffic(report: ReportFacts) -> tuple[Block, ...]:
+    if not report.blue and not report.green:
+        words = "No traffic is on record: nothing was served, or what counted it does not answer any more."
+        return (Paragraph((Words(words, "quiet"),)),)
     return tuple(_picture(drawn(chart)) for chart in charts(report))
 
 
@@ -177,9 +185,9 @@ def _items(report: ReportFacts) -> tuple[Block, ...]:
         Column("Item", share=8),
         Column("Verdict", share=4),
         Column("Evidence", share=11),
-        Column("planned", number=True, share=3),
+        Column("planned", number=True, share=4),
         Column("later by", number=True, share=3),
-        Column("attempts", number=True, share=3),
+        Column("tries", number=True, share=3),
         Column("took", number=True, share=3),
     )
     rows = tuple(
