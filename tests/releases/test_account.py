@@ -120,7 +120,14 @@ def accounted(release: Release, state: Fold, given: list[Record] | None = None) 
     )
 
 
-def test_the_checklist_is_as_it_stood_at_the_releases_end() -> None:
+def test_the_checklist_is_as_it_stood_when_it_was_relied_on() -> None:
+    promoted = folded([*on_time(PLAN), act("promote", 90), act("watch", 5000)])
+    facts = accounted(a_release(PLAN), promoted, records())
+    assert facts.checklist is not None
+    assert [point.state for point in facts.checklist[0].points] == ["passed", "passed", "waived", "open"]
+
+
+def test_the_checklist_of_what_was_not_promoted_is_as_it_stood_at_its_end() -> None:
     facts = accounted(a_release(PLAN), folded(on_time(PLAN)), records())
     assert facts.checklist is not None
     (item,) = facts.checklist

@@ -59,9 +59,9 @@ def test_four_figures_of_some_weeks() -> None:
         back(4, 60),
         back(2, None),
     ) == [
-        ("4 in 28d 1h, 1 a week", 4, 7),
+        ("4 in 28d 1h, 1 a week", 7, 7),
         ("4h", 3, 4),
-        ("42.9 %", 3, 7),
+        ("42.9 %: 3 of 7", 7, 7),
         ("50s", 2, 3),
     ]
 
@@ -72,13 +72,18 @@ def test_a_rate_is_not_told_of_less_than_a_week() -> None:
 
 def test_what_never_served_failed_nobody_and_what_is_under_way_is_no_sample_yet() -> None:
     under_way = Past(began=NOW - DAY, ended=False, served=True)
-    assert figures(back(1, served=False), under_way)[2:] == [(None, 0, 0), (None, 0, 0)]
-    assert figures(kept(1), back(1, served=False), under_way)[2] == ("0 %", 0, 1)
+    assert figures(back(1, served=False), under_way)[2:] == [(None, 0, 2), (None, 0, 0)]
+    assert figures(kept(1), back(1, served=False), under_way)[2] == ("0 %: 0 of 1", 1, 3)
 
 
 def test_a_promotion_that_was_taken_back_later_is_a_failure_and_no_deployment_that_stayed() -> None:
     taken = replace(kept(1, lead=3), taken_back=True)
-    assert figures(taken) == [("0 in 1d 1h", 0, 1), (None, 0, 0), ("100 %", 1, 1), (None, 0, 1)]
+    assert figures(taken) == [
+        ("0 in 1d 1h", 1, 1),
+        (None, 0, 0),
+        ("100 %: 1 of 1", 1, 1),
+        (None, 0, 1),
+    ]
 
 
 def test_what_began_long_ago_is_left_out() -> None:

@@ -129,7 +129,7 @@ def test_text_that_looks_like_markup_is_text_in_markdown() -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", ["# a", "- a", "+ a", "> a", "1. a", "12) a", "= a", "2.1.0 a", "7 a", "    a"]
+    "reason", ["# a", "- a", "+ a", "> a", "1. a", "12) a", "= a", "2.1.0 a", "7 a", "2026-11-23 a", "    a"]
 )
 def test_no_reason_begins_a_heading_a_list_or_a_quotation(reason: str) -> None:
     elements = markdown(msgspec.structs.replace(facts(), reason=reason))

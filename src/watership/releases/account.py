@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
-from watership.releases import papers
 from watership.releases import plan as plans
+from watership.releases import testimony
 from watership.releases.audit import Audit, Verified
 from watership.releases.deviations import deviations
 from watership.releases.dora import Past, dora
@@ -38,7 +38,7 @@ from watership.releases.report import (
     WeightStep,
 )
 from watership.releases.runbook import Shift, Soak
-from watership.releases.status import Figures, Fold, ItemStatus, ReleaseStatus, told
+from watership.releases.status import Figures, Fold, ItemStatus, ReleaseStatus, promoted_at, told
 from watership.releases.traffic import latency_p95
 from watership.releases.vigil import ENDLESS
 
@@ -95,6 +95,8 @@ def account(
     incidents and the releases of this environment, `now` when the report is written. What is not given is not known.
     """
     plan, status = release.plan, told(state, release)
+    # When the checklist was relied on last.
+    relied_on = promoted_at(state) or state.ended
     began = state.began or plan.created_at
     checked = audit.verify()
     verified = isinstance(checked, Verified)
@@ -128,12 +130,12 @@ def account(
         green=green,
         weights=_weights(state, plan, began),
         runs=_runs(plan, status, live_runs, next_runs),
-        figures=_figures(status.figures),
+        figures=_figures(status.figures, back=state.position.taken_back is not None),
         deviations=deviations(plan, state, release.zero),
-        checklist=papers.checklist(release, records, files or {}, state.ended or now),
-        decisions=papers.decisions(state, records),
-        waivers=papers.waivers(release, records),
-        incidents=papers.incidents(plan.release, incidents),
+        checklist=testimony.checklist(release, records, files or {}, relied_on or now),
+        decisions=testimony.decisions(state, records),
+        waivers=testimony.waivers(release, records),
+        incidents=testimony.incidents(plan.release, incidents),
         dora=dora(past, now) if now is not None else (),
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",
@@ -246,7 +248,7 @@ def _runs(plan: Plan, status: ReleaseStatus, live: Count | None, nxt: Count | No
     return (of(plan.live, "runs_live", live), of(plan.next, "runs_next", nxt))
 
 
-def _figures(figures: Figures) -> tuple[Figure, ...]:
+def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
     named = (
         ("Cutover", figures.cutover_seconds),
         ("Detected after", figures.detect_seconds),
@@ -254,6 +256,6 @@ def _figures(figures: Figures) -> tuple[Figure, ...]:
     )
     found = [Figure(name, spoken(value) or "0s") for name, value in named if value is not None]
     failed = figures.requests_failed_before_rollback
-    if failed is not None:
+    if failed is not None and back:
         found.append(Figure("Requests failed on next before the rollback", f"{failed:,}"))
     return tuple(found)

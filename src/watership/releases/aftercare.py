@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from watership.releases.checklist import Checklist, ChecklistItem, Point, Section, key
+from watership.releases.measurement import Measurement
 from watership.releases.plan import Plan
 from watership.releases.records import Measured, Record
 from watership.releases.runbook import Validation
@@ -88,18 +89,16 @@ def wanted(
     return found
 
 
-def unmet(
-    plan: Plan, records: Sequence[Record], *, promoted: datetime, now: datetime
-) -> list[tuple[Validation, tuple[str, ...]]]:
-    """The validations whose time is over, each with its measured points that did not pass at last."""
-    found = []
-    for period in _periods(plan, promoted):
-        if now <= period.ends:
-            continue
-        last = {name: last_of(name, records, since=period.begins) for name, _ in measured_points(period.item)}
-        if bad := tuple(name for name, said in last.items() if said is None or not said.got.passed):
-            found.append((period.validation, bad))
-    return found
+def looked_at(
+    plan: Plan, records: Sequence[Record], *, promoted: datetime
+) -> list[tuple[Validation, Point, Measurement]]:
+    """What every measured point of the validations showed last since its time began."""
+    return [
+        (period.validation, point, last.got)
+        for period in _periods(plan, promoted)
+        for name, point in measured_points(period.item)
+        if (last := last_of(name, records, since=period.begins)) is not None
+    ]
 
 
 def measured_points(item: ChecklistItem) -> list[tuple[str, Point]]:

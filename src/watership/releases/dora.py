@@ -17,7 +17,7 @@ from watership.releases.gate import percent
 from watership.releases.order import Release
 from watership.releases.quantity import spoken
 from watership.releases.report import DoraFacts
-from watership.releases.status import Fold, figures
+from watership.releases.status import Fold, figures, promoted_at
 
 WINDOW: Final = timedelta(days=90)
 """Releases that began earlier say little of how one delivers today."""
@@ -46,13 +46,12 @@ def past(release: Release, state: Fold) -> Past | None:
     """What a folded journal gives; None of a release that has not begun."""
     if state.began is None:
         return None
-    promoted = [each.got.ended for each in state.records if each.act == "promote" and each.got.passed]
     return Past(
         began=state.began,
         ended=state.outcome is not None,
         served=state.position.moved,
         taken_back=state.outcome is not None and state.outcome.outcome == "rolled_back",
-        promoted_at=promoted[-1] if promoted else None,
+        promoted_at=promoted_at(state),
         committed_at=release.plan.committed_at,
         restore_seconds=_restored(state, release),
     )
@@ -86,9 +85,9 @@ def dora(releases: Sequence[Past], now: datetime) -> tuple[DoraFacts, ...]:
         DoraFacts(
             name="Change failure rate",
             definition="Of the releases that were given traffic and have ended, the share that was taken back.",
-            value=percent(len(failed) / len(served)) if served else None,
-            samples=len(failed),
-            of=len(served),
+            value=f"{percent(len(failed) / len(served))}: {len(failed)} of {len(served)}" if served else None,
+            samples=len(served),
+            of=len(known),
         ),
         _median(
             "Time to restore",
@@ -108,7 +107,7 @@ def _frequency(known: Sequence[Past], kept: Sequence[Past], now: datetime) -> Do
         definition="Releases that were promoted and kept, since the first that is known: "
         f"at most {WINDOW.days} days ago, and of the last {MOST}.",
         value=f"{len(kept)} in {spoken(since.total_seconds()) or '0s'}{rate}" if known else None,
-        samples=len(kept),
+        samples=len(known),
         of=len(known),
     )
 

@@ -85,7 +85,7 @@ class PointFacts(Struct, frozen=True, kw_only=True):
 
 
 class ChecklistItemFacts(Struct, frozen=True, kw_only=True):
-    """An item of the checklist as it stood when the release ended, or stands now."""
+    """An item of the checklist as it stood at the promotion, at the end of what was not promoted, or stands now."""
 
     number: int
     key: str
@@ -155,7 +155,8 @@ class IncidentFacts(Struct, frozen=True, kw_only=True):
 
 
 class DoraFacts(Struct, frozen=True, kw_only=True):
-    """One of the four figures of delivery. `value` None is unknown; `samples` of `of` releases had the datum."""
+    """One of the four figures of delivery. `value` None is unknown; `samples` of `of` releases had the datum, of those
+    that it is about."""
 
     name: str
     definition: str

@@ -340,6 +340,11 @@ async def _seen(
     )
 
 
+def promoted_at(state: Fold) -> datetime | None:
+    """When next became live; None where it did not, or not in this journal."""
+    return next((each.got.ended for each in state.records if each.act == "promote" and each.got.passed), None)
+
+
 def figures(state: Fold, plan: Plan) -> Figures:
     """The measured times of a release."""
     back, retired = state.position.taken_back, state.position.retired

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -60,8 +61,9 @@ from watership.releases.records import standing_signoffs
 from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, status
+from watership.wiring.company import company
 from watership.wiring.environment import Places, deployment_id
-from watership.wiring.incidents import critical_of
+from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
@@ -332,6 +334,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             observer=StructlogObserver(form=config.log.format, level=config.log.level),
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
+            beside=partial(company, environment, own, incidents_of(places)),
         )
         yield Desk(
             environment=environment,

@@ -22,7 +22,7 @@ from watership.releases.forms.telling import told
 from watership.releases.report import ReportFacts
 
 MARKUP = re.compile(r"([\\`*_\[\]<>|~&$])")
-BEGINS = re.compile(r"^(\s*\d*)([#+\-=>]|[.)](?=\s|$))")
+BEGINS = re.compile(r"^(\s*|\s*\d+(?=[.)](?:\s|$)))([#+\-=>.)])")
 """What makes a line a heading, a list or a quotation."""
 
 

@@ -296,7 +296,7 @@ def _dora(report: ReportFacts) -> tuple[Block, ...]:
         Column("Figure", share=4),
         Column("Value", share=4),
         Column("Definition", share=10),
-        Column("releases", number=True, share=3),
+        Column("sample", number=True, share=3),
     )
     rows = tuple(
         Row(

@@ -1,4 +1,4 @@
-"""The papers of a release are what people put down beside it: the checklist, decisions, waivers, incidents."""
+"""Testimony is what people put down beside a release's journal: the checklist, decisions, waivers, incidents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def checklist(
     files: Mapping[str, EvidenceFile],
     at: datetime | None,
 ) -> tuple[ChecklistItemFacts, ...] | None:
-    """Every item as it stood at the release's end, or stands now; None where nobody can say."""
+    """Every item as it stood at a moment: what came later counts, and what ran out later had not run out yet.
+
+    None where nobody can say.
+    """
     if records is None or at is None:
         return None
     build = release.plan.next.build.digest
