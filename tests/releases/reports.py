@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
 
 from msgspec.structs import replace
 
@@ -184,14 +186,14 @@ def whole(text: str = "plain") -> ReportFacts:
                 subject=text,
                 state="delivered",
                 attempts=1,
-                delivered_at=NOON,
+                tried_at=NOON,
+                evidence=text,
             ),
             MessageFacts(
-                at=NOON, what="issue", channel=text, subject=text, state="failed", attempts=5, error=text
+                at=NOON, what="issue", channel=text, subject=text, state="given_up", attempts=5, evidence=text
             ),
-            MessageFacts(
-                at=NOON, what="status", channel=text, subject="", state="waiting", attempts=2, error=text
-            ),
+            MessageFacts(at=NOON, what="status", channel=text, subject=text, state="refused", evidence=text),
+            MessageFacts(at=NOON, what="rollback", channel=text, subject="", state="pending"),
         ),
         decisions=(DecisionFacts(at=NOON, who=text, what=text, reason=text, role=text),),
         waivers=(WaiverFacts(what=text, who=text, role=text, reason=text, at=NOON, until=NOON),),
@@ -238,3 +240,14 @@ class Elements(HTMLParser):
     def all(self, attribute: str) -> list[str]:
         """Every value of an attribute, in order."""
         return [value for _, found in self.found if (value := found.get(attribute)) is not None]
+
+
+def dead_links(page: Path) -> list[str]:
+    """The links of a report's page that lead nowhere: to no id of it, or to no file beside it."""
+    elements = Elements(page.read_text())
+    ids = set(elements.all("id"))
+    return [link for link in elements.all("href") if not _leads(page, link, ids)]
+
+
+def _leads(page: Path, link: str, ids: set[str]) -> bool:
+    return link[1:] in ids if link.startswith("#") else (page.parent / unquote(link)).exists()

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 import pytest
 
-from tests.releases.reports import HOSTILE, Elements, checklist, facts, whole
+from tests.releases.reports import HOSTILE, Elements, checklist, dead_links, facts, whole
 from watership.adapters.files.evidence import found
 from watership.releases.chart import MAX_ROWS, Chart, Mark, Series, drawn
 from watership.releases.forms.html import page as render
@@ -77,9 +77,13 @@ def test_a_file_of_evidence_is_a_relative_link_that_leads_to_it_or_no_link(tmp_p
     report = msgspec.structs.replace(
         facts(), checklist=(msgspec.structs.replace(items[0], points=points[:4]),)
     )
+    (papers / "report.html").write_text(render(report))
+    assert dead_links(papers / "report.html") == []
     elements = Elements(render(report))
     links = [link for link in elements.all("href") if not link.startswith("#")]
     assert [(papers / unquote(link)).read_text() for link in links] == ["here", "there"]
+    (kept / "load.json").unlink()
+    assert dead_links(papers / "report.html") == [links[1]]
     assert "load.json was changed since" in elements.text
     assert "never.json is gone" in elements.text
 
@@ -125,6 +129,17 @@ def test_all_items_and_points_of_a_checklist_are_told_with_whose_word_it_is() ->
     assert "60 items, 357 points: " in elements.text
     assert "until 2026-11-23 16:00:00Z" in elements.text
     assert "✗ failed" in elements.text
+
+
+def test_a_message_says_how_its_delivery_stands() -> None:
+    text = Elements(render(whole())).text
+    for words in (
+        "✓ delivered2026-11-23 12:00:00Z",
+        "✗ given up5 attempts",
+        "✗ refused",
+        "? not yet delivered",
+    ):
+        assert words in text
 
 
 def test_what_nobody_knows_is_not_called_none() -> None:

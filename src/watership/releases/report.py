@@ -97,17 +97,20 @@ class ChecklistItemFacts(Struct, frozen=True, kw_only=True):
 
 
 class MessageFacts(Struct, frozen=True, kw_only=True):
-    """A message to people. `state`: whether its receiver took it; `waiting` goes on being tried."""
+    """A message to people on its way through one channel. `evidence` is the receiver's word, or what went wrong last.
+
+    `pending` goes on being tried, `refused` is never taken by its receiver, `given_up` could not be delivered in time.
+    """
 
     at: datetime
     what: str
     """Which message: announce, status, issue, rollback, success, incident."""
     channel: str
     subject: str
-    state: Literal["delivered", "waiting", "failed"]
+    state: Literal["pending", "delivered", "refused", "given_up"]
     attempts: int = 0
-    delivered_at: datetime | None = None
-    error: str = ""
+    tried_at: datetime | None = None
+    evidence: str = ""
 
 
 class DecisionFacts(Struct, frozen=True, kw_only=True):

@@ -103,7 +103,7 @@ def messages(report: ReportFacts) -> tuple[Block, ...]:
                 cell(moment(each.at)),
                 cell(each.what),
                 cell(each.channel),
-                lines(each.subject, each.error and line(Words(each.error, "failed"))),
+                lines(each.subject, line(Words(each.evidence, "quiet")) if each.evidence else None),
                 _delivery(each),
             )
         )
@@ -112,13 +112,19 @@ def messages(report: ReportFacts) -> tuple[Block, ...]:
     return _rows(("When", "Message", "Channel", "Subject", "Delivery"), rows) or _none("No message was sent.")
 
 
+_DELIVERIES: dict[str, tuple[str, Tone]] = {
+    "delivered": ("✓ delivered", ""),
+    "pending": ("? not yet delivered", "inconclusive"),
+    "refused": ("✗ refused", "failed"),
+    "given_up": ("✗ given up", "failed"),
+}
+
+
 def _delivery(message: MessageFacts) -> Cell:
-    tones: dict[str, Tone] = {"waiting": "inconclusive", "failed": "failed"}
-    marks = {"delivered": "✓", "waiting": "?", "failed": "✗"}
-    said = Words(f"{marks[message.state]} {message.state}", tones.get(message.state, ""))
+    when = moment(message.tried_at) if message.tried_at else ""
     tries = f"{message.attempts} attempts" if message.attempts > 1 else ""
-    when = moment(message.delivered_at) if message.delivered_at else ""
-    return lines(line(said), line(Words(when, "quiet")) if when else "", tries)
+    said = "; ".join(part for part in (when, tries) if part)
+    return lines(line(Words(*_DELIVERIES[message.state])), line(Words(said, "quiet")) if said else None)
 
 
 def incidents(report: ReportFacts) -> tuple[Block, ...]:
