@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from watership.releases.checklist import Checklist, ChecklistItem, Point, Section, key
-from watership.releases.measurement import Measurement
 from watership.releases.plan import Plan
 from watership.releases.records import Measured, Record
 from watership.releases.runbook import Validation
@@ -87,18 +86,6 @@ def wanted(
             if last is None or (not last.got.passed and now - last.got.ended >= patience):
                 found.append((name, point))
     return found
-
-
-def looked_at(
-    plan: Plan, records: Sequence[Record], *, promoted: datetime
-) -> list[tuple[Validation, Point, Measurement]]:
-    """What every measured point of the validations showed last since its time began."""
-    return [
-        (period.validation, point, last.got)
-        for period in _periods(plan, promoted)
-        for name, point in measured_points(period.item)
-        if (last := last_of(name, records, since=period.begins)) is not None
-    ]
 
 
 def measured_points(item: ChecklistItem) -> list[tuple[str, Point]]:
