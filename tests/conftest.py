@@ -93,6 +93,7 @@ def chromium() -> Iterator[Chromium]:
     yield from started(Chromium)
 
 
+@pytest.fixture(scope="session")
 def postgres_pair() -> Iterator[PostgresPair]:
     """A PostgreSQL with a standby, shared: leave both running, and nothing paused or promoted."""
     for primary in started(lambda: PostgresServer(conf=ARCHIVING)):
