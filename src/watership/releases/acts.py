@@ -88,6 +88,8 @@ class Acts:
             started=self.release,
             records=self.env.records,
             systems=self.release.plan.systems,
+            incidents=self.env.incidents,
+            kinds=CHECKS,
         )
         async with asyncio.timeout(check.timeout):
             return await CHECKS[check.check].measure(scene, check.parameters)

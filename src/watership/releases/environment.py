@@ -17,6 +17,7 @@ from watership.releases.gate import GateSpec, GateState, Judgement
 from watership.releases.instruments import Instruments
 from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
 from watership.releases.records import Records
+from watership.releases.situation import CriticalIncidents
 from watership.releases.snapshots import Snapshots
 
 Judge = Callable[[GateState, GateSpec], Judgement]
@@ -45,6 +46,7 @@ class Environment:
     records: Records
     instruments: Instruments | None = None
     """What checks look outside with."""
+    incidents: CriticalIncidents | None = None
     judge: Judge = gate.judge
 
 

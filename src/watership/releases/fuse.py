@@ -30,7 +30,14 @@ class Action(enum.Enum):
 
 
 Resort = Literal["roll_back", "page", "investigate"]
-Happening = Literal["out_of_memory", "data_corruption", "security_breach", "unhandled_in_critical_path"]
+Happening = Literal[
+    "out_of_memory",
+    "data_corruption",
+    "security_breach",
+    "unhandled_in_critical_path",
+    "feature_failure",
+    "warning_alert",
+]
 Gauge = Literal["latency_p95", "cpu", "memory", "disk"]
 Trend = Literal["cache_hit_rate", "query_time"]
 Dependency = Literal["database", "rabbitmq"]
@@ -64,7 +71,13 @@ Window = Annotated[float, Meta(ge=1, le=3600, extra={"text": "duration"})]
 """Whole seconds that must all be known; an hour of both slots is what a controller keeps."""
 
 
-class ErrorRate(Struct, frozen=True, kw_only=True, tag_field="watches", tag="error_rate"):
+class Criterion(Struct, frozen=True, kw_only=True):
+    """What every fuse has: the criterion of the written runbook that it stands for, in its words."""
+
+    criterion: Annotated[str, Meta(max_length=500)] = ""
+
+
+class ErrorRate(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="error_rate"):
     """The errors of a whole window: more than `above`, and not more than `up_to`."""
 
     above: Share
@@ -79,7 +92,7 @@ class ErrorRate(Struct, frozen=True, kw_only=True, tag_field="watches", tag="err
         return f"error rate above {percent(self.above)}{band} for {spoken(self.window)}"
 
 
-class Level(Struct, frozen=True, kw_only=True, tag_field="watches", tag="level"):
+class Level(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="level"):
     """A gauge above `above` in every second of a window; above is a share, or seconds for latency."""
 
     of: Gauge
@@ -107,7 +120,7 @@ class Level(Struct, frozen=True, kw_only=True, tag_field="watches", tag="level")
         return f"{self.of} above {bound}{band} for {spoken(self.window)}"
 
 
-class Drift(Struct, frozen=True, kw_only=True, tag_field="watches", tag="drift"):
+class Drift(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="drift"):
     """A figure that has moved away from its baseline: halved for hits, doubled for times."""
 
     of: Trend
@@ -120,7 +133,7 @@ class Drift(Struct, frozen=True, kw_only=True, tag_field="watches", tag="drift")
         return f"{self.of} {moved} for {spoken(self.window)}"
 
 
-class Lost(Struct, frozen=True, kw_only=True, tag_field="watches", tag="lost"):
+class Lost(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="lost"):
     """A dependency that next cannot reach; lost for live too it freezes, as a rollback would not help."""
 
     of: Dependency
@@ -132,7 +145,7 @@ class Lost(Struct, frozen=True, kw_only=True, tag_field="watches", tag="lost"):
         return f"{self.of} lost for {spoken(self.window)}"
 
 
-class Event(Struct, frozen=True, kw_only=True, tag_field="watches", tag="event"):
+class Event(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="event"):
     """Something that must not happen even once."""
 
     of: Happening

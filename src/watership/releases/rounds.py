@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from watership.releases.checklist import Point
-from watership.releases.checks import CHECKS, CheckKind, Scene
+from watership.releases.checks.scene import Kind, Scene
 from watership.releases.measurement import Finding, Measurement, dated, unknown
 
 AT_ONCE: Final = 8
@@ -33,7 +33,7 @@ async def round_of(scene: Scene, points: Sequence[tuple[str, Point]]) -> dict[st
 async def measured(scene: Scene, name: str, point: Point) -> Measurement:
     """One point, measured within its time. What could not be found out is inconclusive, in its own words."""
     assert point.check is not None
-    kind, began = CHECKS[point.check], scene.now()
+    kind, began = scene.kinds[point.check], scene.now()
     finding = await _found(dataclasses.replace(scene, key=name, timeout=point.timeout), kind, point)
     if not finding.fix:
         finding = replace(finding, fix=kind.fix)
@@ -41,7 +41,7 @@ async def measured(scene: Scene, name: str, point: Point) -> Measurement:
     return dated(finding, began, scene.now(), good_for=good_for)
 
 
-async def _found(scene: Scene, kind: CheckKind, point: Point) -> Finding:
+async def _found(scene: Scene, kind: Kind, point: Point) -> Finding:
     try:
         async with asyncio.timeout(point.timeout):
             return await kind.measure(scene, point.parameters)

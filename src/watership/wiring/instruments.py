@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from watership.adapters.files.documents import FileDocuments
-from watership.adapters.files.secrets import ReferencedSecrets
+from watership.adapters.files.secrets import ReferredSecrets
 from watership.errors import Unavailable
 from watership.releases.instruments import Instruments
 
@@ -50,7 +51,7 @@ def instruments(root: Path, *, authorities: Path | None = None) -> Instruments:
         machine=_Machine(root),
         sockets=_Sockets(authorities),
         mail=_Mail(authorities),
-        secrets=ReferencedSecrets(root),
+        secrets=ReferredSecrets(root, os.environ),
     )
 
 

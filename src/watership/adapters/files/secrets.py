@@ -1,53 +1,47 @@
-"""Secrets are read where their references point to, at the moment they are needed: the environment, or a file."""
+"""Secrets by reference: `env:NAME` is a variable of this process, `file:PATH` a file that only its owner reads."""
 
 from __future__ import annotations
 
-import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
-from watership.errors import Unavailable
-
-SECRET_BYTES: Final = 64 * 1024
-"""Of a file with a secret: a key with its chain has some 10 KB."""
+from watership.errors import BadInput, Unavailable
 
 
-class ReferencedSecrets:
-    """`env:NAME`, or `file:PATH` from `root`. The file is its owner's alone; its last newline is no part of it."""
+class ReferredSecrets:
+    """Reads secrets where references point. Paths are relative to `root`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, variables: Mapping[str, str]) -> None:
         self._root = root
+        self._variables = variables
 
     def read(self, reference: str) -> str:
-        kind, _, place = reference.partition(":")
+        """The secret, without the end of its line. Raises Unavailable, naming the reference and never what it holds."""
+        kind, _, where = reference.partition(":")
         match kind:
             case "env":
-                secret = os.environ.get(place, "")
+                return self._variable(where)
             case "file":
-                secret = self._file(reference, self._root / place)
+                return _file(self._root / where)
             case _:
-                raise Unavailable(
-                    f"{reference} is no reference to a secret.", fix="Say env:NAME or file:PATH."
+                raise BadInput(
+                    f"'{reference}' is no reference to a secret.", fix="Write env:NAME or file:PATH."
                 )
-        if not secret:
-            raise Unavailable(
-                f"The secret {reference} is not there, or empty.", fix=f"Put it there: {reference}"
-            )
-        return secret
 
-    def _file(self, reference: str, path: Path) -> str:
-        try:
-            with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_mode & 0o077:
-                    raise Unavailable(
-                        f"Others than its owner may use the secret {reference}.", fix=f"chmod 600 {path}"
-                    )
-                content = file.read(SECRET_BYTES + 1)
-        except OSError as reason:
-            raise Unavailable(f"The secret {reference} cannot be read: {reason.strerror}.") from reason
-        if len(content) > SECRET_BYTES:
-            raise Unavailable(f"The secret {reference} is larger than {SECRET_BYTES // 1024} KiB.")
-        try:
-            return content.decode().removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:
-            raise Unavailable(f"The secret {reference} is no text.") from None
+    def _variable(self, name: str) -> str:
+        value = self._variables.get(name)
+        if not value:
+            raise Unavailable(f"The secret env:{name} is not set.", fix=f"export {name}=…")
+        return value
+
+
+def _file(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unavailable(f"The secret file {path} cannot be read: {error}.") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadInput(f"Others than its owner may use the secret file {path}.", fix=f"chmod 600 {path}")
+    return secret

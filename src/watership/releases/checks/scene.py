@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -14,16 +15,31 @@ from watership.errors import BadInput, Unavailable
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
 from watership.releases.instruments import Instruments
+from watership.releases.measurement import Finding
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
+from watership.releases.quantity import Given
 from watership.releases.records import Records
+from watership.releases.situation import CriticalIncidents
 from watership.releases.system import System
 
 POLL_SECONDS = 0.25
 
 TIMEOUT = 30.0
 """Seconds that a check has unless it is said otherwise."""
+
+
+class Kind(Protocol):
+    """A kind of check, as whoever measures in a scene needs it."""
+
+    @property
+    def good_for(self) -> float: ...
+
+    @property
+    def fix(self) -> str: ...
+
+    async def measure(self, scene: Scene, given: Mapping[str, Given]) -> Finding: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +59,9 @@ class Scene:
     started: Release | None = None
     records: Records | None = None
     systems: Mapping[str, System] = field(default_factory=dict)
+    incidents: CriticalIncidents | None = None
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    """What may be measured here, for a check that has others measured."""
 
     @property
     def env(self) -> Environment:

@@ -1,0 +1,95 @@
+"""A world in which every measured point of the checklist passes, and in which a fault can be planted for each.
+
+A part brings what some points look at (a server, a stand-in, files) and the faults of those points. A fault is a
+context manager: inside it exactly its point is red.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.releases.plans import a_plan
+from watership.adapters.memory.records import MemoryRecords
+from watership.durable.clock import SystemClock
+from watership.releases.checklist import Point, Section, key
+from watership.releases.checks import CHECKS, Scene
+from watership.releases.gate import Verdict
+from watership.releases.measurement import Measurement
+from watership.releases.order import Release
+from watership.releases.rounds import round_of
+from watership.releases.shelf import shipped
+from watership.releases.smoke import Smoke
+from watership.releases.system import System
+from watership.wiring.instruments import instruments
+
+Fault = Callable[[], AbstractContextManager[object]]
+
+RUNBOOK = "agent-orchestrator"
+
+
+@dataclass
+class World:
+    """Grown by its parts: `root` holds the files, `systems` name what checks look at, `faults` are by point."""
+
+    root: Path
+    systems: dict[str, System] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        """A file of the project, as checks find it."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return file
+
+    def scene(self) -> Scene:
+        plan = a_plan()
+        return Scene(
+            key="",
+            clock=SystemClock(),
+            instruments=instruments(self.root),
+            started=Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=SystemClock().now()),
+            records=MemoryRecords(),
+            systems=self.systems,
+            kinds=CHECKS,
+        )
+
+    def measure(self, points: Iterable[tuple[str, Point]]) -> Mapping[str, Measurement]:
+        return asyncio.run(round_of(self.scene(), list(points)))
+
+    def red(self, points: Iterable[tuple[str, Point]]) -> dict[str, str]:
+        """The points that do not pass, with their words."""
+        return {
+            name: f"{got.verdict.value}: {got.evidence}"
+            for name, got in self.measure(points).items()
+            if got.verdict is not Verdict.PASSED
+        }
+
+
+def points(letter: str) -> list[tuple[str, Point]]:
+    """The measured points of a section of the shipped runbook."""
+    (section,) = [each for each in shipped(RUNBOOK).runbook.checklist if each.section == letter]
+    return measured(section)
+
+
+def measured(section: Section) -> list[tuple[str, Point]]:
+    return [(key(item, point), point) for item in section.items for point in item.points if point.check]
+
+
+def batches(faults: Mapping[str, Fault], size: int) -> list[list[str]]:
+    """Faults in groups that are planted together: neighbours in the checklist, which share a system, are parted."""
+    names = sorted(faults)
+    count = -(-len(names) // size)
+    return [names[start::count] for start in range(count)]
+
+
+def planted(world: World, names: Iterable[str]) -> ExitStack:
+    """Several faults at once."""
+    stack = ExitStack()
+    for name in names:
+        stack.enter_context(world.faults[name]())
+    return stack
