@@ -6,21 +6,33 @@ from collections.abc import Mapping
 
 from watership.errors import BadInput
 from watership.releases.checks import (
+    access,
     agreement,
     answers,
+    baselines,
     builds,
+    coverage,
     database,
     documents,
     exercise,
     figures,
     gates,
+    hosts,
     intake,
+    jira,
+    kubernetes,
+    load,
     programs,
     record,
+    rehearsals,
     requests,
     room,
     router,
+    tests,
+    trial,
+    webhooks,
     work,
+    zap,
 )
 from watership.releases.checks.kind import CheckKind, collected, explained
 from watership.releases.checks.scene import Scene
@@ -28,21 +40,33 @@ from watership.releases.plan import Plan, asked, check_kinds
 
 CHECKS: Mapping[str, CheckKind] = collected(
     (
+        access,
         agreement,
         answers,
+        baselines,
         builds,
+        coverage,
         database,
         documents,
         exercise,
         figures,
         gates,
+        hosts,
         intake,
+        jira,
+        kubernetes,
+        load,
         programs,
         record,
+        rehearsals,
         requests,
         room,
         router,
+        tests,
+        trial,
+        webhooks,
         work,
+        zap,
     )
 )
 
