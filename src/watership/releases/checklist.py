@@ -89,25 +89,30 @@ def points_of(checklist: Checklist) -> Iterator[tuple[ChecklistItem, Point]]:
 
 
 def chosen(checklist: Checklist, words: Sequence[str]) -> list[tuple[ChecklistItem, Point]]:
-    """The points that words name: a point's key, an item's id or number, a section's letter or id, a kind of check or
-    its beginning (`tls`); all of them without a word. Raises BadInput for a word that names none."""
+    """The points that words name; all of them without a word. Raises BadInput for a word that names none.
+
+    A word is a point's key, an item's id or number, a section's letter or id, a kind of check or its beginning
+    (`tls`), `pre` for what is due by T+0, or `post` for the rest.
+    """
     everything = list(points_of(checklist))
     if not words:
         return everything
     homes = {item.id: section for section in checklist for item in section.items}
     found: list[tuple[ChecklistItem, Point]] = []
     for word in words:
-        meant = [pair for pair in everything if word in _names(homes[pair[0].id], *pair)]
+        meant = [pair for pair in everything if word in names(homes[pair[0].id], *pair)]
         if not meant:
             raise BadInput(f"Nothing of the checklist is named {word!r}.", fix="watership check list")
         found += [pair for pair in meant if pair not in found]
     return found
 
 
-def _names(section: Section, item: ChecklistItem, point: Point) -> set[str]:
+def names(section: Section, item: ChecklistItem, point: Point) -> set[str]:
+    """What people may call a point by."""
     kinds = point.check.split(".") if point.check else []
     prefixes = {".".join(kinds[:length]) for length in range(1, len(kinds) + 1)}
-    return {key(item, point), item.id, str(item.number), section.section, section.id, *prefixes}
+    stage = "pre" if item.by <= 0 else "post"
+    return {key(item, point), item.id, str(item.number), section.section, section.id, stage, *prefixes}
 
 
 def require_whole(checklist: Checklist) -> None:
