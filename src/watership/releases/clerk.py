@@ -8,6 +8,7 @@ from typing import Final
 
 from watership.errors import BadInput, NotAllowed
 from watership.releases import go
+from watership.releases.aftercare import everything
 from watership.releases.audit import Fact
 from watership.releases.checklist import ATTESTED_FOR, Checklist, Point, chosen, key
 from watership.releases.checks.scene import Kind, Scene
@@ -62,7 +63,7 @@ class Clerk:
         """Where the checklist stands now; what is late, where it is known when the release begins."""
         records, plan = await self._records(), self.plan
         return standing(
-            plan.checklist,
+            everything(plan),
             records,
             build=plan.next.build.digest,
             now=self._env.clock.now(),
@@ -74,7 +75,7 @@ class Clerk:
 
     async def measure(self, words: Sequence[str], caller: Caller) -> dict[str, Measurement]:
         """Measure the points that words name, and put each on record. Points that people attest are left out."""
-        points = [(key(item, point), point) for item, point in chosen(self.plan.checklist, words)]
+        points = [(key(item, point), point) for item, point in chosen(everything(self.plan), words)]
         found = await round_of(self.scene(), points)
         for name, got in found.items():
             record = Measured(point=name, build=self.plan.next.build.digest, by=caller.person, got=got)
@@ -94,8 +95,8 @@ class Clerk:
         """Answer for points, as their item's owner. Raises BadInput for a point that is measured, NotAllowed."""
         pairs = [
             pair
-            for pair in chosen(self.plan.checklist, words)
-            if _of_people(pair[1], self.plan.checklist, words)
+            for pair in chosen(everything(self.plan), words)
+            if _of_people(pair[1], everything(self.plan), words)
         ]
         if not pairs:
             raise BadInput(
@@ -131,7 +132,7 @@ class Clerk:
         role = self._require(caller, "waive", tuple(r.id for r in self.plan.roles if "waive" in r.may))
         now = self._env.clock.now()
         record = Waived(
-            points=tuple(key(item, point) for item, point in chosen(self.plan.checklist, words)),
+            points=tuple(key(item, point) for item, point in chosen(everything(self.plan), words)),
             build=self.plan.next.build.digest,
             person=caller.person,
             role=role,

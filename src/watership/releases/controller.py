@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -21,6 +22,7 @@ from watership.releases.acts import Standing
 from watership.releases.audit import Fact
 from watership.releases.checks import require_known
 from watership.releases.checks.database import scripts
+from watership.releases.company import Beside, Companion, nobody, together
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.gate import Verdict
@@ -89,6 +91,7 @@ class Controller:
         observer: Observer,
         build: str,
         who: str,
+        beside: Beside = nobody,
     ) -> None:
         self._store = store
         self._bell = bell
@@ -98,6 +101,7 @@ class Controller:
         self._observer = observer
         self._build = build
         self._who = who
+        self._beside = beside
 
     async def start(self, brief: Brief) -> Outcome:
         """Release to the end. Raises BadInput, NotAllowed or Conflict before anything was changed."""
@@ -309,7 +313,8 @@ class Controller:
             worker = self._worker(authority, committer)
             working = asyncio.create_task(worker.run(), name="the controller's worker")
             try:
-                return await self._ended(authority, run_id)
+                async with together(await self._companions(run_id)):
+                    return await self._ended(authority, run_id)
             finally:
                 if authority.deposed.is_set():
                     working.cancel()
@@ -317,6 +322,11 @@ class Controller:
                     await worker.drain(0.0)
                 with suppress(asyncio.CancelledError):
                     await working
+
+    async def _companions(self, run_id: RunId) -> Sequence[Companion]:
+        run = await self._store.get(run_id)
+        assert run is not None, "the release was submitted"
+        return self._beside(msgspec.json.decode(run.input, type=Release))
 
     def _worker(self, authority: Authority, committer: Committer) -> Worker:
         program = ReleaseProgram(self._env, authority, self._store).program
