@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.incident:incident",
         "Incidents: open, list, show, note, update, escalate, close.",
     ),
+    "baseline": ("watership.cli.baseline:baseline", "How live fares: capture, show, compare."),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }
