@@ -10,15 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from watership.adapters.rehearsal.clock import LeapingClock
 from watership.cli.main import run
 from watership.config import load
 from watership.durable.clock import SystemClock
@@ -140,6 +141,19 @@ class GoLive:
         """Let the calendar of this rehearsal leap."""
         self.must("operator", "environment", "leap", duration)
 
+    def go_on(self, stage: str, seconds: float = SETTLED) -> dict[str, Any]:
+        """Leap over every wait of the calendar until the release has come to that stage, or ended otherwise."""
+        clock = LeapingClock(self.folder / ".watership" / "calendar.json")
+        end = time.monotonic() + seconds
+        while (there := self.status())["stage"] not in (stage, "refused", "rolled_back", "stopped", "failed"):
+            if there["waits_until"]:
+                left = datetime.fromisoformat(there["waits_until"]) - clock.now()
+                if left > timedelta(0):
+                    self.leap(f"{left.total_seconds():.3f}s")
+            assert time.monotonic() < end, f"does not come to {stage}: {there}"
+            time.sleep(0.1)
+        return there
+
     def release(self, name: str) -> subprocess.Popen[bytes]:
         """The controller of a release, in a process of its own."""
         token = Tokens(SECRET, SystemClock()).issue(PEOPLE["operator"], roles=["operator"])
@@ -178,19 +192,19 @@ class Traffic:
 
     def _ask(self) -> None:
         host, _, port = self._address.partition(":")
-        line = HTTPConnection(host, int(port), timeout=10.0)
-        while not self._over.wait(self._pause):
-            try:
-                line.request("GET", "/greeting")
-                answer = line.getresponse()
-                answer.read()
-                if answer.status == 200:
-                    self.answered += 1
-                else:
-                    self.failed.append(f"answered {answer.status}")
-            except (OSError, HTTPException) as error:
-                self.failed.append(repr(error))
-                line.close()
+        with closing(HTTPConnection(host, int(port), timeout=10.0)) as line:
+            while not self._over.wait(self._pause):
+                try:
+                    line.request("GET", "/greeting")
+                    answer = line.getresponse()
+                    answer.read()
+                    if answer.status == 200:
+                        self.answered += 1
+                    else:
+                        self.failed.append(f"answered {answer.status}")
+                except (OSError, HTTPException) as error:
+                    self.failed.append(repr(error))
+                    line.close()
 
 
 @contextmanager

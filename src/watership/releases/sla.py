@@ -70,7 +70,7 @@ class Errors(_Window, frozen=True, kw_only=True, tag_field="kind", tag="errors")
 
 
 class Latency(_Window, frozen=True, kw_only=True, tag_field="kind", tag="latency"):
-    """A quantile of latency, judged by how many requests were slower than `below`; `figure` gives it in seconds."""
+    """A quantile of latency, by how many requests were slower than `below`. `figure` gives it of late, in seconds."""
 
     quantile: Share
     below: Duration
@@ -130,7 +130,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     step: float
     bins: tuple[Bin, ...]
     figure: float | None = None
-    """The quantile itself, for people; infinite beyond the last bucket."""
+    """The quantile itself of late, for people; infinite beyond the last bucket."""
 
 
 class Absent(Struct, frozen=True, kw_only=True):
@@ -314,7 +314,7 @@ def _now(objective: Objective, ratio: float, figure: float | None) -> str:
             if figure is None:
                 return within
             quantile = spoken(figure) or "0s" if isfinite(figure) else "beyond the last bucket"
-            return f"p{100 * objective.quantile:g} {quantile}, {within}"
+            return f"{within}, p{100 * objective.quantile:g} {quantile} of late"
         case Level():
             return percent(ratio) if objective.share_below is not None else f"{ratio:,.0f}"
         case Goal():

@@ -56,8 +56,9 @@ from watership.releases.report import render
 from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.wiring.company import Company
 from watership.wiring.environment import Places, deployment_id
-from watership.wiring.incidents import critical_of
+from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
@@ -122,7 +123,7 @@ class Desk:
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(
-            shelf.found(book or RUNBOOK),
+            shelf.find(book or RUNBOOK),
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -348,15 +349,23 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             incidents=critical_of(places),
             instruments=instruments(Path.cwd()),
         )
+        observer = StructlogObserver(form=config.log.format, level=config.log.level)
         controller = Controller(
             store=own,
             bell=bell,
             witness=FileWitness(places.releases / "workers"),
             environment=environment,
             new_id=random_ids(),
-            observer=StructlogObserver(form=config.log.format, level=config.log.level),
+            observer=observer,
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
+            beside=Company(
+                env=environment,
+                own=own,
+                incidents=incidents_of(places),
+                places=places,
+                observer=observer,
+            ),
         )
         yield Desk(
             environment=environment,

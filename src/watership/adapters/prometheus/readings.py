@@ -73,9 +73,15 @@ class PrometheusReadings:
         return [Bin(at, _positive(some[at]), _positive(every[at])) for at in every if at in some]
 
     async def _figure(self, objective: Latency, now: float) -> float | None:
-        """The quantile over the whole window; infinite when it lies beyond the last bucket, None when unknown."""
+        """The quantile of late; infinite when it lies beyond the last bucket, None when unknown.
+
+        It is for people: nothing is judged by it, so that what makes it unknown leaves the objective as it is.
+        """
         asked = {"query": _filled(objective.figure, objective), "time": f"{now:.3f}"}
-        found = await self._one("query", asked)
+        try:
+            found = await self._one("query", asked)
+        except (BadInput, Unavailable):
+            return None
         if found is None or found.value is None:
             return None
         value = _number(found.value[1])
@@ -123,8 +129,9 @@ def _decoded(body: bytes, url: str) -> _Answer:
 
 def _filled(expression: str, objective: Objective) -> str:
     """An expression for this window: PromQL writes durations in whole milliseconds."""
-    step, over = (f"{round(1000 * seconds)}ms" for seconds in (objective.step, objective.over))
-    return expression.replace("$step", step).replace("$over", over)
+    for name in ("step", "over", "recent"):
+        expression = expression.replace(f"${name}", f"{round(1000 * getattr(objective, name))}ms")
+    return expression
 
 
 def _number(text: str) -> float:
