@@ -44,6 +44,8 @@ class Orchestrator:
         self.status: dict[str, Any] = {"started": True, "readonly": False, "draining": False}
         self.run: dict[str, Any] = {"id": "r-1", "state": "succeeded", "result": {"text": "hello"}}
         self.flags: dict[str, bool] = {}
+        self.slow: dict[str, float] = dict.fromkeys(self.statuses, 0.0)
+        """Seconds that an answer takes."""
         self.works: dict[str, bool] = {"flags": True, "readonly": True}
         for path in (*self.statuses, "/health", "/status", "/openapi.json", "/api/v1/runs/r-1"):
             standin.routes[f"GET {prefix}{path}"] = self._reader(path)
@@ -67,6 +69,7 @@ class Orchestrator:
             case "/api/v1/flags" if self.statuses[path] == 200:
                 return Answer({"data": [{"name": name, "on": on} for name, on in self.flags.items()]})
             case _:
+                time.sleep(self.slow[path])
                 return Answer({"data": [], "next": None}, self.statuses[path])
 
     def _message(self, asked: Asked) -> Answer:

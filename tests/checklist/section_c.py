@@ -296,6 +296,7 @@ def _serving(world: World, standin: StandIn) -> None:
         "runtime-configuration/rate-limits": lambda: standin.changed(
             "GET /limited/api/v1/agents", Answer({"data": []})
         ),
+        "next-validation/baselines": lambda: other(nxt.slow, "/api/v1/agents", 0.2),
         "next-validation/functional": lambda: other(nxt.status, "draining", True),
         "next-validation/health": lambda: other(nxt.statuses, "/readyz", 503),
     }
@@ -386,16 +387,13 @@ def _hosted(world: World, papers: Papers, stack: ExitStack) -> None:
 
 
 def _measured(world: World, papers: Papers, standin: StandIn) -> None:
-    asked = {
-        name: str(point.parameters["query"]).replace("{version}", "2.1.0")
-        for name, point in points("C")
-        if "query" in point.parameters
-    }
+    (query,) = [
+        str(point.parameters["query"]) for name, point in points("C") if name == "next-validation/limits"
+    ]
     prometheus = Prometheus(standin, "/prometheus")
+    prometheus.values[query] = 0.6
     world.systems["prometheus"] = System(url=prometheus.url)
-    for name, good, bad in (("next-validation/baselines", 0.13, 0.2), ("next-validation/limits", 0.6, 0.9)):
-        prometheus.values[asked[name]] = good
-        world.faults[name] = _figure(prometheus, asked[name], bad)
+    world.faults["next-validation/limits"] = lambda: other(prometheus.values, query, 0.9)
     papers.put("evidence/baseline.json", baseline(), as_json)
     for point, figure in (
         ("environment", "disk_io"),
@@ -406,10 +404,6 @@ def _measured(world: World, papers: Papers, standin: StandIn) -> None:
         ("cache", "cache_hit_rate"),
     ):
         world.faults[f"live-baseline/{point}"] = papers.fault("evidence/baseline.json", _unknown(figure))
-
-
-def _figure(prometheus: Prometheus, query: str, bad: float) -> Callable[[], Any]:
-    return lambda: other(prometheus.values, query, bad)
 
 
 def _unknown(figure: str) -> Callable[[Any], object]:

@@ -36,7 +36,7 @@ from watership.releases.ports import TrafficTick
 from watership.releases.shelf import beside, names
 from watership.releases.system import System
 from watership.testing.servers.ports import LOOPBACK, free_port
-from watership.testing.standin import StandIn
+from watership.testing.standin import Answer, StandIn
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 
@@ -145,23 +145,23 @@ def _update(changes: dict[str, Any], told: dict[str, Any]) -> None:
 
 
 def test_next_is_held_against_the_baseline_of_live(tmp_path: Path) -> None:
-    with StandIn() as standin:
-        prometheus = Prometheus(standin, "")
-        papers = Papers(World(root=tmp_path, systems={"it": System(url=prometheus.url)}))
-        kept = {"figure": "p95", "of": "it", "query": 'p95{version="{version}"}', "worse_by": 0.2}
-        assert look(papers.world, "baseline.kept", **kept)[0] is INCONCLUSIVE
-        papers.put("evidence/baseline.json", baseline(), as_json)
-        assert look(papers.world, "baseline.kept", **kept)[0] is INCONCLUSIVE
-        prometheus.values['p95{version="2.1.0"}'] = 0.143
-        assert look(papers.world, "baseline.kept", **kept) == (
-            PASSED,
-            "p95 was 0.12 and is 0.143; 0.144 is the limit.",
+    with StandIn({"GET /a": Answer("a"), "GET /b": Answer(status=429)}) as standin:
+        papers = Papers(World(root=tmp_path, systems={"next": System(url=standin.url)}))
+        kept = {"of": "next", "asked": "/a", "worse_by": 0.2, "samples": 5}
+        assert look(papers.world, "baseline.latency", **kept)[0] is INCONCLUSIVE
+        papers.put("evidence/baseline.json", {**baseline(), "figures": {"p95": 5.0}}, as_json)
+        verdict, words = look(papers.world, "baseline.latency", **kept)
+        assert (
+            verdict is PASSED
+            and words.startswith("p95 was 5000 ms and is ")
+            and "6000 ms is the limit" in words
         )
-        prometheus.values['p95{version="2.1.0"}'] = 0.145
-        assert look(papers.world, "baseline.kept", **kept)[0] is FAILED
-        hits = {**kept, "figure": "cache_hit_rate"}
-        prometheus.values['p95{version="2.1.0"}'] = 0.70
-        assert look(papers.world, "baseline.kept", **hits)[0] is FAILED
+        assert look(papers.world, "baseline.latency", **{**kept, "asked": "/b"})[0] is INCONCLUSIVE
+        for figures, found in (({"p95": 0.00001}, FAILED), ({}, INCONCLUSIVE)):
+            with papers.changed("evidence/baseline.json", partial(_update, {"figures": figures})):
+                assert look(papers.world, "baseline.latency", **kept)[0] is found
+        papers.world.systems["next"] = System(url=f"http://{LOOPBACK}:{free_port()}")
+        assert look(papers.world, "baseline.latency", **kept)[0] is INCONCLUSIVE
 
 
 def test_a_percentile_is_the_bound_of_its_bucket_and_none_above_all() -> None:

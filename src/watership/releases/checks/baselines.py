@@ -10,7 +10,6 @@ from watership.errors import BadInput
 from watership.fleet.deployment import Slot
 from watership.releases.baseline import Baseline, Worse, bound
 from watership.releases.checks.documents import marks
-from watership.releases.checks.figures import queried
 from watership.releases.checks.kind import check
 from watership.releases.checks.papers import json_report, too_old
 from watership.releases.checks.router import WINDOW
@@ -44,31 +43,42 @@ async def has(scene: Scene, *, figures: str, path: str = PATH, younger_than: flo
     return passed(f"{path}, {baseline.captured_at:%Y-%m-%d %H:%M}: {', '.join(told)}.", **marks(document))
 
 
-@check("baseline.kept", good_for="1h")
-async def kept(
+@check("baseline.latency", good_for="1h")
+async def latency(
     scene: Scene,
     *,
-    figure: str,
     of: str,
-    query: str,
+    asked: str,
     worse_by: float,
     besides: float = 0.0,
+    samples: int = 50,
     path: str = PATH,
     younger_than: float = DAY,
 ) -> Finding:
-    """A figure of next, by a query to the Prometheus `of` (`{version}` is next's), is worse than the baseline's by no
-    more than the part `worse_by` of it, and `besides`."""
+    """95 of 100 answers of `of` to `samples` requests for `asked` come within the baseline's p95, and no more than the
+    part `worse_by` of it and `besides` later. It asks by itself: nobody else asks next before the cutover."""
     document, baseline, wrong = await _read(scene, path, younger_than)
     if wrong:
         return inconclusive(f"{path}: {'; '.join(wrong)}.")
-    asked = query.replace("{version}", scene.plan.next.build.version)
-    before, now = baseline.figures.get(figure), await queried(scene, of, asked)
+    before, now = baseline.figures.p95, await p95(scene, of, asked, samples)
     if before is None or now is None:
-        return inconclusive(f"{figure} is not known {'then' if before is None else 'now'}.")
-    limit = bound(figure, before, Worse(by=worse_by, besides=besides))
-    good = now <= limit if limit >= before else now >= limit
-    words = f"{figure} was {before:.4g} and is {now:.4g}; {limit:.4g} is the limit."
-    return found(good, words, before=before, value=now, **marks(document))
+        return inconclusive(
+            f"p95 is not known {'of live then' if before is None else f'of {of}: it refuses'}."
+        )
+    limit = bound("p95", before, Worse(by=worse_by, besides=besides))
+    words = f"p95 was {1000 * before:.4g} ms and is {1000 * now:.4g} ms; {1000 * limit:.4g} ms is the limit."
+    return found(now <= limit, words, before=before, value=now, **marks(document))
+
+
+async def p95(scene: Scene, of: str, asked: str, samples: int) -> float | None:
+    """Seconds within which 95 of 100 requests are answered, over all addresses; None when one is not answered well."""
+    urls, took = await scene.urls(of), []
+    for number in range(samples):
+        answer = await scene.fetch(of, urls[number % len(urls)] + asked)
+        if not 200 <= answer.status < 300:
+            return None
+        took.append(answer.seconds)
+    return sorted(took)[math.ceil(0.95 * len(took)) - 1] if took else None
 
 
 async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Baseline, list[str]]:
