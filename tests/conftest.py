@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from watership.errors import Unavailable
 from watership.testing.servers import (
+    Chromium,
     HaproxyServer,
     PostgresPair,
     PostgresServer,
@@ -84,6 +85,12 @@ def rabbit_server() -> Iterator[RabbitServer]:
 def redis_server() -> Iterator[RedisServer]:
     """A real Redis, shared: do not kill it, start your own."""
     yield from started(RedisServer)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser without a screen, shared: open a page of your own."""
+    yield from started(Chromium)
 
 
 @pytest.fixture(scope="session")
