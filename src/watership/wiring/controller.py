@@ -64,6 +64,7 @@ from watership.wiring.company import Company
 from watership.wiring.environment import Places, deployment_id
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
+from watership.wiring.messages import outbox
 
 RUNBOOK = "one-machine"
 
@@ -338,7 +339,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
                 env=environment,
                 own=own,
                 incidents=incidents_of(places),
-                places=places,
+                box=stack.enter_context(outbox(places)),
                 observer=observer,
             ),
         )
