@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.releases.plans import a_plan
@@ -20,6 +21,7 @@ from watership.releases.checks import CHECKS, Scene
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
+from watership.releases.plan import Plan
 from watership.releases.rounds import round_of
 from watership.releases.shelf import shipped
 from watership.releases.smoke import Smoke
@@ -31,6 +33,12 @@ Fault = Callable[[], AbstractContextManager[object]]
 RUNBOOK = "agent-orchestrator"
 
 
+@cache
+def the_plan() -> Plan:
+    """Drawn once: it takes longer than most of what is measured."""
+    return a_plan()
+
+
 @dataclass
 class World:
     """Grown by its parts: `root` holds the files, `systems` name what checks look at, `faults` are by point."""
@@ -38,6 +46,7 @@ class World:
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
+    smoke: Smoke = field(default_factory=Smoke)
 
     def write(self, path: str, content: str | bytes) -> Path:
         """A file of the project, as checks find it."""
@@ -47,12 +56,12 @@ class World:
         return file
 
     def scene(self) -> Scene:
-        plan = a_plan()
+        plan = the_plan()
         return Scene(
             key="",
             clock=SystemClock(),
             instruments=instruments(self.root),
-            started=Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=SystemClock().now()),
+            started=Release(plan=plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()),
             records=MemoryRecords(),
             systems=self.systems,
             kinds=CHECKS,
