@@ -132,6 +132,15 @@ def test_an_export_is_the_log_with_its_digest_and_is_verified_itself(
     assert run(["audit", "verify", "copy.jsonl"]) == Exit.NOT_OK
 
 
+def test_an_export_does_not_replace_the_log(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = log.read_bytes()
+    for name in (".watership/audit.jsonl", ".watership/audit.head", str(log.resolve())):
+        assert run(["audit", "export", "-o", name]) == Exit.USAGE
+    assert "does not replace the log" in capsys.readouterr().err
+    assert log.read_bytes() == before
+    assert run(["audit", "verify"]) == Exit.OK
+
+
 def test_a_sheet_holds_every_entry_and_no_formula(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", "export", "--to", "csv", "-o", "audit.csv"]) == Exit.OK
     rows = list(csv.reader(io.StringIO(Path("audit.csv").read_text())))

@@ -55,7 +55,7 @@ def test_a_report_is_written_in_the_form_that_is_wanted(
         assert path == papers / f"report.{form}"
         assert path.read_bytes().startswith(begins)
     told = json.loads((papers / "report.json").read_bytes())
-    assert (told["outcome"], told["messages"], told["waivers"]) == ("running", None, [])
+    assert (told["outcome"], told["messages"], told["incidents"]) == ("running", [], [])
 
 
 def test_a_report_goes_where_it_is_wanted_or_nowhere(

@@ -18,6 +18,8 @@ from watership.releases.gate import Verdict
 from watership.releases.incident import Event, Opened, Opening, Restored, Severity
 from watership.releases.incident import fold as happened_in
 from watership.releases.measurement import Measurement
+from watership.releases.notices.notice import Message
+from watership.releases.notices.outbox import Delivery, State
 from watership.releases.order import Release
 from watership.releases.plan import fingerprint
 from watership.releases.records import Attested, Decided, Declined, Measured, Record, Signed, Waived
@@ -186,6 +188,34 @@ def test_the_incidents_of_the_release_are_told_and_no_others() -> None:
         ("bo", "restored: taken back"),
     ]
     assert "still open" in render(facts)
+
+
+def test_the_messages_of_the_release_are_told_with_how_they_were_delivered() -> None:
+    def delivery(release: str, channel: str, state: State) -> Delivery:
+        message = Message(
+            id=f"{release}/issue",
+            kind="issue",
+            release=release,
+            at=at(0),
+            thread="t",
+            subject="slow",
+            text="p95",
+        )
+        return Delivery(
+            message=message, channel=channel, put_at=at(1), state=state, attempts=2, evidence="451"
+        )
+
+    sent = [
+        delivery(PLAN.release, "slack", "delivered"),
+        delivery("another", "slack", "delivered"),
+        delivery(PLAN.release, "mail", "given_up"),
+    ]
+    facts = account(a_release(PLAN), folded(on_time(PLAN)), audit=SimAudit(SystemClock()), deliveries=sent)
+    assert facts.messages is not None
+    assert [(each.what, each.channel, each.state, each.evidence) for each in facts.messages] == [
+        ("issue", "slack", "delivered", "451"),
+        ("issue", "mail", "given_up", "451"),
+    ]
 
 
 def test_what_was_not_given_is_not_known() -> None:

@@ -13,8 +13,9 @@ import pytest
 from tests.releases.reports import HOSTILE, Elements, checklist, dead_links, facts, whole
 from watership.adapters.files.evidence import found
 from watership.releases.chart import MAX_ROWS, Chart, Mark, Series, drawn
+from watership.releases.forms.charts import charts
 from watership.releases.forms.html import page as render
-from watership.releases.report import DeviationFacts, EvidenceFile
+from watership.releases.report import DeviationFacts, EvidenceFile, SlotSecond, WeightStep
 
 
 def test_fuses_that_nothing_feeds_are_told_plainly() -> None:
@@ -201,6 +202,34 @@ def test_a_gap_is_drawn_as_a_gap() -> None:
     points = tuple((float(at), None if 3 <= at < 8 else 1.0) for at in range(12))
     drawing = drawn(Chart("t", "u", (Series("blue", points),), ()))
     assert [len(stroke.split()) for stroke in drawing.lines[0].strokes] == [3, 4]
+
+
+def test_a_second_alone_is_a_dot() -> None:
+    drawing = drawn(Chart("t", "u", (Series("blue", ((0.0, 1.0), (9.0, 1.0))),), ()))
+    assert drawing.lines[0].strokes == ("52.0,18.0 52.0,18.0", "712.0,18.0 712.0,18.0")
+
+
+def test_labels_of_marks_do_not_stand_in_one_anothers_way() -> None:
+    points = tuple((float(at), 1.0) for at in range(1001))
+    marks = (Mark(100, "50 %"), Mark(110, "100 %"), Mark(120, "0 %"), Mark(600, "50 %"))
+    assert [y for _, y, _ in drawn(Chart("t", "u", (Series("blue", points),), marks)).marks] == [
+        12,
+        23,
+        34,
+        12,
+    ]
+
+
+def test_of_a_release_of_two_days_the_cutover_is_drawn() -> None:
+    days = tuple(SlotSecond(at=float(at), requests=1, error_rate=0.0) for at in range(0, 172_800, 10))
+    steps = (WeightStep(at=86_400, weight=0.5), WeightStep(at=86_500, weight=1.0))
+    report = msgspec.structs.replace(facts(), blue=days, weights=steps)
+    errors, _ = charts(report)
+    assert errors.title == "Errors around the cutover"
+    assert (errors.series[0].points[0][0], errors.series[0].points[-1][0]) == (86_280, 87_100)
+    late, _ = charts(msgspec.structs.replace(report, weights=()))
+    assert late.title == "Errors, the last three hours"
+    assert late.series[0].points[-1][0] == 172_790
 
 
 def test_a_latency_beyond_every_bucket_is_drawn_at_the_top() -> None:

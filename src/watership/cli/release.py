@@ -14,7 +14,7 @@ import click
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.output import say, show, table
-from watership.errors import NotFound
+from watership.errors import NotFound, WatershipError
 
 if TYPE_CHECKING:
     from watership.releases.forms import Form
@@ -248,9 +248,15 @@ async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
     from watership.wiring.reporting import write_report
 
     outcome = await running
-    report = await write_report(desk, await desk.find(None))
-    shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": str(report)}
-    show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report}")
+    report: Path | None = None
+    try:
+        report = await write_report(desk, await desk.find(None))
+    except (WatershipError, OSError) as error:
+        # The exit says how the release ended, whatever becomes of its report.
+        say(f"error: the report could not be written: {error}")
+        say("  fix: mend that, then: watership release report")
+    shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": report and str(report)}
+    show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report or 'none'}")
     return Exit.INCONCLUSIVE if outcome.unknown else OUTCOMES[outcome.outcome]
 
 

@@ -17,6 +17,7 @@ from watership.releases.dora import Past, dora
 from watership.releases.gate import GateSpec, Judgement, Verdict, guarantee
 from watership.releases.glimpse import blind
 from watership.releases.incident import Incident
+from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
@@ -86,13 +87,15 @@ def account(
     records: Sequence[Record] | None = None,
     files: Mapping[str, EvidenceFile] | None = None,
     incidents: Sequence[Incident] | None = None,
+    deliveries: Sequence[Delivery] | None = None,
     past: Sequence[Past] = (),
     now: datetime | None = None,
 ) -> ReportFacts:
     """What a report says. Traffic and counts of runs come from whoever can still ask for them.
 
-    `records` are what people and programs put down, `files` the evidence that they point to, `incidents` and `past` the
-    incidents and the releases of this environment, `now` when the report is written. What is not given is not known.
+    `records` are what people and programs put down, `files` the evidence that they point to, `incidents`, `deliveries`
+    and `past` the incidents, messages and releases of this environment, `now` when the report is written. What is not
+    given is not known.
     """
     plan, status = release.plan, told(state, release)
     # When the checklist was relied on last.
@@ -136,6 +139,7 @@ def account(
         decisions=testimony.decisions(state, records),
         waivers=testimony.waivers(release, records),
         incidents=testimony.incidents(plan.release, incidents),
+        messages=testimony.messages(plan.release, deliveries),
         dora=dora(past, now) if now is not None else (),
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",

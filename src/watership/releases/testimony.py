@@ -1,4 +1,4 @@
-"""Testimony is what people put down beside a release's journal: the checklist, decisions, waivers, incidents."""
+"""Testimony is what stands beside a release's journal: the checklist, decisions, waivers, messages, incidents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from watership.releases.decide import CONTROLLER
 from watership.releases.incident import Incident
+from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.records import Decided, Declined, Record, Waived
 from watership.releases.report import (
@@ -14,6 +15,7 @@ from watership.releases.report import (
     DecisionFacts,
     EvidenceFile,
     IncidentFacts,
+    MessageFacts,
     Moment,
     PointFacts,
     WaiverFacts,
@@ -140,6 +142,26 @@ def waivers(release: Release, records: Sequence[Record] | None) -> tuple[WaiverF
     if release.waived_by is not None:
         found.append(WaiverFacts(what=f"the quarantine of {build.version}", who=release.waived_by))
     return tuple(found)
+
+
+def messages(release: str, known: Sequence[Delivery] | None) -> tuple[MessageFacts, ...] | None:
+    """The messages of a release through each channel, in the order in which they were put out."""
+    if known is None:
+        return None
+    return tuple(
+        MessageFacts(
+            at=each.put_at,
+            what=each.message.kind,
+            channel=each.channel,
+            subject=each.message.subject,
+            state=each.state,
+            attempts=each.attempts,
+            tried_at=each.tried_at,
+            evidence=each.evidence,
+        )
+        for each in known
+        if each.message.release == release
+    )
 
 
 def incidents(release: str, known: Sequence[Incident] | None) -> tuple[IncidentFacts, ...] | None:

@@ -16,7 +16,7 @@ from watership.adapters.files import audit as files
 from watership.adapters.files.replace import replace_file
 from watership.config import Config
 from watership.durable.clock import SystemClock
-from watership.errors import NotFound
+from watership.errors import BadInput, NotFound
 from watership.releases.audit import GENESIS, Broken, Entry, Verified, decode, digest
 from watership.releases.export import Format, exported
 from watership.releases.head import Head, checked, head_of
@@ -75,6 +75,8 @@ def export_log(path: Path, out: BinaryIO, to: Format, *, secret: str = "") -> Ex
 
 def export_file(path: Path, file: Path, to: Format, *, secret: str = "") -> Exported | Broken:
     """Export into a file, as a whole or not at all. Lines get a head beside them, to be verified as the log is."""
+    if file.resolve() in (path.resolve(), files.head_file(path).resolve()):
+        raise BadInput("An export does not replace the log itself.", fix="Name another file.")
     content = io.BytesIO()
     found = export_log(path, content, to, secret=secret)
     if isinstance(found, Exported):

@@ -17,13 +17,16 @@ from watership.fleet.stranded import Census, open_runs
 from watership.releases.account import Count, account, traffic
 from watership.releases.dora import MOST, Past, past
 from watership.releases.forms import Form, rendered
+from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.program import PROGRAM
 from watership.releases.records import Attested, Record
 from watership.releases.report import EvidenceFile, ReportFacts
 from watership.releases.status import fold, journal
 from watership.wiring.controller import Desk, Known
+from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
+from watership.wiring.messages import outbox
 
 
 async def write_report(desk: Desk, known: Known, form: Form = "html", file: Path | None = None) -> Path:
@@ -56,9 +59,15 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
         records=records,
         files=await asyncio.to_thread(evidence, records, folders, beside),
         incidents=await incidents_of(desk.places).all(),
+        deliveries=await asyncio.to_thread(_deliveries, desk.places),
         past=await past_releases(desk, rehearsals=plan.rehearsal),
         now=now,
     )
+
+
+def _deliveries(places: Places) -> Sequence[Delivery]:
+    with outbox(places) as box:
+        return box.deliveries()
 
 
 async def past_releases(desk: Desk, *, rehearsals: bool) -> list[Past]:
