@@ -116,17 +116,17 @@ def _machines(world: World, stack: ExitStack) -> None:
 
     def online(wrong: set[str]) -> None:
         gone = [f"{LOOPBACK}:{free_port()}"] if wrong else []
-        named(world, "blue-servers", "tcp://blue", addresses=", ".join([*servers, *gone]))
+        named(world, "next-servers", "tcp://next", addresses=", ".join([*servers, *gone]))
 
     def shut(wrong: set[str]) -> None:
         addresses = servers[:1] if wrong else [f"{LOOPBACK}:{free_port()}"]
-        named(world, "blue-shut", "tcp://blue", addresses=", ".join(addresses), alive=servers[0])
+        named(world, "next-shut", "tcp://next", addresses=", ".join(addresses), alive=servers[0])
 
     agents = [stack.enter_context(StandIn()) for _ in range(2)]
     named(
         world,
-        "blue-agents",
-        "http://blue",
+        "next-agents",
+        "http://next",
         agents=", ".join(each.url.removeprefix("http://") for each in agents),
     )
 
@@ -202,9 +202,9 @@ def _tls(world: World, stack: ExitStack, authority: Authority) -> None:
 
     def blue(wrong: set[str]) -> None:
         server = soon if "soon" in wrong else good
-        named(world, "blue-entry", server.url)
+        named(world, "next-entry", server.url)
         shown = ssl.get_server_certificate((LOOPBACK, server.port))
-        world.write("deploy/blue/entry.pem", elsewhere if "other" in wrong else shown)
+        world.write("deploy/next/entry.pem", elsewhere if "other" in wrong else shown)
 
     state = made(blue)
     world.faults["network/certificates"] = state.fault("soon")
@@ -308,7 +308,7 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
     primary, standby = pair
     named(world, "production-database", primary.url)
     _database_settings(stack, primary)
-    blue = made(lambda wrong: named(world, "blue-database", other.url if wrong else standby.url))
+    blue = made(lambda wrong: named(world, "next-database", other.url if wrong else standby.url))
     world.faults["blue-provisioning/database"] = blue.fault("another")
     stands = made(lambda wrong: named(world, "standby-database", primary.url if wrong else standby.url))
     world.faults["replication/standby"] = stands.fault("promoted")
@@ -394,7 +394,7 @@ def _configuration(world: World, stack: ExitStack) -> None:
         "WATERSHIP_SECRET_FILE=/run/secrets/watership\n"
     )
     world.faults["configuration/variables"] = file(
-        world, "deploy/blue/app.env", variables, variables.replace("redis://cache/0", "")
+        world, "deploy/next/app.env", variables, variables.replace("redis://cache/0", "")
     )
 
     def settings(wrong: set[str]) -> None:
@@ -403,7 +403,7 @@ def _configuration(world: World, stack: ExitStack) -> None:
             f"[worker]\ndrain_seconds = {5 if 'timeouts' in wrong else 30}\nlease_seconds = 15\n"
             f'[broker]\nurl = "amqp://mq/app"\n{"colour = 1" if "files" in wrong else ""}\n'
         )
-        world.write("deploy/blue/watership.toml", text)
+        world.write("deploy/next/watership.toml", text)
 
     state = made(settings)
     world.faults["configuration/rate-limits"] = state.fault("limits")
@@ -436,7 +436,7 @@ def _secrets(world: World, stack: ExitStack) -> None:
     for path in ("rabbitmq", "api-keys", "oauth", "synced"):
         world.faults[f"secrets/{path}"] = state.fault(path)
     world.faults["configuration/secrets"] = file(
-        world, "deploy/blue/secrets.json", '{"app": 2}', '{"app": 1}'
+        world, "deploy/next/secrets.json", '{"app": 2}', '{"app": 1}'
     )
 
 
@@ -447,8 +447,8 @@ def _observability(world: World, stack: ExitStack) -> None:
     prometheus, grafana = standin(world, stack, "prometheus"), standin(world, stack, "grafana")
     tracing, logs = standin(world, stack, "tracing"), standin(world, stack, "logs")
     values = {
-        "blue-provisioning/agents": ('sum(up{job="node",slot="blue"})', 2),
-        "observability/prometheus": ('count(up{slot="green"} == 1)', 4),
+        "blue-provisioning/agents": ('sum(up{job="node",slot="next"})', 2),
+        "observability/prometheus": ('count(up{slot="live"} == 1)', 4),
         "observability/apm": (
             'count(target_info{service_name="agent-orchestrator",telemetry_sdk_name!=""})',
             3,
@@ -462,7 +462,7 @@ def _observability(world: World, stack: ExitStack) -> None:
     prometheus.routes["GET /api/v1/query"] = queried
     for point, (query, good) in values.items():
         world.faults[point] = _value(there, query, good)
-    for point, uid in (("green-verification/dashboards", "green"), ("observability/grafana", "deployment")):
+    for point, uid in (("green-verification/dashboards", "live"), ("observability/grafana", "deployment")):
         route = f"GET /api/dashboards/uid/{uid}"
         grafana.routes[route] = Answer({"dashboard": {"uid": uid, "panels": []}, "meta": {}})
         world.faults[point] = _gone(grafana, route)

@@ -27,7 +27,7 @@ IDENTITY: Final = """
            pg_is_in_recovery() AS standby,
            (SELECT status FROM pg_stat_wal_receiver) AS receiver"""
 
-# Without traffic replay_lag is NULL: a standby that has replayed everything lags 0.
+# replay_lag is that of the last write, or NULL when that was long ago: who has replayed everything lags 0.
 LAG: Final = """
     SELECT application_name AS name, state,
            extract(epoch FROM replay_lag)::float8 AS seconds,
@@ -142,11 +142,11 @@ class Lag(NamedTuple):
 
 
 def _behind(rows: Sequence[Row], bounds: Lag) -> Finding:
-    """The finding about standbys by their rows. Time without bytes is none: a primary that is idle tells no time."""
+    """The finding about standbys by their rows."""
     verdicts, told = set(), []
     for row in rows:
         seconds, behind = _number(row["seconds"]), _number(row["bytes"])
-        if behind == 0 and seconds is None:
+        if behind == 0:
             seconds = 0.0
         told.append(f"{row['name']} ({row['state']}) is {_ms(seconds)} and {_bytes(behind)} behind")
         if row["state"] != "streaming" or (behind or 0) >= bounds.bytes or (seconds or 0) >= bounds.seconds:
