@@ -17,6 +17,7 @@ from watership.releases.go import ConditionFound
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan, fingerprint
+from watership.releases.quantity import Given
 from watership.releases.records import (
     Attested,
     Called,
@@ -34,6 +35,9 @@ from watership.releases.signoff import Missing, SignOff, missing, sign
 from watership.releases.situation import situation
 from watership.releases.standing import ItemStanding, standing
 from watership.releases.warrant import Caller
+
+LOOK_SECONDS: Final = 120.0
+"""What a check by hand may take: smoke tests wait for runs."""
 
 LONGEST_WAIVER: Final = 7 * 86_400.0
 """Seconds; what is to be let pass for longer is a change of the runbook."""
@@ -81,6 +85,14 @@ class Clerk:
             record = Measured(point=name, build=self.plan.next.build.digest, by=caller.person, got=got)
             await self._put(record, caller.person, "point.measured", point=name, verdict=got.verdict.value)
         return found
+
+    async def look(self, checks: Mapping[str, tuple[str, Mapping[str, Given]]]) -> dict[str, Measurement]:
+        """Measure what is no point of the checklist, by what it is called; nothing is put on record."""
+        points = [
+            (name, Point(id="look", text=name, check=kind, parameters=dict(parameters), timeout=LOOK_SECONDS))
+            for name, (kind, parameters) in checks.items()
+        ]
+        return await round_of(self.scene(), points)
 
     async def attest(
         self,

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -46,6 +47,7 @@ from watership.releases.account import Count, account, traffic
 from watership.releases.checks import CHECKS
 from watership.releases.clerk import Clerk
 from watership.releases.controller import Brief, Controller
+from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
 from watership.releases.order import Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
@@ -53,9 +55,11 @@ from watership.releases.program import PROGRAM, zero_for
 from watership.releases.records import standing_signoffs
 from watership.releases.report import render
 from watership.releases.signoff import missing
-from watership.releases.snapshots import Snapshots, quarantined
+from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.wiring.company import company
 from watership.wiring.environment import Places, deployment_id
+from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
@@ -120,7 +124,7 @@ class Desk:
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(
-            shelf.found(book or RUNBOOK),
+            shelf.find(book or RUNBOOK),
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -168,6 +172,17 @@ class Desk:
             starter=starter,
             waived_by=waived_by,
         )
+
+    async def require_safe(self, version: str) -> None:
+        """Raises Conflict unless the last safe state is of that version, NotFound where nothing was changed yet."""
+        safe = await load(self.environment.snapshots, LAST_SAFE, LastSafe)
+        if safe is None:
+            raise NotFound("No release has changed anything yet, so there is nothing to take back.")
+        if safe.to.build.version != version:
+            raise Conflict(
+                f"The last safe version is {safe.to.build.version}, not {version}.",
+                fix=f"watership rollback --to {safe.to.build.version} --now; another version: watership release plan.",
+            )
 
     async def find(self, release: str | None) -> Known:
         """A release that was started: the one named, or the last one. Raises NotFound."""
@@ -332,6 +347,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             clock=clock,
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases),
+            incidents=critical_of(places),
             instruments=instruments(Path.cwd()),
         )
         controller = Controller(
@@ -343,6 +359,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             observer=StructlogObserver(form=config.log.format, level=config.log.level),
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
+            beside=partial(company, environment, own, incidents_of(places)),
         )
         yield Desk(
             environment=environment,
