@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.checklist.section_a import grown
 from tests.checklist.world import World, batches, planted, points
 from tests.releases.checks.scenes import Looker
+from watership.releases.system import read
 from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
 from watership.testing.servers.authority import Authority
 
@@ -50,6 +52,12 @@ def test_faults_turn_exactly_their_points_red(world: World, nightly: bool) -> No
             red = world.red(POINTS)
             assert sorted(red) == sorted(batch), red
     assert world.red(POINTS) == {}
+
+
+def test_every_system_that_is_looked_at_has_an_example(world: World) -> None:
+    example = resources.files("watership") / "runbooks/agent-orchestrator/systems.example.yaml"
+    with resources.as_file(example) as path:
+        assert world.systems.keys() - read(path).keys() == set()
 
 
 def test_a_real_prometheus_understands_each_query(
