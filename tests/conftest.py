@@ -5,13 +5,30 @@ from __future__ import annotations
 import faulthandler
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
 from watership.errors import Unavailable
-from watership.testing.servers import PostgresServer, RabbitServer, RedisServer, Server
+from watership.testing.servers import (
+    HaproxyServer,
+    PostgresPair,
+    PostgresServer,
+    PostgresStandby,
+    PrometheusServer,
+    RabbitServer,
+    RedisServer,
+    Server,
+)
+from watership.testing.servers.authority import Authority
+from watership.testing.servers.haproxy import SLOTS
+from watership.testing.servers.names import NameServer
+from watership.testing.servers.ports import LOOPBACK
+from watership.testing.servers.postgres import ARCHIVING
+from watership.testing.servers.tls import TlsServers
+from watership.testing.standin import Answer, StandIn
 
 S = TypeVar("S", bound=Server)
 
@@ -67,6 +84,63 @@ def rabbit_server() -> Iterator[RabbitServer]:
 def redis_server() -> Iterator[RedisServer]:
     """A real Redis, shared: do not kill it, start your own."""
     yield from started(RedisServer)
+
+
+@pytest.fixture(scope="session")
+def postgres_pair() -> Iterator[PostgresPair]:
+    """A PostgreSQL with a standby, shared: leave both running, and nothing paused or promoted."""
+    for primary in started(lambda: PostgresServer(conf=ARCHIVING)):
+        with PostgresStandby(primary) as standby:
+            yield PostgresPair(primary, standby)
+
+
+@pytest.fixture(scope="session")
+def prometheus_server() -> Iterator[PrometheusServer]:
+    """A real Prometheus that scrapes itself and has no rules, shared: what a test changes of that, it puts back."""
+
+    def make() -> PrometheusServer:
+        server = PrometheusServer()
+        server.targets = {"prometheus": [f"{LOOPBACK}:{server.port}"]}
+        return server
+
+    yield from started(make)
+
+
+def saying(slot: str) -> dict[str, Answer]:
+    """A slot that is healthy, and says its name."""
+    return {"GET /readyz": Answer("ready"), "GET /": Answer(slot)}
+
+
+@pytest.fixture(scope="session")
+def haproxy_server() -> Iterator[HaproxyServer]:
+    """A real HAProxy with all traffic on green, shared: weights and states that a test sets, it puts back.
+
+    Behind it each slot says its own name.
+    """
+    with ExitStack() as stack:
+        slots = {slot: stack.enter_context(StandIn(saying(slot))) for slot in SLOTS}
+        targets = {slot: f"{LOOPBACK}:{standin.port}" for slot, standin in slots.items()}
+        yield from started(lambda: HaproxyServer(targets))
+
+
+@pytest.fixture(scope="session")
+def tls_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Who issues the certificates of the session; `tls_authority.file` is what clients are to trust."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def tls_servers(tls_authority: Authority) -> Iterator[TlsServers]:
+    """A TLS server of each kind, shared: `tls_servers["expired"]`."""
+    with closing(TlsServers(tls_authority)) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def name_server() -> Iterator[NameServer]:
+    """The authority of example.test, shared: each test takes names of its own, and leaves it running."""
+    with NameServer("example.test") as server:
+        yield server
 
 
 @pytest.fixture

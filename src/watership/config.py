@@ -139,12 +139,16 @@ class LogSettings(_Section, frozen=True):
 
 
 class EnvironmentSettings(_Section, frozen=True):
-    """What releases act upon: two slots, the router before them and the hosts under them."""
+    """What releases act upon: two slots, the router before them and the hosts under them.
+
+    `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
+    """
 
     name: str = "local"
     state: str = ".watership"
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
+    rehearsal: bool = False
 
 
 class Config(_Section, frozen=True):

@@ -7,9 +7,9 @@ import pytest
 from tests.releases.plans import NOON, a_plan
 from tests.simulation.release_targets import SimAudit
 from watership.durable.clock import SystemClock
-from watership.errors import NotAllowed
+from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import ADMIN, OPERATOR, Identity, everybody
-from watership.releases.warrant import Caller, may_take_back
+from watership.releases.warrant import Caller, criteria, grounds, may_take_back
 
 PLAN = a_plan()
 
@@ -69,3 +69,32 @@ def test_on_open_loopback_everybody_may_and_the_audit_says_that_it_was_open() ->
     person = Caller(everybody("Ina", SystemClock()), open=True).require(audit, "sign", "qa_lead")
 
     assert person == "Ina" and audit.kept[-1].facts["open"] is True
+
+
+def test_who_may_on_criteria_names_the_one_that_is_met() -> None:
+    audit, monitoring = SimAudit(SystemClock()), caller("monitoring")
+
+    with pytest.raises(NotAllowed, match="named none"):
+        grounds(PLAN, monitoring, audit, criterion="", reason="I have a feeling")
+    assert audit.kept[-1].action == "authority.refused"
+    with pytest.raises(BadInput, match="No criterion"):
+        grounds(PLAN, monitoring, audit, criterion="bad luck", reason="")
+
+    met = criteria(PLAN)[0]
+    assert str(grounds(PLAN, monitoring, audit, criterion=met, reason="")) == f"{met}, as monitoring"
+
+
+def test_who_may_by_decision_needs_no_criterion() -> None:
+    found = grounds(
+        PLAN, caller("product_manager"), SimAudit(SystemClock()), criterion="", reason="the campaign failed"
+    )
+
+    assert str(found) == "the campaign failed, as product_manager"
+
+
+def test_the_wrong_role_orders_no_rollback_whatever_it_says() -> None:
+    audit = SimAudit(SystemClock())
+
+    with pytest.raises(NotAllowed, match="qa"):
+        grounds(PLAN, caller("qa"), audit, criterion=criteria(PLAN)[0], reason="really")
+    assert audit.kept[-1].action == "authority.refused"

@@ -11,6 +11,7 @@ import click
 
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
+from watership.cli.times import Duration
 
 if TYPE_CHECKING:
     from watership.releases.ports import Instance, RouterState
@@ -78,6 +79,23 @@ def show_environment() -> None:
     shares = "  ".join(f"{slot} {weight} %" for slot, weight in router.weights.items())
     text = f"{shares}\n\n{table(rows, ['name', 'state', 'version', 'address', 'pid'])}"
     show({"router": router, "instances": instances}, text)
+
+
+@environment.command()
+@click.argument("time", type=Duration())
+def leap(time: float) -> None:
+    """Move the calendar of a rehearsal on by TIME (4h), for all who work at it. Only where `rehearsal = true`."""
+    from watership.errors import Conflict
+    from watership.wiring.controller import leapt
+
+    config = read_config()
+    if not config.environment.rehearsal:
+        raise Conflict(
+            "This environment is no rehearsal: its time is the machine's.",
+            fix="For a rehearsal: rehearsal = true in [environment] of watership.toml.",
+        )
+    now = leapt(config, time)
+    show({"now": now}, f"it is {now:%Y-%m-%d %H:%M:%S} UTC in this rehearsal")
 
 
 @environment.command()

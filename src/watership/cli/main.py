@@ -39,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",
     ),
+    "check": ("watership.cli.check:check", "The checklist: list, show, run, attest, waive, explain."),
+    "signoff": ("watership.cli.signoff:signoff", "Sign-offs: list, give, refuse."),
+    "gate": ("watership.cli.gate:gate", "GO or NO-GO: show, decide."),
+    "team": ("watership.cli.team:team", "The team: show, check, ready, called."),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }

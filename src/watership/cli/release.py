@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
-from watership.cli.options import read_config
 from watership.cli.output import say, show, table
-from watership.errors import BadInput, NotAllowed, NotFound
+from watership.errors import NotFound
 
 if TYPE_CHECKING:
     from watership.releases.order import Kind
@@ -27,6 +27,13 @@ T = TypeVar("T")
 
 OUTCOMES = {"promoted": Exit.OK, "rolled_back": Exit.ROLLED_BACK, "refused": Exit.NOT_OK}
 OUTCOMES |= {"stopped": Exit.INCONCLUSIVE, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
+
+
+criterion_option = click.option(
+    "--criterion",
+    default="",
+    help="The rollback criterion that is met, for whoever may order one on criteria only.",
+)
 
 
 @click.group()
@@ -44,63 +51,26 @@ def release() -> None:
     """
 
 
-def _at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
-    """Do something with the environment of the working folder."""
-    from watership.wiring.controller import open_desk
-
-    async def opened() -> T:
-        async with open_desk(read_config()) as desk:
-            return await work(desk)
-
-    return asyncio.run(opened())
-
-
-def _caller(name: str | None, token: str | None) -> Caller:
-    """Who acts: the token's person where tokens are asked for; on open loopback whoever is named."""
-    from watership.durable.clock import SystemClock
-    from watership.fleet.identity import Tokens, everybody
-    from watership.releases.warrant import Caller
-
-    config = read_config()
-    if config.open:
-        if name is None:
-            raise BadInput("Who are you?", fix="Say it with --as NAME; USER is not set either.")
-        return Caller(everybody(name, SystemClock()), open=True)
-    if token is None:
-        raise NotAllowed("A token is needed to act here.", fix="Set WATERSHIP_TOKEN, or pass --token.")
-    return Caller(Tokens(config.secret, SystemClock()).verify(token), open=False)
-
-
-async def _require_rollback(desk: Desk, caller: Caller, act: str) -> None:
-    """By the plan of the release that was started last; where none is known operators alone may."""
-    from watership.releases.warrant import may_take_back
+async def _grounds(desk: Desk, caller: Caller, *, criterion: str, reason: str) -> str:
+    """On what the caller orders a rollback, in words, by the plan of the release that was started last."""
+    from watership.releases.warrant import grounds
 
     try:
-        known = await desk.find(None)
+        plan = (await desk.find(None)).release.plan
     except NotFound:
-        caller.require(desk.environment.audit, act, *may_take_back(None))
-    else:
-        roles = may_take_back(known.release.plan)
-        caller.require(desk.environment.audit, act, *roles, release=known.id)
-
-
-def _acting(command: click.decorators.FC) -> click.decorators.FC:
-    command = click.option("--token", envvar="WATERSHIP_TOKEN", help="Who you are; or set WATERSHIP_TOKEN.")(
-        command
-    )
-    return click.option(
-        "--as", "name", envvar="USER", help="Who you are, where no tokens are asked for; $USER unless given."
-    )(command)
-
-
-def _one(command: click.decorators.FC) -> click.decorators.FC:
-    return click.argument("release", required=False, metavar="[RELEASE]")(command)
+        plan = None
+    return str(grounds(plan, caller, desk.environment.audit, criterion=criterion, reason=reason))
 
 
 @release.command()
 @click.argument("build", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--name", "release", help="The release's name; version and time unless given.")
-@click.option("--runbook", type=click.Path(path_type=Path, exists=True), help="Your own runbook.yaml.")
+@click.option("--runbook", metavar="NAME|PATH", help="A shipped runbook, or your own folder or file.")
+@click.option(
+    "--systems",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="systems.yaml: what the checklist looks at outside.",
+)
 @click.option(
     "--clock-factor",
     type=click.FloatRange(0, 1, min_open=True),
@@ -120,11 +90,12 @@ def _one(command: click.decorators.FC) -> click.decorators.FC:
 )
 @click.option("--serve", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
-@_acting
+@acting
 def plan(
     build: Path,
     release: str | None,
-    runbook: Path | None,
+    runbook: str | None,
+    systems: Path | None,
     clock_factor: float,
     soak: float | None,
     watch: float | None,
@@ -146,16 +117,17 @@ def plan(
         draft = await desk.draw(
             build.resolve(),
             release=release,
-            starter=_caller(name, token).person,
+            starter=calling(name, token).person,
             overrides=overrides,
             size=Size(serve=serve, workers=workers, slots=16),
             book=runbook,
+            systems=systems,
             waived=waive_quarantine,
         )
         desk.folder(draft.plan.release).save_draft(draft)
         return draft.plan
 
-    _show_plan(_at_desk(drawn))
+    _show_plan(at_desk(drawn))
 
 
 def _show_plan(made: Plan) -> None:
@@ -215,9 +187,9 @@ def _side(side: Side) -> str:
 
 
 @release.command()
-@_one
+@one
 @click.option("--role", required=True, help="The role in which you sign.")
-@_acting
+@acting
 def sign(release: str | None, role: str, name: str | None, token: str | None) -> None:
     """Give your word for the plan as it stands, in one role. Any change of the plan voids it.
 
@@ -227,23 +199,13 @@ def sign(release: str | None, role: str, name: str | None, token: str | None) ->
     \b
     watership release sign --role technical_lead --as bo
     """
-    from watership.releases.plan import fingerprint
-    from watership.releases.signoff import SignOff, missing
-    from watership.releases.signoff import sign as added
 
     async def signed(desk: Desk) -> tuple[str, str, list[str]]:
-        folder = desk.folder(release) if release else desk.latest()
-        made, now = folder.draft().plan, desk.environment.clock.now()
-        caller = _caller(name, token)
-        person = caller.person
-        caller.require(desk.environment.audit, "sign", role, release=folder.name)
-        given = SignOff(fingerprint=fingerprint(made), role=role, person=person, at=now)
-        signoffs = added(made, folder.signoffs(), given)
-        folder.save_signoffs(signoffs)
-        desk.environment.audit.append(person, "plan.signed", {"release": made.release, "role": role})
-        return person, made.release, [each.role for each in missing(made, signoffs, now)]
+        clerk, caller = await desk.clerk(release), calling(name, token)
+        lacking = await clerk.sign(role, caller)
+        return caller.person, clerk.plan.release, [each.role for each in lacking]
 
-    person, signed_release, lacking = _at_desk(signed)
+    person, signed_release, lacking = at_desk(signed)
     words = f"still missing: {', '.join(lacking)}" if lacking else "every sign-off is given"
     show(
         {"release": signed_release, "missing": lacking},
@@ -252,11 +214,11 @@ def sign(release: str | None, role: str, name: str | None, token: str | None) ->
 
 
 @release.command()
-@_one
+@one
 @click.option(
     "--waive-quarantine", is_flag=True, help="Let a build in again that was rolled back automatically."
 )
-@_acting
+@acting
 def start(release: str | None, waive_quarantine: bool, name: str | None, token: str | None) -> int:
     """Run the signed plan to its end, in this process. Exit 0 promoted, 9 rolled back, 3 refused.
 
@@ -267,16 +229,16 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
     async def started(desk: Desk) -> int:
         folder = desk.folder(release) if release else desk.latest()
         folder.draft()  # no plan is told before anything is asked of the person
-        caller = _caller(name, token)
+        caller = calling(name, token)
         person = caller.person
         caller.require(desk.environment.audit, "start", OPERATOR, release=folder.name)
         if waive_quarantine:
             caller.require(desk.environment.audit, "waive a quarantine", ADMIN, release=folder.name)
-        brief = desk.brief(folder.name, starter=person, waived_by=person if waive_quarantine else None)
+        brief = await desk.brief(folder.name, starter=person, waived_by=person if waive_quarantine else None)
         say(f"starting release {folder.name}; if it begins, look with: watership release watch {folder.name}")
         return await _ended(desk, desk.controller.start(brief))
 
-    return _at_desk(started)
+    return at_desk(started)
 
 
 async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
@@ -285,27 +247,28 @@ async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
     report = await desk.write_report(await desk.find(None))
     shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": str(report)}
     show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report}")
-    return OUTCOMES[outcome.outcome]
+    return Exit.INCONCLUSIVE if outcome.unknown else OUTCOMES[outcome.outcome]
 
 
 @release.command()
 @click.option("--adopt", is_flag=True, help="Take over what another build's controller began.")
-@_acting
+@acting
 def resume(adopt: bool, name: str | None, token: str | None) -> int:
     """Go on with the release that is under way, after its controller was killed."""
     from watership.fleet.identity import OPERATOR
 
     async def resumed(desk: Desk) -> int:
-        caller = _caller(name, token)
+        caller = calling(name, token)
         caller.require(desk.environment.audit, "resume", OPERATOR)
         return await _ended(desk, desk.controller.resume(adopt=adopt))
 
-    return _at_desk(resumed)
+    return at_desk(resumed)
 
 
 @release.command()
 @click.option("--now", is_flag=True, required=True, help="There is no other way to take back: say it.")
 @click.option("--reason", default="", help="Why; may be said later.")
+@criterion_option
 @click.option("--force", is_flag=True, help="Depose a controller that hangs.")
 @click.option(
     "--timeout",
@@ -314,8 +277,10 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
     show_default=True,
     help="Seconds to wait for a controller that lives; exit 8 after them.",
 )
-@_acting
-def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | None, token: str | None) -> int:
+@acting
+def rollback(
+    now: bool, reason: str, criterion: str, force: bool, timeout: float, name: str | None, token: str | None
+) -> int:
     """Take both planes to the last safe state: by order if a controller lives, else at once, without a replay.
 
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
@@ -324,16 +289,16 @@ def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | No
     from watership.releases.order import Order
 
     assert now
-    caller = _caller(name, token)
+    caller = calling(name, token)
     person = caller.person
 
     async def taken_back(desk: Desk) -> int:
-        await _require_rollback(desk, caller, "roll back")
+        why = await _grounds(desk, caller, criterion=criterion, reason=reason)
         if await desk.environment.lock.read() is not None and not force:
-            order = Order(kind="rollback", who=person, reason=reason)
+            order = Order(kind="rollback", who=person, reason=why)
             found = await desk.controller.taken_back(order, seconds=timeout)
         else:
-            found = await desk.controller.rollback(who=person, reason=reason, force=force)
+            found = await desk.controller.rollback(who=person, reason=why, force=force)
         if found is None:
             words = (
                 f"ordered, and not done within {timeout:g} s; a controller that hangs is deposed with --force"
@@ -343,7 +308,7 @@ def rollback(now: bool, reason: str, force: bool, timeout: float, name: str | No
         show(found, found.evidence)
         return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
 
-    return _at_desk(taken_back)
+    return at_desk(taken_back)
 
 
 def _order(command: str, kind: Kind, about: str) -> None:
@@ -351,22 +316,24 @@ def _order(command: str, kind: Kind, about: str) -> None:
 
     @release.command(name=command, help=about)
     @click.option("--reason", default="", help="Why.")
-    @_acting
-    def order(reason: str, name: str | None, token: str | None) -> None:
+    @criterion_option
+    @acting
+    def order(reason: str, criterion: str, name: str | None, token: str | None) -> None:
         from watership.fleet.identity import OPERATOR
         from watership.releases.order import Order
 
-        caller = _caller(name, token)
+        caller = calling(name, token)
         person = caller.person
 
         async def ordered(desk: Desk) -> str:
+            why = reason
             if kind in ("abort", "rollback"):
-                await _require_rollback(desk, caller, command)
+                why = await _grounds(desk, caller, criterion=criterion, reason=reason)
             else:
                 caller.require(desk.environment.audit, command, OPERATOR)
-            return await desk.controller.order(Order(kind=kind, who=person, reason=reason))
+            return await desk.controller.order(Order(kind=kind, who=person, reason=why))
 
-        run_id = _at_desk(ordered)
+        run_id = at_desk(ordered)
         show({"release": run_id, "order": kind}, f"{run_id}: {command} ordered by {person}")
 
 
@@ -378,7 +345,7 @@ _order("abort", "abort", "End the release, and take back what was done.")
 
 
 @release.command(name="status")
-@_one
+@one
 def release_status(release: str | None) -> int:
     """Where a release stands now: phases, weights, the soak's numbers; or the plan that is not started.
 
@@ -398,7 +365,7 @@ def release_status(release: str | None) -> int:
         newer = drawn if drawn and drawn.created_at > known.release.plan.created_at else None
         return replace(await desk.status(known), planned=newer)
 
-    found = _at_desk(looked)
+    found = at_desk(looked)
     if found.stage == "planned":
         show(found, "\n".join(_drawn(found)))
         return Exit.INCONCLUSIVE
@@ -407,7 +374,7 @@ def release_status(release: str | None) -> int:
 
 
 @release.command()
-@_one
+@one
 @click.option("--every", type=click.FloatRange(min=0.2), default=1.0, show_default=True, help="Seconds.")
 def watch(release: str | None, every: float) -> int:
     """Follow a release until it ends; leaving (Ctrl-C) does not touch it. Exit as `start` does."""
@@ -427,24 +394,24 @@ def watch(release: str | None, every: float) -> int:
                 return found
             await asyncio.sleep(every)
 
-    return exit_for(_at_desk(followed))
+    return exit_for(at_desk(followed))
 
 
 @release.command()
-@_one
+@one
 def report(release: str | None) -> None:
     """Write the report anew, as far as the release has come; prints its path."""
 
     async def written(desk: Desk) -> Path:
         return await desk.write_report(await desk.find(release))
 
-    path = _at_desk(written)
+    path = at_desk(written)
     show({"report": str(path)}, str(path))
 
 
 def exit_for(found: ReleaseStatus) -> Exit:
     """0 while all is well, 7 while it waits for a person or for a controller, else how it ended."""
-    waits = found.asks or found.unattended
+    waits = found.asks or found.unattended or (found.outcome is not None and found.outcome.unknown)
     return Exit.INCONCLUSIVE if waits else OUTCOMES.get(found.stage, Exit.OK)
 
 

@@ -13,9 +13,11 @@ from watership.demo.judge import ReleaseRecord
 from watership.demo.news import News, decided_at
 from watership.demo.screen import Screen
 from watership.demo.stage import BUILDS, LAYOUT, Stage
+from watership.durable.clock import SystemClock
 from watership.errors import Unavailable
-from watership.releases.plan import Overrides, Plan, Size, fingerprint
-from watership.releases.signoff import SignOff, sign
+from watership.fleet.identity import everybody
+from watership.releases.plan import Overrides, Plan, Size
+from watership.releases.warrant import Caller
 from watership.wiring.controller import open_desk
 
 DAY = 86_400.0
@@ -109,15 +111,10 @@ class Conductor:
                 size=size,
                 book=None,
             )
-            folder = desk.folder(act.name)
-            folder.save_draft(draft)
-            signed: tuple[SignOff, ...] = ()
+            desk.folder(act.name).save_draft(draft)
+            clerk = await desk.clerk(act.name)
             for role, person in zip(draft.plan.signoffs.needed, PEOPLE, strict=False):
-                word = SignOff(
-                    fingerprint=fingerprint(draft.plan), role=role, person=person, at=datetime.now(UTC)
-                )
-                signed = sign(draft.plan, signed, word)
-            folder.save_signoffs(signed)
+                await clerk.sign(role, Caller(everybody(person, SystemClock()), open=True))
             return draft.plan
 
     # --- the controller ---------------------------------------------------------------------------------------

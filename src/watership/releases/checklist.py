@@ -97,14 +97,15 @@ def chosen(checklist: Checklist, words: Sequence[str]) -> list[tuple[ChecklistIt
     homes = {item.id: section for section in checklist for item in section.items}
     found: list[tuple[ChecklistItem, Point]] = []
     for word in words:
-        meant = [pair for pair in everything if word in _names(homes[pair[0].id], *pair)]
+        meant = [pair for pair in everything if word in names(homes[pair[0].id], *pair)]
         if not meant:
             raise BadInput(f"Nothing of the checklist is named {word!r}.", fix="watership check list")
         found += [pair for pair in meant if pair not in found]
     return found
 
 
-def _names(section: Section, item: ChecklistItem, point: Point) -> set[str]:
+def names(section: Section, item: ChecklistItem, point: Point) -> set[str]:
+    """What people may call a point by."""
     kinds = point.check.split(".") if point.check else []
     prefixes = {".".join(kinds[:length]) for length in range(1, len(kinds) + 1)}
     return {key(item, point), item.id, str(item.number), section.section, section.id, *prefixes}

@@ -44,6 +44,8 @@ class Position(Struct, frozen=True, kw_only=True):
     failure: str = ""
     """Why the phase's present attempt failed; empty while it has not."""
     failed_at: datetime | None = None
+    unknown: bool = False
+    """What failed it is that something could not be found out, or that a person did not speak."""
     promoted: bool = False
     watched: Measurement | None = None
     accepted: str = ""
@@ -153,7 +155,12 @@ def begun(position: Position, item: PlannedItem, at: datetime) -> Position:
 def measured(plan: Plan, position: Position, item: PlannedItem, got: Measurement) -> Position:
     """The position after an item was tried: onward if it passed, else with the failure to be decided upon."""
     if not got.passed:
-        return replace(position, failure=f"{item.does.title}: {got.evidence}", failed_at=got.ended)
+        return replace(
+            position,
+            failure=f"{item.does.title}: {got.evidence}",
+            failed_at=got.ended,
+            unknown=got.verdict is Verdict.INCONCLUSIVE,
+        )
     match item.does:
         case Shift(weight=weight):
             position = replace(position, weight=round(100 * weight))

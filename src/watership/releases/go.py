@@ -7,7 +7,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from watership.errors import BadInput, NotAllowed
+from watership.errors import BadInput, WatershipError
 from watership.releases.checklist import Id
 from watership.releases.gate import Verdict
 from watership.releases.plan import Plan, fingerprint
@@ -109,10 +109,7 @@ def _incidents(critical: Sequence[str] | None) -> tuple[Verdict, str]:
 
 
 def _team(plan: Plan, records: Sequence[Record]) -> tuple[Verdict, str]:
-    there = {
-        each.role for each in records if isinstance(each, Ready) and each.build == plan.next.build.digest
-    }
-    lacking = [role.id for role in plan.roles if role.id not in there]
+    lacking = absent(plan, records)
     words = f"not yet ready: {', '.join(lacking)}" if lacking else "every seat has answered the roll call"
     return (Verdict.INCONCLUSIVE if lacking else Verdict.PASSED), words
 
@@ -125,27 +122,39 @@ def decision(plan: Plan, records: Sequence[Record]) -> Decided | None:
     )
 
 
-def require_decidable(plan: Plan, found: Sequence[ConditionFound], decided: Decided) -> None:
-    """Refuse a decision that does not count. Raises NotAllowed for the role, BadInput for a record that lacks a line.
+class NotGo(WatershipError):
+    """GO was said against a condition. `verdict`: whether one has failed, or is merely not known."""
 
-    GO against a condition is no decision to take: the condition is waived point by point, or it is NO-GO.
-    """
-    if decided.role not in deciders(plan):
-        raise NotAllowed(
-            f"{decided.role} does not decide GO or NO-GO.",
-            fix=f"That is for: {', '.join(deciders(plan)) or 'nobody'}.",
-        )
-    if decided.decision == "go":
+    code = "not_go"
+
+    def __init__(self, found: Sequence[ConditionFound]) -> None:
         bad = [each for each in found if each.verdict is not Verdict.PASSED]
-        if bad:
-            words = "; ".join(f"{each.text}: {each.words}" for each in bad)
-            raise NotAllowed(f"GO cannot be decided: {words}.", fix="watership gate show")
+        super().__init__(
+            f"GO cannot be decided: {'; '.join(f'{each.text}: {each.words}' for each in bad)}.",
+            fix="Mend it, waive it point by point (watership check waive), or decide no-go.",
+        )
+        self.verdict = verdict(found)
+
+
+def require_decidable(found: Sequence[ConditionFound], decided: Decided) -> None:
+    """Refuse a decision that does not count. Raises NotGo, or BadInput for a record of a NO-GO that lacks a line."""
+    if decided.decision == "go":
+        if verdict(found) is not Verdict.PASSED:
+            raise NotGo(found)
         return
     lacking = [
         name for name in ("issue", "mitigation", "rescheduled", "informed") if not getattr(decided, name)
     ]
     if lacking:
         raise BadInput(f"The record of a NO-GO lacks: {', '.join(lacking)}.", fix=f"Say it: --{lacking[0]} …")
+
+
+def absent(plan: Plan, records: Sequence[Record]) -> list[str]:
+    """The seats that have not answered the roll call for this build."""
+    there = {
+        each.role for each in records if isinstance(each, Ready) and each.build == plan.next.build.digest
+    }
+    return [role.id for role in plan.roles if role.id not in there]
 
 
 def deciders(plan: Plan) -> tuple[str, ...]:

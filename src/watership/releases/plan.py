@@ -146,6 +146,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     contacts: tuple[Contact, ...] = ()
     on_call: OnCall | None = None
     escalation: Escalation | None = None
+    rehearsal: bool = False
+    """Its calendar may leap: what it proves, it proves of a rehearsal."""
 
     def phase(self, item: PlannedItem) -> PlannedPhase:
         """The phase that an item belongs to."""
@@ -168,6 +170,7 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    rehearsal: bool = False,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
     overrides = overrides or Overrides()
@@ -209,6 +212,7 @@ def draw(
         contacts=book.contacts,
         on_call=book.on_call,
         escalation=book.escalation,
+        rehearsal=rehearsal,
     )
 
 

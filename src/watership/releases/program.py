@@ -61,6 +61,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     outcome: Ending
     reason: str
     rollback_seconds: float | None = None
+    unknown: bool = False
+    """It was refused because something was not known, or waited for a person, rather than for something bad."""
 
 
 class Patience:
@@ -227,6 +229,7 @@ class ReleaseProgram:
                 outcome=act.outcome,
                 reason=act.reason,
                 rollback_seconds=float(seconds) if isinstance(seconds, int | float) else None,
+                unknown=act.outcome == "refused" and position.unknown,
             )
 
         return await step(end, effect=Effect.IDEMPOTENT, retry=ONCE)

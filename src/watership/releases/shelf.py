@@ -43,6 +43,11 @@ def read(path: Path) -> Source:
     return _source(lambda name: (file.parent / name).read_bytes(), file.name)
 
 
+def found(where: str) -> Source:
+    """A runbook by its path, or by its name if it is shipped. Raises DocumentError, NotFound."""
+    return read(Path(where)) if "/" in where or Path(where).exists() else shipped(where)
+
+
 def names() -> list[str]:
     """The runbooks that come with Watership."""
     return sorted(entry.name for entry in _folder().iterdir() if (entry / FILE).is_file())

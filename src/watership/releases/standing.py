@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watership.releases.checklist import Checklist, ChecklistItem, Point, key
+from watership.releases.checklist import Checklist, ChecklistItem, Point, Section, key, names
 from watership.releases.gate import Verdict
 from watership.releases.records import Attested, Measured, Record, Waived
 
@@ -49,6 +49,8 @@ class ItemStanding(Struct, frozen=True, kw_only=True):
     due: datetime | None
     late: bool
     points: tuple[PointStanding, ...]
+    names: frozenset[str]
+    """What people call it: see `checklist.chosen`."""
 
     @property
     def state(self) -> State:
@@ -69,12 +71,22 @@ def standing(
     build: str,
     now: datetime,
     zero: datetime | None = None,
+    factor: float = 1.0,
 ) -> tuple[ItemStanding, ...]:
-    """Every item as it stands `now` for the build of that digest. With `zero` (T+0) it is known what is late."""
+    """Every item as it stands `now` for the build of that digest.
+
+    With `zero` (T+0) it is known what is late; `factor` scales the calendar.
+    """
     last = _last(records, build)
     return tuple(
-        _item(section.section, item, last, now, zero) for section in checklist for item in section.items
+        _item(section, item, last, now, due=_due(item, zero, factor))
+        for section in checklist
+        for item in section.items
     )
+
+
+def _due(item: ChecklistItem, zero: datetime | None, factor: float) -> datetime | None:
+    return None if zero is None else zero + timedelta(seconds=item.by * factor)
 
 
 def _last(
@@ -96,27 +108,28 @@ def _last(
 
 
 def _item(
-    section: str,
+    section: Section,
     item: ChecklistItem,
     last: dict[str, tuple[Measured | Attested | None, Waived | None]],
     now: datetime,
-    zero: datetime | None,
+    *,
+    due: datetime | None,
 ) -> ItemStanding:
     points = tuple(
         point_standing(key(item, point), point, *last.get(key(item, point), (None, None)), now)
         for point in item.points
     )
-    due = None if zero is None else zero + timedelta(seconds=item.by)
     good = all(point.good for point in points)
     return ItemStanding(
         id=item.id,
         number=item.number,
         title=item.title,
-        section=section,
+        section=section.section,
         owner=item.owner,
         due=due,
         late=due is not None and now > due and not good,
         points=points,
+        names=frozenset().union(*(names(section, item, point) for point in item.points)),
     )
 
 

@@ -2,21 +2,87 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from dataclasses import dataclass
+from typing import Final
 
-from watership.errors import NotAllowed
+from msgspec import Struct
+
+from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import OPERATOR, Identity
 from watership.releases.audit import Audit, Fact
 from watership.releases.plan import Plan
-from watership.releases.team import Authority, Role
+from watership.releases.team import Authority, Power, Role
 
-ROLLS_BACK = frozenset({"roll_back_on_criteria", "roll_back_by_decision"})
+ON_CRITERIA: Final[Power] = "roll_back_on_criteria"
+BY_DECISION: Final[Power] = "roll_back_by_decision"
+
+
+class Grounds(Struct, frozen=True, kw_only=True):
+    """On what somebody orders a rollback: a criterion of the runbook, or their own decision with its reason."""
+
+    role: str = ""
+    """Empty where nobody is asked for a token."""
+    criterion: str = ""
+    reason: str = ""
+
+    def __str__(self) -> str:
+        role = f"as {self.role}" if self.role else ""
+        return ", ".join(word for word in (self.criterion, self.reason, role) if word)
+
+
+def criteria(plan: Plan) -> tuple[str, ...]:
+    """The criteria on which a rollback may be ordered, in the runbook's words (else the fuse's own)."""
+    return tuple(fuse.criterion or fuse.name for fuse in plan.fuses)
+
+
+def holders(plan: Plan | None, power: Power) -> tuple[str, ...]:
+    """The roles that the runbook gives a power."""
+    everyone: tuple[Role | Authority, ...] = (*plan.roles, *plan.authorities) if plan is not None else ()
+    return tuple(sorted({each.id for each in everyone if power in each.may}))
 
 
 def may_take_back(plan: Plan | None) -> tuple[str, ...]:
     """The roles that may order a rollback: operators always, and whom the plan's runbook gives that right."""
-    holders: tuple[Role | Authority, ...] = (*plan.roles, *plan.authorities) if plan is not None else ()
-    return (OPERATOR, *sorted({each.id for each in holders if ROLLS_BACK & set(each.may)}))
+    return (OPERATOR, *sorted({*holders(plan, ON_CRITERIA), *holders(plan, BY_DECISION)}))
+
+
+def grounds(plan: Plan | None, caller: Caller, audit: Audit, *, criterion: str, reason: str) -> Grounds:
+    """On what `caller` may order a rollback. Raises NotAllowed for the wrong role, BadInput without grounds.
+
+    Whoever may by decision gives a reason, or none where nobody is asked for a token; who may on criteria alone names
+    the criterion that is met. A refusal is in the audit like everything else.
+    """
+    release = plan.release if plan is not None else ""
+    caller.require(audit, "roll back", *may_take_back(plan), release=release)
+    known = criteria(plan) if plan is not None else ()
+    if criterion and criterion not in known:
+        close = difflib.get_close_matches(criterion, known, n=1, cutoff=0.3)
+        raise BadInput(
+            f"No criterion of this runbook is {criterion!r}.",
+            fix=f"Say: --criterion {shlex.quote((close or [*known, ''])[0])}",
+        )
+    if caller.open:
+        return Grounds(criterion=criterion, reason=reason)
+    deciders = holders(plan, BY_DECISION)
+    deciding = next((role for role in (*deciders, OPERATOR) if caller.identity.acts_as(role)), None)
+    if deciding is not None:
+        return Grounds(role=deciding, criterion=criterion, reason=reason)
+    role = next(role for role in holders(plan, ON_CRITERIA) if caller.identity.acts_as(role))
+    if not criterion:
+        facts: dict[str, Fact] = {
+            "act": "roll back",
+            "release": release,
+            "role": role,
+            "why": "no criterion was named",
+        }
+        audit.append(caller.person, "authority.refused", facts)
+        raise NotAllowed(
+            f"As {role} {caller.person} orders a rollback on a criterion, and named none ({'; '.join(known)}).",
+            fix=f"Name it: --criterion. By decision alone may: {', '.join(deciders) or 'nobody'}.",
+        )
+    return Grounds(role=role, criterion=criterion, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

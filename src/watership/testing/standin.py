@@ -102,6 +102,7 @@ class StandIn:
 def _requests(standin: StandIn) -> type[BaseHTTPRequestHandler]:
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # the answer goes in one piece: a health check leaves when it has seen the status
 
         def _answer(self) -> None:
             length = int(self.headers.get("content-length") or 0)

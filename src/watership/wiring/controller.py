@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -26,6 +27,8 @@ from watership.adapters.files.witness import FileWitness
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.rehearsal.clock import LeapingClock
+from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.backups import SQLiteBackups
 from watership.adapters.sqlite.migrator import SQLiteMigrator
 from watership.adapters.sqlite.store import SQLiteStore
@@ -38,18 +41,22 @@ from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import Census, lingering, open_runs
-from watership.releases import shelf
+from watership.releases import shelf, system
 from watership.releases.account import Count, account, traffic
+from watership.releases.checks import CHECKS
+from watership.releases.clerk import Clerk
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment
 from watership.releases.order import Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
-from watership.releases.program import PROGRAM
+from watership.releases.program import PROGRAM, zero_for
+from watership.releases.records import standing_signoffs
 from watership.releases.report import render
 from watership.releases.signoff import missing
 from watership.releases.snapshots import Snapshots, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
+from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
 
@@ -64,6 +71,7 @@ class Desk:
     """The controller's own."""
     places: Places
     name: str
+    rehearsal: bool = False
 
     def folder(self, release: str) -> ReleaseFolder:
         return ReleaseFolder(self.places.releases, release)
@@ -96,7 +104,8 @@ class Desk:
         starter: str,
         overrides: Overrides,
         size: Size,
-        book: Path | None,
+        book: str | None,
+        systems: Path | None = None,
         waived: bool = False,
     ) -> Draft:
         """Resolve the runbook for the build in `source`, against what is live now. Raises Conflict for a name
@@ -111,7 +120,7 @@ class Desk:
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(
-            shelf.shipped(RUNBOOK) if book is None else shelf.read(book),
+            shelf.found(book or RUNBOOK),
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -126,16 +135,34 @@ class Desk:
             created_at=self.environment.clock.now(),
             overrides=overrides,
             pauses_writes=pausing(migrations),
+            rehearsal=self.rehearsal,
+            systems=system.read(systems) if systems is not None else None,
         )
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
 
-    def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
-        """What the start of a drawn and signed release needs."""
+    async def clerk(self, release: str | None) -> Clerk:
+        """The clerk of the release that is named, or of the one that was last worked at, begun or not."""
+        name = release or self.latest().name
+        row = await self.store.get(RunId(name))
+        if row is not None:
+            return Clerk(self.environment, decode(row.input, Release), CHECKS)
+        draft = self.folder(name).draft()
+        planned = Release(
+            plan=draft.plan,
+            signoffs=(),
+            scripts=draft.scripts,
+            smoke=draft.smoke,
+            zero=zero_for(draft.plan, self.environment.clock.now()),
+        )
+        return Clerk(self.environment, planned, CHECKS, zero_known=False)
+
+    async def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
+        """What the start of a drawn release needs."""
         folder = self.folder(release)
         draft = folder.draft()
         return Brief(
             plan=draft.plan,
-            signoffs=folder.signoffs(),
+            signoffs=standing_signoffs((), await self.environment.records.all(release)),
             scripts=draft.scripts,
             smoke=draft.smoke,
             starter=starter,
@@ -183,11 +210,12 @@ class Desk:
             [release] if release else [path.parent.name for path in self.places.releases.glob("*/plan.json")]
         )
         unstarted = [self.folder(name) for name in names if await self.store.get(RunId(name)) is None]
-        drafts = [(folder.draft().plan, folder) for folder in unstarted]
+        drafts = [folder.draft().plan for folder in unstarted]
         if not drafts:
             return None
-        plan, folder = max(drafts, key=lambda draft: draft[0].created_at)
-        lacking = tuple(each.role for each in missing(plan, folder.signoffs(), self.environment.clock.now()))
+        plan = max(drafts, key=lambda draft: draft.created_at)
+        signoffs = standing_signoffs((), await self.environment.records.all(plan.release))
+        lacking = tuple(each.role for each in missing(plan, signoffs, self.environment.clock.now()))
         return Planned(
             release=plan.release,
             live=plan.live.build.version,
@@ -275,16 +303,18 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             f"There is no environment in {places.folder}.", fix="Start one: watership environment up BUILD"
         )
     places.releases.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
+    machine = SystemClock()
+    clock = LeapingClock(places.calendar) if config.environment.rehearsal else machine
     async with AsyncExitStack() as stack:
-        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=clock))
+        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=machine))
         own = await stack.enter_async_context(
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
         audit = stack.enter_context(AuditFile(places.audit, clock.now))
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
-        router = ProxyRouter(places.router)
+        proxy = ProxyRouter(places.router)
+        router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
         environment = Environment(
             router=router,
             metrics=router,
@@ -302,6 +332,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             clock=clock,
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases),
+            instruments=instruments(Path.cwd()),
         )
         controller = Controller(
             store=own,
@@ -319,7 +350,18 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             store=own,
             places=places,
             name=config.environment.name,
+            rehearsal=config.environment.rehearsal,
         )
+
+
+def leapt(config: Config, seconds: float) -> datetime:
+    """Let the calendar of a rehearsal leap; the time afterwards. It is in the audit."""
+    places = Places.of(config)
+    clock = LeapingClock(places.calendar)
+    now = clock.leap(seconds)
+    with AuditFile(places.audit, clock.now) as audit:
+        audit.append(getpass.getuser(), "rehearsal.leapt", {"seconds": seconds})
+    return now
 
 
 async def _used(folder: Path) -> float:

@@ -75,6 +75,10 @@ class Places:
         return self.folder / "audit.jsonl"
 
     @property
+    def calendar(self) -> Path:
+        return self.folder / "calendar.json"
+
+    @property
     def releases(self) -> Path:
         """The controller's own store, plans, sign-offs, snapshots and reports."""
         return self.folder / "releases"

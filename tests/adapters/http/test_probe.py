@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.contracts.http_peers import Asked, Backend, say
 from watership.adapters.http.probe import BODY_BYTES, HttpProbe
 from watership.adapters.http.readiness import Readiness, readiness
-from watership.errors import Unavailable
+from watership.errors import BadInput, Unavailable
+from watership.testing.servers.tls import HSTS, TlsServers
 
 
 @pytest.fixture
@@ -65,6 +67,24 @@ async def test_an_endless_answer_is_cut(backend: Backend) -> None:
     backend.behaviour = lambda asked: say(asked, 200, b"x" * (BODY_BYTES + 1))
     with pytest.raises(Unavailable, match="more than"):
         await HttpProbe().request("GET", f"http://{backend.address}/")
+
+
+async def test_authorities_of_a_file_are_trusted_in_place_of_the_systems(tls_servers: TlsServers) -> None:
+    good, file = tls_servers["good"], tls_servers.authority.file
+    answer = await HttpProbe(file).request("GET", good.url)
+    assert (answer.status, answer.headers["strict-transport-security"]) == (200, HSTS)
+    for probe, server in (HttpProbe(), good), (HttpProbe(file), tls_servers["expired"]):
+        with pytest.raises(Unavailable, match="certificate"):
+            await probe.request("GET", server.url)
+    with pytest.raises(BadInput, match="holds no authorities"):
+        await HttpProbe(Path(__file__)).request("GET", good.url)
+
+
+async def test_a_password_in_a_url_is_not_shown() -> None:
+    for url in ("http://user:hush@127.0.0.1:1/?token=hush", "http://user:hu/sh@[nonsense/"):
+        with pytest.raises(Unavailable) as caught:
+            await HttpProbe().request("GET", url)
+        assert "hu" not in str(caught.value)
 
 
 async def test_readiness_tells_refusal_from_silence(backend: Backend) -> None:

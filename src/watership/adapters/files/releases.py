@@ -1,4 +1,4 @@
-"""A release's papers on disk: the plan, the sign-offs, the report."""
+"""A release's papers on disk: the plan, and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, NotFound
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
-from watership.releases.signoff import SignOff
 from watership.releases.smoke import Smoke
 
 T = TypeVar("T")
@@ -46,14 +45,6 @@ class ReleaseFolder:
     def draft(self) -> Draft:
         return self._read(self._draft, Draft, f"There is no plan of a release {self.name}.")
 
-    def signoffs(self) -> tuple[SignOff, ...]:
-        if not self._signoffs.exists():
-            return ()
-        return self._read(self._signoffs, tuple[SignOff, ...], "")
-
-    def save_signoffs(self, signoffs: tuple[SignOff, ...]) -> None:
-        self._write(self._signoffs, signoffs)
-
     @property
     def report(self) -> Path:
         return self.folder / "report.html"
@@ -61,10 +52,6 @@ class ReleaseFolder:
     @property
     def _draft(self) -> Path:
         return self.folder / "plan.json"
-
-    @property
-    def _signoffs(self) -> Path:
-        return self.folder / "signoffs.json"
 
     def _write(self, path: Path, value: object) -> None:
         replace_file(path, msgspec.json.format(msgspec.json.encode(value)))

@@ -44,4 +44,6 @@ def _file(path: Path) -> str:
         raise Unavailable(f"The secret file {path} cannot be read: {error}.") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise BadInput(f"Others than its owner may use the secret file {path}.", fix=f"chmod 600 {path}")
+    if not secret:
+        raise Unavailable(f"The secret file {path} is empty.", fix=f"Write the secret into {path}.")
     return secret

@@ -37,6 +37,10 @@ async def unmanned(scene: Scene) -> list[str]:
     """The deployments that have runs and no worker, in words."""
     env = scene.env
     found = stranded(
-        await env.runs.census(), await env.runs.workers(), await env.deployments.all(), scene.now()
+        # The workers are heard of in the system's own time.
+        await env.runs.census(),
+        await env.runs.workers(),
+        await env.deployments.all(),
+        await env.intake.now(),
     )
     return [f"{each.runs:,} runs of {each.deployment} have no worker" for each in found]

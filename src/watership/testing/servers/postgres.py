@@ -36,6 +36,13 @@ SETTINGS = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
 }
+# The primary's word, and the standby's, for that it takes connections.
+READY = ("ready", "standby")
+# What makes a primary keep its log for others: every finished piece of it lies in `archive`.
+ARCHIVING = {
+    "archive_mode": "on",
+    "archive_command": "mkdir -p ../archive && cp %p ../archive/%f.new && mv ../archive/%f.new ../archive/%f",
+}
 # The request for TLS: the shortest question that every PostgreSQL answers, with one letter.
 TLS_REQUEST = bytes.fromhex("0000000804d2162f")
 
@@ -56,6 +63,11 @@ class PostgresServer(Server):
     def data(self) -> Path:
         """The folder that PostgreSQL calls its data directory."""
         return self.folder / "data"
+
+    @property
+    def archive(self) -> Path:
+        """Where the finished pieces of the log are put, with ARCHIVING in `conf`."""
+        return self.folder / "archive"
 
     @property
     def url(self) -> str:
@@ -103,7 +115,7 @@ class PostgresServer(Server):
         # Into a folder that gets its name when it is whole: an interrupted start is begun again.
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
-        self._initdb(draft)
+        self.make(draft)
         draft.rename(self.data)
 
     def command(self) -> Sequence[str | Path]:
@@ -124,10 +136,11 @@ class PostgresServer(Server):
             status = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
             return False
-        ready = len(status) > 7 and status[0] == str(self.pid) and status[7].strip() == "ready"
+        ready = len(status) > 7 and status[0] == str(self.pid) and status[7].strip() in READY
         return ready and answer(self.port, TLS_REQUEST, 1) == b"N"
 
-    def _initdb(self, data: Path) -> None:
+    def make(self, data: Path) -> None:
+        """Make the data of an empty server."""
         options = ("--username", ROLE, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync")
         command: list[str | Path] = [self.programs / "initdb", "--pgdata", data, *options]
         run(command, environment=self.environment(), folder=self.folder, user=self.user)

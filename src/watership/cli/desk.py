@@ -1,0 +1,58 @@
+"""The desk at which commands about releases work, and who stands at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from watership.cli.options import read_config
+from watership.errors import BadInput, NotAllowed
+
+if TYPE_CHECKING:
+    from watership.releases.warrant import Caller
+    from watership.wiring.controller import Desk
+
+T = TypeVar("T")
+
+
+def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
+    """Do something with the environment of the working folder."""
+    from watership.wiring.controller import open_desk
+
+    async def opened() -> T:
+        async with open_desk(read_config()) as desk:
+            return await work(desk)
+
+    return asyncio.run(opened())
+
+
+def calling(name: str | None, token: str | None) -> Caller:
+    """Who acts: the token's person where tokens are asked for; on open loopback whoever is named."""
+    from watership.durable.clock import SystemClock
+    from watership.fleet.identity import Tokens, everybody
+    from watership.releases.warrant import Caller
+
+    config = read_config()
+    if config.open:
+        if name is None:
+            raise BadInput("Who are you?", fix="Say it with --as NAME; USER is not set either.")
+        return Caller(everybody(name, SystemClock()), open=True)
+    if token is None:
+        raise NotAllowed("A token is needed to act here.", fix="Set WATERSHIP_TOKEN, or pass --token.")
+    return Caller(Tokens(config.secret, SystemClock()).verify(token), open=False)
+
+
+def acting(command: click.decorators.FC) -> click.decorators.FC:
+    command = click.option("--token", envvar="WATERSHIP_TOKEN", help="Who you are; or set WATERSHIP_TOKEN.")(
+        command
+    )
+    return click.option(
+        "--as", "name", envvar="USER", help="Who you are, where no tokens are asked for; $USER unless given."
+    )(command)
+
+
+def one(command: click.decorators.FC) -> click.decorators.FC:
+    return click.argument("release", required=False, metavar="[RELEASE]")(command)

@@ -1,0 +1,105 @@
+"""watership gate: GO or NO-GO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from watership.cli.desk import acting, at_desk, calling, one
+from watership.cli.exits import Exit
+from watership.cli.output import show, table
+
+if TYPE_CHECKING:
+    from watership.releases.gate import Verdict
+    from watership.releases.go import ConditionFound
+    from watership.releases.records import Decided
+    from watership.wiring.controller import Desk
+
+
+@click.group()
+def gate() -> None:
+    """GO or NO-GO: the conditions as they stand, and the decision of who may take it.
+
+    \b
+    watership gate show
+    watership gate decide go --reason "all green" --as dana
+    watership gate decide no-go --reason "…" --issue "…" --mitigation "…" --rescheduled 2026-12-01 --informed "…"
+    """
+
+
+@gate.command(name="show")
+@one
+def show_gate(release: str | None) -> int:
+    """The conditions of a GO, and what was decided. Exit 0: they hold; 3: one has failed; 7: one is not known."""
+
+    async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None]:
+        clerk = await desk.clerk(release)
+        return await clerk.conditions(), await clerk.decision()
+
+    found, decided = at_desk(looked)
+    from watership.releases.go import verdict
+
+    rows = [{"verdict": each.verdict.value, "condition": each.text, "found": each.words} for each in found]
+    said = (
+        f"decided: {decided.decision} by {decided.person}: {decided.reason}"
+        if decided
+        else "decided: not yet"
+    )
+    show(
+        {"conditions": found, "decision": decided},
+        f"{table(rows, ['verdict', 'condition', 'found'])}\n{said}",
+    )
+    return exit_of(verdict(found))
+
+
+@gate.command()
+@one
+@click.argument("decision", type=click.Choice(["go", "no-go"]))
+@click.option("--reason", required=True, help="Why.")
+@click.option("--issue", default="", help="NO-GO: what was found.")
+@click.option("--mitigation", default="", help="NO-GO: what is done about it.")
+@click.option("--rescheduled", default="", help="NO-GO: until when.")
+@click.option("--informed", default="", help="NO-GO: who was told.")
+@acting
+def decide(
+    release: str | None,
+    decision: str,
+    reason: str,
+    issue: str,
+    mitigation: str,
+    rescheduled: str,
+    informed: str,
+    name: str | None,
+    token: str | None,
+) -> int:
+    """Decide, in the role that the runbook lets `go_no_go`. Exit 3 or 7: GO is not to be had, and says why."""
+    from watership.cli.output import complain, wants_json
+    from watership.releases.go import NotGo
+
+    async def decided(desk: Desk) -> Decided:
+        clerk = await desk.clerk(release)
+        return await clerk.decide(
+            decision,
+            calling(name, token),
+            reason=reason,
+            issue=issue,
+            mitigation=mitigation,
+            rescheduled=rescheduled,
+            informed=informed,
+        )
+
+    try:
+        made = at_desk(decided)
+    except NotGo as error:
+        complain(error, wants_json())
+        return exit_of(error.verdict)
+    show(made, f"{'GO' if made.decision == 'go' else 'NO-GO'} by {made.person} ({made.role})")
+    return Exit.OK
+
+
+def exit_of(verdict: Verdict) -> Exit:
+    """How a judgement ends a command."""
+    from watership.releases.gate import Verdict
+
+    return {Verdict.PASSED: Exit.OK, Verdict.FAILED: Exit.NOT_OK}.get(verdict, Exit.INCONCLUSIVE)

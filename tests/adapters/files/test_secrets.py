@@ -1,0 +1,49 @@
+"""Secrets by reference: read late, never shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from watership.adapters.files.secrets import ReferredSecrets
+from watership.errors import BadInput, Unavailable
+
+
+def test_a_secret_is_what_stands_there_now(tmp_path: Path) -> None:
+    variables = {"A_SECRET": "hush"}
+    secrets = ReferredSecrets(tmp_path, variables)
+    assert secrets.read("env:A_SECRET") == "hush"
+    variables["A_SECRET"] = "other"
+    assert secrets.read("env:A_SECRET") == "other"
+    file = tmp_path / "key"
+    for content in ("one\n", "two"):
+        file.write_text(content)
+        file.chmod(0o600)
+        assert secrets.read("file:key") == content.strip()
+    assert secrets.read(f"file:{file}") == "two"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
+def test_what_is_no_secret_is_unavailable(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "key").write_bytes(content)
+    (tmp_path / "key").chmod(0o600)
+    with pytest.raises(Unavailable, match="key"):
+        ReferredSecrets(tmp_path, {}).read("file:key")
+
+
+def test_a_missing_one_is_named_and_one_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    secrets = ReferredSecrets(tmp_path, {"EMPTY": ""})
+    for reference, named in (
+        ("env:NOWHERE", "env:NOWHERE"),
+        ("env:EMPTY", "env:EMPTY"),
+        ("file:nothing", "nothing"),
+    ):
+        with pytest.raises(Unavailable, match=named):
+            secrets.read(reference)
+    (tmp_path / "open").write_text("hush")
+    (tmp_path / "open").chmod(0o644)
+    for reference in ("file:open", "vault:key"):
+        with pytest.raises(BadInput) as caught:
+            secrets.read(reference)
+        assert "hush" not in str(caught.value)
