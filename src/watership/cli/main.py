@@ -43,6 +43,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "signoff": ("watership.cli.signoff:signoff", "Sign-offs: list, give, refuse."),
     "gate": ("watership.cli.gate:gate", "GO or NO-GO: show, decide."),
     "team": ("watership.cli.team:team", "The team: show, check, ready, called."),
+    "deploy": ("watership.cli.deploy:deploy", "Put the planned build into its slot; no traffic moves."),
+    "migrate": ("watership.cli.deploy:migrate", "The application's schema: status, rehearse, up, verify."),
+    "smoke": ("watership.cli.verify:smoke", "Run a build's smoke tests on what stands in a slot."),
+    "verify": ("watership.cli.verify:verify", "Verify a deployment: a validation, the database, a slot."),
+    "rollback": ("watership.cli.release:rollback", "Take both planes to the last safe state."),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -266,7 +267,12 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
 
 
 @release.command()
-@click.option("--now", is_flag=True, required=True, help="There is no other way to take back: say it.")
+@click.option("--now", is_flag=True, help="Without being asked once more.")
+@click.option(
+    "--to",
+    "version",
+    help="The version to go back to; refused where it is not the last safe one.",
+)
 @click.option("--reason", default="", help="Why; may be said later.")
 @criterion_option
 @click.option("--force", is_flag=True, help="Depose a controller that hangs.")
@@ -279,7 +285,14 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
 )
 @acting
 def rollback(
-    now: bool, reason: str, criterion: str, force: bool, timeout: float, name: str | None, token: str | None
+    now: bool,
+    version: str | None,
+    reason: str,
+    criterion: str,
+    force: bool,
+    timeout: float,
+    name: str | None,
+    token: str | None,
 ) -> int:
     """Take both planes to the last safe state: by order if a controller lives, else at once, without a replay.
 
@@ -288,11 +301,14 @@ def rollback(
     from watership.releases.gate import Verdict
     from watership.releases.order import Order
 
-    assert now
+    if not now and not _agreed("Take both planes to the last safe state?"):
+        return Exit.FAILED
     caller = calling(name, token)
     person = caller.person
 
     async def taken_back(desk: Desk) -> int:
+        if version is not None:
+            await desk.require_safe(version)
         why = await _grounds(desk, caller, criterion=criterion, reason=reason)
         if await desk.environment.lock.read() is not None and not force:
             order = Order(kind="rollback", who=person, reason=why)
@@ -309,6 +325,13 @@ def rollback(
         return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
 
     return at_desk(taken_back)
+
+
+def _agreed(question: str) -> bool:
+    """Ask whoever sits at a terminal; elsewhere nobody can be asked."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"{question} There is nobody to ask: say --now.")
+    return click.confirm(question)
 
 
 def _order(command: str, kind: Kind, about: str) -> None:

@@ -89,8 +89,11 @@ def points_of(checklist: Checklist) -> Iterator[tuple[ChecklistItem, Point]]:
 
 
 def chosen(checklist: Checklist, words: Sequence[str]) -> list[tuple[ChecklistItem, Point]]:
-    """The points that words name: a point's key, an item's id or number, a section's letter or id, a kind of check or
-    its beginning (`tls`); all of them without a word. Raises BadInput for a word that names none."""
+    """The points that words name; all of them without a word. Raises BadInput for a word that names none.
+
+    A word is a point's key, an item's id or number, a section's letter or id, a kind of check or its beginning
+    (`tls`), `pre` for what is due by T+0, or `post` for the rest.
+    """
     everything = list(points_of(checklist))
     if not words:
         return everything
@@ -108,7 +111,8 @@ def names(section: Section, item: ChecklistItem, point: Point) -> set[str]:
     """What people may call a point by."""
     kinds = point.check.split(".") if point.check else []
     prefixes = {".".join(kinds[:length]) for length in range(1, len(kinds) + 1)}
-    return {key(item, point), item.id, str(item.number), section.section, section.id, *prefixes}
+    stage = "pre" if item.by <= 0 else "post"
+    return {key(item, point), item.id, str(item.number), section.section, section.id, stage, *prefixes}
 
 
 def require_whole(checklist: Checklist) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from watership.errors import BadInput, NotAllowed
 from watership.releases import go
+from watership.releases.aftercare import everything
 from watership.releases.audit import Fact
 from watership.releases.checklist import ATTESTED_FOR, Checklist, Point, chosen, key
 from watership.releases.checks.scene import Kind, Scene
@@ -16,6 +17,7 @@ from watership.releases.go import ConditionFound
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan, fingerprint
+from watership.releases.quantity import Given
 from watership.releases.records import (
     Attested,
     Called,
@@ -33,6 +35,9 @@ from watership.releases.signoff import Missing, SignOff, missing, sign
 from watership.releases.situation import situation
 from watership.releases.standing import ItemStanding, standing
 from watership.releases.warrant import Caller
+
+LOOK_SECONDS: Final = 120.0
+"""What a check by hand may take: smoke tests wait for runs."""
 
 LONGEST_WAIVER: Final = 7 * 86_400.0
 """Seconds; what is to be let pass for longer is a change of the runbook."""
@@ -62,7 +67,7 @@ class Clerk:
         """Where the checklist stands now; what is late, where it is known when the release begins."""
         records, plan = await self._records(), self.plan
         return standing(
-            plan.checklist,
+            everything(plan),
             records,
             build=plan.next.build.digest,
             now=self._env.clock.now(),
@@ -74,12 +79,20 @@ class Clerk:
 
     async def measure(self, words: Sequence[str], caller: Caller) -> dict[str, Measurement]:
         """Measure the points that words name, and put each on record. Points that people attest are left out."""
-        points = [(key(item, point), point) for item, point in chosen(self.plan.checklist, words)]
+        points = [(key(item, point), point) for item, point in chosen(everything(self.plan), words)]
         found = await round_of(self.scene(), points)
         for name, got in found.items():
             record = Measured(point=name, build=self.plan.next.build.digest, by=caller.person, got=got)
             await self._put(record, caller.person, "point.measured", point=name, verdict=got.verdict.value)
         return found
+
+    async def look(self, checks: Mapping[str, tuple[str, Mapping[str, Given]]]) -> dict[str, Measurement]:
+        """Measure what is no point of the checklist, by what it is called; nothing is put on record."""
+        points = [
+            (name, Point(id="look", text=name, check=kind, parameters=dict(parameters), timeout=LOOK_SECONDS))
+            for name, (kind, parameters) in checks.items()
+        ]
+        return await round_of(self.scene(), points)
 
     async def attest(
         self,
@@ -94,8 +107,8 @@ class Clerk:
         """Answer for points, as their item's owner. Raises BadInput for a point that is measured, NotAllowed."""
         pairs = [
             pair
-            for pair in chosen(self.plan.checklist, words)
-            if _of_people(pair[1], self.plan.checklist, words)
+            for pair in chosen(everything(self.plan), words)
+            if _of_people(pair[1], everything(self.plan), words)
         ]
         if not pairs:
             raise BadInput(
@@ -131,7 +144,7 @@ class Clerk:
         role = self._require(caller, "waive", tuple(r.id for r in self.plan.roles if "waive" in r.may))
         now = self._env.clock.now()
         record = Waived(
-            points=tuple(key(item, point) for item, point in chosen(self.plan.checklist, words)),
+            points=tuple(key(item, point) for item, point in chosen(everything(self.plan), words)),
             build=self.plan.next.build.digest,
             person=caller.person,
             role=role,

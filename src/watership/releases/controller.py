@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -17,20 +18,23 @@ from watership.durable.states import TERMINAL, RunState
 from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Bury, Cancel, Deliver, Submit
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound
-from watership.releases.acts import Standing
+from watership.releases.acts import Acts, Standing
 from watership.releases.audit import Fact
 from watership.releases.checks import require_known
 from watership.releases.checks.database import scripts
+from watership.releases.company import Beside, Companion, nobody, together
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
+from watership.releases.facts import Position
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
-from watership.releases.plan import Plan, fingerprint
+from watership.releases.plan import Plan, PlannedItem, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
 from watership.releases.rollback import misplaced, traffic_back, whole
-from watership.releases.signoff import SignOff, missing
+from watership.releases.runbook import Deploy, Migrate
+from watership.releases.signoff import Missing, SignOff, missing
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
 from watership.releases.status import fold, journal
@@ -89,6 +93,7 @@ class Controller:
         observer: Observer,
         build: str,
         who: str,
+        beside: Beside = nobody,
     ) -> None:
         self._store = store
         self._bell = bell
@@ -98,19 +103,12 @@ class Controller:
         self._observer = observer
         self._build = build
         self._who = who
+        self._beside = beside
 
     async def start(self, brief: Brief) -> Outcome:
         """Release to the end. Raises BadInput, NotAllowed or Conflict before anything was changed."""
         await self._may_start(brief)
-        release = Release(
-            plan=brief.plan,
-            signoffs=brief.signoffs,
-            scripts=brief.scripts,
-            smoke=brief.smoke,
-            zero=brief.zero or zero_for(brief.plan, self._env.clock.now()),
-            waived_by=brief.waived_by,
-            linger=brief.linger,
-        )
+        release = self._release(brief)
         run_id = RunId(brief.plan.release)
         authority = await self._authority(brief.plan.release)
         try:
@@ -125,6 +123,30 @@ class Controller:
             }
             self._env.audit.append(brief.starter or brief.plan.starter, "release.started", facts)
             return await self._drive(authority, run_id, release)
+        finally:
+            await authority.give_up()
+
+    async def by_hand(self, brief: Brief, does: Deploy | Migrate) -> Finding:
+        """One act of a signed plan that moves no traffic, outside of a release. Raises Conflict while one is under way.
+
+        A release that is started afterwards finds it done: acts are absolute.
+        """
+        await self._may_start(brief)
+        if lacking := missing(brief.plan, brief.signoffs, self._env.clock.now()):
+            raise _unsigned(lacking)
+        authority = await self._authority(brief.plan.release)
+        try:
+            if await self._active() is not None:
+                raise Conflict("A release is under way; it does this itself.", fix="watership release status")
+            release = self._release(brief)
+            acts = Acts(self._env, authority, release, no_orders)
+            item = PlannedItem(
+                key=f"by-hand/{does.id}", phase="by-hand", owner="operations", at=0.0, does=does
+            )
+            found = await acts.do(item, 1, Position(touched=True))
+            facts: dict[str, Fact] = {"release": brief.plan.release, "evidence": found.evidence[:1000]}
+            self._env.audit.append(brief.starter, f"by_hand.{does.id}.{found.verdict.value}", facts)
+            return found
         finally:
             await authority.give_up()
 
@@ -222,6 +244,17 @@ class Controller:
         finally:
             await authority.give_up()
 
+    def _release(self, brief: Brief) -> Release:
+        return Release(
+            plan=brief.plan,
+            signoffs=brief.signoffs,
+            scripts=brief.scripts,
+            smoke=brief.smoke,
+            zero=brief.zero or zero_for(brief.plan, self._env.clock.now()),
+            waived_by=brief.waived_by,
+            linger=brief.linger,
+        )
+
     # --- before -----------------------------------------------------------------------------------------------
 
     async def _may_start(self, brief: Brief) -> None:
@@ -252,8 +285,7 @@ class Controller:
             )
         lacking = missing(plan, brief.signoffs, self._env.clock.now())
         if lacking and plan.signoffs.at_start:
-            words = ", ".join(f"{each.role} ({each.reason})" for each in lacking)
-            raise NotAllowed(f"Sign-offs are missing: {words}.", fix="Sign the plan: watership release sign.")
+            raise _unsigned(lacking)
 
     async def _require_standing(self, safe: LastSafe) -> None:
         """Nobody is sent to a slot in which something else, or nothing, stands by now."""
@@ -309,7 +341,8 @@ class Controller:
             worker = self._worker(authority, committer)
             working = asyncio.create_task(worker.run(), name="the controller's worker")
             try:
-                return await self._ended(authority, run_id)
+                async with together(await self._companions(run_id)):
+                    return await self._ended(authority, run_id)
             finally:
                 if authority.deposed.is_set():
                     working.cancel()
@@ -317,6 +350,11 @@ class Controller:
                     await worker.drain(0.0)
                 with suppress(asyncio.CancelledError):
                     await working
+
+    async def _companions(self, run_id: RunId) -> Sequence[Companion]:
+        run = await self._store.get(run_id)
+        assert run is not None, "the release was submitted"
+        return self._beside(msgspec.json.decode(run.input, type=Release))
 
     def _worker(self, authority: Authority, committer: Committer) -> Worker:
         program = ReleaseProgram(self._env, authority, self._store).program
@@ -363,6 +401,16 @@ class Controller:
 
     async def _wait(self, authority: Authority, run_id: RunId) -> None:
         await self._bell.wait(frozenset({run_topic(run_id)}), POLL_SECONDS)
+
+
+def _unsigned(lacking: Sequence[Missing]) -> NotAllowed:
+    words = ", ".join(f"{each.role} ({each.reason})" for each in lacking)
+    return NotAllowed(f"Sign-offs are missing: {words}.", fix="Sign the plan: watership release sign.")
+
+
+async def no_orders(_: int) -> Sequence[Order]:
+    """What is done by hand is ended by hand."""
+    return ()
 
 
 def _submission(run_id: RunId, release: Release) -> Submit:

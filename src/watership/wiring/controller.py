@@ -46,6 +46,7 @@ from watership.releases.account import Count, account, traffic
 from watership.releases.checks import CHECKS
 from watership.releases.clerk import Clerk
 from watership.releases.controller import Brief, Controller
+from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
 from watership.releases.order import Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
@@ -53,7 +54,7 @@ from watership.releases.program import PROGRAM, zero_for
 from watership.releases.records import standing_signoffs
 from watership.releases.report import render
 from watership.releases.signoff import missing
-from watership.releases.snapshots import Snapshots, quarantined
+from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.environment import Places, deployment_id
 from watership.wiring.instruments import instruments
@@ -168,6 +169,17 @@ class Desk:
             starter=starter,
             waived_by=waived_by,
         )
+
+    async def require_safe(self, version: str) -> None:
+        """Raises Conflict unless the last safe state is of that version, NotFound where nothing was changed yet."""
+        safe = await load(self.environment.snapshots, LAST_SAFE, LastSafe)
+        if safe is None:
+            raise NotFound("No release has changed anything yet, so there is nothing to take back.")
+        if safe.to.build.version != version:
+            raise Conflict(
+                f"The last safe version is {safe.to.build.version}, not {version}.",
+                fix=f"watership rollback --to {safe.to.build.version} --now; another version: watership release plan.",
+            )
 
     async def find(self, release: str | None) -> Known:
         """A release that was started: the one named, or the last one. Raises NotFound."""

@@ -1,0 +1,114 @@
+"""watership deploy and watership migrate: single acts of a signed plan, by hand, that move no traffic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from watership.cli.desk import acting, at_desk, calling, one
+from watership.cli.exits import Exit
+from watership.cli.output import show
+from watership.cli.times import Duration
+
+if TYPE_CHECKING:
+    from watership.releases.measurement import Finding
+    from watership.releases.runbook import Deploy, Migrate
+    from watership.wiring.controller import Desk
+
+
+@click.command()
+@click.argument("slot", type=click.Choice(["blue", "green"]))
+@one
+@click.option(
+    "--timeout", type=Duration(), default="5m", show_default=True, help="Until its processes are ready."
+)
+@acting
+def deploy(slot: str, release: str | None, timeout: float, name: str | None, token: str | None) -> int:
+    """Put the planned build into SLOT and wait until it is ready. No traffic moves.
+
+    The plan has to be signed; SLOT has to be the one that it releases into.
+    """
+    from watership.errors import Conflict
+    from watership.releases.runbook import Deploy
+
+    async def deployed(desk: Desk) -> Finding:
+        plan = (await desk.clerk(release)).plan
+        if plan.next.slot.value != slot:
+            raise Conflict(
+                f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}; {slot} is live.",
+                fix=f"watership deploy {plan.next.slot.value}",
+            )
+        does = Deploy(id="deploy", title="The build stands in the idle slot", timeout=timeout)
+        return await _by_hand(desk, plan.release, does, "deploy", name, token)
+
+    return _told(at_desk(deployed))
+
+
+@click.group()
+def migrate() -> None:
+    """The application's schema: where it stands, a rehearsal on a copy, and the signed plan's expansion by hand."""
+
+
+@migrate.command()
+def status() -> None:
+    """The version that the database itself reports."""
+    version = at_desk(lambda desk: desk.environment.migrator.version())
+    show({"version": version}, f"schema {version}")
+
+
+@migrate.command()
+@one
+@click.option(
+    "--within", type=Duration(), default="5m", show_default=True, help="What the longest step may take."
+)
+def rehearse(release: str | None, within: float) -> int:
+    """Forward, backward and forward again on a copy, timed. The same as the seed's `migrate:test`."""
+    return _told(at_desk(lambda desk: _measured(desk, release, "migration.rehearsed", {"within": within})))
+
+
+@migrate.command()
+@one
+def verify(release: str | None) -> int:
+    """What the database's own integrity checks find wrong."""
+    return _told(at_desk(lambda desk: _measured(desk, release, "schema.integrity", {})))
+
+
+@migrate.command()
+@one
+@click.option("--timeout", type=Duration(), default="5m", show_default=True)
+@acting
+def up(release: str | None, timeout: float, name: str | None, token: str | None) -> int:
+    """Run the signed plan's migrations forward, which only expand. A release does this by itself."""
+    from watership.releases.runbook import Migrate
+
+    async def migrated(desk: Desk) -> Finding:
+        plan = (await desk.clerk(release)).plan
+        does = Migrate(id="migrate", title="The schema is expanded", timeout=timeout)
+        return await _by_hand(desk, plan.release, does, "migrate", name, token)
+
+    return _told(at_desk(migrated))
+
+
+async def _by_hand(
+    desk: Desk, release: str, does: Deploy | Migrate, act: str, name: str | None, token: str | None
+) -> Finding:
+    from watership.fleet.identity import OPERATOR
+
+    caller = calling(name, token)
+    caller.require(desk.environment.audit, act, OPERATOR, release=release)
+    return await desk.controller.by_hand(await desk.brief(release, starter=caller.person), does)
+
+
+async def _measured(desk: Desk, release: str | None, kind: str, parameters: dict[str, float]) -> Finding:
+    from watership.releases.checks import CHECKS
+
+    scene = (await desk.clerk(release)).scene()
+    return await CHECKS[kind].measure(scene, dict(parameters))
+
+
+def _told(found: Finding) -> Exit:
+    from watership.cli.gate import exit_of
+
+    show(found, f"{found.verdict.value}: {found.evidence}")
+    return exit_of(found.verdict)

@@ -1,0 +1,106 @@
+"""watership verify and watership smoke: whether what was deployed is as it should be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from watership.cli.check import SIGNS, verdict_of
+from watership.cli.desk import acting, at_desk, calling
+from watership.cli.exits import Exit
+from watership.cli.output import show
+
+if TYPE_CHECKING:
+    from watership.releases.clerk import Clerk
+    from watership.releases.measurement import Measurement
+    from watership.releases.plan import Plan
+    from watership.releases.standing import ItemStanding
+    from watership.wiring.controller import Desk
+
+SLOTS = ("blue", "green")
+
+of_release = click.option("--release", help="The release; the one that was last worked at unless given.")
+
+
+@click.command()
+@click.argument("what", required=False)
+@of_release
+@acting
+def verify(what: str | None, release: str | None, name: str | None, token: str | None) -> int:
+    """Verify a deployment. WHAT is one of the runbook's validations (immediate, short-term, extended), `db`, or a slot.
+
+    Without WHAT: next is healthy and passes its smoke tests. Exit 3 when something is not as it should be, 7 when it
+    could not be found out.
+    """
+
+    async def verified(desk: Desk) -> int:
+        from watership.errors import BadInput
+        from watership.fleet.identity import OPERATOR
+
+        clerk, caller = await desk.clerk(release), calling(name, token)
+        if what is None or what in (*SLOTS, "db"):
+            return _told(await clerk.look(asked(clerk.plan, what)))
+        validations = [each.id for each in clerk.plan.validations]
+        if what not in validations:
+            known = ", ".join([*validations, "db", *SLOTS])
+            raise BadInput(
+                f"There is nothing to verify that is called '{what}'.", fix=f"Choose one of: {known}."
+            )
+        roles = [role.id for role in clerk.plan.roles]
+        caller.require(desk.environment.audit, "verify", OPERATOR, *roles, release=clerk.plan.release)
+        await clerk.measure([what], caller)
+        return _item(next(item for item in await clerk.stand() if item.id == what))
+
+    return at_desk(verified)
+
+
+@click.command()
+@click.argument("slot", type=click.Choice(SLOTS), required=False)
+@of_release
+def smoke(slot: str | None, release: str | None) -> int:
+    """Run the smoke tests that the build brought, on what stands in SLOT (where next stands unless given)."""
+
+    async def ran(desk: Desk) -> int:
+        clerk: Clerk = await desk.clerk(release)
+        of = "next" if slot is None else side_in(clerk.plan, slot)
+        return _told(await clerk.look({f"smoke tests on {of}": ("smoke", {"of": of})}))
+
+    return at_desk(ran)
+
+
+def asked(plan: Plan, what: str | None) -> dict[str, tuple[str, dict[str, str | float]]]:
+    """The checks that verify something, each by what it is called: kind and parameters."""
+    if what == "db":
+        return {
+            "integrity": ("schema.integrity", {}),
+            "schema version": ("schema.version", {"expected": "after"}),
+        }
+    of = "next" if what is None else side_in(plan, what)
+    checks: dict[str, tuple[str, dict[str, str | float]]] = {
+        f"{of}: digest and version": ("build.running", {"of": of}),
+        f"{of}: health": ("http.health", {"of": of}),
+    }
+    return checks | ({f"{of}: smoke tests": ("smoke", {"of": of})} if what is None else {})
+
+
+def side_in(plan: Plan, slot: str) -> str:
+    """Whether live or next stands in a slot, by the plan."""
+    return "next" if plan.next.slot.value == slot else "live"
+
+
+def _told(found: dict[str, Measurement]) -> Exit:
+    from watership.releases.gate import Verdict
+
+    lines = [f"{SIGNS[got.verdict.value]} {name}: {got.evidence}" for name, got in found.items()]
+    show(found, "\n".join(lines))
+    there = {got.verdict for got in found.values()}
+    if Verdict.FAILED in there:
+        return Exit.NOT_OK
+    return Exit.INCONCLUSIVE if Verdict.INCONCLUSIVE in there else Exit.OK
+
+
+def _item(item: ItemStanding) -> Exit:
+    lines = [f"{SIGNS[point.state]} {point.text}: {point.words or point.state}" for point in item.points]
+    show(item, "\n".join(lines))
+    return verdict_of([item])
