@@ -136,21 +136,21 @@ async def base(scene: Scene, *, of: str, record: str, bases: str) -> Finding:
     return found(not old, "; ".join(sorted(set(old))) or f"Built on what {', '.join(sorted(seen))} is now.")
 
 
-class _Vulnerability(Struct, rename="pascal"):
+class _Vulnerability(Struct, frozen=True, rename="pascal"):
     vulnerability_id: str = field(name="VulnerabilityID")
     severity: str = "UNKNOWN"
     pkg_name: str = ""
 
 
-class _Result(Struct, rename="pascal"):
+class _Result(Struct, frozen=True, rename="pascal"):
     vulnerabilities: tuple[_Vulnerability, ...] = ()
 
 
-class _Metadata(Struct, rename="pascal"):
+class _Metadata(Struct, frozen=True, rename="pascal"):
     repo_digests: tuple[str, ...] = ()
 
 
-class Scan(Struct, rename="pascal"):
+class Scan(Struct, frozen=True, rename="pascal"):
     """What we read of Trivy's report (`trivy image --format json`)."""
 
     created_at: str
