@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,8 @@ from watership.releases.quantity import listed, spoken
 
 MIB: Final = 1024 * 1024
 
+LSN: Final = re.compile("[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
+
 IDENTITY: Final = """
     SELECT (SELECT system_identifier FROM pg_control_system())::text AS identity,
            pg_is_in_recovery() AS standby,
@@ -32,7 +35,7 @@ LAG: Final = """
 
 ARCHIVER: Final = """
     SELECT current_setting('archive_mode') AS mode, archived_count AS archived,
-           extract(epoch FROM now() - last_archived_time)::float8 AS age,
+           extract(epoch FROM clock_timestamp() - last_archived_time)::float8 AS age,
            coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing,
            last_archived_wal AS last, last_failed_wal AS refused
     FROM pg_stat_archiver"""
@@ -54,8 +57,8 @@ WAITING: Final = """
     FROM pg_locks l JOIN pg_stat_activity USING (pid) WHERE NOT l.granted ORDER BY 2 DESC"""
 
 UNTIL: Final = """
-    SELECT rolname AS name, extract(epoch FROM rolvaliduntil - now())::float8 AS left,
-           rolvaliduntil = 'infinity' AS forever, rolcanlogin AS login
+    SELECT rolname AS name,
+           extract(epoch FROM CASE WHEN isfinite(rolvaliduntil) THEN rolvaliduntil - now() END)::float8 AS left
     FROM pg_roles ORDER BY rolname"""
 
 
@@ -184,16 +187,16 @@ async def locks(scene: Scene, *, of: str, shorter_than: float) -> Finding:
 
 @check("postgres.position", good_for="4h", fix="watership baseline capture")
 async def position(scene: Scene, *, of: str, path: str, at: str, megabytes: int = 16 * 1024) -> Finding:
-    """The log position that stands at `at` in the JSON file `path` is one that the primary `of` has passed, by
-    `megabytes` at most: it is of this database, and not from long ago."""
+    """The log position that stands at `at` in the JSON file `path` (`0/16B3748`, or in bytes) is one that the primary
+    `of` has passed, by `megabytes` at most: it is of this database, and not from long ago."""
     document = await scene.look.documents.read(path)
     if document is None:
         return failed(f"There is no {path}.")
     try:
-        recorded = str(placed(msgspec.json.decode(document.content), at))
+        recorded = _lsn(placed(msgspec.json.decode(document.content), at))
     except (msgspec.DecodeError, LookupError):
         return failed(f"{path} has no '{at}'.")
-    if not _is_lsn(recorded):
+    if not LSN.fullmatch(recorded):
         return failed(f"{path} has '{recorded}' at '{at}', which is no position.")
     row = await _one(scene, of, POSITION.format(recorded))
     behind = _number(row["bytes"])
@@ -217,7 +220,7 @@ def _stale(role: str, row: Row | None, within: float) -> str:
     if row is None:
         return f"there is no role {role}"
     left = _number(row["left"])
-    if row["forever"] or left is None:
+    if left is None:
         return f"the password of {role} has no VALID UNTIL, so that nobody knows when it was changed"
     if left <= 0:
         return f"the password of {role} ended {spoken(max(-left, 1.0))} ago"
@@ -243,8 +246,9 @@ def _ms(seconds: float | None) -> str:
     return "an unknown time" if seconds is None else f"{1000 * seconds:.0f} ms"
 
 
-def _is_lsn(text: str) -> bool:
-    high, slash, low = text.partition("/")
-    return bool(slash) and all(
-        0 < len(part) <= 8 and not set(part.upper()) - set("0123456789ABCDEF") for part in (high, low)
-    )
+def _lsn(value: object) -> str:
+    """A position as PostgreSQL writes it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        high, low = divmod(int(value), 1 << 32)
+        return f"{high:X}/{low:X}"
+    return str(value)
