@@ -141,6 +141,7 @@ class LogSettings(_Section, frozen=True):
 class EnvironmentSettings(_Section, frozen=True):
     """What releases act upon: two slots, the router before them and the hosts under them.
 
+    `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
 
@@ -148,6 +149,7 @@ class EnvironmentSettings(_Section, frozen=True):
     state: str = ".watership"
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
+    prometheus: str = ""
     rehearsal: bool = False
 
 

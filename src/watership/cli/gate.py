@@ -54,8 +54,8 @@ def show_gate(release: str | None) -> int:
 
 
 @gate.command()
-@one
 @click.argument("decision", type=click.Choice(["go", "no-go"]))
+@one
 @click.option("--reason", required=True, help="Why.")
 @click.option("--issue", default="", help="NO-GO: what was found.")
 @click.option("--mitigation", default="", help="NO-GO: what is done about it.")

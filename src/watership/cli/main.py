@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),
     "topology": ("watership.cli.topology:topology", "The broker's queues: plan, apply, verify, export."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),
+    "runbook": ("watership.cli.runbook:runbook", "Runbooks: show, check, render, import, schema."),
     "release": (
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",
@@ -48,6 +49,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "smoke": ("watership.cli.verify:smoke", "Run a build's smoke tests on what stands in a slot."),
     "verify": ("watership.cli.verify:verify", "Verify a deployment: a validation, the database, a slot."),
     "rollback": ("watership.cli.release:rollback", "Take both planes to the last safe state."),
+    "health": ("watership.cli.health:health", "The dashboard of a slot, and how the SLA stands."),
+    "incident": (
+        "watership.cli.incident:incident",
+        "Incidents: open, list, show, note, update, escalate, close.",
+    ),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }

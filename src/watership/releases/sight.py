@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.environment import Environment
-from watership.releases.ports import TrafficTick
+from watership.releases.ports import Metrics, Router, TrafficTick
 
 
 class Served(Struct, frozen=True, kw_only=True):
@@ -27,15 +28,22 @@ async def served(env: Environment, slot: Slot, *, after: float, until: float) ->
 
 
 async def lately(env: Environment, seconds: int) -> tuple[int, Mapping[Slot, Sequence[TrafficTick]]]:
-    """The last whole seconds that the router counted, `seconds` at most, and how many they are."""
-    now = int(env.clock.now().timestamp())
-    began = (await env.router.read()).started_at
+    """The last whole seconds that the router counted, `seconds` at most, and how many they are. Raises Unavailable."""
+    return await counted(env.clock, env.router, env.metrics, seconds)
+
+
+async def counted(
+    clock: Clock, router: Router, metrics: Metrics, seconds: int
+) -> tuple[int, Mapping[Slot, Sequence[TrafficTick]]]:
+    """The same, where there is no whole environment."""
+    now = int(clock.now().timestamp())
+    began = (await router.read()).started_at
     after = now - 1 - seconds
     if began is not None:
         after = max(after, int(began.timestamp()) + 1)
     if after >= now - 1:
         raise Unavailable("The router has not counted a whole second yet.")
-    return now - 1 - after, await env.metrics.ticks(after=after, until=now - 1)
+    return now - 1 - after, await metrics.ticks(after=after, until=now - 1)
 
 
 def summed(ticks: Mapping[Slot, Sequence[TrafficTick]], slot: Slot) -> Served:

@@ -15,8 +15,8 @@ SECRET = "{secret}"  # noqa: S105 - the place where a secret goes
 """What stands in a URL or a header for the secret."""
 
 SystemId = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=60)]
-Reference = Annotated[str, Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", max_length=500)]
-"""Where a secret is: `env:NAME`, or `file:PATH`."""
+Reference = Annotated[str, Meta(pattern=r"^(|env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", max_length=500)]
+"""Where a secret is: `env:NAME`, or `file:PATH`; empty: there is none."""
 
 
 class Secrets(Protocol):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -56,7 +57,9 @@ from watership.releases.report import render
 from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.wiring.company import company
 from watership.wiring.environment import Places, deployment_id
+from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
 
 RUNBOOK = "one-machine"
@@ -121,7 +124,7 @@ class Desk:
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
         plan = draw(
-            shelf.found(book or RUNBOOK),
+            shelf.find(book or RUNBOOK),
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -344,6 +347,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             clock=clock,
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases),
+            incidents=critical_of(places),
             instruments=instruments(Path.cwd()),
         )
         controller = Controller(
@@ -355,6 +359,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             observer=StructlogObserver(form=config.log.format, level=config.log.level),
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
+            beside=partial(company, environment, own, incidents_of(places)),
         )
         yield Desk(
             environment=environment,

@@ -10,9 +10,11 @@ import pytest
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from tests.adapters.listening import listening
 from watership.adapters.http.sockets import MESSAGE_BYTES, WebSockets
 from watership.errors import BadInput, Unavailable
 from watership.testing.servers import free_port
+from watership.testing.servers.authority import Authority
 
 
 async def talk(connection: ServerConnection) -> None:
@@ -63,6 +65,15 @@ async def test_a_refusal_and_a_redirect_are_answers(url: str) -> None:
     assert (await WebSockets().open(f"{url}/moved", headers=HEADERS)).status == 302
 
 
+async def test_a_secure_socket_is_one_that_is_trusted(tls_authority: Authority) -> None:
+    async with serve(talk, "127.0.0.1", 0, process_request=judge, ssl=tls_authority.context()) as server:
+        url = f"wss://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/echo"
+        answer = await WebSockets(tls_authority.file).open(url, headers=HEADERS, send="hello")
+        assert answer.first == "hello"
+        with pytest.raises(Unavailable, match="certificate"):
+            await WebSockets().open(url, headers=HEADERS)
+
+
 async def test_a_message_without_end_is_no_answer(url: str) -> None:
     with pytest.raises(Unavailable, match="broke off"):
         await WebSockets().open(f"{url}/long", headers=HEADERS)
@@ -75,10 +86,9 @@ async def test_nobody_there_and_somebody_else_are_unavailable() -> None:
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+    async with listening(silent) as address:
         with pytest.raises(Unavailable, match="within"):
-            await WebSockets().open(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=0.2)
+            await WebSockets().open(f"ws://{address}/", timeout=0.2)
     with pytest.raises(BadInput):
         await WebSockets().open("http://host/")

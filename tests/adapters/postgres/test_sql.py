@@ -68,6 +68,11 @@ async def test_nobody_there_is_unavailable_and_shows_no_password() -> None:
     assert "hush" not in str(caught.value)
 
 
+async def test_of_several_hosts_one_that_is_there_is_asked(postgres_server: PostgresServer) -> None:
+    url = f"postgresql://watership@127.0.0.1:{free_port()},127.0.0.1:{postgres_server.port}/watership"
+    assert await PostgresSql().rows(url, "SELECT 1 AS one") == [{"one": 1}]
+
+
 async def test_who_is_not_let_in_is_told_so(postgres_server: PostgresServer) -> None:
     with pytest.raises(Unavailable, match=r"did not let us in.*no_such"):
         await PostgresSql().rows(postgres_server.url_of("no_such"), "SELECT 1")

@@ -68,7 +68,8 @@ async def test_a_command_ends_when_nobody_waits_for_it_any_more(tmp_path: Path) 
 
 
 async def test_what_a_command_left_running_does_not_hold_its_answer(tmp_path: Path) -> None:
-    done = await ProcessCommands(tmp_path).run([SHELL, "-c", "sleep 30 & echo $!"], timeout=20.0)
+    async with asyncio.timeout(20):
+        done = await ProcessCommands(tmp_path).run([SHELL, "-c", "sleep 30 & echo $!"])
     os.kill(int(done.output), 9)
     assert done.code == 0
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.adapters.listening import listening
 from watership.adapters.tls.handshake import Handshake, covers
 from watership.errors import BadInput, Unavailable
 from watership.releases.instruments import TlsAnswer
@@ -73,17 +74,14 @@ async def test_who_does_not_shake_hands_is_unavailable(tls_servers: TlsServers) 
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
     async def dumb(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
-        writer.close()
 
     for behaviour, words in (plain, "does not shake hands: .*wrong version"), (dumb, "closed in the middle"):
-        async with await asyncio.start_server(behaviour, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
+        async with listening(behaviour) as address:
             with pytest.raises(Unavailable, match=words):
-                await Handshake().look(f"127.0.0.1:{port}")
+                await Handshake().look(address)
 
 
 async def test_nonsense_is_refused(tls_servers: TlsServers) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
+from watership.adapters.files.replace import sync_folder
 from watership.releases.audit import (
     AuditBroken,
     Broken,
@@ -107,7 +108,7 @@ class AuditFile:
             raise AuditBroken(str(self.path), state)
         self._last, self._size = (entries[-1] if entries else None), whole
         if whole == 0:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         if whole < len(content):
             os.ftruncate(self._file, whole)
             self._append("watership", "audit.torn_line_removed", {"bytes": len(content) - whole})
@@ -133,12 +134,3 @@ def read(path: Path) -> list[Entry | None]:
 
 def _entries(content: bytes) -> list[Entry | None]:
     return [decode(line) for line in content.split(b"\n")[:-1]]
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file is durable once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -31,13 +31,14 @@ class LocalMachine:
 
     def _load(self, seconds: float) -> MachineLoad:
         cpu = psutil.cpu_percent(seconds) / 100
+        memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(self._root))
         disks, network = psutil.disk_io_counters(), psutil.net_io_counters()
         if disks is None or network is None:
             raise Unavailable("This machine does not tell what its disks and networks have carried.")
         return MachineLoad(
             cpu=cpu,
-            memory=psutil.virtual_memory().percent / 100,
-            disk=psutil.disk_usage(str(self._root)).percent / 100,
+            memory=(memory.total - memory.available) / memory.total,
+            disk=disk.used / (disk.used + disk.free),
             read_bytes=disks.read_bytes,
             written_bytes=disks.write_bytes,
             received_bytes=network.bytes_recv,

@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from watership.adapters.address import parsed, shown
+from watership.adapters.address import shown
 from watership.adapters.postgres.pool import CLOSE_SECONDS, CONNECT_SECONDS, SCHEMES, Session
 from watership.errors import BadInput, Unavailable
 from watership.releases.audit import Plain
@@ -26,6 +26,10 @@ ROWS: Final = 1_000
 
 LATE: Final = 2.0
 """Seconds beside SECONDS until the link is given up: by then the database itself would have said that it is late."""
+
+EXAMPLE: Final = (
+    "Say postgresql://user:password@host:5432/database. In a password / # ? @ are %2F %23 %3F %40."
+)
 
 WAITING: Final = ("08", "53", "57", "58", "55", "40")
 """Classes of SQLSTATE that say nothing against the statement."""
@@ -44,7 +48,6 @@ class PostgresSql:
         }
 
     async def rows(self, url: str, statement: str) -> Sequence[Row]:
-        parsed(url, *SCHEMES)
         session = await self._connect(url)
         try:
             async with asyncio.timeout(self._seconds + LATE), session.transaction(readonly=True):
@@ -68,6 +71,8 @@ class PostgresSql:
         return [_row(record) for record in found]
 
     async def _connect(self, url: str) -> Session:
+        if url.partition("://")[0] not in SCHEMES:
+            raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await asyncpg.connect(
@@ -78,10 +83,7 @@ class PostgresSql:
         except (
             ValueError
         ):  # asyncpg.ClientConfigurationError is one; its words may hold a piece of the password
-            raise BadInput(
-                f"{shown(url)} is no address of a PostgreSQL.",
-                fix="Say postgresql://user:password@host:5432/database. In a password / # ? @ are %2F %23 %3F %40.",
-            ) from None
+            raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE) from None
         except asyncpg.PostgresError as reason:
             raise Unavailable(
                 f"{shown(url)} did not let us in: {reason}.", fix="Look at user, password and database."

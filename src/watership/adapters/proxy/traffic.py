@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from watership.errors import Unavailable
 from watership.releases.ports import TrafficTick
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the latency buckets in seconds; what is slower counts as +Inf."""
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the latency buckets in seconds, the SLA's 0.2 among them; what is slower counts as +Inf."""
 
 NAMES = (*(f"{bound:g}" for bound in BOUNDS), "+Inf")
 

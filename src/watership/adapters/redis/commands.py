@@ -77,11 +77,15 @@ async def _asked(url: str) -> AsyncIterator[Redis]:
         raise BadInput(f"Redis refused the command: {reason}.") from reason
     except (RedisError, OSError) as reason:
         raise Unavailable(
-            f"{shown(url)} does not answer: {str(reason) or type(reason).__name__}.",
+            f"{shown(url)} does not answer: {_words(reason)}.",
             fix="Check that Redis runs, and host, port and password.",
         ) from reason
     finally:
         await client.aclose()
+
+
+def _words(reason: Exception) -> str:
+    return str(reason).rstrip(".") or type(reason).__name__
 
 
 def _flat(before: str, told: Mapping[str, object]) -> Iterator[tuple[str, Plain]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,6 +85,15 @@ class Authority:
         sent = () if kind in ("self_signed", "incomplete") else (self.intermediate,)
         return Identity(key, (leaf, *sent))
 
+    def context(self, kind: Kind = "good", *, names: Sequence[str] = NAMES) -> ssl.SSLContext:
+        """What a server of Python's own ssl module, such as asyncio's, shows a certificate of that kind with."""
+        identity = self.issue(kind, names=names)
+        file = self.folder / f"{kind}-{identity.leaf.serial_number:x}.pem"
+        file.write_bytes(_private(identity.key) + pem(*identity.chain))
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(file)
+        return context
+
     def staple(self, identity: Identity) -> bytes:
         """The intermediate's word, for a day, that the certificate is not revoked."""
         now = datetime.now(UTC)
@@ -108,6 +118,11 @@ def pem(*certificates: x509.Certificate) -> bytes:
 
 def _key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption())
 
 
 def _name(text: str) -> x509.Name:

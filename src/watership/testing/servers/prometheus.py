@@ -83,7 +83,10 @@ class PrometheusServer(Server):
         return answer(self.port, b"GET /-/ready HTTP/1.0\r\n\r\n", len(OK)) == OK
 
     def reload(self) -> None:
-        """Go by what `targets` and `rules` say now. Raises BadInput when Prometheus does not take it."""
+        """Go by what `targets` and `rules` say now. Raises BadInput when Prometheus does not take it.
+
+        Rules count at once; a new target is scraped within 5 s, since no more often does Prometheus look for them.
+        """
         self.prepare()
         said = answer(self.port, b"POST /-/reload HTTP/1.0\r\nContent-Length: 0\r\n\r\n", 4096)
         if not said.startswith(OK):

@@ -1,0 +1,155 @@
+"""Readings from a Prometheus server: range queries over its HTTP API, one value a step."""
+
+from __future__ import annotations
+
+from math import isfinite, isnan
+from typing import Final, Literal, assert_never
+from urllib.parse import urlencode
+
+import msgspec
+
+from watership.errors import BadInput, Unavailable
+from watership.releases.ports import Probe
+from watership.releases.sla import Bin, Errors, Goal, Latency, Level, Objective, Reading, Uptime
+
+SECONDS: Final = 30.0
+"""Of one query; a month in five-minute steps takes a few."""
+
+NOISE: Final = 1e-6
+"""Requests: `increase` extrapolates, so a difference of two may come out a little below zero."""
+
+Sample = tuple[float, str]
+"""Unix time, and a number as Prometheus writes it: "NaN" and "+Inf" too."""
+
+
+class _Series(msgspec.Struct, frozen=True):
+    values: tuple[Sample, ...] = ()
+    value: Sample | None = None
+
+
+class _Data(msgspec.Struct, frozen=True, rename="camel"):
+    result_type: Literal["matrix", "vector"]
+    result: tuple[_Series, ...]
+
+
+class _Answer(msgspec.Struct, frozen=True, rename="camel"):
+    status: Literal["success", "error"]
+    data: _Data | None = None
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class PrometheusReadings:
+    """Readings by the HTTP API at `url`. What a series does not have stays away: it is not zero."""
+
+    def __init__(self, probe: Probe, url: str) -> None:
+        self._probe = probe
+        self._url = url.rstrip("/")
+
+    async def read(self, objective: Objective, now: float) -> Reading:
+        match objective:
+            case Uptime():
+                up = await self._steps(objective, objective.up, now)
+                bins = [
+                    Bin(at, (1 - _share(value)) * objective.step, objective.step) for at, value in up.items()
+                ]
+            case Errors():
+                bins = await self._parts(objective, objective.bad, objective.all, now)
+            case Latency():
+                bins = await self._parts(objective, objective.slow, objective.all, now)
+                return Reading(
+                    step=objective.step, bins=tuple(bins), figure=await self._figure(objective, now)
+                )
+            case Level() | Goal():
+                values = await self._steps(objective, objective.value, now)
+                bins = [Bin(at, value, 1.0) for at, value in values.items()]
+            case _:
+                assert_never(objective)
+        return Reading(step=objective.step, bins=tuple(bins))
+
+    async def _parts(self, objective: Objective, part: str, whole: str, now: float) -> list[Bin]:
+        """A step is known when both of its numbers are."""
+        some, every = await self._steps(objective, part, now), await self._steps(objective, whole, now)
+        return [Bin(at, _positive(some[at]), _positive(every[at])) for at in every if at in some]
+
+    async def _figure(self, objective: Latency, now: float) -> float | None:
+        """The quantile of late; infinite when it lies beyond the last bucket, None when unknown.
+
+        It is for people: nothing is judged by it, so that what makes it unknown leaves the objective as it is.
+        """
+        asked = {"query": _filled(objective.figure, objective), "time": f"{now:.3f}"}
+        try:
+            found = await self._one("query", asked)
+        except (BadInput, Unavailable):
+            return None
+        if found is None or found.value is None:
+            return None
+        value = _number(found.value[1])
+        return None if isnan(value) else value
+
+    async def _steps(self, objective: Objective, expression: str, now: float) -> dict[float, float]:
+        """Unix time → value, for each step of the window that has a number."""
+        asked = {
+            "query": _filled(expression, objective),
+            "start": f"{now - objective.over + objective.step:.3f}",
+            "end": f"{now:.3f}",
+            "step": f"{objective.step:.3f}",
+        }
+        found = await self._one("query_range", asked)
+        values = {at: _number(text) for at, text in found.values} if found is not None else {}
+        return {at: value for at, value in values.items() if isfinite(value)}
+
+    async def _one(self, call: str, asked: dict[str, str]) -> _Series | None:
+        """The one series of an answer; None for none. Raises Unavailable, and BadInput for a query that is none."""
+        url = f"{self._url}/api/v1/{call}?{urlencode(asked)}"
+        answer = await self._probe.request("GET", url, timeout=SECONDS)
+        told = _decoded(answer.body, self._url)
+        query = asked["query"]
+        if answer.status in (400, 422):
+            raise BadInput(f"Prometheus refuses {query!r}: {told.error}.")
+        if answer.status != 200 or told.status != "success" or told.data is None:
+            raise Unavailable(
+                f"Prometheus at {self._url} answers {answer.status}: {told.error or 'nothing'}."
+            )
+        if told.warnings:
+            raise Unavailable(f"Prometheus' answer is not whole: {'; '.join(told.warnings)}.")
+        if len(told.data.result) > 1:
+            raise BadInput(
+                f"{query!r} gives {len(told.data.result)} series; an objective needs one: sum or max them."
+            )
+        return next(iter(told.data.result), None)
+
+
+def _decoded(body: bytes, url: str) -> _Answer:
+    try:
+        return msgspec.json.decode(body, type=_Answer)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"{url} does not answer as a Prometheus does: {error}.") from error
+
+
+def _filled(expression: str, objective: Objective) -> str:
+    """An expression for this window: PromQL writes durations in whole milliseconds."""
+    for name in ("step", "over", "recent"):
+        expression = expression.replace(f"${name}", f"{round(1000 * getattr(objective, name))}ms")
+    return expression
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Unavailable(f"Prometheus answers {text!r}, which is no number.") from None
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise BadInput(f"An uptime is a share between 0 and 1, and not {value:g}: is it a count?")
+    return value
+
+
+def _positive(value: float) -> float:
+    if value < -NOISE:
+        raise BadInput(
+            f"A number of requests cannot be {value:g}: is the expression a difference the wrong way?"
+        )
+    return max(value, 0.0)

@@ -1,0 +1,344 @@
+"""watership incident: what goes wrong, who is told, what is decided, and what is learned."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from watership.cli.desk import acting, calling
+from watership.cli.exits import Exit
+from watership.cli.options import read_config
+from watership.cli.output import say, show, table
+from watership.cli.times import Duration
+from watership.errors import BadInput
+
+if TYPE_CHECKING:
+    from watership.releases.escalation import Due
+    from watership.releases.incident import Event, Incident
+    from watership.releases.response import Response
+    from watership.releases.warrant import Caller
+    from watership.wiring.incidents import IncidentDesk
+
+SEVERITIES = click.Choice(["critical", "high", "medium"])
+TRIGGERS = click.Choice(["business_impact", "sla", "security", "data_loss", "unresolved"])
+
+RESPONDERS = ("incident_commander", "deployment_lead", "monitoring")
+"""Who besides operators, and the seats that are told, may put something down."""
+
+Make = Callable[["Incident", str, datetime], "Event"]
+"""What happens to an incident, by whom and when."""
+
+
+@click.group()
+def incident() -> None:
+    """Incidents: opened by rule or by hand, told level by level, closed with a post-mortem.
+
+    \b
+    watership incident open "Error rate" --severity critical --symptom "15 % of requests fail" --as mona
+    watership incident update --acknowledge --as eli
+    watership incident update --decision "ROLLBACK: the business impact is too high" --as eli
+    watership incident update --restored "errors are at 0.02 %" --as mona
+    watership incident close --as eli                                  (writes the post-mortem's skeleton)
+
+    The incident need not be named while only one is open. By example: docs/incidents.md
+    """
+
+
+def _one(command: click.decorators.FC) -> click.decorators.FC:
+    return click.option("--of", "which", metavar="INC-1", help="Which one, where several are open.")(command)
+
+
+@incident.command(name="open")
+@click.argument("title")
+@click.option("--severity", type=SEVERITIES, required=True)
+@click.option("--symptom", help="What is seen; the title unless given.")
+@click.option("--release", default="", help="The release that it is about: its audit joins the timeline.")
+@click.option("--began", type=Duration(), help="How long ago the trouble began: 5m.")
+@click.option("--because", "triggers", type=TRIGGERS, multiple=True, help="It goes up a level at once.")
+@acting
+def open_incident(
+    title: str,
+    severity: str,
+    symptom: str | None,
+    release: str,
+    began: float | None,
+    triggers: tuple[str, ...],
+    name: str | None,
+    token: str | None,
+) -> None:
+    """Open an incident by hand. Its timer begins, and level 1 is to be told."""
+    from watership.releases.incident import Opening, Severity
+    from watership.wiring.incidents import open_incidents
+
+    caller = calling(name, token)
+    with open_incidents(read_config()) as desk:
+        response = desk.response(release)
+        person, now = _allowed(desk, response, caller, "open", release), desk.clock.now()
+        opening = Opening(
+            rule="",
+            release=release,
+            title=_words(title),
+            symptom=_words(symptom or title),
+            severity=Severity(severity),
+            at=now,
+            began=None if began is None else now - timedelta(seconds=began),
+            triggers=triggers,  # type: ignore[arg-type]  # click has let no other word through
+        )
+        made = asyncio.run(response.open(opening, who=person))
+        assert made is not None, "what a person opens is opened"
+        show(made, f"{made.id} is open ({made.severity}): {made.opening.title}")
+        _say_due(response.due(made))
+
+
+@incident.command(name="list")
+@click.option("--all", "everything", is_flag=True, help="Those that are closed too.")
+def list_incidents(everything: bool) -> None:
+    """The incidents that are not closed."""
+    from watership.releases.incident import State
+    from watership.wiring.incidents import open_incidents
+
+    with open_incidents(read_config()) as desk:
+        there = asyncio.run(desk.incidents.all())
+        found = [each for each in there if everything or each.state is not State.CLOSED]
+        rows = [
+            {
+                "incident": each.id,
+                "severity": each.severity,
+                "state": each.state,
+                "since": _spoken(each.lasted(desk.clock.now())),
+                "level": str(each.level),
+                "release": each.opening.release,
+                "title": each.opening.title,
+            }
+            for each in found
+        ]
+    columns = ["incident", "severity", "state", "since", "level", "release", "title"]
+    show({"incidents": found, "total_count": len(found)}, table(rows, columns))
+
+
+@incident.command(name="show")
+@_one
+def show_incident(which: str | None) -> int:
+    """An incident with its timer and its timeline. Exit 7 while somebody is to be told and was not."""
+    from watership.releases.incident import chosen
+    from watership.wiring.incidents import open_incidents
+
+    with open_incidents(read_config()) as desk:
+        found = chosen(asyncio.run(desk.incidents.all()), which)
+        lines, now = desk.timeline(found), desk.clock.now()
+        due = desk.response(found.opening.release).due(found)
+    lasted = found.lasted(now)
+    told = {"incident": found, "seconds": lasted.total_seconds(), "timeline": lines, "due": due}
+    rows = [{"when": each.when, "who": each.who, "what": each.what} for each in lines]
+    page = [
+        f"{found.id} {found.opening.title}: {found.severity}, {found.state}, for {_spoken(lasted)}",
+        f"release     {found.opening.release or 'none'}",
+        f"told        up to level {found.level}",
+        f"taken on by {found.acknowledged_by or 'nobody yet'}",
+        f"decision    {found.decision or 'none yet'}",
+        "",
+        table(rows, ["when", "who", "what"]),
+    ]
+    show(told, "\n".join(page))
+    _say_due(due)
+    return Exit.INCONCLUSIVE if due else Exit.OK
+
+
+@incident.command()
+@click.argument("text")
+@_one
+@acting
+def note(text: str, which: str | None, name: str | None, token: str | None) -> None:
+    """Put down what was found, tried or said. What was learned later is noted on a closed one."""
+    from watership.releases.incident import Noted
+
+    words = _words(text)
+    _happen(
+        which, name, token, "note", [lambda it, who, at: Noted(incident=it.id, at=at, who=who, text=words)]
+    )
+
+
+@incident.command()
+@_one
+@click.option("--severity", type=SEVERITIES, help="How bad it is now.")
+@click.option("--acknowledge", is_flag=True, help="You take it on: the present level is not told again.")
+@click.option("--measured", metavar="WORDS", help="What was looked at, and what it was.")
+@click.option("--decision", metavar="WORDS", help="What is to be done about it, and why.")
+@click.option("--restored", metavar="WORDS", help="The service is as it should be, and by what one knows.")
+@click.option("--reopen", metavar="WORDS", help="It is not over after all.")
+@acting
+def update(
+    which: str | None,
+    severity: str | None,
+    acknowledge: bool,
+    measured: str | None,
+    decision: str | None,
+    restored: str | None,
+    reopen: str | None,
+    name: str | None,
+    token: str | None,
+) -> None:
+    """Say where it stands. Acknowledging does not hold up the next level's time; only what is restored does."""
+    makes = list(_updates(severity, acknowledge, measured, decision, restored, reopen))
+    if not makes:
+        raise BadInput(
+            "Nothing is to be said.",
+            fix="Give --severity, --acknowledge, --measured, --decision, --restored or --reopen.",
+        )
+    _happen(which, name, token, "update", makes)
+
+
+def _updates(
+    severity: str | None,
+    acknowledge: bool,
+    measured: str | None,
+    decision: str | None,
+    restored: str | None,
+    reopen: str | None,
+) -> Iterator[Make]:
+    """What was said, in the order in which it makes sense."""
+    from watership.releases import incident as it
+
+    if reopen is not None:
+        text = _words(reopen)
+        yield lambda its, who, at: it.Reopened(incident=its.id, at=at, who=who, text=text)
+    if severity is not None:
+        graded = it.Severity(severity)
+        yield lambda its, who, at: it.Graded(incident=its.id, at=at, who=who, severity=graded)
+    if acknowledge:
+        yield lambda its, who, at: it.Acknowledged(incident=its.id, at=at, who=who)
+    if measured is not None:
+        found = _words(measured)
+        yield lambda its, who, at: it.Measured(incident=its.id, at=at, who=who, text=found)
+    if decision is not None:
+        decided = _words(decision)
+        yield lambda its, who, at: it.Decided(incident=its.id, at=at, who=who, decision=decided)
+    if restored is not None:
+        over = _words(restored)
+        yield lambda its, who, at: it.Restored(incident=its.id, at=at, who=who, text=over)
+
+
+@incident.command()
+@_one
+@click.option("--because", "trigger", type=TRIGGERS, help="What makes it go up a level at once.")
+@click.option("--text", default="", help="More about that.")
+@click.option("--told", is_flag=True, help="You have told whoever is due yourself: it is put down.")
+@acting
+def escalate(
+    which: str | None, trigger: str | None, text: str, told: bool, name: str | None, token: str | None
+) -> None:
+    """Go up a level, or see who is to be told now."""
+    from watership.releases.incident import Triggered, chosen
+    from watership.wiring.incidents import open_incidents
+
+    caller = calling(name, token)
+    with open_incidents(read_config()) as desk:
+        found = chosen(asyncio.run(desk.incidents.all()), which)
+        release = found.opening.release
+        response = desk.response(release)
+        person = _allowed(desk, response, caller, "escalate", release)
+        if trigger is not None:
+            found = asyncio.run(
+                response.put(
+                    found.id,
+                    lambda it: Triggered(
+                        incident=it.id,
+                        at=desk.clock.now(),
+                        who=person,
+                        trigger=trigger,  # type: ignore[arg-type]  # click has let no other word through
+                        text=text,
+                    ),
+                )
+            )
+        due = asyncio.run(response.told(found, who=person)) if told else response.due(found)
+    seats = ", ".join(f"level {each.level}: {each.seat}" for each in due) or "nobody"
+    show({"incident": found.id, "due": due, "told": told}, f"{found.id}: {seats}{' told' if told else ''}")
+    if not told:
+        _say_due(due)
+
+
+@incident.command()
+@_one
+@click.option("--false-alarm", metavar="WORDS", help="There was nothing to restore, and how one knows.")
+@click.option("--text", default="", help="The last word.")
+@acting
+def close(which: str | None, false_alarm: str | None, text: str, name: str | None, token: str | None) -> None:
+    """Close what is restored, and write its post-mortem's skeleton: the facts filled in, the rest to be written."""
+    from watership.releases.incident import Closed, Dismissed
+    from watership.wiring.incidents import open_incidents
+
+    def ending(its: Incident, who: str, at: datetime) -> Event:
+        if false_alarm is not None:
+            return Dismissed(incident=its.id, at=at, who=who, text=_words(false_alarm))
+        return Closed(incident=its.id, at=at, who=who, text=text)
+
+    caller = calling(name, token)
+    with open_incidents(read_config()) as desk:
+        closed = _put(desk, which, caller, "close", [ending])
+        path: Path = asyncio.run(desk.write_post_mortem(closed))
+    show({"incident": closed, "post_mortem": str(path)}, f"{closed.id} is closed\npost-mortem: {path}")
+
+
+def _happen(which: str | None, name: str | None, token: str | None, act: str, makes: list[Make]) -> None:
+    from watership.wiring.incidents import open_incidents
+
+    caller = calling(name, token)
+    with open_incidents(read_config()) as desk:
+        after = _put(desk, which, caller, act, makes)
+        due = desk.response(after.opening.release).due(after)
+    show(after, f"{after.id} is {after.state} ({after.severity}), level {after.level}")
+    _say_due(due)
+
+
+def _put(desk: IncidentDesk, which: str | None, caller: Caller, act: str, makes: list[Make]) -> Incident:
+    """Let things happen to an incident, one after the other."""
+    from watership.releases.incident import State, chosen
+
+    there = asyncio.run(desk.incidents.all())
+    if which is None and act == "note" and all(each.state is State.CLOSED for each in there) and there:
+        which = there[-1].id  # what was learned is noted on the last one
+    found = chosen(there, which)
+    response = desk.response(found.opening.release)
+    person = _allowed(desk, response, caller, act, found.opening.release)
+    for make in makes:
+        found = asyncio.run(
+            response.put(found.id, lambda it, make=make: make(it, person, desk.clock.now()))  # type: ignore[misc]
+        )
+    return found
+
+
+def _allowed(desk: IncidentDesk, response: Response, caller: Caller, act: str, release: str) -> str:
+    """The person, if they answer for incidents."""
+    from watership.fleet.identity import OPERATOR
+    from watership.releases.timeline import AN_INCIDENT
+
+    seats = [level.seat for level in response.plan.levels]
+    return caller.require(desk.audit, f"{act}{AN_INCIDENT}", OPERATOR, *RESPONDERS, *seats, release=release)
+
+
+def _words(text: str) -> str:
+    """Somebody's words, as long as an incident takes them. Raises BadInput."""
+    flat = text.strip()
+    if not flat or len(flat) > 2_000:
+        raise BadInput("Between one and 2,000 characters are kept.")
+    return flat
+
+
+def _say_due(due: list[Due]) -> None:
+    """Whom to tell. Nothing is sent from here: that is the controller's, or the person's."""
+    for each in due:
+        say(
+            f"to be told: {each.seat} (level {each.level}, {each.title}), because {each.because}; "
+            f"done it yourself: watership incident escalate --of {each.incident} --told"
+        )
+
+
+def _spoken(time: timedelta) -> str:
+    from watership.releases.quantity import spoken
+
+    return spoken(round(time.total_seconds())) or "0s"
