@@ -148,7 +148,7 @@ class Client:
     """An AMQP client on a loop of its own: the world is measured from outside of it."""
 
     def __init__(self, vhost: Vhost) -> None:
-        self._vhost = vhost
+        self.vhost = vhost
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._open: list[aio_pika.abc.AbstractConnection] = []
@@ -170,12 +170,12 @@ class Client:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20.0)
 
     async def _declare(self) -> None:
-        async with connected(self._vhost.url, name="topology") as connection:
+        async with connected(self.vhost.url, name="topology") as connection:
             await apply(connection, plan([DeploymentId("next")], ["default"]))
 
     async def _connect(self, prefetch: int, *, consumes: bool = True) -> aio_pika.abc.AbstractConnection:
         connection = await aio_pika.connect(
-            self._vhost.url, client_properties={"connection_name": "watership inbox"}
+            self.vhost.url, client_properties={"connection_name": "watership inbox"}
         )
         if consumes:
             await self._consume(connection, prefetch)
@@ -201,17 +201,17 @@ class Client:
 
     @contextmanager
     def _more(self, count: int, prefetch: int | None, path: str) -> Iterator[None]:
-        before = len(_rows(self._vhost, path))
+        before = len(_rows(self.vhost, path))
         opened = [
             self._run(self._connect(prefetch or 0, consumes=prefetch is not None)) for _ in range(count)
         ]
         try:
-            self.wait(lambda: len(_rows(self._vhost, path)) >= before + count)
+            self.wait(lambda: len(_rows(self.vhost, path)) >= before + count)
             yield
         finally:
             for each in opened:
                 self._run(each.close())
-            self.wait(lambda: len(_rows(self._vhost, path)) <= before)
+            self.wait(lambda: len(_rows(self.vhost, path)) <= before)
 
     def wait(self, good: Callable[[], object]) -> None:
         """Until the management knows what the node has done; it is told five times in a second."""
