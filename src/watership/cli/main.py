@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",
     ),
+    "notify": ("watership.cli.notify:notify", "Messages: preview, test, send, deliver, log."),
     "check": ("watership.cli.check:check", "The checklist: list, show, run, attest, waive, explain."),
     "signoff": ("watership.cli.signoff:signoff", "Sign-offs: list, give, refuse."),
     "gate": ("watership.cli.gate:gate", "GO or NO-GO: show, decide."),

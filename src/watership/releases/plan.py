@@ -24,6 +24,7 @@ from watership.releases import ports
 from watership.releases.checklist import Checklist, points_of
 from watership.releases.fuse import Fuse
 from watership.releases.gate import GateSpec
+from watership.releases.notices.comms import Comms
 from watership.releases.quantity import Given
 from watership.releases.runbook import (
     Approvals,
@@ -146,6 +147,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     contacts: tuple[Contact, ...] = ()
     on_call: OnCall | None = None
     escalation: Escalation | None = None
+    comms: Comms = Comms()
+    """With its templates' texts: who signs the plan signs the words too."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
 
@@ -212,6 +215,7 @@ def draw(
         contacts=book.contacts,
         on_call=book.on_call,
         escalation=book.escalation,
+        comms=book.comms,
         rehearsal=rehearsal,
     )
 

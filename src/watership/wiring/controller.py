@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -57,10 +56,11 @@ from watership.releases.report import render
 from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
-from watership.wiring.company import company
+from watership.wiring.company import Company
 from watership.wiring.environment import Places, deployment_id
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
+from watership.wiring.messages import outbox
 
 RUNBOOK = "one-machine"
 
@@ -350,16 +350,23 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             incidents=critical_of(places),
             instruments=instruments(Path.cwd()),
         )
+        observer = StructlogObserver(form=config.log.format, level=config.log.level)
         controller = Controller(
             store=own,
             bell=bell,
             witness=FileWitness(places.releases / "workers"),
             environment=environment,
             new_id=random_ids(),
-            observer=StructlogObserver(form=config.log.format, level=config.log.level),
+            observer=observer,
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
-            beside=partial(company, environment, own, incidents_of(places)),
+            beside=Company(
+                env=environment,
+                own=own,
+                incidents=incidents_of(places),
+                box=stack.enter_context(outbox(places)),
+                observer=observer,
+            ),
         )
         yield Desk(
             environment=environment,
