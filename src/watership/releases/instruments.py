@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -47,6 +47,8 @@ class Certificate(Struct, frozen=True, kw_only=True):
     """The host names that it is for."""
     ocsp_urls: tuple[str, ...] = ()
     crl_urls: tuple[str, ...] = ()
+    sha256: str = ""
+    """Of the very bytes that were sent."""
 
 
 class TlsAnswer(Struct, frozen=True, kw_only=True):
@@ -78,6 +80,17 @@ class Dns(Protocol):
 
     async def lookup(self, server: str, name: str, kind: str = "A") -> DnsAnswer:
         """Ask HOST:PORT for a name's records, past every cache. A name that is not there is an empty answer."""
+
+
+Knock = Literal["open", "refused", "silent"]
+"""What a port does with who wants to connect: `silent` may be a firewall, or a machine that is not there."""
+
+
+class Ports(Protocol):
+    """TCP ports of machines."""
+
+    async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
+        """Connect to HOST:PORT and close. Unavailable when no way leads to that host."""
 
 
 class Finished(Struct, frozen=True, kw_only=True):
@@ -171,6 +184,7 @@ class Instruments:
     redis: RedisCommands
     tls: Tls
     dns: Dns
+    ports: Ports
     commands: Commands
     documents: Documents
     machine: Machine

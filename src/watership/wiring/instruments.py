@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from watership.releases.instruments import (
         DnsAnswer,
         Finished,
+        Knock,
         MachineLoad,
         Row,
         SocketAnswer,
@@ -46,6 +47,7 @@ def instruments(root: Path, *, authorities: Path | None = None) -> Instruments:
         redis=_Redis(),
         tls=_Tls(root),
         dns=_Dns(),
+        ports=_Ports(),
         commands=_Commands(root),
         documents=FileDocuments(root),
         machine=_Machine(root),
@@ -124,6 +126,13 @@ class _Dns:
         with _importing():
             from watership.adapters.dns.lookup import Lookup
         return await Lookup().lookup(server, name, kind)
+
+
+class _Ports:
+    async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
+        from watership.adapters.tcp.knocking import Knocking
+
+        return await Knocking().knock(address, timeout=timeout)
 
 
 class _Commands:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from OpenSSL import SSL, crypto
 
@@ -152,6 +153,7 @@ def certificate(shown: x509.Certificate) -> Certificate:
         names=_names(shown),
         ocsp_urls=_ocsp_urls(shown),
         crl_urls=_crl_urls(shown),
+        sha256=shown.fingerprint(hashes.SHA256()).hex(),
     )
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from watership.errors import Unavailable
 from watership.releases.checks.kind import check
+from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 
@@ -62,6 +63,20 @@ class _Result(Struct):
 
 class _Answer(Struct):
     data: _Result
+
+
+@check("http.figure", good_for="1h")
+async def http(
+    scene: Scene, *, of: str, path: str, at: str, below: float = NONE, at_least: float = NONE
+) -> Finding:
+    """The one number that stands at `at` (`a.b.0`) in the JSON that a system answers at `path` keeps its bounds."""
+    try:
+        value = placed(await scene.json(of, path), at)
+    except LookupError:
+        return inconclusive(f"{of}{path} has no '{at}'.")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return inconclusive(f"{of}{path} has {str(value)[:80]!r} at '{at}', which is no number.")
+    return kept(float(value), below, at_least)
 
 
 def kept(value: float, below: float, at_least: float) -> Finding:

@@ -19,7 +19,7 @@ from watership.releases.measurement import Finding
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
-from watership.releases.quantity import Given
+from watership.releases.quantity import Given, listed
 from watership.releases.records import Records
 from watership.releases.situation import CriticalIncidents
 from watership.releases.system import System
@@ -122,6 +122,15 @@ class Scene:
                 f"Of the system '{name}' it is not known: {fact}.", fix="Add it to its facts in systems.yaml."
             )
         return str(facts[fact])
+
+    def several(self, name: str, fact: str) -> tuple[str, ...]:
+        """A fact that names several things, with commas between. Raises BadInput when it names none."""
+        found = listed(self.fact(name, fact))
+        if not found:
+            raise BadInput(
+                f"Of the system '{name}' the fact {fact} is empty.", fix="Fill it in, in systems.yaml."
+            )
+        return found
 
     async def get(self, name: str, path: str = "", *, timeout: float = 5.0) -> ProbeAnswer:
         """What a system answers to GET, whatever its status."""

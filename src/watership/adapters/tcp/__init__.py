@@ -1,0 +1,1 @@
+"""TCP: whether a port answers at all."""

@@ -1,0 +1,125 @@
+"""HAProxy is asked for its statistics: which servers a pool has, with what weight, checked how, and whether they stick.
+
+A server belongs to a slot by its name: `blue`, `blue-1`. The system's URL is where the statistics are, `stats uri`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from typing import Final
+
+from watership.errors import BadInput, Unavailable
+from watership.releases.checks.kind import check
+from watership.releases.checks.scene import Scene
+from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.quantity import listed
+
+Line = Mapping[str, str]
+
+TOTALS: Final = ("FRONTEND", "BACKEND")
+
+STICKY: Final = ("source", "hash", "rdp-cookie", "uri", "url_param", "hdr")
+"""How the names of balancing algorithms begin that send the same client to the same server."""
+
+CHECKED: Final = ("L4OK", "L6OK", "L7OK", "L7OKC")
+"""What a health check says that went well; 7: it asked for a path, and liked the answer."""
+
+
+@check(
+    "balancer.pool", adapted=True, good_for="24h", fix="Add the servers to the pool, and reload the balancer."
+)
+async def pool(scene: Scene, *, of: str, pool: str, servers: str, at_least: int = 1) -> Finding:
+    """The `pool` of the balancer `of` has `at_least` servers whose name is that of the slot `servers`, or begins so."""
+    names = [line["svname"] for line in await _servers(scene, of, pool) if _slot(line) == servers]
+    words = f"{pool} has {', '.join(names) or 'no server'} of {servers}; {at_least} at least are wanted."
+    return found(len(names) >= at_least, words, servers=len(names))
+
+
+@check("balancer.weights", adapted=True, good_for="1h", fix="watership release status; then set the weights")
+async def weights(scene: Scene, *, of: str, pool: str, weights: str) -> Finding:
+    """Each slot has its share of the `pool`'s weight, in per cent, as in `blue=0, green=100`; in force now, by the
+    balancer's own word."""
+    wanted = _shares(weights)
+    there = dict.fromkeys(wanted, 0)
+    for line in await _servers(scene, of, pool):
+        there[_slot(line)] = there.get(_slot(line), 0) + int(line["uweight"] or 0)
+    total = sum(there.values())
+    if total == 0:
+        return failed(f"No server of {pool} has any weight.")
+    shares = {slot: 100 * weight / total for slot, weight in there.items()}
+    wrong = [slot for slot, share in shares.items() if abs(share - wanted.get(slot, 0)) >= 0.5]
+    spoken = ", ".join(f"{slot} has {share:.0f} %" for slot, share in shares.items())
+    return found(not wrong, f"{pool}: {spoken}; {weights} is wanted.")
+
+
+@check(
+    "balancer.checked",
+    adapted=True,
+    good_for="24h",
+    fix="Add `check` to the server, and `option httpchk` to the pool.",
+)
+async def checked(scene: Scene, *, of: str, pool: str) -> Finding:
+    """The balancer asks every server of the `pool` for its health, by a path (layer 7). Whether it is well is another
+    question, but for what has weight."""
+    wrong = []
+    lines = await _servers(scene, of, pool)
+    for line in lines:
+        status, said = line["status"], line["check_status"].removeprefix("* ")
+        if status == "no check" or not said:
+            wrong.append(f"{line['svname']} is not checked")
+        elif said in ("L4OK", "L6OK"):
+            wrong.append(f"{line['svname']} is only connected to ({said}), and asked for no path")
+        elif int(line["uweight"] or 0) > 0 and said not in CHECKED:
+            wrong.append(f"{line['svname']} has weight, and is {status} ({said})")
+    return found(not wrong, "; ".join(wrong) or f"{pool}: {len(lines)} servers are asked for their health.")
+
+
+@check("balancer.unsticky", adapted=True, good_for="24h", fix="Remove `cookie` and hashing from the pool.")
+async def unsticky(scene: Scene, *, of: str, pool: str) -> Finding:
+    """The `pool` binds no client to a server: neither by a cookie, nor by an algorithm that hashes.
+
+    HAProxy tells both only with `stats show-legends`; what `stick on` does it never tells.
+    """
+    (whole,) = [line for line in await _lines(scene, of, pool) if line["svname"] == "BACKEND"]
+    algorithm, cookie = whole.get("algo", ""), whole.get("cookie", "")
+    if not algorithm:
+        return inconclusive(f"{of} does not tell how {pool} balances: add `stats show-legends`.")
+    if cookie:
+        return failed(f"{pool} binds clients by the cookie {cookie}.")
+    return found(not algorithm.startswith(STICKY), f"{pool} balances by {algorithm}, without a cookie.")
+
+
+async def _servers(scene: Scene, of: str, pool: str) -> list[Line]:
+    lines = [line for line in await _lines(scene, of, pool) if line["svname"] not in TOTALS]
+    if not lines:
+        raise BadInput(f"The pool '{pool}' of {of} has no servers.")
+    return lines
+
+
+async def _lines(scene: Scene, of: str, pool: str) -> list[Line]:
+    """What the statistics tell of a pool. Raises BadInput when there is no such pool."""
+    answer = await scene.get(of, "/;csv")
+    if answer.status != 200:
+        raise Unavailable(f"{of} answered its statistics with {answer.status}.")
+    told = answer.body.decode(errors="replace").removeprefix("# ")
+    rows: list[Line] = [dict(row) for row in csv.DictReader(told.splitlines())]
+    if not rows or not {"pxname", "svname", "uweight", "check_status"} <= rows[0].keys():
+        raise Unavailable(f"{of} answered what are no statistics of HAProxy.")
+    lines = [row for row in rows if row["pxname"] == pool]
+    if not any(line["svname"] == "BACKEND" for line in lines):
+        raise BadInput(f"{of} has no pool '{pool}': {', '.join(sorted({row['pxname'] for row in rows}))}.")
+    return lines
+
+
+def _slot(line: Line) -> str:
+    """`blue-1` is of `blue`."""
+    return line["svname"].partition("-")[0]
+
+
+def _shares(text: str) -> dict[str, int]:
+    """`blue=0, green=100` by slot."""
+    pairs = [each.partition("=") for each in listed(text)]
+    if not pairs or any(not value.strip().isdigit() for _, _, value in pairs):
+        raise BadInput(f"'{text}' names no weights.", fix='Write: weights: "blue=0, green=100"')
+    return {slot.strip(): int(value) for slot, _, value in pairs}

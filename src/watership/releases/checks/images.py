@@ -1,0 +1,287 @@
+"""Images are looked up in their registry, by the digest that the build recorded, and in the report of their scan."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct, field
+
+from watership.errors import NotFound, Unavailable
+from watership.releases.checks.documents import marks
+from watership.releases.checks.kind import check
+from watership.releases.checks.scene import Scene
+from watership.releases.instruments import Document
+from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.ports import ProbeAnswer
+from watership.releases.quantity import listed, spoken
+from watership.releases.registry import (
+    ACCEPT,
+    BASE_DIGEST,
+    BASE_NAME,
+    Blob,
+    ImageConfig,
+    Manifest,
+    Recorded,
+    manifest,
+    recorded,
+    reference,
+)
+
+MB: Final = 1_000_000
+
+MOVED: Final = (301, 302, 303, 307, 308)
+"""A registry sends a blob from elsewhere."""
+
+PUSH: Final = "docker buildx build --push --metadata-file evidence/image.json"
+
+
+@check("image.pushed", adapted=True, good_for="24h", fix=PUSH)
+async def pushed(scene: Scene, *, of: str, record: str, side: str = "next") -> Finding:
+    """The registry `of` has the image of the digest in `record`, whole: every manifest with the bytes of its digest,
+    and every blob. The record is of the version of `side` (live or next)."""
+    written = await _record(scene, record)
+    if (strange := _strange(scene, written, record, side)) is not None:
+        return strange
+    try:
+        images = await _images(scene, of, written.digest)
+    except NotFound as error:
+        return failed(f"The image is not whole: {error}.")
+    blobs = {blob.digest: blob for image in images for blob in _blobs(image)}
+    lost = [digest for digest in blobs if not await _has(scene, of, digest)]
+    words = f"{of} has {written.digest}, {len(images)} image(s) of {len(blobs)} blobs."
+    return found(
+        not lost,
+        f"Of {written.digest} are missing: {', '.join(lost)}." if lost else words,
+        digest=written.digest,
+    )
+
+
+@check("image.recorded", adapted=True, good_for="24h", fix=PUSH)
+async def kept(scene: Scene, *, of: str, record: str, side: str = "next") -> Finding:
+    """The digest in `record` is what the registry `of` has under the version's tag now: nobody has moved it."""
+    written = await _record(scene, record)
+    if (strange := _strange(scene, written, record, side)) is not None:
+        return strange
+    answer = await _asked(scene, of, "HEAD", f"manifests/{written.tag}")
+    if answer.status == 404:
+        return failed(f"{of} has no tag {written.tag}.")
+    there = answer.headers.get("docker-content-digest", "")
+    if not there:
+        raise Unavailable(f"{of} does not say which digest {written.tag} has.")
+    return found(
+        there == written.digest, f"{record} has {written.digest}; {written.tag} is {there}.", digest=there
+    )
+
+
+@check("image.size", adapted=True, good_for="24h", fix="Leave out of the image what it does not need to run.")
+async def size(scene: Scene, *, of: str, record: str, megabytes: int) -> Finding:
+    """The image of every platform has less than `megabytes` (millions of bytes, as they are pulled)."""
+    images = await _images(scene, of, (await _record(scene, record)).digest)
+    largest = max(sum(blob.size for blob in _blobs(image)) for image in images)
+    words = (
+        f"The largest of {len(images)} image(s) has {largest / MB:.1f} MB; below {megabytes} MB is wanted."
+    )
+    return found(largest < megabytes * MB, words, bytes=largest)
+
+
+@check(
+    "image.platforms",
+    adapted=True,
+    good_for="24h",
+    fix="docker buildx build --platform linux/amd64,linux/arm64",
+)
+async def platforms(scene: Scene, *, of: str, record: str, platforms: str) -> Finding:
+    """The image is there for each of `platforms` (os/architecture, commas between)."""
+    digest = (await _record(scene, record)).digest
+    whole = await _manifest(scene, of, digest)
+    there = {each.platform.name for each in whole.images if each.platform}
+    if not whole.manifests:
+        config = await _config(scene, of, whole)
+        there = {f"{config.os}/{config.architecture}"}
+    lacking = [each for each in listed(platforms) if each not in there]
+    words = f"{digest} is for {', '.join(sorted(there)) or 'no machine'}; {platforms} is wanted."
+    return found(not lacking and bool(listed(platforms)), words)
+
+
+@check("image.base", adapted=True, good_for="24h", fix="Build again: docker buildx build --pull --push")
+async def base(scene: Scene, *, of: str, record: str, bases: str) -> Finding:
+    """The image was built on what the registry `bases` has now under the name of its base: no patch came since. It
+    says so in the annotations or labels org.opencontainers.image.base.name and .digest."""
+    old, seen = [], set()
+    for image in await _images(scene, of, (await _record(scene, record)).digest):
+        told = image.annotations
+        if BASE_DIGEST not in told or BASE_NAME not in told:
+            told = (await _config(scene, of, image)).labels
+        name, digest = told.get(BASE_NAME, ""), told.get(BASE_DIGEST, "")
+        if not name or not digest:
+            return inconclusive("The image does not say what it was built on.", digest=digest)
+        repository, tag = reference(name)
+        now = await _asked(scene, bases, "GET", f"manifests/{tag}", repository=repository)
+        if now.status != 200:
+            raise Unavailable(f"{bases} answered {now.status} for {name}.")
+        current = {
+            now.headers.get("docker-content-digest", ""),
+            *(each.digest for each in manifest(now.body).manifests),
+        }
+        seen.add(name)
+        if digest not in current:
+            old.append(
+                f"{name} is {now.headers.get('docker-content-digest', 'another')} now, and was {digest}"
+            )
+    return found(not old, "; ".join(sorted(set(old))) or f"Built on what {', '.join(sorted(seen))} is now.")
+
+
+class _Vulnerability(Struct, frozen=True, rename="pascal"):
+    vulnerability_id: str = field(name="VulnerabilityID")
+    severity: str = "UNKNOWN"
+    pkg_name: str = ""
+
+
+class _Result(Struct, frozen=True, rename="pascal"):
+    vulnerabilities: tuple[_Vulnerability, ...] = ()
+
+
+class _Metadata(Struct, frozen=True, rename="pascal"):
+    repo_digests: tuple[str, ...] = ()
+
+
+class Scan(Struct, frozen=True, rename="pascal"):
+    """What we read of Trivy's report (`trivy image --format json`)."""
+
+    created_at: str
+    metadata: _Metadata = _Metadata()
+    results: tuple[_Result, ...] | None = None
+
+
+@check("image.scanned", good_for="24h", fix="trivy image --format json --output FILE IMAGE@DIGEST")
+async def scanned(
+    scene: Scene,
+    *,
+    report: str,
+    record: str,
+    younger_than: float,
+    severities: str = "CRITICAL",
+    at_most: int = 0,
+) -> Finding:
+    """Trivy's `report` is of the very digest in `record`, was made within `younger_than`, and finds `at_most`
+    vulnerabilities of these `severities`."""
+    document = await scene.look.documents.read(report)
+    if document is None:
+        return failed(f"There is no {report}.")
+    scan, written = _scan(document), await _record(scene, record)
+    if not any(each.endswith(f"@{written.digest}") for each in scan.metadata.repo_digests):
+        return failed(
+            f"{report} is of {', '.join(scan.metadata.repo_digests) or 'no digest'}, not of {written.digest}."
+        )
+    made = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", scan.created_at))
+    age = (scene.now() - made).total_seconds()
+    if scan.results is None:
+        return inconclusive(f"{report} has no results: nothing was looked at.")
+    bad = [
+        one for result in scan.results for one in result.vulnerabilities if one.severity in listed(severities)
+    ]
+    wrong = (
+        [f"it was made at {made:%Y-%m-%d %H:%M}, before {spoken(younger_than)}"] if age > younger_than else []
+    )
+    if len(bad) > at_most:
+        named = ", ".join(f"{one.vulnerability_id} ({one.pkg_name})" for one in bad[:5])
+        wrong.append(f"{len(bad)} {severities.lower()}: {named}")
+    words = "; ".join(wrong) or f"{len(bad)} {severities.lower()} in {written.digest}"
+    return found(not wrong, f"{report}: {words}.", found=len(bad), **marks(document))
+
+
+def _scan(document: Document) -> Scan:
+    try:
+        return msgspec.json.decode(document.content, type=Scan)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"{document.path} is no report of Trivy: {error}.") from error
+
+
+async def _record(scene: Scene, path: str) -> Recorded:
+    document = await scene.look.documents.read(path)
+    if document is None:
+        raise NotFound(f"There is no {path}.", fix=PUSH)
+    return recorded(path, document.content)
+
+
+def _strange(scene: Scene, written: Recorded, record: str, side: str) -> Finding | None:
+    """The failure of a record that is of another version."""
+    version = scene.side(side).build.version
+    if written.tag == version:
+        return None
+    return failed(f"{record} is of {written.name}, and {side} is {version}.")
+
+
+async def _images(scene: Scene, of: str, digest: str) -> list[Manifest]:
+    """The manifest of each platform."""
+    whole = await _manifest(scene, of, digest)
+    if not whole.manifests:
+        return [whole]
+    if not whole.images:
+        raise Unavailable(f"{digest} is an index without an image.")
+    return list(await asyncio.gather(*(_manifest(scene, of, each.digest) for each in whole.images)))
+
+
+async def _manifest(scene: Scene, of: str, digest: str) -> Manifest:
+    answer = await _asked(scene, of, "GET", f"manifests/{digest}")
+    if answer.status == 404:
+        raise NotFound(f"{of} has no manifest {digest}", fix=PUSH)
+    if answer.status != 200:
+        raise Unavailable(f"{of} answered {answer.status} for {digest}.")
+    return manifest(answer.body, digest)
+
+
+async def _config(scene: Scene, of: str, image: Manifest) -> ImageConfig:
+    if image.config is None:
+        raise Unavailable("The manifest has no configuration.")
+    answer = await _asked(scene, of, "GET", f"blobs/{image.config.digest}")
+    if answer.status in MOVED:  # to a store that has its own permission in the URL
+        answer = await scene.look.http.request("GET", answer.headers["location"])
+    try:
+        return msgspec.json.decode(answer.body, type=ImageConfig)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"{of} answered {answer.status} for a configuration: {error}.") from error
+
+
+async def _has(scene: Scene, of: str, digest: str) -> bool:
+    answer = await _asked(scene, of, "HEAD", f"blobs/{digest}")
+    if answer.status not in (200, 404, *MOVED):
+        raise Unavailable(f"{of} answered {answer.status} for {digest}.")
+    return answer.status != 404
+
+
+def _blobs(image: Manifest) -> tuple[Blob, ...]:
+    return (*image.layers, *((image.config,) if image.config else ()))
+
+
+async def _asked(scene: Scene, of: str, method: str, what: str, *, repository: str = "") -> ProbeAnswer:
+    """What a registry answers; the way to a token that it names is gone once."""
+    base = scene.address(of).rstrip("/")
+    url = f"{base}/v2/{repository or scene.fact(of, 'repository')}/{what}"
+    own = scene.system(of).sent(scene.look.secrets)
+    answer = await scene.look.http.request(method, url, headers={"accept": ACCEPT, **own})
+    if answer.status != 401:
+        return answer
+    token = await _token(scene, of, answer.headers.get("www-authenticate", ""), own)
+    return await scene.look.http.request(
+        method, url, headers={"accept": ACCEPT, "authorization": f"Bearer {token}"}
+    )
+
+
+async def _token(scene: Scene, of: str, challenge: str, own: dict[str, str]) -> str:
+    """A token to pull with, from whom the registry's challenge names: Bearer realm="…",service="…",scope="…"."""
+    asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    realm = asked.pop("realm", "")
+    if not challenge.casefold().startswith("bearer") or not realm:
+        raise Unavailable(f"{of} does not let us in, and names no way to a token.")
+    answer = await scene.look.http.request("GET", f"{realm}?{urlencode(asked)}", headers=own)
+    told = msgspec.json.decode(answer.body, type=dict[str, object]) if answer.status == 200 else {}
+    token = told.get("token") or told.get("access_token")
+    if not isinstance(token, str):
+        raise Unavailable(f"{realm} answered {answer.status}, and gave no token.")
+    return token
