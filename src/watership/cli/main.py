@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.incident:incident",
         "Incidents: open, list, show, note, update, escalate, close.",
     ),
+    "notify": ("watership.cli.notify:notify", "Messages: preview, test, send, deliver, log."),
     "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }
