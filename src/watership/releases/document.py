@@ -91,6 +91,13 @@ def load(path: Path, shape: type[T]) -> T:
 
 def parse(content: bytes | str, shape: type[T], *, source: str = "document") -> T:
     """Read text as `shape`. Raises DocumentError."""
+    return cast(
+        T, _Builder(source).build(tree(content, source=source), kinds.type_info(shape), "the document")
+    )
+
+
+def tree(content: bytes | str, *, source: str = "document") -> Node:
+    """The nodes of a text, each with its line, before it is known what they mean. Raises DocumentError."""
     raw = content.encode() if isinstance(content, str) else content
     if len(raw) > MAX_BYTES:
         raise DocumentError(source, 1, f"longer than {MAX_BYTES:,} bytes")
@@ -99,7 +106,7 @@ def parse(content: bytes | str, shape: type[T], *, source: str = "document") -> 
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise DocumentError(source, line, "not UTF-8 text") from error
-    return cast(T, _Builder(source).build(_Reader(source).read(text), kinds.type_info(shape), "the document"))
+    return _Reader(source).read(text)
 
 
 class _Reader:

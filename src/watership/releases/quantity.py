@@ -77,5 +77,27 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(word for each in text.split(",") if (word := each.strip()))
 
 
+def written(kind: str, value: float) -> str:
+    """A quantity as a file holds it, in the largest unit that is exact: (duration, 300.0) → `5m`."""
+    match kind:
+        case "share":
+            return f"{100 * value:.12g}%"
+        case "offset":
+            if 0 <= value < 7200 and (value / 60).is_integer():
+                return f"T+{int(value / 60)}m"  # as a calendar counts: T+55m, T+60m, T+65m
+            return f"T{'-' if value < 0 else '+'}{written('duration', abs(value))}"
+        case _:
+            units = [unit for unit in ("h", "m", "s") if value and (value / _SECONDS[unit]).is_integer()]
+            unit = (*units, "ms" if value < 1 and value else "s")[0]
+            return f"{value / _SECONDS[unit]:.12g}{unit}"
+
+
 READERS = {"duration": duration, "offset": offset, "share": share}
 """How text becomes a number, by the `text` of a type's Meta."""
+
+PATTERNS = {
+    "duration": rf"^{_DURATION.pattern}$",
+    "offset": rf"^T[+-]{_DURATION.pattern}$",
+    "share": rf"^{_SHARE.pattern}$",
+}
+"""What the text of a quantity looks like; the patterns are those of JSON Schema too."""

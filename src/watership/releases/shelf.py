@@ -31,6 +31,14 @@ class Source(Struct, frozen=True, kw_only=True):
 
     runbook: Runbook
     sha256: str
+    files: dict[str, bytes] = {}
+    """The runbook's own file first, then those that it includes, by their paths within its folder."""
+
+
+def find(where: str) -> Source:
+    """A runbook by the path of its folder or file, or by the name of one that is shipped. Raises as these do."""
+    path = Path(where)
+    return read(path) if path.exists() else shipped(where)
 
 
 def read(path: Path) -> Source:
@@ -68,12 +76,12 @@ def _folder() -> Traversable:
 def _source(reader: Reader, name: str) -> Source:
     content = reader(name)
     book = parse(content, Runbook, source=name)
-    digests = [hashlib.sha256(content).hexdigest()]
+    files = {name: content}
     teams: list[Team] = []
     sections: list[Section] = []
     for path in book.include:
         included = _included(reader, name, path)
-        digests.append(hashlib.sha256(included).hexdigest())
+        files[path] = included
         if _is_team(included):
             teams.append(parse(included, Team, source=path))
         else:
@@ -84,8 +92,9 @@ def _source(reader: Reader, name: str) -> Source:
         raise
     except WatershipError as error:
         raise DocumentError(name, 1, str(error)) from error
+    digests = [hashlib.sha256(each).hexdigest() for each in files.values()]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    return Source(runbook=whole, sha256=sha256)
+    return Source(runbook=whole, sha256=sha256, files=files)
 
 
 def _included(reader: Reader, name: str, path: str) -> bytes:

@@ -29,7 +29,9 @@ class Counting(SimRouter):
         }
 
 
-async def test_what_was_leapt_over_had_no_requests_and_the_rest_is_told_in_our_time(tmp_path: Path) -> None:
+async def test_of_what_was_leapt_over_nothing_is_known_and_the_rest_is_told_in_our_time(
+    tmp_path: Path,
+) -> None:
     clock = LeapingClock(tmp_path / "calendar")
     router = RehearsedRouter(Counting(), clock)
     began = int(datetime.now(UTC).timestamp())
@@ -37,8 +39,7 @@ async def test_what_was_leapt_over_had_no_requests_and_the_rest_is_told_in_our_t
 
     ticks = (await router.ticks(after=began - 11, until=began + 1005))[Slot.BLUE]
 
-    assert [tick.second for tick in ticks] == list(range(began - 10, began + 1006))
-    served = [tick.second for tick in ticks if tick.requests]
+    seconds = [tick.second for tick in ticks]
     # Ten seconds before the leap, and those since; the second of the leap itself belongs to neither side.
-    assert served[0] == began - 10 and served[-1] == began + 1005
-    assert 1000 <= len(ticks) - len(served) <= 1002
+    assert seconds[0] == began - 10 and seconds[-1] == began + 1005
+    assert 1000 <= 1016 - len(seconds) <= 1002

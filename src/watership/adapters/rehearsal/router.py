@@ -19,7 +19,7 @@ class MeteredRouter(Router, Metrics, Protocol):
 
 
 class RehearsedRouter:
-    """Router and Metrics. The seconds that were leapt over never were: nothing was asked of the router in them."""
+    """Router and Metrics. The seconds that were leapt over never were: of them nobody knows anything."""
 
     def __init__(self, router: MeteredRouter, clock: LeapingClock) -> None:
         self._router = router
@@ -55,22 +55,12 @@ class RehearsedRouter:
         await self._router.resume(epoch=epoch)
 
     async def ticks(self, *, after: int, until: int) -> Mapping[Slot, Sequence[TrafficTick]]:
-        found: dict[Slot, dict[int, TrafficTick]] = {slot: {} for slot in Slot}
+        found: dict[Slot, list[TrafficTick]] = {slot: [] for slot in Slot}
         for first, last, ahead in self._spans(after + 1, until):
             ticks = await self._router.ticks(after=first - ahead - 1, until=last - ahead)
             for slot, seconds in ticks.items():
-                found[slot] |= {
-                    tick.second + ahead: replace(tick, second=tick.second + ahead) for tick in seconds
-                }
-        leapt = self._leapt(after + 1, until)
-        return {
-            slot: [
-                seconds.get(second) or _nothing(second)
-                for second in range(after + 1, until + 1)
-                if second in seconds or second in leapt
-            ]
-            for slot, seconds in found.items()
-        }
+                found[slot] += [replace(tick, second=tick.second + ahead) for tick in seconds]
+        return found
 
     def _spans(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
         """The parts of a range of our seconds that were, each with how far it is ahead of the machine's."""
@@ -78,11 +68,6 @@ class RehearsedRouter:
             start, end = max(first, begins), min(last, ends)
             if start <= end:
                 yield start, end, ahead
-
-    def _leapt(self, first: int, last: int) -> set[int]:
-        """The seconds of a range that were leapt over."""
-        were = {second for begins, ends, _ in self._spans(first, last) for second in range(begins, ends + 1)}
-        return set(range(first, last + 1)) - were
 
     def _eras(self) -> Iterator[tuple[int, int, int]]:
         """First and last whole second of ours between two leaps, and how far they are ahead."""
@@ -105,7 +90,3 @@ class RehearsedRouter:
         until = None if state.until is None else state.until + ahead
         started = None if state.started_at is None else max(state.started_at, leapt) + ahead
         return replace(state, until=until, started_at=started)
-
-
-def _nothing(second: int) -> TrafficTick:
-    return TrafficTick(second=second, requests=0, errors=0, latencies={})
