@@ -57,8 +57,11 @@ class Session:
         with self._connection(parts.scheme, host, port) as server:
             server.ehlo_or_helo_if_needed()
             if parts.scheme == "smtp+starttls":
+                before = dict(server.esmtp_features)
                 server.starttls(context=trust(self._authorities))
                 server.ehlo()
+                # What it offered before TLS it offers still, and STARTTLS is told only there.
+                server.esmtp_features = before | server.esmtp_features
             if parts.username:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
             yield server

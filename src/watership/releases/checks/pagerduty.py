@@ -117,7 +117,7 @@ async def escalates(scene: Scene, *, of: str) -> Finding:
     )
 
 
-@check("pagerduty.on_call", adapted=True, good_for="4h", fix="Fill the gap in the schedule, or override it.")
+@check("pagerduty.attended", adapted=True, good_for="4h", fix="Fill the gap in the schedule, or override it.")
 async def on_call(scene: Scene, *, of: str, until: float) -> Finding:
     """At every moment from now for `until` somebody is on call at each level of the plan."""
     levels, now = _levels(scene), scene.now()

@@ -51,7 +51,7 @@ async def matrix(scene: Scene, *, levels: int, triggers: int) -> Finding:
     )
 
 
-@check("on_call.seats", good_for="24h", fix="Give each seat of on_call in team.yaml a contact of its own.")
+@check("rota.seats", good_for="24h", fix="Give each seat of on_call in team.yaml a contact of its own.")
 async def seats(scene: Scene) -> Finding:
     """First, second and manager on call are three seats among the contacts, and nobody sits on two of them."""
     rota = _rota(scene)
@@ -65,7 +65,7 @@ async def seats(scene: Scene) -> Finding:
     return judged(wrong, f"On call are {', '.join(called)}.")
 
 
-@check("on_call.named", good_for="24h", fix="Name the person in team.yaml, with two ways to reach them.")
+@check("rota.named", good_for="24h", fix="Name the person in team.yaml, with two ways to reach them.")
 async def named(scene: Scene, *, seat: str) -> Finding:
     """The `seat` of the rota (primary, secondary, manager) has a person."""
     rota = _rota(scene)
