@@ -20,6 +20,8 @@ from watership.releases.checks import CHECKS, Scene
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
+from watership.releases.plan import Plan
+from watership.releases.records import Records
 from watership.releases.rounds import round_of
 from watership.releases.shelf import shipped
 from watership.releases.smoke import Smoke
@@ -38,6 +40,9 @@ class World:
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
+    plan: Callable[[], Plan] = a_plan
+    records: Callable[[], Records] = MemoryRecords
+    """What is planned, and what is on record of it, at the moment a point is measured."""
 
     def write(self, path: str, content: str | bytes) -> Path:
         """A file of the project, as checks find it."""
@@ -47,13 +52,13 @@ class World:
         return file
 
     def scene(self) -> Scene:
-        plan = a_plan()
+        plan = self.plan()
         return Scene(
             key="",
             clock=SystemClock(),
             instruments=instruments(self.root),
             started=Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=SystemClock().now()),
-            records=MemoryRecords(),
+            records=self.records(),
             systems=self.systems,
             kinds=CHECKS,
         )

@@ -46,7 +46,7 @@ class _Variable(Struct):
 
 
 class _Templating(Struct):
-    list: list[_Variable] = field(default_factory=list)
+    variables: list[_Variable] = field(default_factory=list, name="list")
 
 
 class Dashboard(Struct):
@@ -157,7 +157,7 @@ def _asked(dashboard: Dashboard) -> list[tuple[str, list[str]]]:
 
 def _queries(dashboard: Dashboard, shown: list[Panel]) -> Iterator[tuple[str, tuple[str, Json]]]:
     """Each query with its panel's title, by a reference that is its own."""
-    values = INTERVALS | {each.name: _chosen(each.current.value) for each in dashboard.templating.list}
+    values = INTERVALS | {each.name: _chosen(each.current.value) for each in dashboard.templating.variables}
     for number, panel in enumerate(shown):
         for letter, target in enumerate(panel.targets):
             ref = f"q{number}_{letter}"
