@@ -33,7 +33,9 @@ class Vhost:
     def call(self, method: str, path: str, body: object = None) -> object:
         """Ask the management API; `{vhost}` is this one. What it refuses is an error."""
         url = self.management + path.replace("{vhost}", self.name)
-        answer = httpx2.request(method, url, json=body, auth=GUEST, timeout=10.0)
+        # Without the system's authorities: reading them takes longer than all the rest.
+        with httpx2.Client(auth=GUEST, timeout=10.0, trust_env=False, verify=False) as client:
+            answer = client.request(method, url, json=body)
         if answer.status_code >= 400:
             raise Unavailable(f"{method} {path} was answered {answer.status_code}: {answer.text}")
         return answer.json() if answer.content else None

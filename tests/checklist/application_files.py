@@ -285,10 +285,10 @@ def documents(world: World) -> None:
 
 
 def backups(world: World) -> None:
-    """A full backup each night, the log every four minutes, the state with the last full one."""
-    last = now() - timedelta(minutes=2)
+    """A full backup each night, the log every three minutes, the state with the last full one."""
+    last = now() - timedelta(minutes=1)
     rows = [entry("full", last - timedelta(hours=1, days=day)) for day in range(32)]
-    rows += [entry("wal", last - timedelta(minutes=4 * number)) for number in range(400)]
+    rows += [entry("wal", last - timedelta(minutes=3 * number)) for number in range(500)]
     rows.append(entry("state", last - timedelta(hours=1)))
     path = "evidence/backups.json"
     json(world, path, {"backups": rows})

@@ -143,7 +143,7 @@ def service(world: World, next: StandIn) -> None:
         "error-handling/logging-levels": lambda: written(world, line("debug", "query took 3 ms")),
         "error-handling/structured": lambda: written(world, "INFO starting up\n"),
         "error-handling/pii": unscrubbed(world, told),
-        "feature-flags/state-on-next": otherwise(told, "flags", [FLAGS[0], {**FLAGS[1], "on": True}]),
+        "feature-flags/state-on-next": otherwise(told, "flags", [FLAGS[0], {**FLAGS[1], "percent": 100.0}]),
     }
     rotation(world)
 
@@ -209,24 +209,26 @@ FLAGS: list[dict[str, object]] = [
 def flags(world: World, standin: StandIn) -> None:
     """The flags as operators see them, with what was done."""
     changes = history()
-    held: dict[str, Any] = {"flags": FLAGS, "changes": changes}
-    standin.routes |= {
-        "GET /api/v1/flags": lambda _: Answer({"data": held["flags"], "next": None, "total_count": 2}),
-        "GET /api/v1/flags/new_topics/changes": lambda _: Answer(
-            {"data": held["changes"], "next": None, "total_count": 6}
-        ),
-    }
+    held: dict[str, Any] = {"read-only": True, "percent": 10.0, "enabled": True, "turned": True}
+
+    def there(_: Asked) -> Answer:
+        flag = {**FLAGS[1], "percent": held["percent"]}
+        rows = [FLAGS[0], flag] if held["read-only"] else [flag]
+        return Answer({"data": rows, "next": None, "total_count": len(rows)})
+
+    def changed(_: Asked) -> Answer:
+        """All of them; or without those that enabled it again, or turned it."""
+        rows = [each for each in changes if held["enabled"] or not was(each, "disabled")]
+        rows = [each for each in rows if held["turned"] or was(each, "on") == now(each, "on")]
+        return Answer({"data": rows, "next": None, "total_count": len(changes)})
+
+    standin.routes |= {"GET /api/v1/flags": there, "GET /api/v1/flags/new_topics/changes": changed}
     world.systems["flags"] = System(url=standin.url)
     world.faults |= {
-        "feature-flags/configured": otherwise(held, "flags", FLAGS[1:]),
-        "feature-flags/gradual": otherwise(held, "flags", [FLAGS[0], {**FLAGS[1], "percent": 50.0}]),
-        # Never enabled again, as far as the record goes.
-        "feature-flags/emergency-disable": otherwise(
-            held, "changes", [each for each in changes if not was(each, "disabled")]
-        ),
-        "feature-flags/toggled": otherwise(
-            held, "changes", [each for each in changes if was(each, "on") == now(each, "on")]
-        ),
+        "feature-flags/configured": otherwise(held, "read-only", False),
+        "feature-flags/gradual": otherwise(held, "percent", 50.0),
+        "feature-flags/emergency-disable": otherwise(held, "enabled", False),
+        "feature-flags/toggled": otherwise(held, "turned", False),
     }
 
 

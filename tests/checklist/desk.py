@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tests.checklist.world import World
 from tests.releases.plans import ADD_TOPIC, side
 from watership.fleet.deployment import Slot
 from watership.releases.checklist import key, points_of
@@ -82,6 +83,7 @@ class Desk:
     `decided`: what is changed of the decision. `silent`: points of which nobody has spoken.
     """
 
+    world: World
     people: dict[str, str] = field(default_factory=lambda: dict(PEOPLE))
     emails: dict[str, str] = field(default_factory=dict)
     triggers: int = 5
@@ -105,8 +107,8 @@ class Desk:
         email = self.emails.get(seat, f"{seat}@company.com")
         return replace(contact, person=self.people[seat], phone="file:secrets/phone", email=email)
 
-    def records(self) -> Said:
-        plan, now = self.plan(), datetime.now(UTC)
+    def records(self, plan: Plan) -> Said:
+        now = datetime.now(UTC)
         return Said([*self._spoken(plan, now), *self._people(plan, now), *self._decided(plan, now)])
 
     def _spoken(self, plan: Plan, now: datetime) -> Iterator[Record]:
@@ -145,7 +147,7 @@ class Desk:
         mark, at = fingerprint(plan), now - timedelta(hours=2)
         for role, person in self.signed.items():
             yield Signed(signoff=SignOff(fingerprint=mark, role=role, person=person, at=at))
-        given = {
+        given: dict[str, Any] = {
             "decision": "go",
             "person": LEAD,
             "role": "deployment_lead",
@@ -156,19 +158,22 @@ class Desk:
         changed = {"at": now - ago} if ago else self.decided
         yield Decided(fingerprint=mark, **(given | changed))
 
+    def _set(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.world.plan = self.plan()
+
     def but(self, **changes: Any) -> Callable[[], Any]:
         """A fault: some of it is otherwise for a while. Mappings and sets are added to, `None` takes away."""
 
         @contextmanager
         def changed() -> Iterator[None]:
             before = {name: getattr(self, name) for name in changes}
-            for name, value in changes.items():
-                setattr(self, name, _changed(before[name], value))
+            self._set({name: _changed(before[name], value) for name, value in changes.items()})
             try:
                 yield
             finally:
-                for name, value in before.items():
-                    setattr(self, name, value)
+                self._set(before)
 
         return changed
 

@@ -94,7 +94,6 @@ def broker(world: World, stack: ExitStack, vhost: Vhost) -> None:
     client = stack.enter_context(Client(vhost))
     client.wait(lambda: vhost.call("GET", "/api/consumers/{vhost}"))
     client.wait(lambda: vhost.call("GET", "/api/vhosts/{vhost}/connections"))
-    queue = f"/api/queues/{{vhost}}/{INBOX}"
 
     @contextmanager
     def exchange() -> Iterator[None]:
@@ -113,34 +112,27 @@ def broker(world: World, stack: ExitStack, vhost: Vhost) -> None:
         finally:
             vhost.call("POST", f"/api/bindings/{{vhost}}/e/watership.inbox/q/{INBOX}", {"routing_key": "#"})
 
-    @contextmanager
-    def undelivered() -> Iterator[None]:
-        """A queue of wake-ups that drops what nobody takes."""
-        path = "/api/queues/{vhost}/watership.v1.wakeups.other.default.low"
-        vhost.call("PUT", path, {"durable": True, "arguments": {"x-queue-type": "classic"}})
-        try:
-            yield
-        finally:
-            vhost.call("DELETE", path)
+    def queue(name: str, arguments: dict[str, object]) -> Fault:
+        """A queue more, which lacks what those of its kind have."""
 
-    @contextmanager
-    def lasting() -> Iterator[None]:
-        """The inbox declared anew, with messages that live for a month."""
-        (before,) = [each for each in _rows(vhost, "/api/queues/{vhost}") if each["name"] == INBOX]
-        arguments = {**before["arguments"], "x-message-ttl": 30 * 86_400_000}
-        _declared(vhost, queue, arguments)
-        client.consume()
-        try:
-            yield
-        finally:
-            _declared(vhost, queue, before["arguments"])
-            client.consume()
+        @contextmanager
+        def fault() -> Iterator[None]:
+            path = f"/api/queues/{{vhost}}/{name}"
+            vhost.call("PUT", path, {"durable": True, "arguments": {"x-queue-type": "classic", **arguments}})
+            try:
+                yield
+            finally:
+                vhost.call("DELETE", path)
+
+        return fault
 
     world.faults |= {
         "rabbitmq-configuration/exchanges": exchange,
         "rabbitmq-configuration/bindings": binding,
-        "rabbitmq-configuration/dead-letters": undelivered,
-        "rabbitmq-configuration/message-ttl": lasting,
+        "rabbitmq-configuration/dead-letters": queue("watership.v1.wakeups.other.default.low", {}),
+        "rabbitmq-configuration/message-ttl": queue(
+            "watership.v1.inbox.other", {"x-message-ttl": 30 * 86_400_000}
+        ),
         "rabbitmq-configuration/prefetch": client.greedy,
         "rabbitmq-configuration/connection-pooling": client.wasteful,
     }
@@ -152,17 +144,11 @@ def _rows(vhost: Vhost, path: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _declared(vhost: Vhost, queue: str, arguments: dict[str, Any]) -> None:
-    vhost.call("DELETE", queue)
-    vhost.call("PUT", queue, {"durable": True, "arguments": arguments})
-    vhost.call("POST", f"/api/bindings/{{vhost}}/e/watership.inbox/q/{INBOX}", {"routing_key": "#"})
-
-
 class Client:
     """An AMQP client on a loop of its own: the world is measured from outside of it."""
 
     def __init__(self, vhost: Vhost) -> None:
-        self._vhost = vhost
+        self.vhost = vhost
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._open: list[aio_pika.abc.AbstractConnection] = []
@@ -184,12 +170,12 @@ class Client:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20.0)
 
     async def _declare(self) -> None:
-        async with connected(self._vhost.url, name="topology") as connection:
+        async with connected(self.vhost.url, name="topology") as connection:
             await apply(connection, plan([DeploymentId("next")], ["default"]))
 
     async def _connect(self, prefetch: int, *, consumes: bool = True) -> aio_pika.abc.AbstractConnection:
         connection = await aio_pika.connect(
-            self._vhost.url, client_properties={"connection_name": "watership inbox"}
+            self.vhost.url, client_properties={"connection_name": "watership inbox"}
         )
         if consumes:
             await self._consume(connection, prefetch)
@@ -201,34 +187,31 @@ class Client:
         queue = await channel.get_queue(INBOX, ensure=False)
         await queue.consume(_take)
 
-    def consume(self) -> None:
-        """Again, from a queue that was made anew."""
-        self._run(self._consume(self._open[0], 32))
-
     @contextmanager
     def greedy(self) -> Iterator[None]:
         """A consumer without a limit."""
-        with self._more(1, 0, "/api/consumers/{vhost}", 2):
+        with self._more(1, 0, "/api/consumers/{vhost}"):
             yield
 
     @contextmanager
     def wasteful(self) -> Iterator[None]:
         """A connection for each thing that is done."""
-        with self._more(5, None, "/api/vhosts/{vhost}/connections", 6):
+        with self._more(5, None, "/api/vhosts/{vhost}/connections"):
             yield
 
     @contextmanager
-    def _more(self, count: int, prefetch: int | None, path: str, seen: int) -> Iterator[None]:
+    def _more(self, count: int, prefetch: int | None, path: str) -> Iterator[None]:
+        before = len(_rows(self.vhost, path))
         opened = [
             self._run(self._connect(prefetch or 0, consumes=prefetch is not None)) for _ in range(count)
         ]
         try:
-            self.wait(lambda: len(_rows(self._vhost, path)) >= seen)
+            self.wait(lambda: len(_rows(self.vhost, path)) >= before + count)
             yield
         finally:
             for each in opened:
                 self._run(each.close())
-            self.wait(lambda: len(_rows(self._vhost, path)) <= seen - count)
+            self.wait(lambda: len(_rows(self.vhost, path)) <= before)
 
     def wait(self, good: Callable[[], object]) -> None:
         """Until the management knows what the node has done; it is told five times in a second."""
@@ -244,7 +227,8 @@ async def _take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
 
 def cache(world: World, stack: ExitStack) -> None:
     """A Redis with a replica, of which most lookups find something."""
-    quick = {"repl-diskless-sync-delay": "0"}
+    # A replica that is told to end while it writes its first file of commands does not.
+    quick = {"repl-diskless-sync-delay": "0", "appendonly": "no"}
     master = stack.enter_context(RedisServer(conf=quick))
     follows = {"replicaof": f"127.0.0.1 {master.port}"}
     replica = stack.enter_context(RedisServer(conf=quick | follows))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,7 +16,7 @@ from tests.checklist.desk import LEAD, SIGNED, Desk, planned
 from tests.checklist.front import House
 from tests.checklist.world import Fault, World, points
 from watership.releases.paper import PAPERS
-from watership.releases.shelf import find
+from watership.releases.shelf import beside, find
 from watership.releases.system import System
 from watership.testing.receivers import PagerDutyReceiver, SlackReceiver, SmtpReceiver
 from watership.testing.receivers.pagerduty import KEY
@@ -33,8 +32,8 @@ POINTS: Final = [(name, point) for name, point in points("D") if name.partition(
 
 def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheus: PrometheusServer) -> None:
     """All that the points look at."""
-    desk = Desk()
-    world.plan, world.records = desk.plan, desk.records
+    desk = Desk(world)
+    world.plan, world.records = desk.plan(), desk.records
     town = stack.enter_context(StandIn())
     observed.grown(world, stack, town, prometheus)
     paged(world, stack, town)
@@ -368,15 +367,10 @@ RISKS: Final = """\
 """
 
 
-def shipped(path: str) -> bytes:
-    """A file that comes with the runbook."""
-    return (resources.files("watership") / "runbooks" / "agent-orchestrator" / path).read_bytes()
-
-
 def documents(world: World) -> None:
     """What was written for this release."""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    for path, text in {
+    written: dict[str, str | bytes] = {
         "docs/incidents.md": INCIDENTS,
         "docs/release-notes.md": RELEASE_NOTES,
         "docs/migration-guide.md": GUIDE,
@@ -385,9 +379,10 @@ def documents(world: World) -> None:
         "docs/troubleshooting.md": TROUBLESHOOTING,
         "docs/faq.md": FAQ,
         "docs/risks.md": RISKS,
-        "comms/incident.md": shipped("comms/incident.md"),
-        "comms/announce.md": shipped("comms/announce.md"),
-    }.items():
+        "comms/incident.md": beside("agent-orchestrator", "comms/incident.md"),
+        "comms/announce.md": beside("agent-orchestrator", "comms/announce.md"),
+    }
+    for path, text in written.items():
         world.write(path, text)
     world.faults |= {
         "incident-response/classification": replaced(world, "docs/incidents.md", "MEDIUM", "LOW"),
@@ -409,7 +404,7 @@ def documents(world: World) -> None:
 
 
 def promised(world: World) -> None:
-    world.write("sla.yaml", shipped("sla.yaml"))
+    world.write("sla.yaml", beside("agent-orchestrator", "sla.yaml"))
     world.faults |= {
         "sla/availability": replaced(world, "sla.yaml", "at_least: 99.95%", "at_least: 99.9%"),
         "sla/latency": replaced(world, "sla.yaml", "below: 200ms", "below: 300ms"),

@@ -40,9 +40,12 @@ class World:
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
-    plan: Callable[[], Plan] = a_plan
-    records: Callable[[], Records] = MemoryRecords
-    """What is planned, and what is on record of it, at the moment a point is measured."""
+    smoke: Smoke = field(default_factory=Smoke)
+    plan: Plan = field(default_factory=a_plan)
+    authorities: Path | None = None
+    """Whom HTTP over TLS trusts here."""
+    records: Callable[[Plan], Records] = lambda plan: MemoryRecords()
+    """What is on record of the plan."""
 
     def write(self, path: str, content: str | bytes) -> Path:
         """A file of the project, as checks find it."""
@@ -52,13 +55,14 @@ class World:
         return file
 
     def scene(self) -> Scene:
-        plan = self.plan()
         return Scene(
             key="",
             clock=SystemClock(),
-            instruments=instruments(self.root),
-            started=Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=SystemClock().now()),
-            records=self.records(),
+            instruments=instruments(self.root, authorities=self.authorities),
+            started=Release(
+                plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()
+            ),
+            records=self.records(self.plan),
             systems=self.systems,
             kinds=CHECKS,
         )

@@ -9,6 +9,7 @@ from watership.releases.alarm import (
     TakenBack,
     UpdateMissed,
     WindowFailed,
+    WindowUnmet,
     alarms_in,
     incidents_due,
     opening_of,
@@ -68,12 +69,26 @@ def test_a_window_that_failed_opens_one_and_what_is_not_known_does_not() -> None
 
 
 def test_a_missed_status_update_is_an_incident_of_its_own() -> None:
-    (found,) = incidents_due([UpdateMissed(release=R, due=at(15), at=at(18))], [])
+    missed = UpdateMissed(release=R, what="The status of 12:15 UTC was not sent", due=at(15), at=at(18))
+    (found,) = incidents_due([missed], [])
 
-    assert (found.severity, found.symptom) == (
-        Severity.MEDIUM,
-        "It was due at 12:15 UTC, and is 3m late.",
+    assert (found.severity, found.began) == (Severity.MEDIUM, at(15))
+    assert found.symptom == "The status of 12:15 UTC was not sent; it is 3m late"
+
+
+def test_a_window_that_is_over_without_a_word_is_no_success() -> None:
+    over = WindowUnmet(
+        release=R,
+        window="immediate",
+        point="lag",
+        text="Replication lag",
+        words="it was never measured",
+        at=at(30),
     )
+    (found,) = incidents_due([over, window(Verdict.INCONCLUSIVE)], [])
+
+    assert (found.rule, found.severity) == ("window: immediate/lag", Severity.MEDIUM)
+    assert found.symptom == "The window is over, and this is not known: it was never measured"
 
 
 def test_security_and_lost_data_go_up_a_level_at_once() -> None:
@@ -92,15 +107,17 @@ def test_what_the_controller_put_down_is_found_in_the_audit() -> None:
         entry(4, "release.take_back.passed", automatic=True, why="error rate above 10 % for 2m"),
         entry(5, "release.take_back.passed", automatic=False, why="ordered by ada"),
         entry(6, "release.ended", outcome="rolled_back"),
+        entry(7, "notice.missed", what="The status of 12:05 UTC reached nobody"),
     ]
 
     found = alarms_in(entries)
 
-    assert [type(each) for each in found] == [FuseBlown, FuseBlown, TakenBack]
+    assert [type(each) for each in found] == [FuseBlown, FuseBlown, TakenBack, UpdateMissed]
     assert [(each.title, each.severity) for each in incidents_due(found, [])] == [
         ("Database lost for 30s", Severity.CRITICAL),
         ("The release was taken back automatically", Severity.CRITICAL),
         ("Disk above 90 % for 1m", Severity.HIGH),
+        ("A status update was missed", Severity.MEDIUM),
     ]
 
 

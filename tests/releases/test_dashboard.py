@@ -110,6 +110,7 @@ def test_a_component_is_ok_only_by_that_word_and_is_printed_as_it_was_said(compo
 
     assert {id for id, verdict in verdicts(board).items() if verdict is not OK} == {component}
     assert words(board, component) == "failed: OSError"
+    assert verdicts(seen(answers(well=(200, WELL | {component: "okay"}))))[component] is BAD
     silent = seen(answers(well=(200, {k: v for k, v in WELL.items() if k != component})))
     assert verdicts(silent)[component] is UNKNOWN and silent.verdict is UNKNOWN
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +37,8 @@ from watership.releases.incident import (
     opened,
 )
 from watership.releases.incident import critical as critical_of
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "incidents.md"
 
 HERE: dict[str, Any] = {"incident": "INC-1", "at": at(5), "who": "ada"}
 EVENTS: list[Event] = [
@@ -72,6 +76,18 @@ def test_an_event_leads_where_the_table_says_and_is_refused_elsewhere(state: Sta
 
 def test_every_event_stands_in_the_table() -> None:
     assert {kind(event) for event in EVENTS} == set().union(*MOVES.values())
+
+
+def test_the_documented_table_is_the_one_that_holds() -> None:
+    told: dict[State, dict[str, State]] = {state: {} for state in State}
+    section = DOCUMENT.read_text(encoding="utf-8").partition("## States")[2].partition("##")[0]
+    for row in re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", section, re.MULTILINE):
+        starts, happens, to = (each.strip() for each in row)
+        for start in starts.split(", ") if starts not in {"From", "---"} else []:
+            for name in happens.partition(":")[0].split(", "):
+                told[State(start)][name] = State(start if to == "the same" else to)
+
+    assert told == MOVES
 
 
 def test_what_goes_on_cannot_be_closed_and_says_how_it_can() -> None:

@@ -46,7 +46,7 @@ def test_a_missed_update_is_opened_told_acknowledged_and_climbs_until_it_is_rest
     async def main() -> Controller:
         there = Controller()
         now = there.clock.now()
-        await there.look_for(8, UpdateMissed(release="r1", due=now, at=now))
+        await there.look_for(8, UpdateMissed(release="r1", what="It was not sent", at=now))
         await there.response.put(
             None, lambda it: Acknowledged(incident=it.id, at=there.clock.now(), who="ada")
         )

@@ -188,8 +188,8 @@ def test_a_quantile_is_judged_by_the_requests_that_were_slower() -> None:
     good = judge(FAST, reading(bins(30 * DAY, bad=5, of=100), figure=0.145), NOW)
     bad = judge(FAST, reading(bins(30 * DAY, bad=5.1, of=100), figure=float("inf")), NOW)
 
-    assert (good.verdict, good.now) == (PASSED, "p95 145ms, 95 % within 200ms")
-    assert (bad.verdict, bad.now) == (FAILED, "p95 beyond the last bucket, 94.9 % within 200ms")
+    assert (good.verdict, good.now) == (PASSED, "95 % within 200ms, p95 145ms of late")
+    assert (bad.verdict, bad.now) == (FAILED, "94.9 % within 200ms, p95 beyond the last bucket of late")
 
 
 def test_a_level_is_its_mean_and_a_goal_is_never_judged() -> None:
@@ -307,7 +307,7 @@ def test_the_router_alone_is_enough_for_the_minutes_that_it_keeps() -> None:
 
     assert up == (PASSED, "100 %", "")
     assert errors == (PASSED, "0 %", "")
-    assert fast == (PASSED, "p95 200ms, 100 % within 200ms", "")
+    assert fast == (PASSED, "100 % within 200ms, p95 200ms of late", "")
     assert rate == (None, "100.0 a second", "a goal is not judged")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
 from watership.errors import Unavailable
+from watership.releases.incident import Decide, Incident
 from watership.releases.notices.comms import Comms, Sending, Slack, bound
 from watership.releases.notices.deliverer import Deliverer
 from watership.releases.notices.looking import looking
@@ -20,6 +22,7 @@ from watership.releases.notices.messenger import Look, Messenger
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Message
 from watership.releases.notices.situation import Situation
+from watership.releases.notices.writing import plain
 from watership.releases.order import Order
 from watership.releases.program import Outcome
 from watership.releases.snapshots import quarantine
@@ -44,6 +47,16 @@ COMMS = bound(
     ),
     shipped,
 )
+
+
+class NoIncidents:
+    """Nobody has opened any."""
+
+    async def all(self) -> list[Incident]:
+        return []
+
+    async def add(self, decide: Decide) -> Incident | None:
+        raise AssertionError("nobody opens any here")
 
 
 class Heard:
@@ -81,8 +94,9 @@ class Press:
             look=look
             or looking(
                 brief.plan,
-                brief.signoffs,
                 runs=world.own,
+                records=world.records,
+                incidents=NoIncidents(),
                 snapshots=world.snapshots,
                 clock=world.clock,
                 minute=LastMinute(world.router, world.router, world.clock),
@@ -120,7 +134,12 @@ def test_a_release_is_not_a_moment_slower_for_a_channel_that_never_answers(tmp_p
         async def main() -> tuple[Outcome, datetime, list[str]]:
             world = ReleaseWorld()
             press = Press(world, outbox)
-            return *await released(world, press), press.heard()
+            result = await released(world, press)
+            # What the router counted since it began, which is less than a minute ago.
+            assert re.search(
+                r"0\.00 % of [1-9]\d* requests in [1-5]?\d s", plain(press.ops.messages[-1].text)
+            )
+            return *result, press.heard()
 
         outcome, ended, heard = run_in_virtual_time(main, limit_seconds=SECONDS)
         assert (outcome, ended) == alone
@@ -143,6 +162,8 @@ def test_a_rollback_is_told_with_its_reason_and_its_measured_time(tmp_path: Path
     assert ids.count("rollback/2.1.0-1") == ids.count("rollback/2.1.0-1/done") == 1
     assert not any("success" in each for each in ids)
     done = next(message for message in messages if message.id == "rollback/2.1.0-1/done")
+    begun = next(message for message in messages if message.id == "rollback/2.1.0-1")
+    assert begun.subject == "ROLLBACK: short 2.1.0" and "go back from 2\\.1\\.0 to 2\\.0\\.5" in begun.text
     assert "is back on 2\\.0\\.5" in done.text and "from the decision" in done.text
     # The soak that failed is an issue while it stands, and is over with the release.
     assert "issue/2.1.0-1/cutover/soak/1" in ids and "issue/2.1.0-1/cutover/soak/1/resolved" in ids

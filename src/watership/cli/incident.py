@@ -78,7 +78,7 @@ def open_incident(
     caller = calling(name, token)
     with open_incidents(read_config()) as desk:
         response = desk.response(release)
-        person, now = _allowed(desk, response, caller, "open an incident", release), desk.clock.now()
+        person, now = _allowed(desk, response, caller, "open", release), desk.clock.now()
         opening = Opening(
             rule="",
             release=release,
@@ -111,7 +111,7 @@ def list_incidents(everything: bool) -> None:
                 "severity": each.severity,
                 "state": each.state,
                 "since": _spoken(each.lasted(desk.clock.now())),
-                "level": each.level,
+                "level": str(each.level),
                 "release": each.opening.release,
                 "title": each.opening.title,
             }
@@ -257,9 +257,7 @@ def escalate(
             )
         due = asyncio.run(response.told(found, who=person)) if told else response.due(found)
     seats = ", ".join(f"level {each.level}: {each.seat}" for each in due) or "nobody"
-    show(
-        {"incident": found.id, "due": due, "told": told}, f"{found.id}: {seats}{' was told' if told else ''}"
-    )
+    show({"incident": found.id, "due": due, "told": told}, f"{found.id}: {seats}{' told' if told else ''}")
     if not told:
         _say_due(due)
 
@@ -306,7 +304,7 @@ def _put(desk: IncidentDesk, which: str | None, caller: Caller, act: str, makes:
         which = there[-1].id  # what was learned is noted on the last one
     found = chosen(there, which)
     response = desk.response(found.opening.release)
-    person = _allowed(desk, response, caller, f"{act} an incident", found.opening.release)
+    person = _allowed(desk, response, caller, act, found.opening.release)
     for make in makes:
         found = asyncio.run(
             response.put(found.id, lambda it, make=make: make(it, person, desk.clock.now()))  # type: ignore[misc]
@@ -317,9 +315,10 @@ def _put(desk: IncidentDesk, which: str | None, caller: Caller, act: str, makes:
 def _allowed(desk: IncidentDesk, response: Response, caller: Caller, act: str, release: str) -> str:
     """The person, if they answer for incidents."""
     from watership.fleet.identity import OPERATOR
+    from watership.releases.timeline import AN_INCIDENT
 
     seats = [level.seat for level in response.plan.levels]
-    return caller.require(desk.audit, act, OPERATOR, *RESPONDERS, *seats, release=release)
+    return caller.require(desk.audit, f"{act}{AN_INCIDENT}", OPERATOR, *RESPONDERS, *seats, release=release)
 
 
 def _words(text: str) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
+from watership.cli.desk import acting, at_desk, calling
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
-from watership.cli.release import _acting, _caller
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.notices.notice import Kind, Priority
 
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from watership.releases.notices.outbox import Delivery
     from watership.releases.notices.situation import Situation
     from watership.releases.plan import Plan
-    from watership.releases.signoff import SignOff
     from watership.releases.warrant import Caller
     from watership.wiring.controller import Desk
-
-T = TypeVar("T")
 
 KINDS = [kind for kind in get_args(Kind) if kind != "test"]
 TYPED = ("issue", "incident")
@@ -70,19 +67,16 @@ def notify() -> None:
     """
 
 
-def _at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
-    from watership.wiring.controller import open_desk
-
-    async def opened() -> T:
-        async with open_desk(read_config()) as desk:
-            return await work(desk)
-
-    return asyncio.run(opened())
-
-
-def _papers(desk: Desk, release: str | None) -> tuple[Plan, tuple[SignOff, ...]]:
+def _plan(desk: Desk, release: str | None) -> Plan:
     folder = desk.folder(release) if release else desk.latest()
-    return folder.draft().plan, folder.signoffs()
+    return folder.draft().plan
+
+
+async def _situation(desk: Desk, plan: Plan) -> Situation:
+    from watership.wiring.incidents import incidents_of
+    from watership.wiring.messages import looking
+
+    return await looking(desk.environment, desk.store, incidents_of(desk.places), plan)()
 
 
 @notify.command()
@@ -119,14 +113,12 @@ def preview(
     else:
 
         async def composed(desk: Desk) -> Message:
-            from watership.wiring.messages import looking
-
-            plan, signoffs = _papers(desk, release)
-            situation = await looking(desk, plan, signoffs)()
+            plan = _plan(desk, release)
+            situation = await _situation(desk, plan)
             _require_true(kind, situation)
             return _composed(cast("Kind", kind), situation, _own(file, plan), message, priority)
 
-        made = _at_desk(composed)
+        made = at_desk(composed)
     shown = _forms(made)
     show(
         {"kind": kind, "subject": made.subject, **shown}, f"Subject: {made.subject}\n\n{shown[form]}".rstrip()
@@ -228,7 +220,7 @@ def _worded(notice: Notice, situation: Situation, comms: Comms | None, by: str =
 @notify.command()
 @click.argument("channel", nargs=-1)
 @comms_option
-@_acting
+@acting
 def test(channel: tuple[str, ...], file: Path | None, name: str | None, token: str | None) -> int:
     """Send a test message through each CHANNEL (all of them unless given), and show each receiver's word.
 
@@ -237,9 +229,9 @@ def test(channel: tuple[str, ...], file: Path | None, name: str | None, token: s
     """
     from watership.wiring.messages import comms_of
 
-    caller = _caller(name, token)
+    caller = calling(name, token)
     _require_sender(caller)
-    comms = comms_of(None if file else _at_desk(_latest_plan), file)
+    comms = comms_of(None if file else at_desk(_latest_plan), file)
     chosen = [comms.channel(each).id for each in channel] or [each.id for each in comms.channels]
     tried = asyncio.run(_tried(comms, chosen, caller.person))
     _record_test(tried, caller.person)
@@ -262,7 +254,7 @@ def _require_sender(caller: Caller) -> None:
 
 
 async def _latest_plan(desk: Desk) -> Plan:
-    return _papers(desk, None)[0]
+    return _plan(desk, None)
 
 
 async def _tried(comms: Comms, chosen: Sequence[str], person: str) -> list[dict[str, str]]:
@@ -331,7 +323,7 @@ def _record_test(tried: Sequence[Mapping[str, str]], person: str) -> None:
     show_default=True,
     help="Seconds to wait for a controller that delivers.",
 )
-@_acting
+@acting
 def send(
     kind: str,
     release: str | None,
@@ -348,15 +340,15 @@ def send(
 
     Exit 3 if a receiver refuses it for good; 10 if one cannot be reached: the message waits in the outbox then.
     """
-    caller = _caller(name, token)
+    caller = calling(name, token)
 
     async def sent(desk: Desk) -> list[Delivery]:
         from watership.fleet.identity import OPERATOR
-        from watership.wiring.messages import comms_of, looking
+        from watership.wiring.messages import comms_of
 
-        plan, signoffs = _papers(desk, release)
+        plan = _plan(desk, release)
         caller.require(desk.environment.audit, "send messages", OPERATOR, SENDERS, release=plan.release)
-        comms, situation = comms_of(plan, file), await looking(desk, plan, signoffs)()
+        comms, situation = comms_of(plan, file), await _situation(desk, plan)
         _require_true(kind, situation)
         if kind in TYPED and message is None:
             raise BadInput(f"What is the {kind}?", fix='Say it: --message "…"')
@@ -370,7 +362,7 @@ def send(
             )
         return await _put(desk, comms, _worded(notice, situation, comms, caller.person), chosen, timeout)
 
-    return _told(_at_desk(sent))
+    return _told(at_desk(sent))
 
 
 def _require_true(kind: str, situation: Situation) -> None:
@@ -443,17 +435,17 @@ def _told(deliveries: Sequence[Delivery]) -> int:
 @notify.command()
 @comms_option
 @click.option("--timeout", type=click.FloatRange(min=0), default=30.0, show_default=True)
-@_acting
+@acting
 def deliver(file: Path | None, timeout: float, name: str | None, token: str | None) -> int:
     """Try everything that waits in the outbox once more, now. While a controller runs it does so by itself."""
-    caller = _caller(name, token)
+    caller = calling(name, token)
 
     async def tried(desk: Desk) -> list[Delivery]:
         from watership.fleet.identity import OPERATOR
         from watership.wiring.messages import comms_of, outbox
 
         caller.require(desk.environment.audit, "send messages", OPERATOR, SENDERS)
-        comms = comms_of(None if file else _papers(desk, None)[0], file)
+        comms = comms_of(None if file else _plan(desk, None), file)
         with outbox(desk.places) as box:
             ids = frozenset(each.message.id for each in box.deliveries() if each.state == "pending")
         found = await _delivered(desk, comms, ids, timeout)
@@ -463,7 +455,7 @@ def deliver(file: Path | None, timeout: float, name: str | None, token: str | No
                 say(f"{each.message.id} is for {each.channel}, which is no channel of these comms")
         return found
 
-    return _told(_at_desk(tried))
+    return _told(at_desk(tried))
 
 
 @notify.command()
@@ -484,7 +476,7 @@ def log(release: str | None, state: str | None) -> None:
 
     found = [
         each
-        for each in _at_desk(listed)
+        for each in at_desk(listed)
         if release in (None, each.message.release) and state in (None, each.state)
     ]
     rows = [_row(each) for each in found]

@@ -88,20 +88,6 @@ def wanted(
     return found
 
 
-def unmet(
-    plan: Plan, records: Sequence[Record], *, promoted: datetime, now: datetime
-) -> list[tuple[Validation, tuple[str, ...]]]:
-    """The validations whose time is over, each with its measured points that did not pass at last."""
-    found = []
-    for period in _periods(plan, promoted):
-        if now <= period.ends:
-            continue
-        last = {name: last_of(name, records, since=period.begins) for name, _ in measured_points(period.item)}
-        if bad := tuple(name for name, said in last.items() if said is None or not said.got.passed):
-            found.append((period.validation, bad))
-    return found
-
-
 def measured_points(item: ChecklistItem) -> list[tuple[str, Point]]:
     """The points of an item that programs measure, each by its key."""
     return [(key(item, point), point) for point in item.points if point.check is not None]

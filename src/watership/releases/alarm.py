@@ -52,12 +52,24 @@ class WindowFailed(Struct, frozen=True, kw_only=True):
     got: Measurement
 
 
-class UpdateMissed(Struct, frozen=True, kw_only=True):
-    """A status update that was `due` had not been sent at `at`."""
+class WindowUnmet(Struct, frozen=True, kw_only=True):
+    """A window after the deployment is over, and nobody knows of a point: it did not pass."""
 
     release: str
-    due: datetime
+    window: str
+    point: str
+    text: str
+    words: str
     at: datetime
+
+
+class UpdateMissed(Struct, frozen=True, kw_only=True):
+    """A status update was not sent, or reached nobody; `what` says which. `due`: when it was, where that is known."""
+
+    release: str
+    what: str
+    at: datetime
+    due: datetime | None = None
 
 
 class TakenBack(Struct, frozen=True, kw_only=True):
@@ -76,7 +88,7 @@ class Promised(Struct, frozen=True, kw_only=True):
     release: str = ""
 
 
-Alarm = FuseBlown | WindowFailed | UpdateMissed | TakenBack | Promised
+Alarm = FuseBlown | WindowFailed | WindowUnmet | UpdateMissed | TakenBack | Promised
 
 
 def incidents_due(alarms: Sequence[Alarm], incidents: Sequence[Incident]) -> list[Opening]:
@@ -121,16 +133,25 @@ def opening_of(alarm: Alarm) -> Opening | None:
                 at=got.ended,
                 facts=dict(got.facts),
             )
-        case UpdateMissed():
-            late = (alarm.at - alarm.due).total_seconds()
+        case WindowUnmet():
+            return Opening(
+                rule=f"window: {alarm.window}/{alarm.point}",
+                release=alarm.release,
+                title=_short(alarm.text, 200),
+                symptom=_short(f"The window is over, and this is not known: {alarm.words}"),
+                severity=Severity.MEDIUM,
+                at=alarm.at,
+            )
+        case UpdateMissed(due=due):
+            late = "" if due is None else spoken((alarm.at - due).total_seconds()) or "0s"
             return Opening(
                 rule="status update missed",
                 release=alarm.release,
-                title="A status update was not sent",
-                symptom=f"It was due at {alarm.due:%H:%M} UTC, and is {spoken(late) or '0s'} late.",
+                title="A status update was missed",
+                symptom=_short(f"{alarm.what}{f'; it is {late} late' if late else ''}"),
                 severity=Severity.MEDIUM,
                 at=alarm.at,
-                began=alarm.due,
+                began=due,
             )
         case TakenBack():
             return Opening(
@@ -163,8 +184,18 @@ def _promised(alarm: Promised) -> Opening | None:
     )
 
 
+ALARMING = frozenset(
+    {
+        *(f"release.{each}" for each in ("freeze", "page", "investigate")),
+        *(f"release.take_back.{each.value}" for each in Verdict),
+        "notice.missed",
+    }
+)
+"""The actions of the audit among which alarms are."""
+
+
 def alarms_in(entries: Sequence[Entry]) -> list[Alarm]:
-    """The alarms that a controller has put down in the audit: fuses that page, and rollbacks that nobody ordered."""
+    """The alarms that stand in the audit: fuses that page, rollbacks that nobody ordered, status updates missed."""
     found: list[Alarm] = []
     for entry in entries:
         release = str(entry.facts.get("release", ""))
@@ -179,6 +210,9 @@ def alarms_in(entries: Sequence[Entry]) -> list[Alarm]:
         elif action.startswith("take_back.") and entry.facts.get("automatic") is True:
             why = str(entry.facts.get("why") or "no reason is on record")
             found.append(TakenBack(release=release, why=why, at=entry.at))
+        elif action == "notice.missed":
+            what = str(entry.facts.get("what") or "A status update was missed")
+            found.append(UpdateMissed(release=release, what=what, at=entry.at))
     return found
 
 

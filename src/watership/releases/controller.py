@@ -354,7 +354,7 @@ class Controller:
     async def _companions(self, run_id: RunId) -> Sequence[Companion]:
         run = await self._store.get(run_id)
         assert run is not None, "the release was submitted"
-        return self._beside(msgspec.json.decode(run.input, type=Release))
+        return self._beside(run_id, msgspec.json.decode(run.input, type=Release))
 
     def _worker(self, authority: Authority, committer: Committer) -> Worker:
         program = ReleaseProgram(self._env, authority, self._store).program

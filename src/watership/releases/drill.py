@@ -16,9 +16,9 @@ from watership.releases.instruments import Document, Documents
 FOLDER: Final = "evidence/drills"
 """Where records are kept, below the project's folder: one JSON file each."""
 
-KINDS: Final = ("rollback", "failover", "backup-restore", "migration")
+KINDS: Final = ("rollback", "failover", "backup-restore", "migration", "scaling")
 
-Kind = Literal["rollback", "failover", "backup-restore", "migration"]
+Kind = Literal["rollback", "failover", "backup-restore", "migration", "scaling"]
 Words = Annotated[str, Meta(max_length=2_000)]
 
 

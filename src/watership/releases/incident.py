@@ -225,6 +225,12 @@ class Incident(Struct, frozen=True, kw_only=True):
         """When the trouble was over."""
         return self.restored_at or self.closed_at
 
+    @property
+    def resolution(self) -> str:
+        """By what one knows that it is over; empty while it is not."""
+        last = next((each for each in reversed(self.events) if isinstance(each, Restored | Dismissed)), None)
+        return last.text if last is not None and not self.active else ""
+
     def lasted(self, now: datetime) -> timedelta:
         """Its timer: since it was opened, until the service was restored."""
         return (self.ended_at or now) - self.opened_at

@@ -70,7 +70,7 @@ class Errors(_Window, frozen=True, kw_only=True, tag_field="kind", tag="errors")
 
 
 class Latency(_Window, frozen=True, kw_only=True, tag_field="kind", tag="latency"):
-    """A quantile of latency, judged by how many requests were slower than `below`; `figure` gives it in seconds."""
+    """A quantile of latency, by how many requests were slower than `below`. `figure` gives it of late, in seconds."""
 
     quantile: Share
     below: Duration
@@ -130,7 +130,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     step: float
     bins: tuple[Bin, ...]
     figure: float | None = None
-    """The quantile itself, for people; infinite beyond the last bucket."""
+    """The quantile itself of late, for people; infinite beyond the last bucket."""
 
 
 class Absent(Struct, frozen=True, kw_only=True):
@@ -201,6 +201,13 @@ def target(objective: Objective) -> str:
             return f"{objective.at_least:,.0f} a second (a goal)"
         case _:
             assert_never(objective)
+
+
+def filled(expression: str, objective: Objective) -> str:
+    """An expression for this window: PromQL writes durations in whole milliseconds."""
+    for name in ("step", "over", "recent"):
+        expression = expression.replace(f"${name}", f"{round(1000 * getattr(objective, name))}ms")
+    return expression
 
 
 def exactly(share: float) -> str:
@@ -314,7 +321,7 @@ def _now(objective: Objective, ratio: float, figure: float | None) -> str:
             if figure is None:
                 return within
             quantile = spoken(figure) or "0s" if isfinite(figure) else "beyond the last bucket"
-            return f"p{100 * objective.quantile:g} {quantile}, {within}"
+            return f"{within}, p{100 * objective.quantile:g} {quantile} of late"
         case Level():
             return percent(ratio) if objective.share_below is not None else f"{ratio:,.0f}"
         case Goal():

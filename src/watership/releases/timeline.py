@@ -32,6 +32,9 @@ from watership.releases.quantity import spoken
 OWN = "incident."
 """How the audit's entries about incidents begin: the incident tells of them itself."""
 
+AN_INCIDENT = " an incident"
+"""How acts about incidents end, for which a right is needed."""
+
 MOST_LINES = 2_000
 """Of the audit; a longer span is cut in its middle, and says so."""
 
@@ -102,7 +105,13 @@ def words(event: Event) -> str:  # noqa: PLR0912 - one case for each event
 
 def _concerns(incident: Incident, entry: Entry) -> bool:
     release = incident.opening.release
-    return bool(release) and entry.facts.get("release") == release and not entry.action.startswith(OWN)
+    return bool(release) and entry.facts.get("release") == release and not _own(entry)
+
+
+def _own(entry: Entry) -> bool:
+    """It tells of what the incident tells itself, or of the right to say it."""
+    granted = entry.action == "authority.granted" and str(entry.facts.get("act", "")).endswith(AN_INCIDENT)
+    return granted or entry.action.startswith(OWN)
 
 
 def _cut(entries: list[Entry]) -> list[Entry]:

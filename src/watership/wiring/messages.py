@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -18,22 +17,28 @@ from watership.adapters.channels.statuspage import StatuspageChannel
 from watership.adapters.channels.voice import VoiceChannel
 from watership.adapters.channels.webhook import WebhookChannel
 from watership.adapters.files.outbox import OutboxFile
-from watership.durable.ports import Observer
+from watership.durable.clock import SystemClock
+from watership.durable.ports import Observer, Runs
 from watership.errors import BadInput, NotFound
-from watership.releases.audit import Entry
+from watership.releases.audit import Audit, Entry
+from watership.releases.environment import Environment
+from watership.releases.incident import Incidents
 from watership.releases.notices import comms as spec
 from watership.releases.notices import looking as find
-from watership.releases.notices.comms import Comms, bound
+from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import Channel, Deliverer
-from watership.releases.notices.looking import Incidents
-from watership.releases.notices.messenger import FINISH_SECONDS, Look, Messenger
+from watership.releases.notices.messenger import Look, Messenger
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Kind
-from watership.releases.notices.situation import PAGES, Seat
+from watership.releases.notices.outbox import Outbox
+from watership.releases.notices.situation import PAGES
+from watership.releases.notices.trouble import Escalating
 from watership.releases.plan import Plan
-from watership.releases.signoff import SignOff
-from watership.wiring.controller import RUNBOOK, Desk
+from watership.releases.response import Tell
 from watership.wiring.environment import Places
+
+BOOK = "agent-orchestrator"
+"""The shipped runbook whose templates stand in for those that comms do not bring."""
 
 SHIPPED: Mapping[Kind, str] = {
     "announce": "comms/announce.md",
@@ -74,7 +79,7 @@ def channels(comms: Comms, now: Callable[[], datetime]) -> dict[str, Channel]:
 
 def shipped(name: str) -> str:
     """A template of the runbook that comes with Watership. Raises BadInput."""
-    place = resources.files("watership") / "runbooks" / RUNBOOK / name
+    place = resources.files("watership") / "runbooks" / BOOK / name
     if not place.is_file():
         raise BadInput(f"No template {name} is shipped.", fix=f"Choose of: {', '.join(SHIPPED.values())}.")
     return place.read_text(encoding="utf-8")
@@ -84,9 +89,8 @@ def comms_of(plan: Plan | None, file: Path | None) -> Comms:
     """The comms of a file, else those of the plan. Raises NotFound where neither has any."""
     if file is not None:
         return spec.read(file)
-    found = getattr(plan, "comms", None)
-    if isinstance(found, Comms) and found.channels:
-        return found if found.texts else bound(found, shipped)
+    if plan is not None and plan.comms.channels:
+        return plan.comms
     raise NotFound(
         "No channels are known: the plan has no comms.", fix="Name a file of them: --comms comms.yaml"
     )
@@ -98,84 +102,67 @@ def outbox(places: Places) -> OutboxFile:
     return OutboxFile(places.releases / "outbox.jsonl")
 
 
-def looking(
-    desk: Desk,
-    plan: Plan,
-    signoffs: tuple[SignOff, ...],
-    *,
-    incidents: Incidents | None = None,
-    team: tuple[Seat, ...] = (),
-) -> Look:
-    """How the situation of one of this desk's releases is found."""
+def looking(env: Environment, own: Runs, incidents: Incidents, plan: Plan) -> Look:
+    """How the situation of a release is found; `own` is the controller's own store."""
     return find.looking(
         plan,
-        signoffs,
-        runs=desk.store,
-        snapshots=desk.environment.snapshots,
-        clock=desk.environment.clock,
-        minute=LastMinute(desk.environment.metrics, desk.environment.router, desk.environment.clock),
-        pages=_Pages(desk).entries,
+        runs=own,
+        records=env.records,
+        snapshots=env.snapshots,
         incidents=incidents,
-        team=team,
+        clock=env.clock,
+        minute=LastMinute(env.metrics, env.router, env.clock),
+        pages=Pages(env.audit, PAGES).entries,
     )
 
 
-class _Pages:
-    """The entries of the audit that people are paged for; read anew only when something was appended."""
+class Pages:
+    """The entries of the audit that somebody looks for; read anew only when something was appended."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._audit = desk.environment.audit
+    def __init__(self, audit: Audit, actions: Container[str]) -> None:
+        self._audit = audit
+        self._actions = actions
         self._head: object = object()
         self._found: tuple[Entry, ...] = ()
 
     def entries(self) -> tuple[Entry, ...]:
         head = getattr(self._audit, "head", None)
         if head is None or head != self._head:
-            self._found = tuple(entry for entry in self._audit.entries() if entry.action in PAGES)
+            self._found = tuple(entry for entry in self._audit.entries() if entry.action in self._actions)
             self._head = head
         return self._found
 
 
-@asynccontextmanager
-async def telling(
-    desk: Desk,
-    plan: Plan,
-    signoffs: tuple[SignOff, ...],
-    comms: Comms,
-    *,
-    observer: Observer,
-    incidents: Incidents | None = None,
-    team: tuple[Seat, ...] = (),
-    finish_seconds: float = FINISH_SECONDS,
-) -> AsyncIterator[None]:
-    """People are told of a release while the block runs; at its end what is pending gets a moment more.
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Who tells people of one release: the messenger, a companion of it, and how a level of an escalation is told."""
 
-    Nothing that goes wrong with it reaches the block.
-    """
-    environment = desk.environment
-    if not comms.channels:
-        yield
-        return
-    with outbox(desk.places) as box:
-        deliverer = Deliverer(
-            outbox=box,
-            channels=channels(comms, environment.clock.now),
-            audit=environment.audit,
-            clock=environment.clock,
-        )
-        messenger = Messenger(
-            comms=comms,
-            look=looking(desk, plan, signoffs, incidents=incidents, team=team),
-            outbox=box,
-            deliverer=deliverer,
-            audit=environment.audit,
-            clock=environment.clock,
-            observer=observer,
-        )
-        task = asyncio.create_task(messenger.run())
-        try:
-            yield
-        finally:
-            await messenger.finish(finish_seconds)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    messenger: Messenger
+    tell: Tell
+
+
+def press(
+    env: Environment,
+    own: Runs,
+    incidents: Incidents,
+    *,
+    box: Outbox,
+    comms: Comms,
+    plan: Plan,
+    observer: Observer,
+) -> Press:
+    """Made of what the plan says. What is due is told by the release's calendar; receivers are asked, and signatures
+    dated, by the machine's, which no rehearsal leaps with."""
+    machine, look = SystemClock(), looking(env, own, incidents, plan)
+    deliverer = Deliverer(outbox=box, channels=channels(comms, machine.now), audit=env.audit, clock=machine)
+    messenger = Messenger(
+        comms=comms,
+        look=look,
+        outbox=box,
+        deliverer=deliverer,
+        audit=env.audit,
+        clock=env.clock,
+        observer=observer,
+    )
+    escalating = Escalating(comms=comms, look=look, outbox=box, audit=env.audit, clock=env.clock)
+    return Press(messenger, escalating.tell)

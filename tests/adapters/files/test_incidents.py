@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -64,11 +65,13 @@ async def test_an_event_that_may_not_happen_is_not_kept(incidents: Incidents) ->
 
 
 async def test_writers_at_the_same_time_open_one_incident(tmp_path: Path) -> None:
-    files = [IncidentFile(tmp_path / "incidents.jsonl") for _ in range(8)]
+    files = [IncidentFile(tmp_path / "incidents.jsonl") for _ in range(4)]
 
-    found = await asyncio.gather(
-        *(each.add(opened(opening(), who=str(number), at=NOON)) for number, each in enumerate(files))
-    )
+    def slowly(there: Sequence[Incident]) -> Event | None:
+        time.sleep(0.02)  # long enough for the others to look, if they could
+        return opened(opening(), who="controller", at=NOON)(there)
+
+    found = await asyncio.gather(*(each.add(slowly) for each in files))
 
     assert sum(each is not None for each in found) == 1
     assert len(await files[0].all()) == 1

@@ -26,7 +26,7 @@ FAST = Latency(
     over=3600.0,
     slow="slow",
     all="all",
-    figure="figure[$over]",
+    figure="figure[$recent]",
 )
 CPU = Level(id="cpu", title="CPU", of="cpu", share_below=0.6, over=300.0, value="cpu")
 
@@ -90,6 +90,9 @@ async def test_the_quantile_is_told_beside_the_slow_requests(
     assert prometheus.asked[-1]["query"] == "figure[3600000ms]"
     prometheus.says["figure"] = constant("NaN")
     assert (await readings.read(FAST, NOW)).figure is None
+    prometheus.says["figure"] = lambda _: (422, {"status": "error", "error": "too many samples"})
+    reading = await readings.read(FAST, NOW)
+    assert (reading.figure, len(reading.bins)) == (None, 12), "what is judged is known all the same"
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,9 @@ def test_our_metrics_are_what_the_shipped_sla_asks_for(
 
     assert found["availability"].now == "100 %"
     assert found["errors"].now == "0 %", "no request has failed yet: the series of errors is not there"
-    assert found["latency"].now.endswith("100 % within 200ms")
+    assert found["latency"].now.startswith(
+        "100 % within 200ms, p95 4"
+    )  # 50 ms, as the bucket lets it be seen
     assert found["throughput"].value is not None and found["throughput"].value > 100
     assert (found["queue-depth"].verdict, found["queue-depth"].now) == (good, "7")
     # Nobody exports the machine's and the database's figures here.

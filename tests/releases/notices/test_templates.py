@@ -14,13 +14,11 @@ from watership.errors import BadInput
 from watership.releases.document import DocumentError, parse
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.lint import Problem, check_comms, check_template, example
-from watership.releases.notices.minute import Traffic, served
 from watership.releases.notices.notice import TEXT_CHARS, Issue, Kind, Notice
 from watership.releases.notices.situation import planned
 from watership.releases.notices.template import compose, unrendered
 from watership.releases.notices.writing import html, plain, slack
 from watership.releases.plan import access
-from watership.releases.ports import TrafficTick
 
 HOSTILE = "<!channel> [click](http://evil.example) **bold** <script>x</script>\n# Heading {{ 7*7 }}"
 
@@ -117,18 +115,8 @@ def test_what_a_message_says_of_access_is_the_plans_own_word(pausing: frozenset[
     assert "0 minutes" not in got.text
 
 
-def test_seconds_are_taken_together_and_nothing_is_no_number() -> None:
-    def tick(requests: int, failed: int, **latencies: int) -> TrafficTick:
-        named = {name.replace("_", "."): number for name, number in latencies.items()}
-        return TrafficTick(second=1, requests=requests, errors=failed, latencies=named)
-
-    both = [tick(90, 1, **{"0_1": 90}), tick(10, 0, **{"0_1": 2, "0_5": 8})]
-    assert served(both) == Traffic(requests=100, failed=1, rate=0.01, p95=0.5)
-    assert served([tick(0, 0)]) == Traffic(requests=0, failed=0, rate=None, p95=None)
-
-
 def test_a_rehearsal_is_called_one() -> None:
-    got = compose(notice(), running(factor=0.01), text("x", "{{ release.version }}"), NOON)
+    got = compose(notice(), running(rehearsal=True), text("x", "{{ release.version }}"), NOON)
     assert got.subject == "[REHEARSAL] 2.1.0"
 
 
@@ -136,7 +124,7 @@ def test_what_was_not_measured_is_called_so() -> None:
     got = compose(notice(), running(next=None, live=None), shipped("comms/status.md"), NOON)
     assert plain(got.text).count("not measured") == 2
     full = compose(notice(), running(), shipped("comms/status.md"), NOON)
-    assert "0.02 % of 10000 requests, 95 % within 145ms" in plain(full.text)
+    assert "0.02 % of 10000 requests in 60 s, 95 % within 145ms" in plain(full.text)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Probe
-from watership.releases.sla import Bin, Errors, Goal, Latency, Level, Objective, Reading, Uptime
+from watership.releases.sla import Bin, Errors, Goal, Latency, Level, Objective, Reading, Uptime, filled
 
 SECONDS: Final = 30.0
 """Of one query; a month in five-minute steps takes a few."""
@@ -73,9 +73,15 @@ class PrometheusReadings:
         return [Bin(at, _positive(some[at]), _positive(every[at])) for at in every if at in some]
 
     async def _figure(self, objective: Latency, now: float) -> float | None:
-        """The quantile over the whole window; infinite when it lies beyond the last bucket, None when unknown."""
-        asked = {"query": _filled(objective.figure, objective), "time": f"{now:.3f}"}
-        found = await self._one("query", asked)
+        """The quantile of late; infinite when it lies beyond the last bucket, None when unknown.
+
+        It is for people: nothing is judged by it, so that what makes it unknown leaves the objective as it is.
+        """
+        asked = {"query": filled(objective.figure, objective), "time": f"{now:.3f}"}
+        try:
+            found = await self._one("query", asked)
+        except (BadInput, Unavailable):
+            return None
         if found is None or found.value is None:
             return None
         value = _number(found.value[1])
@@ -84,7 +90,7 @@ class PrometheusReadings:
     async def _steps(self, objective: Objective, expression: str, now: float) -> dict[float, float]:
         """Unix time → value, for each step of the window that has a number."""
         asked = {
-            "query": _filled(expression, objective),
+            "query": filled(expression, objective),
             "start": f"{now - objective.over + objective.step:.3f}",
             "end": f"{now:.3f}",
             "step": f"{objective.step:.3f}",
@@ -119,12 +125,6 @@ def _decoded(body: bytes, url: str) -> _Answer:
         return msgspec.json.decode(body, type=_Answer)
     except msgspec.DecodeError as error:
         raise Unavailable(f"{url} does not answer as a Prometheus does: {error}.") from error
-
-
-def _filled(expression: str, objective: Objective) -> str:
-    """An expression for this window: PromQL writes durations in whole milliseconds."""
-    step, over = (f"{round(1000 * seconds)}ms" for seconds in (objective.step, objective.over))
-    return expression.replace("$step", step).replace("$over", over)
 
 
 def _number(text: str) -> float:

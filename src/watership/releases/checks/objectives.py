@@ -13,7 +13,7 @@ from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.document import parse
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.sla import Errors, Goal, Latency, Level, Objective, Sla, Uptime, target
+from watership.releases.sla import Errors, Goal, Latency, Level, Objective, Sla, Uptime, filled, target
 
 KINDS: Final[dict[str, type[Objective]]] = {
     "uptime": Uptime,
@@ -48,7 +48,7 @@ async def tracked(scene: Scene, *, of: str, path: str) -> Finding:
     for objective in (await _sla(scene, path)).objectives:
         for expression in _expressions(objective):
             asked += 1
-            if await queried(scene, of, _filled(expression, objective)) is None:
+            if await queried(scene, of, filled(expression, objective)) is None:
                 wrong.append(f"'{objective.title}' has no number for: {' '.join(expression.split())}")
     return judged(wrong, f"{asked} expressions of the SLA give numbers.", expressions=asked)
 
@@ -95,9 +95,3 @@ def _expressions(objective: Objective) -> Iterator[str]:
             yield objective.value
         case _:
             assert_never(objective)
-
-
-def _filled(expression: str, objective: Objective) -> str:
-    """An expression for its window: PromQL writes durations in whole milliseconds."""
-    step, over = (f"{round(1000 * seconds)}ms" for seconds in (objective.step, objective.over))
-    return expression.replace("$step", step).replace("$over", over)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
@@ -10,11 +11,15 @@ from watership.releases.instruments import Knock
 from watership.releases.measurement import Finding, found, inconclusive
 from watership.releases.quantity import listed
 
+PATIENCE: Final = 2.0
+"""Seconds until a port that says nothing is silent."""
+
 
 @check("ports.open", good_for="24h", fix="Start what should listen there, or open the firewall.")
-async def open_(scene: Scene, *, of: str, at_least: int = 1) -> Finding:
-    """Every one of the fact `addresses` of the system `of` accepts a connection, and there are `at_least` of them."""
-    knocks = await _knocked(scene, of)
+async def open_(scene: Scene, *, of: str, at_least: int = 1, within: float = PATIENCE) -> Finding:
+    """Every one of the fact `addresses` of the system `of` accepts a connection `within` a time, and
+    there are `at_least` of them."""
+    knocks = await _knocked(scene, of, within)
     wrong = [f"{address} is {heard}" for address, heard in knocks.items() if heard != "open"]
     if len(knocks) < at_least:
         wrong.append(f"{len(knocks)} addresses are named, {at_least} at least")
@@ -22,13 +27,13 @@ async def open_(scene: Scene, *, of: str, at_least: int = 1) -> Finding:
 
 
 @check("ports.closed", good_for="24h", fix="Shut the port in the firewall.")
-async def closed(scene: Scene, *, of: str) -> Finding:
-    """None of the fact `addresses` of the system `of` accepts a connection from here.
+async def closed(scene: Scene, *, of: str, within: float = PATIENCE) -> Finding:
+    """None of the fact `addresses` of the system `of` accepts a connection from here `within` a time.
 
     One that says nothing is shut only if its machine is there, which is known by an address of the same host in the
     fact `alive`.
     """
-    knocks = await _knocked(scene, of)
+    knocks = await _knocked(scene, of, within)
     if wrong := [address for address, heard in knocks.items() if heard == "open"]:
         return found(False, f"{', '.join(wrong)}: open, and should not be.")
     silent = {_host(address) for address, heard in knocks.items() if heard == "silent"}
@@ -38,9 +43,10 @@ async def closed(scene: Scene, *, of: str) -> Finding:
     return found(True, f"{', '.join(f'{address} ({heard})' for address, heard in knocks.items())}: shut.")
 
 
-async def _knocked(scene: Scene, of: str) -> dict[str, Knock]:
+async def _knocked(scene: Scene, of: str, within: float) -> dict[str, Knock]:
     addresses = scene.several(of, "addresses")
-    return dict(zip(addresses, await asyncio.gather(*map(scene.look.ports.knock, addresses)), strict=True))
+    knocks = (scene.look.ports.knock(address, timeout=within) for address in addresses)
+    return dict(zip(addresses, await asyncio.gather(*knocks), strict=True))
 
 
 async def _alive(scene: Scene, of: str) -> set[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -12,18 +13,21 @@ from watership.releases.audit import Plain
 from watership.releases.checks.kind import check
 from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
+from watership.releases.gate import Verdict
 from watership.releases.instruments import Row
-from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.measurement import Finding, failed, found, passed
 from watership.releases.quantity import listed, spoken
 
 MIB: Final = 1024 * 1024
+
+LSN: Final = re.compile("[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 IDENTITY: Final = """
     SELECT (SELECT system_identifier FROM pg_control_system())::text AS identity,
            pg_is_in_recovery() AS standby,
            (SELECT status FROM pg_stat_wal_receiver) AS receiver"""
 
-# Without traffic replay_lag is NULL: a standby that has replayed everything lags 0.
+# replay_lag is that of the last write, or NULL when that was long ago: who has replayed everything lags 0.
 LAG: Final = """
     SELECT application_name AS name, state,
            extract(epoch FROM replay_lag)::float8 AS seconds,
@@ -32,7 +36,7 @@ LAG: Final = """
 
 ARCHIVER: Final = """
     SELECT current_setting('archive_mode') AS mode, archived_count AS archived,
-           extract(epoch FROM now() - last_archived_time)::float8 AS age,
+           extract(epoch FROM clock_timestamp() - last_archived_time)::float8 AS age,
            coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing,
            last_archived_wal AS last, last_failed_wal AS refused
     FROM pg_stat_archiver"""
@@ -54,8 +58,8 @@ WAITING: Final = """
     FROM pg_locks l JOIN pg_stat_activity USING (pid) WHERE NOT l.granted ORDER BY 2 DESC"""
 
 UNTIL: Final = """
-    SELECT rolname AS name, extract(epoch FROM rolvaliduntil - now())::float8 AS left,
-           rolvaliduntil = 'infinity' AS forever, rolcanlogin AS login
+    SELECT rolname AS name,
+           extract(epoch FROM CASE WHEN isfinite(rolvaliduntil) THEN rolvaliduntil - now() END)::float8 AS left
     FROM pg_roles ORDER BY rolname"""
 
 
@@ -104,31 +108,55 @@ async def standby(scene: Scene, *, of: str) -> Finding:
     "postgres.lag", good_for="1h", fix="Find what the standby waits for: its disk, a lock, or the network."
 )
 async def lag(
-    scene: Scene, *, of: str, below: float, bytes_below: int = 16 * MIB, name: str = "", at_least: int = 1
+    scene: Scene,
+    *,
+    of: str,
+    below: float,
+    bytes_below: int = 16 * MIB,
+    name: str = "",
+    at_least: int = 1,
+    patience: float = 2.0,
 ) -> Finding:
     """Every standby of the primary `of` (or the one of that `name`) has replayed its log but for `below` in time and
-    `bytes_below`; there are `at_least` of them."""
-    rows = [row for row in await _rows(scene, of, LAG) if name in ("", row["name"])]
-    if len(rows) < at_least:
-        return failed(f"{len(rows)} standby(s) follow {of}; {at_least} at least are wanted.")
-    wrong, unknown, seen = [], [], []
+    `bytes_below`; there are `at_least` of them. A lag of a moment is forgiven: it is looked again for `patience`."""
+    bounds = Lag(below, bytes_below)
+    seen: list[Finding] = []
+
+    async def good() -> bool:
+        rows = [row for row in await _rows(scene, of, LAG) if name in ("", row["name"])]
+        if len(rows) < at_least:
+            seen.append(failed(f"{len(rows)} standby(s) follow {of}; {at_least} at least are wanted."))
+        else:
+            seen.append(_behind(rows, bounds))
+        return seen[-1].verdict is Verdict.PASSED
+
+    await scene.until(good, patience)
+    return seen[-1]
+
+
+class Lag(NamedTuple):
+    """How far a standby may be behind."""
+
+    seconds: float
+    bytes: int
+
+
+def _behind(rows: Sequence[Row], bounds: Lag) -> Finding:
+    """The finding about standbys by their rows."""
+    verdicts, told = set(), []
     for row in rows:
         seconds, behind = _number(row["seconds"]), _number(row["bytes"])
-        if behind == 0 and seconds is None:
+        if behind == 0:
             seconds = 0.0
-        bytes_behind = "unknown" if behind is None else f"{behind:,.0f}"
-        words = f"{row['name']} ({row['state']}) is {_ms(seconds)} and {bytes_behind} bytes behind"
-        seen.append(words)
-        if row["state"] != "streaming" or (behind or 0) >= bytes_below or (seconds or 0) >= below:
-            wrong.append(words)
+        told.append(f"{row['name']} ({row['state']}) is {_ms(seconds)} and {_bytes(behind)} behind")
+        if row["state"] != "streaming" or (behind or 0) >= bounds.bytes or (seconds or 0) >= bounds.seconds:
+            verdicts.add(Verdict.FAILED)
         elif seconds is None or behind is None:
-            unknown.append(words)
-    told = (
-        f"{'; '.join(wrong or unknown or seen)}; below {spoken(below)} and {bytes_below:,} bytes is wanted."
-    )
-    if wrong or not unknown:
-        return found(not wrong, told, standbys=len(rows))
-    return inconclusive(told)
+            verdicts.add(Verdict.INCONCLUSIVE)
+    order = (Verdict.FAILED, Verdict.INCONCLUSIVE)
+    worst = next((each for each in order if each in verdicts), Verdict.PASSED)
+    words = f"{'; '.join(told)}; below {spoken(bounds.seconds)} and {bounds.bytes:,} bytes is wanted."
+    return Finding(verdict=worst, evidence=words, facts={"standbys": len(rows)})
 
 
 @check(
@@ -184,16 +212,16 @@ async def locks(scene: Scene, *, of: str, shorter_than: float) -> Finding:
 
 @check("postgres.position", good_for="4h", fix="watership baseline capture")
 async def position(scene: Scene, *, of: str, path: str, at: str, megabytes: int = 16 * 1024) -> Finding:
-    """The log position that stands at `at` in the JSON file `path` is one that the primary `of` has passed, by
-    `megabytes` at most: it is of this database, and not from long ago."""
+    """The log position that stands at `at` in the JSON file `path` (`0/16B3748`, or in bytes) is one that the primary
+    `of` has passed, by `megabytes` at most: it is of this database, and not from long ago."""
     document = await scene.look.documents.read(path)
     if document is None:
         return failed(f"There is no {path}.")
     try:
-        recorded = str(placed(msgspec.json.decode(document.content), at))
+        recorded = _lsn(placed(msgspec.json.decode(document.content), at))
     except (msgspec.DecodeError, LookupError):
         return failed(f"{path} has no '{at}'.")
-    if not _is_lsn(recorded):
+    if not LSN.fullmatch(recorded):
         return failed(f"{path} has '{recorded}' at '{at}', which is no position.")
     row = await _one(scene, of, POSITION.format(recorded))
     behind = _number(row["bytes"])
@@ -217,7 +245,7 @@ def _stale(role: str, row: Row | None, within: float) -> str:
     if row is None:
         return f"there is no role {role}"
     left = _number(row["left"])
-    if row["forever"] or left is None:
+    if left is None:
         return f"the password of {role} has no VALID UNTIL, so that nobody knows when it was changed"
     if left <= 0:
         return f"the password of {role} ended {spoken(max(-left, 1.0))} ago"
@@ -239,12 +267,17 @@ def _number(value: Plain) -> float | None:
     return None if value is None else float(value)
 
 
+def _bytes(count: float | None) -> str:
+    return "an unknown number of bytes" if count is None else f"{count:,.0f} bytes"
+
+
 def _ms(seconds: float | None) -> str:
     return "an unknown time" if seconds is None else f"{1000 * seconds:.0f} ms"
 
 
-def _is_lsn(text: str) -> bool:
-    high, slash, low = text.partition("/")
-    return bool(slash) and all(
-        0 < len(part) <= 8 and not set(part.upper()) - set("0123456789ABCDEF") for part in (high, low)
-    )
+def _lsn(value: object) -> str:
+    """A position as PostgreSQL writes it."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        high, low = divmod(int(value), 1 << 32)
+        return f"{high:X}/{low:X}"
+    return str(value)

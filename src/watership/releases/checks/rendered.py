@@ -7,7 +7,6 @@ from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, inconclusive, passed
-from watership.releases.paper import PAPERS
 from watership.releases.shelf import find
 
 
@@ -17,6 +16,9 @@ async def rendered(scene: Scene, *, path: str, form: str, runbook: str = "") -> 
 
     `runbook`: its folder, where it is not one that is shipped.
     """
+    # Papers tell of every check, so that they cannot be imported before all of them are.
+    from watership.releases.paper import PAPERS
+
     if form not in PAPERS:
         raise BadInput(f"A runbook is not rendered as '{form}'.", fix=f"Say one of: {', '.join(PAPERS)}.")
     source = find(runbook or scene.plan.runbook)

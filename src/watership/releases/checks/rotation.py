@@ -44,7 +44,7 @@ async def rotated(scene: Scene, *, path: str, log: str, keep_at_least: int = 7) 
 def rules_of(text: str, log: str) -> dict[str, str] | None:
     """What holds for a file, with what is said for all files before; None when no block is for it."""
     plain = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
-    everywhere = dict(_directives(BLOCK.sub("", plain)))
+    everywhere = dict(_directives(BLOCK.sub(lambda block: block[1], plain)))
     for names, body in BLOCK.findall(plain):
         # What stands before a block's names is said for all files.
         if any(

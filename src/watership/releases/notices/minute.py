@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -12,7 +13,7 @@ from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.plan import Plan
-from watership.releases.ports import Metrics, Router, TrafficTick
+from watership.releases.ports import Metrics, Router, RouterState, TrafficTick
 from watership.releases.traffic import latency_p95
 from watership.releases.vigil import ENDLESS
 
@@ -28,6 +29,7 @@ FRESH_SECONDS = 10.0
 class Traffic(Struct, frozen=True, kw_only=True):
     """What one side served. `p95` is the bound, in seconds, that 95 % were within; None, as `rate`, without one."""
 
+    seconds: int
     requests: int
     failed: int
     rate: float | None
@@ -59,7 +61,9 @@ class LastMinute:
     async def of(self, plan: Plan) -> Minute:
         now = self._clock.monotonic()
         if self._seen is None or now - self._at >= FRESH_SECONDS:
-            served, healthy = await self._served(), await self._healthy()
+            state = await self._router_says()
+            served = await self._served(state.started_at if state else None)
+            healthy = state.healthy if state else {}
             nxt, live = plan.next.slot, plan.live.slot
             self._at = now
             self._seen = Minute(
@@ -70,21 +74,25 @@ class LastMinute:
             )
         return self._seen
 
-    async def _served(self) -> dict[Slot, Traffic]:
+    async def _served(self, since: datetime | None) -> dict[Slot, Traffic]:
+        """What was counted in the last minute, or since the router began where that is less."""
         until = int(self._clock.now().timestamp()) - 1
+        after = until - SECONDS if since is None else max(until - SECONDS, int(since.timestamp()) + 1)
+        if after >= until:
+            return {}
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                ticks = await self._metrics.ticks(after=until - SECONDS, until=until)
+                ticks = await self._metrics.ticks(after=after, until=until)
         except (Unavailable, TimeoutError):
             return {}
         return {slot: served(each) for slot, each in ticks.items() if each}
 
-    async def _healthy(self) -> dict[Slot, int]:
+    async def _router_says(self) -> RouterState | None:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                return (await self._router.read()).healthy
+                return await self._router.read()
         except (Unavailable, TimeoutError):
-            return {}
+            return None
 
 
 def served(ticks: Sequence[TrafficTick]) -> Traffic:
@@ -96,6 +104,7 @@ def served(ticks: Sequence[TrafficTick]) -> Traffic:
     whole = TrafficTick(second=0, requests=requests, errors=failed, latencies=dict(latencies))
     p95 = latency_p95(whole)
     return Traffic(
+        seconds=len(ticks),
         requests=requests,
         failed=failed,
         rate=failed / requests if requests else None,

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
 
@@ -27,6 +27,9 @@ from watership.releases.quantity import spoken
 
 TEMPLATE_BYTES = 64 * 1024
 """Of a template; a message is a page at most."""
+
+TEMPLATES = 64
+"""Subjects and bodies that are kept compiled: a release has a dozen."""
 
 _FRONT = re.compile(r"\A---\n(?P<front>.*?\n)---\n(?P<body>.*)\Z", re.DOTALL)
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&=:])")
@@ -107,7 +110,7 @@ def message(
 ) -> Message:
     """A notice with its words, cut to what channels carry."""
     about = notice.issue or notice.incident
-    if situation is not None and situation.factor < 1:
+    if situation is not None and situation.rehearsal:
         subject = f"[REHEARSAL] {subject}"
     cut = "\n\n(The rest was cut.)"
     return Message(
@@ -154,11 +157,16 @@ def _rendered(
     words: ImmutableSandboxedEnvironment, text: str, names: Mapping[str, object], source: str, line: int
 ) -> str:
     try:
-        return words.from_string(text).render(names)
+        return _compiled(words, text).render(names)
     except TemplateSyntaxError as error:
         raise DocumentError(source, line + error.lineno - 1, error.message or "not a template") from error
     except (BadInput, TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise DocumentError(source, line + _line_in(error) - 1, str(error)) from error
+
+
+@lru_cache(maxsize=TEMPLATES)
+def _compiled(words: ImmutableSandboxedEnvironment, text: str) -> Template:
+    return words.from_string(text)
 
 
 def _line_in(error: BaseException) -> int:

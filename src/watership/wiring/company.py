@@ -1,0 +1,64 @@
+"""Who goes along with a release of this environment: the attendant, the responder, and whoever tells people."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from watership.durable.ids import RunId
+from watership.durable.ports import Observer, Runs
+from watership.releases import attendant, responder
+from watership.releases.alarm import ALARMING
+from watership.releases.attendant import Attendant
+from watership.releases.checks import CHECKS
+from watership.releases.clerk import Clerk
+from watership.releases.company import Companion, Regular
+from watership.releases.environment import Environment
+from watership.releases.escalation import USUAL
+from watership.releases.incident import Incidents
+from watership.releases.notices.outbox import Outbox
+from watership.releases.order import Release
+from watership.releases.responder import Responder
+from watership.releases.response import Response
+from watership.releases.status import Fold, fold, journal
+from watership.wiring.messages import Pages, press
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """Makes the companions of a release; `own` is the controller's own store."""
+
+    env: Environment
+    own: Runs
+    incidents: Incidents
+    box: Outbox
+    observer: Observer
+
+    def __call__(self, run_id: RunId, release: Release) -> Sequence[Companion]:
+        env, plan = self.env, release.plan
+
+        async def look() -> Fold:
+            return fold(await journal(self.own, run_id), release)
+
+        told = press(
+            env,
+            self.own,
+            self.incidents,
+            box=self.box,
+            comms=plan.comms,
+            plan=plan,
+            observer=self.observer,
+        )
+        attends = Attendant(env, release, Clerk(env, release, CHECKS).scene(), look)
+        response = Response(self.incidents, env.audit, env.clock, plan.escalation or USUAL)
+        responds = Responder(
+            env, release, response, look=look, pages=Pages(env.audit, ALARMING).entries, tell=told.tell
+        )
+        return (
+            told.messenger,
+            self._regular(attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
+            self._regular(responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
+        )
+
+    def _regular(self, name: str, look_once: Callable[[], Awaitable[None]], every: float) -> Regular:
+        return Regular(name, look_once, every, audit=self.env.audit, clock=self.env.clock)

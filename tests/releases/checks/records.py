@@ -1,0 +1,42 @@
+"""Records of drills, as a rehearsal writes them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from tests.releases.checks.scenes import NOW, Looker
+from watership.releases.audit import Plain
+from watership.releases.drill import FOLDER, Drill, Kind, Step, encoded, file_name
+
+
+def a_drill(
+    kind: Kind,
+    *,
+    ago: timedelta = timedelta(hours=1),
+    seconds: float = 40.0,
+    outcome: Literal["passed", "failed"] = "passed",
+    steps: tuple[Step, ...] = (Step(name="traffic", seconds=3.0, passed=True),),
+    environment: str = "staging",
+    build: str = "sha256:2.1.0",
+    words: str = "",
+    facts: dict[str, Plain] | None = None,
+) -> Drill:
+    return Drill(
+        kind=kind,
+        environment=environment,
+        began=NOW - ago,
+        seconds=seconds,
+        outcome=outcome,
+        steps=steps,
+        build=build,
+        version="2.1.0",
+        by="sam",
+        words=words,
+        facts=facts or {},
+    )
+
+
+def put(looker: Looker, drill: Drill) -> None:
+    """Where the checks look for it."""
+    looker.write(f"{FOLDER}/{file_name(drill)}", encoded(drill))

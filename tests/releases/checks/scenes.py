@@ -1,0 +1,75 @@
+"""A scene to try checks in: real instruments, systems by name, files below a folder, and the plan of 2.0.5 to 2.1.0."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from tests.releases.plans import a_plan
+from watership.durable.clock import SystemClock
+from watership.releases.checklist import Point
+from watership.releases.checks import CHECKS, Scene
+from watership.releases.gate import Verdict
+from watership.releases.measurement import Measurement
+from watership.releases.order import Release
+from watership.releases.plan import Plan
+from watership.releases.quantity import Given
+from watership.releases.rounds import measured
+from watership.releases.smoke import Smoke
+from watership.releases.system import System
+from watership.wiring.instruments import instruments
+
+NOW = SystemClock().now()
+"""When the tests began: what a test dates, it dates by this."""
+
+
+@dataclass
+class Looker:
+    """Measures one check at a time, as a round does: what raises is inconclusive."""
+
+    root: Path
+    systems: dict[str, System] = field(default_factory=dict)
+    plan: Plan = field(default_factory=cache(a_plan))
+    authorities: Path | None = None
+    seconds: float = 30.0
+    """That a check has."""
+
+    def write(self, path: str, content: str | bytes) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def named(self, name: str, url: str, *, secret: str = "", authorities: str = "", **facts: Given) -> None:
+        """A system of that name."""
+        self.systems[name] = System(url=url, secret=secret, authorities=authorities, facts=facts)
+
+    def look(self, check: str, parameters: Mapping[str, Given] | None = None, **more: Given) -> Measurement:
+        scene = Scene(
+            key="",
+            clock=SystemClock(),
+            instruments=instruments(self.root, authorities=self.authorities),
+            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=NOW),
+            systems=self.systems,
+            kinds=CHECKS,
+        )
+        given = {**(parameters or {}), **more}
+        point = Point(id="it", text="it", check=check, parameters=given, timeout=self.seconds)
+        return asyncio.run(measured(scene, "item/it", point))
+
+    def passes(self, check: str, **parameters: Given) -> str:
+        got = self.look(check, parameters)
+        assert got.verdict is Verdict.PASSED, got.evidence
+        return got.evidence
+
+    def fails(self, check: str, words: str, **parameters: Given) -> None:
+        """It fails, and says why."""
+        got = self.look(check, parameters)
+        assert (got.verdict, words in got.evidence) == (Verdict.FAILED, True), got
+
+    def unsure(self, check: str, words: str, **parameters: Given) -> None:
+        """It cannot know, and says why."""
+        got = self.look(check, parameters)
+        assert (got.verdict, words in got.evidence) == (Verdict.INCONCLUSIVE, True), got

@@ -1,0 +1,154 @@
+"""Images in a registry, by the digest that the build recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from tests.releases.checks.registry_standin import Registry, record, scan
+from tests.releases.checks.scenes import NOW, Looker
+from watership.releases.quantity import Given
+from watership.releases.registry import MANIFESTS, reference
+from watership.testing.servers import free_port
+
+BASE = "docker.io/library/python:3.12-slim"
+NAME = "registry.example/company/app:2.1.0"
+HERE = {"of": "registry", "record": "image.json"}
+NOWHERE = {"of": "nobody", "record": "image.json"}
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def images(looker: Looker, registry: Registry) -> Iterator[Looker]:
+    with registry.standin() as server:
+        looker.named("registry", server.url, repository="company/app")
+        looker.named("nobody", f"http://127.0.0.1:{free_port()}", repository="company/app")
+        yield looker
+
+
+def pushed(looker: Looker, registry: Registry, **more: object) -> str:
+    """An image as planned, and its record."""
+    digest = registry.push("company/app", "2.1.0", **more)  # type: ignore[arg-type]
+    looker.write("image.json", record(digest, NAME))
+    return digest
+
+
+def test_an_image_is_whole_with_every_blob(images: Looker, registry: Registry) -> None:
+    images.unsure("image.pushed", "There is no image.json", **HERE)
+    digest = pushed(images, registry)
+    assert "2 image(s) of 6 blobs" in images.passes("image.pushed", **HERE)
+    images.unsure("image.pushed", "Unavailable", **NOWHERE)
+    lost = next(each for each in registry.blobs)
+    del registry.blobs[lost]
+    images.fails("image.pushed", lost[1], **HERE)
+    del registry.manifests["company/app", digest]
+    images.fails("image.pushed", "no manifest", **HERE)
+
+
+def test_a_manifest_with_other_bytes_than_its_digest_is_no_answer(images: Looker, registry: Registry) -> None:
+    digest = pushed(images, registry)
+    registry.manifests["company/app", digest] = (MANIFESTS[0], b"{}")
+    images.unsure("image.pushed", f"for {digest}", **HERE)
+    images.unsure("image.size", f"for {digest}", **HERE, megabytes=500)
+
+
+def test_a_record_of_another_version_is_refused(images: Looker, registry: Registry) -> None:
+    digest = pushed(images, registry)
+    images.write("image.json", record(digest, "registry.example/company/app:2.0.9"))
+    images.fails("image.pushed", "next is 2.1.0", **HERE)
+    images.fails("image.recorded", "next is 2.1.0", **HERE)
+    images.write("image.json", '{"containerimage.digest": "latest", "image.name": "app:2.1.0"}')
+    images.unsure("image.recorded", "no record of an image", **HERE)
+
+
+def test_a_tag_that_was_moved_is_noticed(images: Looker, registry: Registry) -> None:
+    pushed(images, registry)
+    images.passes("image.recorded", **HERE)
+    images.unsure("image.recorded", "Unavailable", **NOWHERE)
+    registry.push("company/app", "2.1.0", seed="other")
+    images.fails("image.recorded", "2.1.0 is sha256:", **HERE)
+    del registry.manifests["company/app", "2.1.0"]
+    images.fails("image.recorded", "no tag 2.1.0", **HERE)
+
+
+def test_size_is_that_of_the_largest_platform(images: Looker, registry: Registry) -> None:
+    pushed(images, registry, size=249_000_000)
+    images.passes("image.size", **HERE, megabytes=500)
+    pushed(images, registry, size=250_000_000)
+    images.fails("image.size", "has 500.0 MB", **HERE, megabytes=500)
+    images.unsure("image.size", "Unavailable", **NOWHERE, megabytes=500)
+
+
+def test_every_platform_is_there(images: Looker, registry: Registry) -> None:
+    wanted = {"platforms": "linux/amd64, linux/arm64"}
+    pushed(images, registry)
+    images.passes("image.platforms", **HERE, **wanted)
+    pushed(images, registry, architectures=("amd64",))
+    images.fails("image.platforms", "is for linux/amd64;", **HERE, **wanted)
+    images.unsure("image.platforms", "Unavailable", **NOWHERE, **wanted)
+
+
+def test_an_image_without_an_index_is_for_one_machine(images: Looker, registry: Registry) -> None:
+    pushed(images, registry, architectures=("amd64",))
+    single = next(digest for (_, digest), (kind, _) in registry.manifests.items() if kind == MANIFESTS[0])
+    images.write("image.json", record(single, NAME))
+    assert "linux/amd64" in images.passes("image.platforms", **HERE, platforms="linux/amd64")
+    images.passes("image.size", **HERE, megabytes=100)
+
+
+def test_the_base_is_what_its_name_means_today(images: Looker, registry: Registry) -> None:
+    asked: dict[str, Given] = {**HERE, "bases": "registry"}
+    current = registry.push("library/python", "3.12-slim")
+    pushed(images, registry, base=(BASE, current))
+    images.passes("image.base", **asked)
+    registry.push("library/python", "3.12-slim", seed="patched")
+    images.fails("image.base", f"and was {current}", **asked)
+    pushed(images, registry)
+    images.unsure("image.base", "does not say what it was built on", **asked)
+    pushed(images, registry, base=(BASE, current))
+    images.unsure("image.base", "Unavailable", **(asked | {"bases": "nobody"}))
+
+
+def test_a_registry_that_wants_a_token_is_given_one(images: Looker, registry: Registry) -> None:
+    registry.open = False
+    pushed(images, registry)
+    images.passes("image.pushed", **HERE)
+    images.passes("image.recorded", **HERE)
+
+
+def test_a_scan_counts_for_its_digest_and_its_day(images: Looker, registry: Registry) -> None:
+    asked: dict[str, Given] = {"report": "scan.json", "record": "image.json", "younger_than": 86400.0}
+    digest = pushed(images, registry)
+    images.fails("image.scanned", "There is no scan.json", **asked)
+    images.write("scan.json", scan(digest, NOW))
+    images.passes("image.scanned", **asked)
+    images.fails("image.scanned", "1 high: CVE-2026-0 (openssl)", **asked, severities="HIGH")
+    images.write("scan.json", scan(digest, NOW, severities=("CRITICAL",)))
+    images.fails("image.scanned", "1 critical", **asked)
+    images.write("scan.json", scan(digest, NOW - timedelta(days=2)))
+    images.fails("image.scanned", "before 1d", **asked)
+    images.write("scan.json", scan("sha256:other", NOW))
+    images.fails("image.scanned", f"not of {digest}", **asked)
+    images.write("scan.json", scan(digest, NOW, results=False))
+    images.unsure("image.scanned", "nothing was looked at", **asked)
+    images.write("scan.json", "no report")
+    images.unsure("image.scanned", "no report of Trivy", **asked)
+
+
+@pytest.mark.parametrize(
+    ("name", "means"),
+    [
+        ("python:3.12", ("library/python", "3.12")),
+        ("company/app", ("company/app", "latest")),
+        ("ghcr.io/company/app:2.1.0@sha256:aa", ("company/app", "2.1.0")),
+        ("localhost:5000/app:1", ("app", "1")),
+    ],
+)
+def test_a_name_of_an_image_is_a_repository_and_a_tag(name: str, means: tuple[str, str]) -> None:
+    assert reference(name) == means
