@@ -39,6 +39,7 @@ class World:
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
+    smoke: Smoke = field(default_factory=Smoke)
     plan: Plan = field(default_factory=a_plan)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""
@@ -55,7 +56,9 @@ class World:
             key="",
             clock=SystemClock(),
             instruments=instruments(self.root, authorities=self.authorities),
-            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=SystemClock().now()),
+            started=Release(
+                plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()
+            ),
             records=MemoryRecords(),
             systems=self.systems,
             kinds=CHECKS,

@@ -184,6 +184,16 @@ def _promised(alarm: Promised) -> Opening | None:
     )
 
 
+ALARMING = frozenset(
+    {
+        *(f"release.{each}" for each in ("freeze", "page", "investigate")),
+        *(f"release.take_back.{each.value}" for each in Verdict),
+        "notice.missed",
+    }
+)
+"""The actions of the audit among which alarms are."""
+
+
 def alarms_in(entries: Sequence[Entry]) -> list[Alarm]:
     """The alarms that stand in the audit: fuses that page, rollbacks that nobody ordered, status updates missed."""
     found: list[Alarm] = []

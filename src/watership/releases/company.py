@@ -73,11 +73,13 @@ class Regular:
 
 @asynccontextmanager
 async def together(companions: Sequence[Companion]) -> AsyncIterator[None]:
-    """Let companions work while the block runs. They finish when it ends well; when it does not, they stop at once."""
+    """Let companions work while the block runs. At its end, whatever that is, they finish."""
     working = [asyncio.create_task(each.run(), name=type(each).__name__) for each in companions]
     try:
-        yield
-        await asyncio.gather(*(each.finish() for each in companions))
+        try:
+            yield
+        finally:
+            await asyncio.gather(*(each.finish() for each in companions))
     finally:
         for task in working:
             task.cancel()

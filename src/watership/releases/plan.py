@@ -24,6 +24,7 @@ from watership.releases import ports
 from watership.releases.checklist import Checklist, points_of
 from watership.releases.fuse import Fuse
 from watership.releases.gate import GateSpec
+from watership.releases.notices.comms import Comms
 from watership.releases.quantity import Given
 from watership.releases.runbook import (
     Approvals,
@@ -138,6 +139,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     overrides: Overrides
     starter: str
     created_at: datetime
+    committed_at: datetime | None = None
+    """When the newest commit of next was made, as its build states; None where it does not."""
     checklist: Checklist = ()
     systems: dict[str, System] = {}
     """What checks look at outside; secrets by reference."""
@@ -146,6 +149,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     contacts: tuple[Contact, ...] = ()
     on_call: OnCall | None = None
     escalation: Escalation | None = None
+    comms: Comms = Comms()
+    """With its templates' texts: who signs the plan signs the words too."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
 
@@ -170,6 +175,7 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    committed_at: datetime | None = None,
     rehearsal: bool = False,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
@@ -205,6 +211,7 @@ def draw(
         overrides=overrides,
         starter=starter,
         created_at=created_at,
+        committed_at=committed_at,
         checklist=book.checklist,
         systems=dict(systems or {}),
         go_no_go=book.go_no_go,
@@ -212,6 +219,7 @@ def draw(
         contacts=book.contacts,
         on_call=book.on_call,
         escalation=book.escalation,
+        comms=book.comms,
         rehearsal=rehearsal,
     )
 

@@ -20,6 +20,7 @@ from watership.releases.checklist import (
 )
 from watership.releases.fuse import Fuse
 from watership.releases.gate import AgainstLive, GateSpec
+from watership.releases.notices.comms import Comms
 from watership.releases.quantity import Duration, Offset, Parameter, Share
 from watership.releases.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
 
@@ -186,7 +187,7 @@ class RollbackBudget(Struct, frozen=True, kw_only=True):
 class Runbook(Struct, frozen=True, kw_only=True):
     """The whole of it. `schema` names the format.
 
-    `include`: files beside it, of the team and of the checklist, that fill the fields of the same names.
+    `include`: files beside it, of the team, the checklist and the comms, that fill the fields of the same names.
     """
 
     schema: Literal["watership/runbook/v1"]
@@ -209,6 +210,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
     fuses: tuple[Fuse, ...]
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
     validations: tuple[Validation, ...] = ()
+    comms: Comms = Comms()
 
     def may(self, role: str) -> frozenset[Power]:
         """What a role, or an authority outside the team, may do."""

@@ -13,6 +13,7 @@ from msgspec import NODEFAULT
 from msgspec import inspect as kinds
 
 from watership.releases.checklist import Section
+from watership.releases.notices.comms import Comms
 from watership.releases.quantity import PATTERNS, written
 from watership.releases.runbook import Runbook
 from watership.releases.sla import Sla
@@ -25,6 +26,7 @@ FILES: Final[Mapping[str, type]] = {
     "runbook": Runbook,
     "team": Team,
     "checklist": Section,
+    "comms": Comms,
     "systems": Systems,
     "sla": Sla,
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,12 +15,15 @@ from msgspec.structs import replace
 from watership.errors import BadInput, NotFound, WatershipError
 from watership.releases.checklist import Section
 from watership.releases.document import DocumentError, parse
+from watership.releases.notices.comms import Comms, templates
 from watership.releases.runbook import Runbook, validated
 from watership.releases.team import Team
 
 FILE = "runbook.yaml"
 
-T = TypeVar("T")
+Part = Team | Comms | Section
+
+KINDS: Final[Mapping[bytes, type[Part]]] = {b"watership/team/v1": Team, b"watership/comms/v1": Comms}
 
 Reader = Callable[[str], bytes]
 """The bytes of a file of the runbook's folder, by its path within it."""
@@ -64,6 +67,18 @@ def shipped(name: str) -> Source:
     return _source(lambda path: folder.joinpath(*PurePosixPath(path).parts).read_bytes(), FILE)
 
 
+def beside(where: str, name: str) -> bytes:
+    """Another file of a runbook's folder, by the runbook's name or path. Raises NotFound."""
+    path = Path(where)
+    home: Path | Traversable = path if path.is_dir() else path.parent if path.is_file() else _folder() / where
+    file = home / name
+    if not file.is_file():
+        raise NotFound(
+            f"The runbook '{where}' has no file {name}.", fix=f"Shipped are: {', '.join(names())}."
+        )
+    return file.read_bytes()
+
+
 def _folder() -> Traversable:
     return resources.files("watership") / "runbooks"
 
@@ -72,17 +87,17 @@ def _source(reader: Reader, name: str) -> Source:
     content = reader(name)
     book = parse(content, Runbook, source=name)
     files = {name: content}
-    teams: list[Team] = []
-    sections: list[Section] = []
+    parts: list[Part] = []
     for path in book.include:
-        included = _included(reader, name, path)
-        files[path] = included
-        if _is_team(included):
-            teams.append(parse(included, Team, source=path))
-        else:
-            sections.append(parse(included, Section, source=path))
+        files[path] = _included(reader, name, path)
+        part = parse(files[path], _kind(files[path]), source=path)
+        if isinstance(part, Comms):
+            words = {each: _included(reader, path, each) for each in sorted(templates(part))}
+            files |= words
+            part = replace(part, texts={each: text.decode() for each, text in words.items()})
+        parts.append(part)
     try:
-        whole = validated(_joined(book, teams, sections))
+        whole = validated(_joined(book, parts))
     except DocumentError:
         raise
     except WatershipError as error:
@@ -103,23 +118,35 @@ def _included(reader: Reader, name: str, path: str) -> bytes:
         ) from error
 
 
-def _is_team(content: bytes) -> bool:
+def _kind(content: bytes) -> type[Part]:
     """By the schema that the file itself names; what names none is refused as a checklist, with the line."""
-    return b"watership/team/v1" in content
+    return next((kind for schema, kind in KINDS.items() if schema in content), Section)
 
 
-def _joined(book: Runbook, teams: list[Team], sections: list[Section]) -> Runbook:
-    if len(teams) > 1:
-        raise BadInput("Two files are included that are a team.")
-    for team in teams:
-        if book.roles:
-            raise BadInput("The roles stand in the runbook and in an included team.")
-        book = replace(
-            book,
-            roles=team.roles,
-            authorities=team.authorities,
-            contacts=team.contacts,
-            on_call=team.on_call,
-            escalation=team.escalation,
-        )
-    return replace(book, checklist=(*book.checklist, *sections))
+def _joined(book: Runbook, parts: list[Part]) -> Runbook:
+    for part in parts:
+        match part:
+            case Team():
+                book = _manned(book, part)
+            case Comms():
+                if book.comms.channels:
+                    raise BadInput("The comms stand there twice.")
+                book = replace(book, comms=part)
+            case Section():
+                book = replace(book, checklist=(*book.checklist, part))
+            case _:
+                assert_never(part)
+    return book
+
+
+def _manned(book: Runbook, team: Team) -> Runbook:
+    if book.roles:
+        raise BadInput("The roles stand there twice.")
+    return replace(
+        book,
+        roles=team.roles,
+        authorities=team.authorities,
+        contacts=team.contacts,
+        on_call=team.on_call,
+        escalation=team.escalation,
+    )

@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from watership.durable.ids import RunId
-from watership.durable.ports import Runs
+from watership.durable.ports import Observer, Runs
 from watership.releases import attendant, responder
+from watership.releases.alarm import ALARMING
 from watership.releases.attendant import Attendant
 from watership.releases.checks import CHECKS
 from watership.releases.clerk import Clerk
 from watership.releases.company import Companion, Regular
 from watership.releases.environment import Environment
-from watership.releases.escalation import USUAL, Due
-from watership.releases.incident import Incident, Incidents
+from watership.releases.escalation import USUAL
+from watership.releases.incident import Incidents
+from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.responder import Responder
 from watership.releases.response import Response
 from watership.releases.status import Fold, fold, journal
+from watership.wiring.messages import Pages, press
 
 
-def company(
-    env: Environment, own: Runs, incidents: Incidents, run_id: RunId, release: Release
-) -> Sequence[Companion]:
-    """The companions of one release; `own` is the controller's own store."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """Makes the companions of a release; `own` is the controller's own store."""
 
-    async def look() -> Fold:
-        return fold(await journal(own, run_id), release)
+    env: Environment
+    own: Runs
+    incidents: Incidents
+    box: Outbox
+    observer: Observer
 
-    async def tell(incident: Incident, due: Due) -> None:
-        env.audit.append(responder.RESPONDER, "incident.to_tell", {"incident": incident.id, "seat": due.seat})
+    def __call__(self, run_id: RunId, release: Release) -> Sequence[Companion]:
+        env, plan = self.env, release.plan
 
-    attends = Attendant(env, release, Clerk(env, release, CHECKS).scene(), look)
-    response = Response(incidents, env.audit, env.clock, release.plan.escalation or USUAL)
-    responds = Responder(env, release, response, look=look, pages=env.audit.entries, tell=tell)
-    return tuple(
-        Regular(name, look_once, every, audit=env.audit, clock=env.clock)
-        for name, look_once, every in (
-            (attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
-            (responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
+        async def look() -> Fold:
+            return fold(await journal(self.own, run_id), release)
+
+        told = press(
+            env,
+            self.own,
+            self.incidents,
+            box=self.box,
+            comms=plan.comms,
+            plan=plan,
+            observer=self.observer,
         )
-    )
+        attends = Attendant(env, release, Clerk(env, release, CHECKS).scene(), look)
+        response = Response(self.incidents, env.audit, env.clock, plan.escalation or USUAL)
+        responds = Responder(
+            env, release, response, look=look, pages=Pages(env.audit, ALARMING).entries, tell=told.tell
+        )
+        return (
+            told.messenger,
+            self._regular(attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
+            self._regular(responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
+        )
+
+    def _regular(self, name: str, look_once: Callable[[], Awaitable[None]], every: float) -> Regular:
+        return Regular(name, look_once, every, audit=self.env.audit, clock=self.env.clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from watership.releases.checks.kind import CheckKind
-from watership.releases.lint import asked, people, reach, sight, threshold
+from watership.releases.lint import asked, people, reach, sight, threshold, words
 from watership.releases.lint.place import Places
 from watership.releases.lint.remark import Remark
 from watership.releases.shelf import Source
@@ -28,6 +28,7 @@ def linted(
         *sight.remarks(book, places, per_second),
         *reach.remarks(book, places),
         *people.remarks(book, places),
+        *words.remarks(book),
     ]
     order = list(source.files)
     return tuple(

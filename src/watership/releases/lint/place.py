@@ -24,10 +24,13 @@ class Places:
     """Finds the place of a part of a runbook by its path: `("phases", 2, "items", 0, "at")`."""
 
     def __init__(self, source: Source) -> None:
-        roots = {name: tree(content, source=name) for name, content in source.files.items()}
+        # Templates are words; only the rest is YAML.
+        documents = {name: text for name, text in source.files.items() if not name.endswith(".md")}
+        roots = {name: tree(content, source=name) for name, content in documents.items()}
         self._book, *included = roots
         self._roots = roots
         self._homes: dict[str, str] = {}
+        self._comms = ""
         sections = _count(_child(roots[self._book], "checklist"))
         self._sections: list[tuple[str, tuple[Step, ...]]] = [
             (self._book, ("checklist", index)) for index in range(sections)
@@ -36,6 +39,8 @@ class Places:
             root = roots[name]
             if isinstance(root, Keyed) and "section" in root.items:
                 self._sections.append((name, ()))
+            elif isinstance(root, Keyed) and "channels" in root.items:
+                self._comms = name
             elif isinstance(root, Keyed):
                 self._homes |= dict.fromkeys(root.items, name)
 
@@ -69,6 +74,8 @@ class Places:
             case ("checklist", int(index), *rest) if index < len(self._sections):
                 file, before = self._sections[index]
                 return file, (*before, *rest)
+            case ("comms", *rest) if self._comms:
+                return self._comms, tuple(rest)
             case (str(first), *_) if first in self._homes and first not in ("schema", "name", "title"):
                 return self._homes[first], path
             case _:

@@ -1,0 +1,150 @@
+"""The outbox as a file: one record a line, on disk before it is returned."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+from watership.errors import BadInput
+from watership.releases.notices.notice import Message
+from watership.releases.notices.outbox import Box, Delivery, Put, Record, State, Tried, folded
+
+# Only the owner writes; whoever looks after the machine reads through the group.
+FILE_MODE = 0o640
+
+
+class OutboxFile:
+    """Appends to `path`. Several processes may write it; each append takes the lock, and who delivers holds another.
+
+    A last line without its end was never acknowledged: a crash cut it off, and it is removed. Any other line that is
+    no record raises BadInput: what was sent already would not be known.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._box: Box = {}
+        self._size = 0
+        self._held: int | None = None
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            with self._locked():
+                self._catch_up()
+            _sync_folder(path.parent)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def put(self, message: Message, channels: Sequence[str], at: datetime) -> bool:
+        with self._locked():
+            self._catch_up()
+            new = tuple(each for each in channels if (message.id, each) not in self._box)
+            if new:
+                self._append(Put(at=at, message=message, channels=new))
+            return bool(new)
+
+    def mark(self, delivery: Delivery, state: State, evidence: str, at: datetime) -> Delivery:
+        identity, channel = delivery.message.id, delivery.channel
+        with self._locked():
+            self._catch_up()
+            self._append(Tried(at=at, id=identity, channel=channel, state=state, evidence=evidence))
+        return self._box[identity, channel]
+
+    def deliveries(self) -> Sequence[Delivery]:
+        if os.fstat(self._file).st_size != self._size:
+            with self._locked():
+                self._catch_up()
+        return list(self._box.values())
+
+    def hold(self) -> bool:
+        """A lock of its own, which the system drops when the process dies."""
+        if self._held is None:
+            file = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                return False
+            self._held = file
+        return True
+
+    def release(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def close(self) -> None:
+        self.release()
+        os.close(self._file)
+
+    def __enter__(self) -> OutboxFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Appends are short, so whoever comes second waits."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _catch_up(self) -> None:
+        """Read what others wrote since; nothing to do when the file is as long as we left it."""
+        size = os.fstat(self._file).st_size
+        if size == self._size:
+            return
+        if size < self._size:
+            raise BadInput(f"{self.path} was cut: what was sent already is not known any more.")
+        content = os.pread(self._file, size - self._size, self._size)
+        whole = content.rfind(b"\n") + 1
+        for line in content[:whole].splitlines():
+            folded(self._box, self._record(line))
+        self._size += whole
+        if whole < len(content):
+            os.ftruncate(self._file, self._size)
+
+    def _record(self, line: bytes) -> Record:
+        try:
+            record: Record = msgspec.json.decode(line, type=Record)
+        except msgspec.DecodeError as error:
+            raise BadInput(
+                f"{self.path} holds a line that is no record of an outbox: {error}.",
+                fix="Keep the file as evidence and continue in a new one.",
+            ) from error
+        return record
+
+    def _append(self, record: Record) -> None:
+        """Write at the end, whole or not at all."""
+        line = msgspec.json.encode(record) + b"\n"
+        start = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            left = line
+            while left:
+                left = left[os.write(self._file, left) :]
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, start)
+            raise
+        folded(self._box, record)
+        self._size += len(line)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file is durable once its folder is."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

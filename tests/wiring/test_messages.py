@@ -1,0 +1,111 @@
+"""What a controller does to have people told: a companion of the release, and a way to tell a level."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.releases.plans import a_plan
+from watership.adapters.files.audit import read as entries
+from watership.adapters.sqlite.store import SQLiteStore
+from watership.config import load
+from watership.durable.clock import SystemClock
+from watership.releases.company import together
+from watership.releases.document import parse
+from watership.releases.escalation import Due
+from watership.releases.incident import Opening, Severity, opened
+from watership.releases.notices.comms import Comms, bound
+from watership.releases.plan import fingerprint
+from watership.releases.records import Signed
+from watership.releases.signoff import SignOff
+from watership.testing.receivers import SlackReceiver
+from watership.wiring.controller import open_desk
+from watership.wiring.environment import Places
+from watership.wiring.incidents import incidents_of
+from watership.wiring.messages import outbox, press, shipped
+
+COMMS = """
+channels: [{ id: ops, kind: slack, url: env:SLACK }, { id: other, kind: slack, url: env:NOWHERE }]
+send:
+  - { on: release.approved, template: comms/approvals.md, to: [ops] }
+  - { on: incident, only: [MEDIUM], template: comms/incident.md, to: [other] }
+seats: { monitoring: [ops] }
+"""
+
+
+NOW = SystemClock().now()
+OPENING = Opening(
+    rule="",
+    release="",
+    title="Errors above 10 %",
+    symptom="15.2 % of requests fail",
+    severity=Severity.CRITICAL,
+    at=NOW,
+)
+DUE = Due(
+    incident="INC-1",
+    level=1,
+    title="On-Call Engineer",
+    seat="monitoring",
+    powers=("Investigate issue",),
+    at=NOW,
+    because="it was opened",
+)
+
+
+class Nobody:
+    def note(self, event: str, **facts: object) -> None: ...
+
+
+def test_a_release_takes_along_who_tells_people_and_who_tells_a_level_of_its_incidents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(tmp_path, {})
+    places = Places.of(config)
+    now = SystemClock().now()
+    plan = a_plan(created_at=now)
+    signed = tuple(
+        SignOff(fingerprint=fingerprint(plan), role=role, person=f"P {role}", at=now)
+        for role in plan.signoffs.needed
+    )
+
+    async def main() -> None:
+        places.store.parent.mkdir(parents=True)
+        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+            pass
+        async with open_desk(config) as desk:
+            comms = bound(parse(COMMS, Comms), shipped)
+            for signoff in signed:
+                await desk.environment.records.add(plan.release, Signed(signoff=signoff))
+            incidents = incidents_of(places)
+            with outbox(places) as box:
+                made = press(
+                    desk.environment,
+                    desk.store,
+                    incidents,
+                    box=box,
+                    comms=comms,
+                    plan=plan,
+                    observer=Nobody(),
+                )
+                async with together([made.messenger]):
+                    pass  # a release that is over at once
+                incident = await incidents.add(opened(OPENING, who="ina", at=now))
+                assert incident is not None
+                for _ in range(2):
+                    await made.tell(incident, DUE)
+                async with together([made.messenger]):
+                    pass
+
+    with SlackReceiver() as slack:
+        monkeypatch.setenv("SLACK", slack.url)
+        asyncio.run(main())
+        subjects = [request.body["text"] for request in slack.received]
+    assert subjects == [
+        "Approvals of one-machine 2.1.0: complete",
+        "[CRITICAL] On-Call Engineer: Incident INC-1: Errors above 10 %",
+    ]
+    actions = [entry.action for entry in entries(places.audit) if entry]
+    assert actions == ["notice.put", "notice.delivered"] * 2
