@@ -14,6 +14,7 @@ from hypothesis import settings
 from tests.managed import ManagedRabbit, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
+    Chromium,
     HaproxyServer,
     PostgresPair,
     PostgresServer,
@@ -92,6 +93,12 @@ def rabbit_with_management() -> Iterator[ManagedRabbit]:
 def redis_server() -> Iterator[RedisServer]:
     """A real Redis, shared: do not kill it, start your own."""
     yield from started(RedisServer)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser without a screen, shared: open a page of your own."""
+    yield from started(Chromium)
 
 
 @pytest.fixture(scope="session")

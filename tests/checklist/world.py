@@ -20,6 +20,7 @@ from watership.releases.checks import CHECKS, Scene
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
+from watership.releases.plan import Plan
 from watership.releases.rounds import round_of
 from watership.releases.shelf import shipped
 from watership.releases.smoke import Smoke
@@ -38,6 +39,10 @@ class World:
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
+    smoke: Smoke = field(default_factory=Smoke)
+    plan: Plan = field(default_factory=a_plan)
+    authorities: Path | None = None
+    """Whom HTTP over TLS trusts here."""
 
     def write(self, path: str, content: str | bytes) -> Path:
         """A file of the project, as checks find it."""
@@ -47,12 +52,13 @@ class World:
         return file
 
     def scene(self) -> Scene:
-        plan = a_plan()
         return Scene(
             key="",
             clock=SystemClock(),
-            instruments=instruments(self.root),
-            started=Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=SystemClock().now()),
+            instruments=instruments(self.root, authorities=self.authorities),
+            started=Release(
+                plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()
+            ),
             records=MemoryRecords(),
             systems=self.systems,
             kinds=CHECKS,

@@ -107,6 +107,19 @@ def test_a_baseline_needs_requests() -> None:
     assert checked("baseline.captured", prepare=silent).verdict is Verdict.INCONCLUSIVE
 
 
+def test_figures_of_traffic_are_the_routers_own_counts() -> None:
+    async def silent(world: ReleaseWorld) -> None:
+        for served in world.router.served.values():
+            served.clear()
+
+    for figure in ("requests_per_second", "error_rate", "p50", "p95"):
+        found = checked("traffic.figure", figure=figure)
+        assert found.verdict is Verdict.PASSED and isinstance(found.facts["value"], float)
+    assert checked("traffic.figure", prepare=silent, figure="p95").verdict is Verdict.INCONCLUSIVE
+    with pytest.raises(BadInput):
+        checked("traffic.figure", figure="luck")
+
+
 def test_a_smoke_test_that_asks_nothing_is_inconclusive() -> None:
     assert checked("smoke", smoke=Smoke(), of="next").verdict is Verdict.INCONCLUSIVE
 

@@ -55,7 +55,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.incident:incident",
         "Incidents: open, list, show, note, update, escalate, close.",
     ),
-    "audit": ("watership.cli.audit:audit", "The audit log: verify."),
+    "audit": ("watership.cli.audit:audit", "The audit log: list, tail, verify, export, seal."),
+    "baseline": ("watership.cli.baseline:baseline", "How live fares: capture, show, compare."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }
 """Command → where it lives, and its line in the list of commands."""

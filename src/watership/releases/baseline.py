@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta, Struct, structs
 
 from watership.errors import BadInput
@@ -61,6 +62,11 @@ class Baseline(Struct, frozen=True, kw_only=True):
     unknown: dict[str, str] = {}
 
 
+def encoded(baseline: Baseline) -> bytes:
+    """A baseline as it is written."""
+    return msgspec.json.format(msgspec.json.encode(baseline), indent=2) + b"\n"
+
+
 class Asked(Struct, frozen=True, kw_only=True):
     """Where a figure comes from: a kind of check that tells a `value`, with its parameters."""
 
@@ -73,7 +79,7 @@ class Worse(Struct, frozen=True, kw_only=True):
     """How much worse a figure may be than the baseline: `by` a part of it, and `besides` that amount."""
 
     by: Share = 0.0
-    besides: Annotated[float, Meta(ge=0)] = 0.0
+    besides: Annotated[float, Meta(ge=0, extra={"text": "parameter"})] = 0.0
 
 
 class Sources(Struct, frozen=True, kw_only=True):

@@ -67,6 +67,18 @@ def shipped(name: str) -> Source:
     return _source(lambda path: folder.joinpath(*PurePosixPath(path).parts).read_bytes(), FILE)
 
 
+def beside(where: str, name: str) -> bytes:
+    """Another file of a runbook's folder, by the runbook's name or path. Raises NotFound."""
+    path = Path(where)
+    home: Path | Traversable = path if path.is_dir() else path.parent if path.is_file() else _folder() / where
+    file = home / name
+    if not file.is_file():
+        raise NotFound(
+            f"The runbook '{where}' has no file {name}.", fix=f"Shipped are: {', '.join(names())}."
+        )
+    return file.read_bytes()
+
+
 def _folder() -> Traversable:
     return resources.files("watership") / "runbooks"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.releases.plans import a_plan
@@ -31,7 +32,7 @@ class Looker:
 
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
-    plan: Plan = field(default_factory=a_plan)
+    plan: Plan = field(default_factory=cache(a_plan))
     authorities: Path | None = None
     seconds: float = 30.0
     """That a check has."""

@@ -121,6 +121,13 @@ def test_an_issue_is_told_once_and_once_more_when_it_no_longer_stands() -> None:
     assert box.look(running(issues=(replace(SMOKE, key="smoke/2"),)), at(23)) == ["issue/2.1.0-1/smoke/2"]
 
 
+def test_a_fuse_that_pages_is_told_as_an_issue_only_where_nobody_hears_of_incidents() -> None:
+    blown = running(issues=(Issue(key="fuse/1234", priority="HIGH", title="error rate", since=at(3)),))
+    assert Told(comms()).look(blown, at(3)) == STARTED
+    deaf = Told(comms(COMMS.partition("  - { on: incident")[0]))
+    assert deaf.look(blown, at(3)) == [*STARTED, "issue/2.1.0-1/fuse/1234"]
+
+
 def test_an_incident_is_told_when_it_is_opened_and_when_it_is_closed() -> None:
     box, opened = (
         Told(comms()),

@@ -83,7 +83,7 @@ def test_a_level_is_told_through_the_channels_of_its_seat_and_what_it_may_do(out
     assert message.thread == "incident/INC-1", "a pager's incident stays the same one"
     words = plain(message.text)
     assert "It is your turn (Engineering Lead, level 2): unresolved after 15m." in words
-    assert "- Authorize emergency changes" in words and "incident update INC-1 --acknowledge" in words
+    assert "- Authorize emergency changes" in words and "incident update --acknowledge --of INC-1" in words
 
 
 def test_a_level_that_is_told_again_hears_it_again(outbox: OutboxFile) -> None:

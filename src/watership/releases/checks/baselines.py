@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import Final
 
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
 from watership.releases.baseline import Baseline, Worse, bound
 from watership.releases.checks.documents import marks
-from watership.releases.checks.figures import queried
 from watership.releases.checks.kind import check
 from watership.releases.checks.papers import json_report, too_old
 from watership.releases.checks.router import WINDOW
@@ -43,30 +43,42 @@ async def has(scene: Scene, *, figures: str, path: str = PATH, younger_than: flo
     return passed(f"{path}, {baseline.captured_at:%Y-%m-%d %H:%M}: {', '.join(told)}.", **marks(document))
 
 
-@check("baseline.kept", good_for="1h")
-async def kept(
+@check("baseline.latency", good_for="1h")
+async def latency(
     scene: Scene,
     *,
-    figure: str,
     of: str,
-    query: str,
+    asked: str,
     worse_by: float,
     besides: float = 0.0,
+    samples: int = 50,
     path: str = PATH,
     younger_than: float = DAY,
 ) -> Finding:
-    """A figure of next, by a query to the Prometheus `of`, is worse than the baseline's by no more than the part
-    `worse_by` of it, and `besides`."""
+    """95 of 100 answers of `of` to `samples` requests for `asked` come within the baseline's p95, and no more than the
+    part `worse_by` of it and `besides` later. It asks by itself: nobody else asks next before the cutover."""
     document, baseline, wrong = await _read(scene, path, younger_than)
     if wrong:
         return inconclusive(f"{path}: {'; '.join(wrong)}.")
-    before, now = baseline.figures.get(figure), await queried(scene, of, query)
+    before, now = baseline.figures.p95, await p95(scene, of, asked, samples)
     if before is None or now is None:
-        return inconclusive(f"{figure} is not known {'then' if before is None else 'now'}.")
-    limit = bound(figure, before, Worse(by=worse_by, besides=besides))
-    good = now <= limit if limit >= before else now >= limit
-    words = f"{figure} was {before:.4g} and is {now:.4g}; {limit:.4g} is the limit."
-    return found(good, words, before=before, value=now, **marks(document))
+        return inconclusive(
+            f"p95 is not known {'of live then' if before is None else f'of {of}: it refuses'}."
+        )
+    limit = bound("p95", before, Worse(by=worse_by, besides=besides))
+    words = f"p95 was {1000 * before:.4g} ms and is {1000 * now:.4g} ms; {1000 * limit:.4g} ms is the limit."
+    return found(now <= limit, words, before=before, value=now, **marks(document))
+
+
+async def p95(scene: Scene, of: str, asked: str, samples: int) -> float | None:
+    """Seconds within which 95 of 100 requests are answered, over all addresses; None when one is not answered well."""
+    urls, took = await scene.urls(of), []
+    for number in range(samples):
+        answer = await scene.fetch(of, urls[number % len(urls)] + asked)
+        if not 200 <= answer.status < 300:
+            return None
+        took.append(answer.seconds)
+    return sorted(took)[math.ceil(0.95 * len(took)) - 1] if took else None
 
 
 async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Baseline, list[str]]:
@@ -81,22 +93,22 @@ async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document,
 
 
 @check("traffic.figure", good_for="1h")
-async def traffic(scene: Scene, *, figure: str, slot: str) -> Finding:
-    """A figure of a slot (blue, green) over the last minute, by the router's own counts: requests_per_second,
-    error_rate, p50 or p95. A percentile is the upper bound of the bucket in which it lies."""
+async def traffic(scene: Scene, *, figure: str, of: str = "live") -> Finding:
+    """A figure of live or next over the last minute, by the router's own counts: requests_per_second, error_rate, p50
+    or p95. A percentile is the upper bound of the bucket in which it lies."""
+    slot = await _slot(scene, of)
     seconds, ticks = await lately(scene.env, WINDOW)
-    place = _slot(slot)
-    served = summed(ticks, place)
+    served = summed(ticks, slot)
     if figure == "requests_per_second":
         return passed(f"{served.requests:,} requests in {seconds} s.", value=served.requests / seconds)
     if not served.requests:
-        return inconclusive(f"The {slot} slot served no request within {seconds} s.")
+        return inconclusive(f"The {slot.value} slot served no request within {seconds} s.")
     if figure == "error_rate":
         rate = served.errors / served.requests
         return passed(f"{served.errors:,} of {served.requests:,} requests failed.", value=rate)
     if figure not in PARTS:
         raise BadInput(f"There is no figure {figure!r} of traffic.")
-    value = percentile(ticks, place, PARTS[figure])
+    value = percentile(ticks[slot], PARTS[figure])
     if value is None:
         return inconclusive(f"{figure} lies above every bound that the router counts by.")
     return passed(f"{figure} of {served.requests:,} requests is at most {value:g} s.", value=value)
@@ -105,24 +117,30 @@ async def traffic(scene: Scene, *, figure: str, slot: str) -> Finding:
 PARTS: Final = {"p50": 0.5, "p95": 0.95}
 
 
-def _slot(name: str) -> Slot:
-    try:
-        return Slot(name)
-    except ValueError:
-        raise BadInput(f"A slot is blue or green, not {name!r}.") from None
+async def _slot(scene: Scene, of: str) -> Slot:
+    """The slot of a side. Without a plan live is the one to which the router gives everything."""
+    if scene.started is not None:
+        return scene.side(of).slot
+    weights = (await scene.env.router.read()).weights
+    serving = [slot for slot, weight in weights.items() if weight == 100]
+    if of != "live" or not serving:
+        raise BadInput(
+            f"Which slot is {of} is not known: no release is planned, and the router does not say."
+        )
+    return serving[0]
 
 
-def percentile(ticks: Mapping[Slot, Sequence[TrafficTick]], slot: Slot, part: float) -> float | None:
+def percentile(ticks: Sequence[TrafficTick], part: float) -> float | None:
     """The upper bound of the bucket in which `part` of the requests is reached; None without one, or above all."""
     counts: dict[float, int] = {}
-    for tick in ticks[slot]:
+    for tick in ticks:
         for bucket, count in tick.latencies.items():
             counts[float(bucket)] = counts.get(float(bucket), 0) + count
     wanted, seen = part * sum(counts.values()), 0
     for upper in sorted(counts):
         seen += counts[upper]
         if seen and seen >= wanted:
-            return upper if upper != float("inf") else None
+            return upper if upper != math.inf else None
     return None
 
 
@@ -130,7 +148,7 @@ def percentile(ticks: Mapping[Slot, Sequence[TrafficTick]], slot: Slot, part: fl
 async def machine(scene: Scene, *, figure: str) -> Finding:
     """A figure of the machine that the command runs on: cpu, memory (parts of 1), disk_io or network (bytes per
     second, over half a second)."""
-    before = await scene.look.machine.load(seconds=0.0)
+    before = await scene.look.machine.load(seconds=0.01)
     began = scene.clock.monotonic()
     after = await scene.look.machine.load(seconds=0.5)
     took = max(scene.clock.monotonic() - began, 0.001)

@@ -2,7 +2,7 @@
 
 A host is a system of systems.yaml. Its facts: `run`, the words that go before each command (`ssh -o BatchMode=yes
 next-1`, `kubectl exec deploy/next --`; empty for this machine), `name`, what it calls itself, `pid`, the process
-that is meant, and `logs`, the command that prints its latest log lines.
+that is meant, `logs`, the command that prints its latest log lines, and `secrets`, the files that are mounted for it.
 """
 
 from __future__ import annotations
@@ -94,9 +94,11 @@ def _bound(text: str) -> tuple[str, float, float]:
 @check(
     "host.secrets", good_for="1h", fix="chmod 0400 PATH, and give it to the user that the service runs as."
 )
-async def secrets(scene: Scene, *, on: str, paths: str) -> Finding:
-    """Each secret is a file that is not empty, that nobody but its owner may touch, and its owner is the process's."""
-    wrong, owner = [], (await _ran(scene, on, ["stat", "-c", "%u", f"/proc/{_pid(scene, on)}"])).strip()
+async def secrets(scene: Scene, *, on: str) -> Finding:
+    """Each secret (the host's fact `secrets`, commas between) is a file that is not empty and that nobody but its
+    owner may touch, who is the process's own user."""
+    paths, wrong = scene.fact(on, "secrets"), []
+    owner = (await _ran(scene, on, ["stat", "-c", "%u", f"/proc/{_pid(scene, on)}"])).strip()
     for path in listed(paths):
         told = (await _ran(scene, on, ["stat", "-L", "-c", "%a %u %s %F", "--", path])).split(maxsplit=3)
         if len(told) != 4:

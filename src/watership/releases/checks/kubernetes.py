@@ -139,7 +139,6 @@ async def apart(scene: Scene, *, clusters: str) -> Finding:
     if len(names) < 2:
         raise BadInput("Two clusters at least are to be apart.")
     homes: dict[str, set[str]] = {}
-    wrong = []
     for name in names:
         for node in await _nodes(scene, name):
             region = node.metadata.labels.get(REGION)

@@ -75,7 +75,7 @@ async def alike(scene: Scene, *, path: str, by: str, values: str, younger_than: 
     for value in listed(values):
         meant = _having(results, by, value)
         wrong += [f"{by} {value}: {words}" for words in _unlike(meant, 1)]
-        sets[value] = {case.name.replace(plain(value), "") for case in meant}
+        sets[value] = {plain(case.name.replace(plain(value), "")) for case in meant}
     everything = set().union(*sets.values())
     for value, names in sets.items():
         if lacking := sorted(everything - names):

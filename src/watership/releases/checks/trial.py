@@ -146,7 +146,7 @@ async def flag(scene: Scene, *, of: str, flag: str) -> Finding:
         answer = await _ask(
             scene, "PUT", of, path, {"on": wanted, "reason": "a release looks whether flags work"}
         )
-        if answer.status != 200:
+        if answer.status not in (200, 201):
             return failed(
                 f"PUT {path} answered {answer.status}: {answer.body[:SHOWN].decode(errors='replace')}"
             )
@@ -192,15 +192,14 @@ async def limit(scene: Scene, *, of: str, path: str, at_most: int = 100) -> Find
 
 
 @check("trial.readonly", good_for="24h")
-async def readonly(scene: Scene, *, of: str, agent: str) -> Finding:
-    """`of` can be degraded: switched to read-only it refuses new work with 503 and Retry-After, and still answers
-    reads; switched back it says so. Point it at a system whose switch is not shared with live."""
-    before = await _is_readonly(scene, of)
-    if before:
+async def readonly(scene: Scene, *, of: str, agent: str, input: str = "a probe") -> Finding:
+    """`of` can be degraded: switched to read-only it refuses new work (a message to `agent` with `input`) with 503 and
+    Retry-After, and still answers reads; switched back it says so. Its switch must not be live's too."""
+    if await _is_readonly(scene, of):
         return inconclusive(f"{of} is read-only already: whether it can be switched is not known.")
     try:
         await _switch(scene, of, True)
-        wrong = await _degraded(scene, of, agent)
+        wrong = await _degraded(scene, of, {"agent": agent, "input": _json(input)})
     finally:
         await _switch(scene, of, False)
     if await _is_readonly(scene, of):
@@ -210,13 +209,21 @@ async def readonly(scene: Scene, *, of: str, agent: str) -> Finding:
     )
 
 
-async def _degraded(scene: Scene, of: str, agent: str) -> list[str]:
+async def _degraded(scene: Scene, of: str, message: object) -> list[str]:
     wrong = [] if await _is_readonly(scene, of) else [f"{of} does not say that it is read-only"]
-    refused = await _ask(scene, "POST", of, "/api/v1/messages", {"agent": agent, "input": {}})
+    refused = await _ask(scene, "POST", of, "/api/v1/messages", message)
     if refused.status != 503 or "retry-after" not in refused.headers:
         wrong.append(f"new work is answered {refused.status}, not 503 with Retry-After")
     read = await _ask(scene, "GET", of, "/api/v1/runs")
     return wrong + ([f"reads are answered {read.status}"] if read.status != 200 else [])
+
+
+def _json(text: str) -> object:
+    """What a parameter means: JSON where it is that, else the text itself."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
 
 
 class _Status(Struct):

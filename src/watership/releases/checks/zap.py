@@ -49,7 +49,6 @@ class Attack(Struct, frozen=True):
 
 @check(
     "zap.clean",
-    adapted=True,
     good_for="24h",
     fix="Mend what ZAP found, release that build, and let ZAP attack it.",
 )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from watership.releases.notices.comms import MISSED, Comms, Sending
 from watership.releases.notices.notice import Incident, Issue, Message, Notice
-from watership.releases.notices.situation import Situation
+from watership.releases.notices.situation import FUSE, Situation
 
 LATE = 1 / 3
 """Of a status' interval: what is told later than that was missed, though it is told all the same."""
@@ -29,6 +31,10 @@ def due(
 ) -> list[Notice]:
     """The notices that are to be told at `now` and were not. `told` is every message that was ever put out, by its
     id; `undelivered` the ids of those that have reached nobody yet. Asked again with the answer told, it is silent."""
+    if comms.of("incident"):
+        # A fuse that pages opens an incident: nobody needs to hear of it twice.
+        others = tuple(issue for issue in situation.issues if not issue.key.startswith(FUSE))
+        situation = replace(situation, issues=others)
     found: list[Notice] = []
     for sending, tail in _numbered(comms):
         if sending.every is not None:

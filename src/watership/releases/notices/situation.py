@@ -27,6 +27,9 @@ PAGES: dict[str, Priority] = {
 }
 """What a vigil writes into the audit for people, and how urgent it is."""
 
+FUSE = "fuse/"
+"""How the keys of issues begin that a fuse has raised."""
+
 HEADLINES: dict[str, str] = {
     "planned": "PLANNED",
     "running": "IN PROGRESS",
@@ -304,7 +307,7 @@ def _paging(release: Release, audit: Iterable[Entry]) -> list[Issue]:
     for entry in audit:
         if entry.action in PAGES and entry.facts.get("release") == release.plan.release:
             fuse, reason = str(entry.facts.get("fuse", "")), str(entry.facts.get("reason", ""))
-            key = f"fuse/{hashlib.sha256(fuse.encode()).hexdigest()[:8]}"
+            key = f"{FUSE}{hashlib.sha256(fuse.encode()).hexdigest()[:8]}"
             found.setdefault(
                 key,
                 Issue(key=key, priority=PAGES[entry.action], title=fuse, symptoms=(reason,), since=entry.at),

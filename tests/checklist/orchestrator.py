@@ -1,0 +1,159 @@
+"""A stand-in for an orchestrator as it serves its API, and the stand-ins that answer beside it on one port."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from watership.testing.standin import Answer, Asked, StandIn
+
+V = TypeVar("V")
+
+TOKEN = "s3cret"
+
+READS = (
+    "agents",
+    "runs",
+    "messages",
+    "workers",
+    "dead-letters",
+    "schedules",
+    "flags",
+    "pools",
+    "budgets",
+    "tenants",
+)
+
+
+class Orchestrator:
+    """Serves below `prefix` of a stand-in. What it tells may be changed: that is how a test breaks it."""
+
+    def __init__(self, standin: StandIn, prefix: str) -> None:
+        self.url = standin.url + prefix
+        self.statuses = {f"/api/v1/{name}": 200 for name in READS}
+        self.statuses |= {"/startupz": 200, "/livez": 200, "/readyz": 200}
+        self.health: dict[str, Any] = {"status": "ok", "version": "2.1.0"}
+        self.health |= {"database": "ok", "rabbitmq": "ok", "redis": "ok"}
+        self.status: dict[str, Any] = {"started": True, "readonly": False, "draining": False}
+        self.run: dict[str, Any] = {"id": "r-1", "state": "succeeded", "result": {"text": "hello"}}
+        self.flags: dict[str, bool] = {}
+        self.slow: dict[str, float] = dict.fromkeys(self.statuses, 0.0)
+        """Seconds that an answer takes."""
+        self.works: dict[str, bool] = {"flags": True, "readonly": True}
+        for path in (*self.statuses, "/health", "/status", "/openapi.json", "/api/v1/runs/r-1"):
+            standin.routes[f"GET {prefix}{path}"] = self._reader(path)
+        standin.routes[f"POST {prefix}/api/v1/messages"] = self._message
+        standin.routes[f"PUT {prefix}/api/v1/flags/release-probe"] = self._flag
+        standin.routes[f"POST {prefix}/admin/readonly"] = self._readonly
+
+    def _reader(self, path: str) -> Callable[[Asked], Answer]:
+        return lambda asked: self._read(path)
+
+    def _read(self, path: str) -> Answer:
+        match path:
+            case "/health":
+                return Answer(self.health)
+            case "/status":
+                return Answer(self.status)
+            case "/openapi.json":
+                return Answer({"openapi": "3.1.0", "paths": {f"/api/v1/{each}": _GET for each in READS}})
+            case "/api/v1/runs/r-1":
+                return Answer(self.run)
+            case "/api/v1/flags" if self.statuses[path] == 200:
+                return Answer({"data": [{"name": name, "on": on} for name, on in self.flags.items()]})
+            case _:
+                time.sleep(self.slow[path])
+                return Answer({"data": [], "next": None}, self.statuses[path])
+
+    def _message(self, asked: Asked) -> Answer:
+        if self.status["readonly"] and self.works["readonly"]:
+            return Answer({"code": "read-only"}, 503, {"retry-after": "5"})
+        return Answer({"run_id": "r-1", "state": "ready"}, 202)
+
+    def _flag(self, asked: Asked) -> Answer:
+        on = json.loads(asked.body)["on"]
+        if self.works["flags"]:
+            self.flags["release-probe"] = on
+        return Answer({"name": "release-probe", "on": on})
+
+    def _readonly(self, asked: Asked) -> Answer:
+        self.status["readonly"] = json.loads(asked.body)["readonly"]
+        return Answer(self.status)
+
+
+_GET = {"get": {"responses": {"200": {}, "401": {}}, "parameters": [{"name": "limit", "in": "query"}]}}
+
+
+@contextmanager
+def other(mapping: MutableMapping[str, V], key: str, value: V) -> Iterator[None]:
+    """Another value for a while."""
+    before = mapping[key]
+    mapping[key] = value
+    try:
+        yield
+    finally:
+        mapping[key] = before
+
+
+class Prometheus:
+    """Answers instant queries below `prefix` by the very text of the query."""
+
+    def __init__(self, standin: StandIn, prefix: str) -> None:
+        self.url = standin.url + prefix
+        self.values: dict[str, float] = {}
+        standin.routes[f"GET {prefix}/api/v1/query"] = self._query
+
+    def _query(self, asked: Asked) -> Answer:
+        query = parse_qs(urlsplit(asked.path).query)["query"][0]
+        there = (
+            [{"metric": {}, "value": [time.time(), str(self.values[query])]}] if query in self.values else []
+        )
+        return Answer({"status": "success", "data": {"resultType": "vector", "result": there}})
+
+
+def guarded(answer: object) -> Callable[[Asked], Answer]:
+    """Answers who brings the token, and refuses everybody else."""
+
+    def route(asked: Asked) -> Answer:
+        if asked.headers.get("authorization") != f"Bearer {TOKEN}":
+            return Answer({"message": "Unauthorized"}, 401)
+        return Answer(answer)
+
+    return route
+
+
+def receiver(secret: str) -> Callable[[Asked], Answer]:
+    """A receiver of Standard Webhooks: the signature is verified, and what is older than five minutes refused."""
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+
+    def route(asked: Asked) -> Answer:
+        name, at = asked.headers["webhook-id"], asked.headers["webhook-timestamp"]
+        content = f"{name}.{at}.".encode() + asked.body
+        wanted = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+        given = [each.partition(",")[2] for each in asked.headers["webhook-signature"].split()]
+        if not any(hmac.compare_digest(wanted, each) for each in given):
+            return Answer({"error": "signature"}, 401)
+        return Answer({"error": "stale"}, 400) if abs(time.time() - int(at)) > 300 else Answer(status=204)
+
+    return route
+
+
+def limited(after: int) -> Callable[[Asked], Answer]:
+    """Answers some requests, and refuses those that come after them."""
+    seen: list[Asked] = []
+
+    def route(asked: Asked) -> Answer:
+        seen.append(asked)
+        if len(seen) <= after:
+            return Answer({"data": []})
+        seen.clear()
+        return Answer({"code": "rate-limited"}, 429, {"retry-after": "7"})
+
+    return route

@@ -1,0 +1,473 @@
+"""The part of the world that section C looks at: the papers of a pipeline, next as it serves, and its host."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.checklist.orchestrator import (
+    TOKEN,
+    Orchestrator,
+    Prometheus,
+    guarded,
+    limited,
+    other,
+    receiver,
+)
+from tests.checklist.papers import (
+    Papers,
+    ago,
+    as_json,
+    baseline,
+    cobertura,
+    drill,
+    junit,
+    k6,
+    rehearsal,
+    results,
+    zap,
+)
+from tests.checklist.world import World, points
+from tests.releases.plans import a_plan
+from watership.releases.smoke import Message, Smoke
+from watership.releases.system import System
+from watership.testing.servers import PostgresServer
+from watership.testing.servers.ports import LOOPBACK, free_port
+from watership.testing.standin import Answer, Asked, StandIn
+
+BEARER = {"authorization": "Bearer {secret}"}
+SECRET = "file:secrets/token"
+WHSEC = "whsec_" + base64.b64encode(b"a secret of webhooks").decode()
+
+UNIT, INTEGRATION, E2E, SECURITY = (
+    f"evidence/junit-{name}.xml" for name in ("unit", "integration", "e2e", "security")
+)
+K6, STRESS, ENDURANCE = (f"evidence/k6-{name}.json" for name in ("1000", "5000", "endurance"))
+REHEARSAL, ROLLBACK = "evidence/rehearsal.json", "evidence/drills/rollback.json"
+
+
+def grown(world: World, stack: ExitStack, postgres: PostgresServer) -> None:
+    """Add all of it. What is started ends with the stack."""
+    standin = stack.enter_context(StandIn())
+    papers = Papers(world)
+    _secrets(world)
+    _tests(world, papers)
+    _loads(world, papers)
+    _attacks(world, papers, standin)
+    _rehearsed(world, papers)
+    _serving(world, standin)
+    _hosted(world, papers, stack)
+    _drilled(world, papers)
+    _measured(world, papers, standin)
+    _outside(world, standin, postgres)
+    _accepted(world, standin)
+
+
+def _secrets(world: World) -> None:
+    for name, secret in (("token", TOKEN), ("webhooks", WHSEC)):
+        world.write(f"secrets/{name}", secret).chmod(0o600)
+
+
+# --- 27, 28, 29, 31: tests -------------------------------------------------------------------------------------
+
+
+def _tests(world: World, papers: Papers) -> None:
+    edges = {
+        f"test_a_{kind}_message_{n}": "passed"
+        for kind in ("empty", "malformed", "concurrent")
+        for n in range(3)
+    }
+    edges |= {f"test_beyond_the_limit_{n}": "passed" for n in range(3)}
+    plain = {f"test_case_{n}": "passed" for n in range(100)}
+    fixtures = {f"test_fixtures_are_valid_{n}": "passed" for n in range(3)}
+    papers.put(UNIT, results(kernel=plain, edges=edges, data=fixtures), junit)
+
+    both = results(stub={"test_answers": "passed", "test_refuses": "passed"})
+    both["suites"].append({"name": "real", "properties": {}, "cases": dict(both["suites"][0]["cases"])})
+    for suite in both["suites"]:
+        suite["properties"]["against"] = suite["name"]
+    papers.put("evidence/junit-contracts.xml", both, junit)
+
+    kinds = ("postgres", "rabbitmq", "redis", "external_api", "external_failure")
+    several = {kind: {f"test_{kind}_{n}": "passed" for n in range(3)} for kind in kinds}
+    papers.put(INTEGRATION, results(rest={f"test_whole_{n}": "passed" for n in range(10)}, **several), junit)
+
+    cases = {"test_workflow_of_a_message": "passed", "test_workflow_of_approval": "passed"}
+    cases |= {f"test_{kind}_{n}": "passed" for kind in ("happy_path", "error") for n in range(2)}
+    browsers = results(
+        chrome=dict(cases),
+        firefox=dict(cases),
+        safari=dict(cases),
+        phone={"test_fits": "passed"},
+        flows=dict(cases),
+    )
+    for suite in browsers["suites"][:3]:
+        suite["properties"] = {"browser": suite["name"], "viewport": "desktop"}
+    browsers["suites"][3]["properties"] = {"browser": "chrome", "viewport": "mobile"}
+    papers.put(E2E, browsers, junit)
+
+    attacks = ("sql_injection", "xss", "csrf", "authentication", "authorization")
+    tried = {kind: {f"test_{kind}_{n}": "passed" for n in range(3)} for kind in attacks}
+    papers.put(SECURITY, results(**tried), junit)
+    papers.put("evidence/junit-next.xml", results(next={f"test_{n}": "passed" for n in range(12)}), junit)
+
+    code = {f"src/watership/{part}/a.py": (95, 100) for part in ("durable", "fleet", "releases")}
+    papers.put(
+        "evidence/coverage-unit.xml",
+        {"at": ago(hours=1), "files": {**code, "src/watership/cli/b.py": (380, 400)}},
+        cobertura,
+    )
+    papers.put(
+        "evidence/coverage-integration.xml",
+        {"at": ago(hours=1), "files": {"src/watership/api/a.py": (70, 100)}},
+        cobertura,
+    )
+
+    world.faults |= {
+        "unit-tests/suite": papers.fault(UNIT, _case("kernel", "test_case_7", "failed")),
+        "unit-tests/coverage": papers.fault(
+            "evidence/coverage-unit.xml", _lines("src/watership/cli/b.py", (90, 400))
+        ),
+        "unit-tests/critical-paths": papers.fault(
+            "evidence/coverage-unit.xml", _lines("src/watership/fleet/a.py", (80, 100))
+        ),
+        "unit-tests/edge-cases": papers.fault(UNIT, _case("edges", "test_a_malformed_message_1", "skipped")),
+        "unit-tests/stubs": papers.fault("evidence/junit-contracts.xml", _without("real", "test_refuses")),
+        "unit-tests/test-data": papers.fault(UNIT, _without("data", "test_fixtures_are_valid_0")),
+        "integration-tests/suite": papers.fault(INTEGRATION, _case("rest", "test_whole_3", "error")),
+        "integration-tests/database": papers.fault(
+            INTEGRATION, _case("postgres", "test_postgres_0", "skipped")
+        ),
+        "integration-tests/rabbitmq": papers.fault(
+            INTEGRATION, _case("rabbitmq", "test_rabbitmq_1", "skipped")
+        ),
+        "integration-tests/redis": papers.fault(INTEGRATION, _without("redis", "test_redis_2")),
+        "integration-tests/external-mocks": papers.fault(
+            INTEGRATION, _case("external_api", "test_external_api_0", "skipped")
+        ),
+        "integration-tests/coverage": papers.fault(
+            "evidence/coverage-integration.xml", _lines("src/watership/api/a.py", (59, 100))
+        ),
+        "e2e-tests/suite": papers.fault(E2E, _added("flows", "test_another", "failed")),
+        "e2e-tests/workflows": papers.fault(E2E, _case("flows", "test_workflow_of_approval", "skipped")),
+        "e2e-tests/happy-paths": papers.fault(E2E, _case("flows", "test_happy_path_1", "skipped")),
+        "e2e-tests/errors": papers.fault(E2E, _case("flows", "test_error_0", "skipped")),
+        "e2e-tests/browsers": papers.fault(E2E, _property("safari", "browser", "chrome")),
+        "e2e-tests/mobile": papers.fault(E2E, _property("phone", "viewport", "desktop")),
+        "external-systems/failures": papers.fault(
+            INTEGRATION, _without("external_failure", "test_external_failure_0")
+        ),
+        "next-validation/tests": papers.fault("evidence/junit-next.xml", _other_build),
+    }
+    for point, kind in zip(
+        ("injection", "xss", "csrf", "authentication", "authorization"), attacks, strict=True
+    ):
+        world.faults[f"security-tests/{point}"] = papers.fault(
+            SECURITY, _case(kind, f"test_{kind}_0", "failed")
+        )
+
+
+def _suite(told: dict[str, Any], name: str) -> dict[str, Any]:
+    (suite,) = [each for each in told["suites"] if each["name"] == name]
+    assert isinstance(suite, dict)
+    return suite
+
+
+def _case(suite: str, name: str, state: str) -> Callable[[Any], object]:
+    def change(told: Any) -> None:
+        assert name in _suite(told, suite)["cases"]
+        _suite(told, suite)["cases"][name] = state
+
+    return change
+
+
+def _added(suite: str, name: str, state: str) -> Callable[[Any], object]:
+    return lambda told: _suite(told, suite)["cases"].update({name: state})
+
+
+def _without(suite: str, name: str) -> Callable[[Any], object]:
+    return lambda told: _suite(told, suite)["cases"].pop(name)
+
+
+def _property(suite: str, name: str, value: str) -> Callable[[Any], object]:
+    return lambda told: _suite(told, suite)["properties"].update({name: value})
+
+
+def _other_build(told: Any) -> None:
+    told["build"] = "sha256:2.0.9"
+
+
+def _lines(file: str, lines: tuple[int, int]) -> Callable[[Any], object]:
+    return lambda told: told["files"].update({file: lines})
+
+
+# --- 30, 31, 32, 35: what was tried ----------------------------------------------------------------------------
+
+
+def _loads(world: World, papers: Papers) -> None:
+    for path, users, seconds in ((K6, 1000, 900.0), (STRESS, 5000, 600.0), (ENDURANCE, 200, 86_400.0)):
+        papers.put(path, k6(users, seconds), as_json)
+    world.faults |= {
+        "load-tests/load": papers.fault(K6, _value("vus", "max", 640)),
+        "load-tests/stress": papers.fault(STRESS, _threshold_broken),
+        "load-tests/endurance": papers.fault(
+            ENDURANCE, lambda told: told["state"].update(testRunDurationMs=7.9e7)
+        ),
+        "load-tests/queries": papers.fault(K6, _value("db_query_duration", "p(95)", 84.0)),
+        "load-tests/latency": papers.fault(K6, _value("http_req_duration", "p(95)", 240.0)),
+        "load-tests/errors": papers.fault(K6, _value("http_req_failed", "rate", 0.002)),
+    }
+
+
+def _value(metric: str, name: str, value: float) -> Callable[[Any], object]:
+    return lambda told: told["metrics"][metric]["values"].update({name: value})
+
+
+def _threshold_broken(told: Any) -> None:
+    told["metrics"]["checks"]["thresholds"]["rate>0.99"]["ok"] = False
+
+
+def _attacks(world: World, papers: Papers, standin: StandIn) -> None:
+    def xss(told: Any) -> None:
+        told["site"][0]["alerts"][0].update(riskcode="3", riskdesc="High (Medium)")
+
+    papers.put("evidence/zap.json", zap(standin.url), as_json)
+    world.faults["security-tests/owasp"] = papers.fault("evidence/zap.json", xss)
+
+
+def _rehearsed(world: World, papers: Papers) -> None:
+    (planned,) = a_plan().migrations
+    papers.put(REHEARSAL, rehearsal(planned.forward_sha256, planned.backward_sha256), as_json)
+    world.faults |= {
+        "migration-tests/forward": papers.fault(REHEARSAL, lambda told: told["copy"].update(rows=0)),
+        "migration-tests/backward": papers.fault(REHEARSAL, lambda told: told["backward"].update(shape="c")),
+        "migration-tests/integrity": papers.fault(
+            REHEARSAL, lambda told: told["integrity"].append("3 facts lack a topic")
+        ),
+        "migration-tests/impact": papers.fault(REHEARSAL, lambda told: told["reads"].update(during=0.9)),
+        "migration-tests/indexes": papers.fault(
+            REHEARSAL, lambda told: told["indexes"][0].update(seconds=301.0)
+        ),
+        "migration-tests/locks": papers.fault(REHEARSAL, lambda told: told["locks"][0].update(seconds=2.5)),
+    }
+
+
+def _drilled(world: World, papers: Papers) -> None:
+    record = drill(
+        "rollback", 41.0, traffic=0.4, previous_version=22.0, schema_backward=3.1, data_compared=8.0
+    )
+    papers.put(ROLLBACK, record, as_json)
+
+    def without(step: str) -> Callable[[Any], object]:
+        return lambda told: told.update(steps=[each for each in told["steps"] if each["name"] != step])
+
+    world.faults |= {
+        "rollback-tests/executes": papers.fault(ROLLBACK, lambda told: told.update(build="sha256:2.0.9")),
+        "rollback-tests/previous-version": papers.fault(ROLLBACK, without("previous version")),
+        "rollback-tests/schema": papers.fault(ROLLBACK, without("schema backward")),
+        "rollback-tests/traffic": papers.fault(ROLLBACK, lambda told: told["steps"][0].update(seconds=121.0)),
+        "rollback-tests/duration": papers.fault(ROLLBACK, lambda told: told.update(seconds=301.0)),
+        "rollback-tests/consistency": papers.fault(ROLLBACK, without("data compared")),
+    }
+
+
+# --- 33, 34, 36: next as it serves, and its host ------------------------------------------------------------------
+
+
+def _serving(world: World, standin: StandIn) -> None:
+    nxt = Orchestrator(standin, "")
+    world.systems["next"] = System(url=nxt.url)
+    world.systems["next-limited"] = System(url=f"{standin.url}/limited")
+    standin.routes["GET /limited/api/v1/agents"] = limited(5)
+    world.smoke = Smoke(messages=(Message(name="a greeting", program="greeter", includes={"text": "hello"}),))
+    world.faults |= {
+        "smoke-tests/startup": lambda: other(nxt.statuses, "/startupz", 503),
+        "smoke-tests/health": lambda: other(nxt.health, "status", "degraded"),
+        "smoke-tests/database": lambda: other(nxt.health, "database", "failed: no route to host"),
+        "smoke-tests/rabbitmq": lambda: other(nxt.health, "rabbitmq", "no answer within 2 s"),
+        "smoke-tests/endpoints": lambda: other(nxt.statuses, "/api/v1/dead-letters", 500),
+        "smoke-tests/flows": lambda: other(nxt.run, "result", {"text": "goodbye"}),
+        "runtime-configuration/flags": lambda: other(nxt.works, "flags", False),
+        "runtime-configuration/rate-limits": lambda: standin.changed(
+            "GET /limited/api/v1/agents", Answer({"data": []})
+        ),
+        "next-validation/baselines": lambda: other(nxt.slow, "/api/v1/agents", 0.2),
+        "next-validation/functional": lambda: other(nxt.status, "draining", True),
+        "next-validation/health": lambda: other(nxt.statuses, "/readyz", 503),
+    }
+
+
+ENV = "deploy/next.env"
+LOG = "logs/next.jsonl"
+
+
+class Host:
+    """A process with an environment, on this machine."""
+
+    def __init__(self, world: World, environment: dict[str, str]) -> None:
+        self._world = world
+        self._environment = environment
+        self._process = self._begin(environment)
+
+    def _begin(self, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(["/bin/sleep", "3600"], env=environment)
+        facts: dict[str, bool | int | float | str] = {
+            "pid": process.pid,
+            "logs": f"cat {LOG}",
+            "secrets": "secrets/database, secrets/rabbitmq",
+        }
+        self._world.systems["next-host"] = System(url="local:", facts=facts)
+        return process
+
+    @contextmanager
+    def changed(self, **variables: str) -> Iterator[None]:
+        """Another process, which lacks the variables that are empty."""
+        before, environment = self._process, self._environment
+        wanted = {name: value for name, value in {**environment, **variables}.items() if value}
+        self._environment, self._process = wanted, self._begin(wanted)
+        host = self._world.systems["next-host"]
+        try:
+            yield
+        finally:
+            _end(self._process)
+            self._environment, self._process = environment, before
+            self._world.systems["next-host"] = replace(host, facts={**host.facts, "pid": before.pid})
+
+    def end(self) -> None:
+        _end(self._process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _hosted(world: World, papers: Papers, stack: ExitStack) -> None:
+    variables = {"WATERSHIP_WORKER_SLOTS": "8", "WATERSHIP_LIMITS_REQUESTS_PER_MINUTE": "600"}
+    variables |= {"WATERSHIP_POSTGRES_URL": "postgresql://app:pw@db/app", "WATERSHIP_LOG_LEVEL": "info"}
+    papers.put(ENV, variables, lambda told: "".join(f"{name}={value}\n" for name, value in told.items()))
+    lines = [{"level": "info", "event": "run done", "n": n} for n in range(30)]
+    papers.put(LOG, lines, lambda told: "".join(as_json(each) + "\n" for each in told))
+    for name in ("database", "rabbitmq"):
+        world.write(f"secrets/{name}", "s3cret").chmod(0o400)
+    host = Host(world, dict(variables))
+    stack.callback(host.end)
+
+    @contextmanager
+    def narrow() -> Iterator[None]:
+        staged = papers.changed(ENV, lambda told: told.update(WATERSHIP_WORKER_SLOTS="1"))
+        with staged, host.changed(WATERSHIP_WORKER_SLOTS="1"):
+            yield
+
+    @contextmanager
+    def open_to_all() -> Iterator[None]:
+        (world.root / "secrets/rabbitmq").chmod(0o444)
+        yield
+        (world.root / "secrets/rabbitmq").chmod(0o400)
+
+    world.faults |= {
+        "runtime-configuration/variables": lambda: host.changed(WATERSHIP_LOG_LEVEL=""),
+        "runtime-configuration/performance": narrow,
+        "runtime-configuration/secrets": open_to_all,
+        "runtime-configuration/log-levels": papers.fault(
+            LOG, lambda told: told.append({"level": "debug", "event": "x"})
+        ),
+        "next-validation/logs": papers.fault(
+            LOG, lambda told: told.append({"level": "error", "event": "it broke"})
+        ),
+    }
+
+
+# --- 36, 37: figures ----------------------------------------------------------------------------------------------
+
+
+def _measured(world: World, papers: Papers, standin: StandIn) -> None:
+    (query,) = [
+        str(point.parameters["query"]) for name, point in points("C") if name == "next-validation/limits"
+    ]
+    prometheus = Prometheus(standin, "/prometheus")
+    prometheus.values[query] = 0.6
+    world.systems["prometheus"] = System(url=prometheus.url)
+    world.faults["next-validation/limits"] = lambda: other(prometheus.values, query, 0.9)
+    papers.put("evidence/baseline.json", baseline(), as_json)
+    for point, figure in (
+        ("environment", "disk_io"),
+        ("performance", "queue_depth"),
+        ("errors", "error_rate"),
+        ("latency", "p50"),
+        ("connections", "connections"),
+        ("cache", "cache_hit_rate"),
+    ):
+        world.faults[f"live-baseline/{point}"] = papers.fault("evidence/baseline.json", _unknown(figure))
+
+
+def _unknown(figure: str) -> Callable[[Any], object]:
+    return lambda told: told["figures"].update({figure: None})
+
+
+# --- 38, 39: systems outside --------------------------------------------------------------------------------------
+
+
+def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
+    cut_off = Orchestrator(standin, "/cut-off")
+    database = postgres.new_database()
+    postgres.sql("CREATE TABLE sync_state (source text, synced_at timestamptz)", url=database)
+    postgres.sql("INSERT INTO sync_state VALUES ('crm', now() - interval '2 minutes')", url=database)
+    standin.routes |= {
+        "GET /models/v1/models": guarded({"data": []}),
+        "GET /identity/api/v1/me": guarded({"id": "app"}),
+        "POST /webhooks/release-probe": receiver(WHSEC),
+    }
+    world.systems |= {
+        "model-provider": System(url=f"{standin.url}/models", secret=SECRET, headers=BEARER),
+        "model-provider-off": System(url=f"http://{LOOPBACK}:{free_port()}"),
+        "identity-provider": System(url=f"{standin.url}/identity", secret=SECRET, headers=BEARER),
+        "webhooks": System(url=standin.url, secret="file:secrets/webhooks"),
+        "next-cut-off": System(url=cut_off.url),
+        "database": System(url=database),
+    }
+
+    @contextmanager
+    def asleep() -> Iterator[None]:
+        postgres.sql("UPDATE sync_state SET synced_at = synced_at - interval '1 hour'", url=database)
+        yield
+        postgres.sql("UPDATE sync_state SET synced_at = synced_at + interval '1 hour'", url=database)
+
+    world.faults |= {
+        "external-systems/connectivity": lambda: standin.changed("GET /models/v1/models", Answer(status=503)),
+        "external-systems/webhooks": lambda: standin.changed(
+            "POST /webhooks/release-probe", Answer(status=204)
+        ),
+        "external-systems/authentication": lambda: standin.changed(
+            "GET /identity/api/v1/me", Answer({"id": "anybody"})
+        ),
+        "external-systems/data-sync": asleep,
+        "external-systems/fallback": lambda: other(cut_off.statuses, "/api/v1/agents", 502),
+    }
+
+
+def _accepted(world: World, standin: StandIn) -> None:
+    there: dict[str, list[str]] = {"feedback": [], "uat": ["Low", "Medium"]}
+
+    def search(asked: Asked) -> Answer:
+        jql = asked.body.decode()
+        if "statusCategory" not in jql:
+            return Answer({"issues": [{"id": "1", "key": "UAT-1"}], "isLast": True})
+        names = there["feedback" if "uat-feedback" in jql else "uat"]
+        issues = [
+            {"id": str(n), "key": f"UAT-{n}", "fields": {"priority": {"name": name}}}
+            for n, name in enumerate(names)
+        ]
+        return Answer({"issues": issues, "isLast": True})
+
+    standin.routes["POST /jira/rest/api/3/search/jql"] = search
+    world.systems["jira"] = System(url=f"{standin.url}/jira", secret=SECRET, headers=BEARER)
+    world.faults |= {
+        "user-acceptance/feedback": lambda: other(there, "feedback", ["Low"]),
+        "user-acceptance/defects": lambda: other(there, "uat", ["Highest"]),
+    }

@@ -1,0 +1,22 @@
+"""One check at a time, in a small world: what it finds, and in what words."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.checklist.world import World
+from watership.releases.checklist import Point
+from watership.releases.gate import Verdict
+from watership.releases.rounds import measured
+
+
+async def looked(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:
+    """What the check finds: its verdict, and its evidence."""
+    got = await measured(world.scene(), "it", Point(id="it", text="it", check=check, parameters=parameters))
+    return got.verdict, got.evidence
+
+
+def look(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:
+    """The same, for a test that is no coroutine."""
+    return asyncio.run(looked(world, check, **parameters))

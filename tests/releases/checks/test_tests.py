@@ -1,0 +1,135 @@
+"""Reports of tests and of coverage: what was executed counts, by this build, and not long ago."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checklist.papers import Papers, ago, cobertura, junit, results
+from tests.checklist.world import World
+from tests.releases.checks.looks import look
+from watership.releases.gate import Verdict
+
+PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
+
+CASES = {"test_of_postgres": "passed", "test_of_redis": "skipped"}
+NAMED = {"path": "r.xml", "cases": "postgres"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(root=tmp_path)
+
+
+def reported(world: World, told: dict[str, Any]) -> None:
+    Papers(world).put("r.xml", told, junit)
+
+
+def test_what_was_skipped_was_not_tested(world: World) -> None:
+    reported(world, results(unit=CASES))
+    assert look(world, "tests.pass", path="r.xml") == (
+        PASSED,
+        "r.xml: 1 cases were executed, none failed, 1 were skipped.",
+    )
+    assert look(world, "tests.pass", path="r.xml", at_least=2)[0] is FAILED
+    assert look(world, "tests.named", **NAMED)[0] is PASSED
+    verdict, words = look(world, "tests.named", path="r.xml", cases="postgres, redis")
+    assert (verdict, words) == (FAILED, "r.xml: 'redis': 1 skipped: unit tests test of redis.")
+
+
+@pytest.mark.parametrize("state", ["failed", "error"])
+def test_one_failure_is_not_a_hundred_per_cent(world: World, state: str) -> None:
+    reported(world, results(unit={**CASES, "test_of_rabbits": state}))
+    verdict, words = look(world, "tests.pass", path="r.xml")
+    assert verdict is FAILED and "unit tests test of rabbits" in words
+    assert look(world, "tests.named", **NAMED)[0] is PASSED
+
+
+ANOTHER: dict[str, tuple[dict[str, str], str]] = {
+    "another build": ({"build": "sha256:2.0.9"}, "it is about sha256:2.0.9, not about 2.1.0"),
+    "no build": ({"build": ""}, "it does not say which build it is about"),
+    "too old": ({"at": ago(days=8)}, "7d is the limit"),
+    "of tomorrow": ({"at": ago(days=-1)}, "which has not come yet"),
+    "no date": ({"at": ""}, "it does not say when it was written"),
+}
+
+
+@pytest.mark.parametrize("why", ANOTHER)
+def test_a_report_of_another_build_or_of_another_time_proves_nothing(world: World, why: str) -> None:
+    changes, words = ANOTHER[why]
+    reported(world, {**results(unit=CASES), **changes})
+    for check, parameters in (("tests.pass", {"path": "r.xml"}), ("tests.named", NAMED)):
+        verdict, told = look(world, check, **parameters)
+        assert verdict is FAILED and words in told
+
+
+def test_a_version_names_the_build_as_well_as_its_digest(world: World) -> None:
+    reported(world, {**results(unit=CASES), "build": "2.1.0"})
+    assert look(world, "tests.pass", path="r.xml")[0] is PASSED
+
+
+@pytest.mark.parametrize(
+    "content", ["", "<testsuites", "<html/>", '<!DOCTYPE a [<!ENTITY b "c">]><testsuite>&b;</testsuite>']
+)
+def test_what_is_no_report_says_nothing(world: World, content: str) -> None:
+    assert look(world, "tests.pass", path="r.xml")[0] is INCONCLUSIVE
+    world.write("r.xml", content)
+    assert look(world, "tests.pass", path="r.xml")[0] is INCONCLUSIVE
+
+
+def test_suites_within_suites_hand_their_properties_down(world: World) -> None:
+    world.write(
+        "r.xml",
+        f"""<testsuites><testsuite name="outer"><properties><property name="version">2.1.0</property>
+        <property name="browser" value="Safari"/></properties><testsuite name="inner" timestamp="{ago(hours=1)}">
+        <testcase classname="a.B" name="it-works"/></testsuite></testsuite></testsuites>""",
+    )
+    assert look(world, "tests.named", path="r.xml", cases="inner a b it works")[0] is PASSED
+    assert look(world, "tests.matrix", path="r.xml", by="browser", values="safari")[0] is PASSED
+    verdict, words = look(world, "tests.matrix", path="r.xml", by="browser", values="safari, firefox")
+    assert (verdict, words) == (FAILED, "r.xml: browser firefox: 0 cases, 1 at least are wanted.")
+
+
+def test_a_stub_has_to_stand_the_very_cases_that_the_real_one_stands(world: World) -> None:
+    told = results(
+        stub={"test_a": "passed", "test_b": "passed"}, real={"test_a": "passed", "test_b": "passed"}
+    )
+    for suite in told["suites"]:
+        suite["properties"]["against"] = suite["name"]
+    alike = {"path": "r.xml", "by": "against", "values": "stub, real"}
+    reported(world, told)
+    assert look(world, "tests.alike", **alike)[0] is PASSED
+    del told["suites"][1]["cases"]["test_b"]
+    reported(world, told)
+    verdict, words = look(world, "tests.alike", **alike)
+    assert verdict is FAILED and "against real lacks 1: tests test b" in words
+
+
+def test_coverage_is_counted_line_by_line(world: World) -> None:
+    papers = Papers(world)
+    papers.put(
+        "c.xml", {"at": ago(hours=1), "files": {"src/a/x.py": (86, 100), "src/b/y.py": (0, 0)}}, cobertura
+    )
+    assert look(world, "coverage.whole", path="c.xml", above=0.85)[0] is PASSED
+    assert look(world, "coverage.whole", path="c.xml", above=0.86)[0] is FAILED
+    assert look(world, "coverage.files", path="c.xml", files="*/a/*", at_least=0.86)[0] is PASSED
+    assert look(world, "coverage.files", path="c.xml", files="*/a/*", at_least=0.87)[0] is FAILED
+    verdict, words = look(world, "coverage.files", path="c.xml", files="*/a/*, */b/*", at_least=0.1)
+    assert (verdict, words) == (FAILED, "c.xml: */b/* has no line.")
+    assert look(world, "coverage.whole", path="other.xml", above=0.85)[0] is INCONCLUSIVE
+
+
+def test_coverage_is_read_from_json_too_and_has_a_date(world: World) -> None:
+    summary = '{"summary": {"covered_lines": 9, "num_statements": 10, "percent_covered": 99.0}}'
+    world.write(
+        "c.json",
+        f'{{"meta": {{"timestamp": "{ago(hours=1)}"}}, "files": {{"src/a.py": {summary}}}, "totals": {{}}}}',
+    )
+    assert look(world, "coverage.whole", path="c.json", above=0.85)[0] is PASSED
+    world.write("c.json", f'{{"files": {{"src/a.py": {summary}}}}}')
+    verdict, words = look(world, "coverage.whole", path="c.json", above=0.85)
+    assert (verdict, words) == (FAILED, "c.json: it does not say when it was written.")
+    world.write("c.json", '{"meta": {"timestamp": "2026"}, "files": {}}')
+    assert look(world, "coverage.whole", path="c.json", above=0.85)[0] is FAILED
