@@ -76,8 +76,8 @@ def exported() -> str:
     seconds = time.monotonic() - BEGAN + 100
     requests = round(20 * seconds)
     return f"""\
-node_load1{{slot="blue"}} 0.03
-node_cpu_seconds_total{{slot="blue",mode="idle"}} {seconds}
+node_load1{{slot="next"}} 0.03
+node_cpu_seconds_total{{slot="next",mode="idle"}} {seconds}
 node_memory_MemAvailable_bytes 6e9
 node_memory_MemTotal_bytes 1e10
 node_filesystem_avail_bytes 6e10

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import resources
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.checklist import section_d
 from tests.checklist.section_d import POINTS
 from tests.checklist.world import World, batches, planted
+from watership.releases.checklist import Point
+from watership.releases.gate import Verdict
+from watership.releases.shelf import shipped
+from watership.releases.system import System, read
 from watership.testing.servers import PostgresServer, PrometheusServer
+from watership.testing.servers.ports import LOOPBACK, free_port
 
 BATCH = 31
 
@@ -42,6 +50,56 @@ def test_faults_turn_exactly_their_points_red(world: World) -> None:
             red = world.red(POINTS)
         assert red.keys() == set(names), {name: red.get(name, "not red") for name in red.keys() ^ set(names)}
     assert world.red(POINTS) == {}
+
+
+def test_what_cannot_be_reached_is_inconclusive_and_never_failed(world: World) -> None:
+    """Whatever a point asks, an address where nobody answers tells nothing."""
+    before = dict(world.systems)
+    shut = free_port()
+    world.systems |= {name: _moved(system, shut) for name, system in before.items()}
+    world.systems["mail"] = replace(before["mail"], url=f"smtp://{LOOPBACK}:{shut}")
+    try:
+        measured = world.measure(POINTS)
+    finally:
+        world.systems |= before
+    asked = [
+        name for name, point in POINTS if _systems(point) & before.keys() or point.check == "live.healthy"
+    ]
+    assert {name: measured[name].verdict for name in asked} == dict.fromkeys(asked, Verdict.INCONCLUSIVE)
+    for got in measured.values():
+        assert "/services/" not in got.evidence, "the address of a webhook is a secret"
+
+
+def _systems(point: Point) -> set[str]:
+    """What a point's parameters name."""
+    return {str(value) for value in point.parameters.values()}
+
+
+def _moved(system: System, port: int) -> System:
+    """The same, where nobody listens."""
+    if system.url.startswith("file:"):
+        return replace(system, url="file:evidence/nothing.json")
+    return replace(system, url=re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", system.url))
+
+
+def test_every_system_that_is_looked_at_has_an_example(world: World) -> None:
+    example = resources.files("watership") / "runbooks/agent-orchestrator/systems.example.yaml"
+    with resources.as_file(example) as path:
+        assert world.systems.keys() - read(path).keys() == set()
+
+
+def test_what_follows_from_the_decision_is_due_after_it() -> None:
+    """A GO waits for everything that is due by T+0m: what needs the decision must not be among it."""
+    due = {
+        item.id: item.by
+        for section in shipped("agent-orchestrator").runbook.checklist
+        for item in section.items
+    }
+    needing = {
+        name.partition("/")[0] for name, point in POINTS if (point.check or "").startswith("decision.")
+    }
+    assert needing == {"decision", "authority"}
+    assert all(due[item] > 0 for item in needing)
 
 
 def test_each_single_fault_turns_exactly_its_point_red(world: World, nightly: bool) -> None:

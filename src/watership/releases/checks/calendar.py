@@ -67,7 +67,11 @@ def _moment(scene: Scene, text: str) -> datetime:
 
 
 async def _events(scene: Scene, of: str, summary: str) -> list[Event]:
-    answer = await scene.get(of)
+    try:
+        answer = await scene.get(of)
+    except Unavailable:
+        # Its words hold the calendar's address, which is a secret.
+        raise Unavailable(f"{of} got no answer.") from None
     text = answer.body.decode(errors="replace")
     if answer.status != 200 or "BEGIN:VCALENDAR" not in text:
         raise Unavailable(f"{of} answered {answer.status}, with no calendar.")
