@@ -15,7 +15,6 @@ from tests.checklist.world import Fault, World
 from watership.releases.system import System
 
 NEXT = "2.1.0"
-DIGEST = "sha256:2.1.0"
 
 PACKAGES = {"click": "8.5.0", "msgspec": "0.22.1", "pyyaml": "6.0.3"}
 
@@ -197,7 +196,7 @@ def scans(world: World) -> None:
     image = {
         "SchemaVersion": 2,
         "ArtifactName": "registry.example.com/app:2.1.0",
-        "Metadata": {"RepoDigests": [f"registry.example.com/app@{DIGEST}"]},
+        "Metadata": {"RepoDigests": [f"registry.example.com/app@{world.next.digest}"]},
         "Results": [{"Target": "debian", "Class": "os-pkgs", "Vulnerabilities": [flaw]}],
     }
     json(world, "evidence/trivy-image.json", image)
@@ -223,7 +222,9 @@ def scans(world: World) -> None:
         "security-scans/dependencies": edited(
             world, "evidence/osv.json", lambda report: report["results"][0]["packages"].append(osv("9.8"))
         ),
-        "security-scans/image": replaced(world, "evidence/trivy-image.json", f"@{DIGEST}", "@sha256:another"),
+        "security-scans/image": replaced(
+            world, "evidence/trivy-image.json", f"@{world.next.digest}", "@sha256:another"
+        ),
         "security-scans/sast": edited(
             world,
             "evidence/sast.sarif",

@@ -88,7 +88,12 @@ class Orchestrator:
         return Answer(self.status)
 
 
-_GET = {"get": {"responses": {"200": {}, "401": {}}, "parameters": [{"name": "limit", "in": "query"}]}}
+_GET = {
+    "get": {
+        "responses": {"200": {"description": "Well."}, "401": {"description": "Who?"}},
+        "parameters": [{"name": "limit", "in": "query"}],
+    }
+}
 
 
 @contextmanager

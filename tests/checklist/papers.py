@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from tests.checklist.world import Fault, World
+from tests.checklist.world import LIVE as LIVE_BUILD
+from tests.checklist.world import NEXT, Fault, World
 
-BUILD = "sha256:2.1.0"
-LIVE = "sha256:2.0.5"
+BUILD, LIVE = NEXT.digest, LIVE_BUILD.digest
 
 Render = Callable[[Any], str]
 
@@ -28,8 +28,18 @@ class Papers:
     renders: dict[str, Render] = field(default_factory=dict)
 
     def put(self, path: str, value: Any, render: Render) -> None:
-        self.data[path], self.renders[path] = value, render
+        self.data[path], self.renders[path] = self._about(value), render
         self._write(path)
+
+    def _about(self, value: Any) -> Any:
+        """The same, of the builds that the world is about."""
+        named = {BUILD: self.world.next.digest, LIVE: self.world.live.digest}
+        match value:
+            case {"build": str(build)}:
+                return value | {"build": named.get(build, build)}
+            case {"digest": str(digest)}:
+                return value | {"digest": named.get(digest, digest)}
+        return value
 
     def fault(self, path: str, change: Callable[[Any], object]) -> Fault:
         return lambda: self.changed(path, change)
@@ -146,10 +156,10 @@ def zap(target: str) -> dict[str, Any]:
     }
 
 
-def rehearsal(forward_sha256: str, backward_sha256: str) -> dict[str, Any]:
-    """The migration add_topic from schema 5 to 6, rehearsed on a copy."""
+def rehearsal(forward_sha256: str, backward_sha256: str, name: str = "add_topic") -> dict[str, Any]:
+    """A migration from schema 5 to 6, rehearsed on a copy."""
     old, new = {"schema": 5, "shape": "a"}, {"schema": 6, "shape": "b"}
-    script = {"name": "add_topic", "forward_sha256": forward_sha256, "backward_sha256": backward_sha256}
+    script = {"name": name, "forward_sha256": forward_sha256, "backward_sha256": backward_sha256}
     return {
         "schema": "watership/rehearsal/v1",
         "scripts": [script],
@@ -161,9 +171,7 @@ def rehearsal(forward_sha256: str, backward_sha256: str) -> dict[str, Any]:
         "backward": {"seconds": 4.5, **old},
         "again": {"seconds": 30.9, **new},
         "integrity": [],
-        "locks": [
-            {"migration": "add_topic", "table": "facts", "mode": "AccessExclusiveLock", "seconds": 0.012}
-        ],
+        "locks": [{"migration": name, "table": "facts", "mode": "AccessExclusiveLock", "seconds": 0.012}],
         "indexes": [{"name": "facts_topic", "table": "facts", "seconds": 28.1}],
         "reads": {"before": 0.011, "during": 0.013, "after": 0.011, "samples": 5000},
     }

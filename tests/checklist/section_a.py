@@ -486,7 +486,7 @@ def _value(there: dict[str, int], query: str, good: int) -> Fault:
 
 
 def _told_by_prometheus(there: dict[str, int], asked: Asked) -> Answer:
-    value = there[parse_qs(urlsplit(asked.path).query)["query"][0]]
+    value = there.get(parse_qs(urlsplit(asked.path).query)["query"][0])
     result = [{"metric": {}, "value": [NOW.timestamp(), str(value)]}] if value else []
     return Answer({"status": "success", "data": {"resultType": "vector", "result": result}})
 
@@ -549,7 +549,10 @@ def _drills(world: World) -> None:
         return tuple(Step(name=name, seconds=1.0, passed=True) for name in names)
 
     restore = a_drill(
-        "backup-restore", steps=steps("restore point", "replay", "compare"), ago=timedelta(minutes=10)
+        "backup-restore",
+        build=world.next.digest,
+        steps=steps("restore point", "replay", "compare"),
+        ago=timedelta(minutes=10),
     )
 
     def restored(wrong: set[str]) -> None:
@@ -562,15 +565,17 @@ def _drills(world: World) -> None:
     world.faults["rollback-preparation/restore-points"] = state.fault("points")
 
     def migrated(wrong: set[str]) -> None:
-        build = "sha256:2.0.9" if wrong else "sha256:2.1.0"
+        build = "sha256:2.0.9" if wrong else world.next.digest
         written("migration", a_drill("migration", build=build))
 
     def failed_over(wrong: set[str]) -> None:
-        written("failover", a_drill("failover", ago=timedelta(days=40 if wrong else 4)))
+        written(
+            "failover", a_drill("failover", build=world.next.digest, ago=timedelta(days=40 if wrong else 4))
+        )
 
     def rolled_back(wrong: set[str]) -> None:
         names = ("order", "traffic", "verify") if wrong else ("order", "traffic", "intake", "verify")
-        written("rollback", a_drill("rollback", steps=steps(*names)))
+        written("rollback", a_drill("rollback", build=world.next.digest, steps=steps(*names)))
 
     world.faults["database-preparation/migrations"] = made(migrated).fault("another build")
     world.faults["replication/failover"] = made(failed_over).fault("long ago")

@@ -6,6 +6,7 @@ import base64
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from typing import Any
 
 from msgspec.structs import replace
@@ -33,7 +34,6 @@ from tests.checklist.papers import (
     zap,
 )
 from tests.checklist.world import World, points
-from tests.releases.plans import a_plan
 from watership.releases.smoke import Message, Smoke
 from watership.releases.system import System
 from watership.testing.servers import PostgresServer
@@ -241,8 +241,9 @@ def _attacks(world: World, papers: Papers, standin: StandIn) -> None:
 
 
 def _rehearsed(world: World, papers: Papers) -> None:
-    (planned,) = a_plan().migrations
-    papers.put(REHEARSAL, rehearsal(planned.forward_sha256, planned.backward_sha256), as_json)
+    (planned,) = world.migrations
+    scripts = (sha256(script.encode()).hexdigest() for script in (planned.forward, planned.backward))
+    papers.put(REHEARSAL, rehearsal(*scripts, planned.name), as_json)
     world.faults |= {
         "migration-tests/forward": papers.fault(REHEARSAL, lambda told: told["copy"].update(rows=0)),
         "migration-tests/backward": papers.fault(REHEARSAL, lambda told: told["backward"].update(shape="c")),
@@ -351,7 +352,9 @@ def _hosted(world: World, papers: Papers, stack: ExitStack) -> None:
     variables = {"WATERSHIP_WORKER_SLOTS": "8", "WATERSHIP_LIMITS_REQUESTS_PER_MINUTE": "600"}
     variables |= {"WATERSHIP_POSTGRES_URL": "postgresql://app:pw@db/app", "WATERSHIP_LOG_LEVEL": "info"}
     papers.put(ENV, variables, lambda told: "".join(f"{name}={value}\n" for name, value in told.items()))
-    lines = [{"level": "info", "event": "run done", "n": n} for n in range(30)]
+    lines = [
+        {"timestamp": ago(seconds=30 - n), "level": "info", "event": "run done", "n": n} for n in range(30)
+    ]
     papers.put(LOG, lines, lambda told: "".join(as_json(each) + "\n" for each in told))
     for name in ("database", "rabbitmq"):
         world.write(f"secrets/{name}", "s3cret").chmod(0o400)

@@ -12,15 +12,18 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.releases.plans import a_plan
+from tests.releases.plans import ADD_TOPIC, a_plan, side
 from watership.adapters.memory.records import MemoryRecords
-from watership.durable.clock import SystemClock
+from watership.durable.clock import Clock, SystemClock
+from watership.fleet.build import Build
+from watership.fleet.deployment import Slot
 from watership.releases.checklist import Point, Section, key
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
+from watership.releases.ports import Migration
 from watership.releases.records import Records
 from watership.releases.rounds import round_of
 from watership.releases.shelf import shipped
@@ -32,6 +35,8 @@ Fault = Callable[[], AbstractContextManager[object]]
 
 RUNBOOK = "agent-orchestrator"
 
+NEXT, LIVE = side("2.1.0", Slot.BLUE).build, side("2.0.5", Slot.GREEN).build
+
 
 @dataclass
 class World:
@@ -42,6 +47,11 @@ class World:
     faults: dict[str, Fault] = field(default_factory=dict)
     smoke: Smoke = field(default_factory=Smoke)
     plan: Plan = field(default_factory=a_plan)
+    next: Build = NEXT
+    live: Build = LIVE
+    migrations: tuple[Migration, ...] = (ADD_TOPIC,)
+    """What all of it is about."""
+    clock: Clock = field(default_factory=SystemClock)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""
     records: Callable[[Plan], Records] = lambda plan: MemoryRecords()
@@ -57,11 +67,9 @@ class World:
     def scene(self) -> Scene:
         return Scene(
             key="",
-            clock=SystemClock(),
+            clock=self.clock,
             instruments=instruments(self.root, authorities=self.authorities),
-            started=Release(
-                plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()
-            ),
+            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=self.clock.now()),
             records=self.records(self.plan),
             systems=self.systems,
             kinds=CHECKS,

@@ -1,0 +1,271 @@
+"""The whole world: what every section looks at, at once, and at any time of the calendar.
+
+Each section grows a part of its own, in one folder. A file that two parts write holds what both say; a system that two
+parts play is answered for by whichever of them can.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from tests.checklist import section_a, section_b, section_c, section_d, section_d_capacity
+from tests.checklist.papers import as_json, zap
+from tests.checklist.world import World, points
+from tests.managed import ManagedRabbit
+from watership.releases.system import System
+from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
+from watership.testing.servers.authority import Authority
+from watership.testing.standin import Answer, Asked, StandIn
+
+POINTS: Final = [pair for letter in "ABCD" for pair in points(letter)]
+
+PLAYED_BY: Final = {"production-database": "a", "rabbitmq": "b", "model-provider-off": "c"}
+"""Systems that one part plays alone, whoever else names them, and that are asked without a crossroads."""
+
+SIGNED: Final = ("ec2", "cloudwatch", "cloudwatch-logs", "backups")
+"""Systems that are asked by signed requests, which are not to be changed on their way."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The real ones."""
+
+    postgres: PostgresServer
+    pair: PostgresPair
+    rabbit: ManagedRabbit
+    prometheus: PrometheusServer
+    authority: Authority
+
+
+@dataclass
+class Part(World):
+    """What one section brings. Its files lie in the folder that all share."""
+
+    lay: Callable[[str, bytes], Path] = field(kw_only=True)
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        return self.lay(path, content.encode() if isinstance(content, str) else content)
+
+
+@dataclass
+class Whole(World):
+    """All the parts in one. Dates in files and in what stand-ins answer go along with the calendar: `leap`."""
+
+    parts: dict[str, Part] = field(default_factory=dict)
+    later: timedelta = timedelta(0)
+    _laid: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    def part(self, name: str) -> Part:
+        def lay(path: str, content: bytes) -> Path:
+            self._laid.setdefault(path, {})[name] = content
+            return self._put(path)
+
+        made = Part(root=self.root, lay=lay, next=self.next, live=self.live, migrations=self.migrations)
+        self.parts[name] = made
+        return made
+
+    def _put(self, path: str) -> Path:
+        whole = moved(merged(path, list(self._laid[path].values())), self.later)
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.exists() or file.read_bytes() != whole:
+            file.write_bytes(whole)
+        at = datetime.now(UTC).timestamp() + self.later.total_seconds()
+        os.utime(file, (at, at))
+        return file
+
+    def leap(self, duration: timedelta) -> None:
+        """The calendar is later by that, and whoever writes papers and takes backups has gone on meanwhile."""
+        self.later += duration
+        for path in self._laid:
+            self._put(path)
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+DATES: Final = re.compile(
+    rb"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]00:00)"  # ISO 8601, in UTC
+    rb"|\b20\d\d[01]\d[0-3]\dT\d{6}Z"  # iCalendar
+    rb"|(?<=<coverage timestamp=\")\d{13}"  # coverage.py
+)
+
+
+def moved(content: bytes, later: timedelta) -> bytes:
+    """The same with every date in it later."""
+    return DATES.sub(lambda found: _moved(found[0].decode(), later).encode(), content) if later else content
+
+
+def _moved(text: str, later: timedelta) -> str:
+    if text.isdigit():
+        return str(int(text) + round(later.total_seconds() * 1000))
+    if "-" not in text:
+        at = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return f"{at + later:%Y%m%dT%H%M%SZ}"
+    return (datetime.fromisoformat(text) + later).isoformat()
+
+
+ATTACK: Final = "evidence/zap.json"
+"""Is of one target."""
+
+
+def merged(path: str, contents: Sequence[bytes]) -> bytes:
+    """What several parts write into one file: the sections of Markdown, the fields of JSON."""
+    different = list(dict.fromkeys(contents))
+    if path == ATTACK:
+        return different[-1]
+    if len(different) == 1:
+        return different[0]
+    if path.endswith(".md"):
+        return b"\n".join(different)
+    assert path.endswith(".json"), f"{path} is written by two parts, and not alike"
+    whole: Any = None
+    for each in different:
+        whole = _both(whole, json.loads(each))
+    return json.dumps(whole).encode()
+
+
+def _both(one: Any, other: Any) -> Any:
+    """Fields of both, and items of both; where they differ, the later word."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one | {name: _both(one.get(name), value) for name, value in other.items()}
+    if isinstance(one, list) and isinstance(other, list):
+        return one + [each for each in other if each not in one]
+    return other
+
+
+# --- systems ---------------------------------------------------------------------------------------------------
+
+HOPS: Final = ("connection", "content-length", "transfer-encoding")
+"""Headers that are about one hop alone."""
+
+
+class Crossroads(StandIn):
+    """Before systems, each below its name, that one or several play: whoever knows the way answers.
+
+    Of PromQL that is who has a value. The dates in answers are later by `later`.
+    """
+
+    def __init__(self, later: Callable[[], timedelta]) -> None:
+        super().__init__()
+        self.ways: dict[str, Callable[[Asked], Sequence[str]]] = {}
+        self._later = later
+
+    def answer(self, asked: Asked) -> Answer:
+        name, path = re.fullmatch(r"/([a-z0-9-]+)(.*)", asked.path).groups()  # type: ignore[union-attr]
+        ways = self.ways[name](asked)
+        answers = [got for way in ways if known(asked, got := handed_on(way + path, asked))]
+        if not answers:
+            return Answer(status=404)
+        told = one_of(answers) if name == "next" and asked.method == "GET" else answers[0]
+        return Answer(moved(content(told), self._later()), told.status, told.headers)
+
+
+def handed_on(url: str, asked: Asked) -> Answer:
+    """What is answered there; 404 where nobody is."""
+    parts = urlsplit(url)
+    path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+    headers = {name: value for name, value in asked.headers.items() if name not in HOPS}
+    with closing(HTTPConnection(parts.hostname or "", parts.port or 80, timeout=10.0)) as line:
+        try:
+            line.request(asked.method, path, asked.body or None, headers)
+            got = line.getresponse()
+            told = {name.lower(): value for name, value in got.getheaders()}
+            kept = {name: value for name, value in told.items() if name not in (*HOPS, "date", "server")}
+            return Answer(got.read(), got.status, kept)
+        except (OSError, HTTPException):
+            return Answer(status=404)
+
+
+def known(asked: Asked, got: Answer) -> bool:
+    """Whether that is an answer: not a way that is not there, and not a query without a value."""
+    if is_query(asked) and got.status == 200:
+        return bool(json.loads(content(got))["data"]["result"])
+    return got.status != 404 or bool(got.body)
+
+
+def is_query(asked: Asked) -> bool:
+    return urlsplit(asked.path).path.endswith("/api/v1/query")
+
+
+def content(answer: Answer) -> bytes:
+    assert isinstance(answer.body, bytes)
+    return answer.body
+
+
+def one_of(answers: Sequence[Answer]) -> Answer:
+    """What several tell of one thing in JSON, as one; else what the first says."""
+    first = answers[0]
+    if len(answers) == 1 or {(each.status, each.headers.get("content-type")) for each in answers} != {
+        (200, "application/json")
+    }:
+        return first
+    whole: Any = None
+    for each in answers:
+        whole = _both(whole, json.loads(content(each)))
+    return Answer(json.dumps(whole).encode(), 200, first.headers)
+
+
+# --- all of it -------------------------------------------------------------------------------------------------
+
+
+def grown_whole(whole: Whole, stack: ExitStack, servers: Servers) -> None:
+    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back."""
+    part = {name: whole.part(name) for name in ("b", "c", "capacity", "d", "a")}
+    section_b.grown(part["b"], stack, postgres=servers.postgres, rabbit=servers.rabbit)
+    section_c.grown(part["c"], stack, servers.postgres)
+    section_d_capacity.grown(part["capacity"], stack, servers.postgres)
+    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus)
+    section_a.grown(part["a"], stack, servers.pair, servers.postgres, servers.authority)
+    whole.plan, whole.records = part["d"].plan, part["d"].records
+    whole.smoke, whole.authorities = part["c"].smoke, part["a"].authorities
+    for each in part.values():
+        whole.faults |= each.faults
+    crossed(whole, stack.enter_context(Crossroads(lambda: whole.later)))
+    whole.part("attack").write(ATTACK, as_json(zap(whole.systems["next"].url)))
+
+
+def crossed(whole: Whole, crossroads: Crossroads) -> None:
+    """Name every system, with a crossroads before those that answer HTTP."""
+    for name in dict.fromkeys(name for part in whole.parts.values() for name in part.systems):
+        playing = [part for part in whole.parts.values() if name in part.systems]
+        alone = [part for part in playing if part is whole.parts.get(PLAYED_BY.get(name, ""))]
+        system = together([part.systems[name] for part in alone or playing])
+        if not alone and system.url.startswith("http://") and name not in SIGNED:
+            crossroads.ways[name] = ways(name, playing)
+            system = replace(system, url=f"{crossroads.url}/{name}")
+        whole.systems[name] = system
+
+
+def ways(name: str, playing: Sequence[Part]) -> Callable[[Asked], Sequence[str]]:
+    """Where a system is asked: of each part in turn, as it names it at that moment."""
+
+    def found(asked: Asked) -> Sequence[str]:
+        known_issues = name == "jira" and b"affectedVersion" in asked.body
+        return [part.systems[name].url.rstrip("/") for part in (playing[::-1] if known_issues else playing)]
+
+    return found
+
+
+def together(systems: Sequence[System]) -> System:
+    """One system with what several say of it."""
+    first = systems[0]
+    for other in systems[1:]:
+        first = replace(
+            first,
+            secret=first.secret or other.secret,
+            headers={**other.headers, **first.headers},
+            facts={**other.facts, **first.facts},
+        )
+    return first
