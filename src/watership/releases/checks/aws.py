@@ -7,10 +7,11 @@ from typing import Final
 from urllib.parse import quote, urlencode
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
+import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput, Unavailable
-from watership.releases.checks.scene import Scene
+from watership.releases.checks.scene import Scene, told
 from watership.releases.ports import ProbeAnswer
 from watership.releases.signature import Key, signed
 
@@ -37,6 +38,19 @@ async def queried(scene: Scene, of: str, service: Service, action: str, given: M
         "POST", url, body=body, headers={**system.sent(scene.look.secrets), **headers}
     )
     return _told(of, action, answer)
+
+
+async def called(scene: Scene, of: str, service: Service, target: str, given: Mapping[str, str]) -> object:
+    """What a service that speaks JSON answers to a call. Raises Unavailable, in its own words, when it refuses."""
+    system = scene.system(of)
+    url = scene.address(of).rstrip("/") + "/"
+    body = msgspec.json.encode(given)
+    wanted = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
+    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=wanted, body=body)
+    answer = await scene.look.http.request(
+        "POST", url, body=body, headers={**system.sent(scene.look.secrets), **headers}
+    )
+    return told(of, f" ({target})", answer)
 
 
 async def listed_objects(scene: Scene, of: str, prefix: str) -> list[Element]:
