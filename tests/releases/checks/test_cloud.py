@@ -85,6 +85,16 @@ def test_a_namespace_without_recent_values_fails(cloud: Looker) -> None:
     cloud.unsure("cloud.metrics", "Unavailable", of="nobody", namespace="AWS/RDS")
 
 
+def test_a_key_for_a_time_goes_with_its_token(cloud: Looker, aws: Aws) -> None:
+    cloud.write("aws.token", "of a role")
+    (cloud.root / "aws.token").chmod(0o600)
+    aws.token = "of a role"
+    cloud.unsure("cloud.routes", "AuthFailure", of="aws", tables="app")
+    url = cloud.systems["aws"].url
+    cloud.named("aws", url, secret="file:aws.key", key=KEY_ID, region=REGION, token="file:aws.token")
+    cloud.passes("cloud.routes", of="aws", tables="app")
+
+
 def test_a_refused_signature_is_no_verdict_and_shows_the_words_of_the_service(cloud: Looker) -> None:
     cloud.write("aws.key", "another")
     cloud.unsure("cloud.routes", "AuthFailure", of="aws", tables="app")
