@@ -11,8 +11,10 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from tests.managed import ManagedRabbit, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
+    Chromium,
     HaproxyServer,
     PostgresPair,
     PostgresServer,
@@ -81,9 +83,22 @@ def rabbit_server() -> Iterator[RabbitServer]:
 
 
 @pytest.fixture(scope="session")
+def rabbit_with_management() -> Iterator[ManagedRabbit]:
+    """Another one with its management API, shared: take a virtual host of it."""
+    for server in started(managed_server):
+        yield ManagedRabbit(server)
+
+
+@pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """A real Redis, shared: do not kill it, start your own."""
     yield from started(RedisServer)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """A real browser without a screen, shared: open a page of your own."""
+    yield from started(Chromium)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from tests.releases.plans import a_plan
@@ -33,12 +32,6 @@ Fault = Callable[[], AbstractContextManager[object]]
 RUNBOOK = "agent-orchestrator"
 
 
-@cache
-def the_plan() -> Plan:
-    """Drawn once: it takes longer than most of what is measured."""
-    return a_plan()
-
-
 @dataclass
 class World:
     """Grown by its parts: `root` holds the files, `systems` name what checks look at, `faults` are by point."""
@@ -47,6 +40,9 @@ class World:
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     smoke: Smoke = field(default_factory=Smoke)
+    plan: Plan = field(default_factory=a_plan)
+    authorities: Path | None = None
+    """Whom HTTP over TLS trusts here."""
 
     def write(self, path: str, content: str | bytes) -> Path:
         """A file of the project, as checks find it."""
@@ -56,12 +52,13 @@ class World:
         return file
 
     def scene(self) -> Scene:
-        plan = the_plan()
         return Scene(
             key="",
             clock=SystemClock(),
-            instruments=instruments(self.root),
-            started=Release(plan=plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()),
+            instruments=instruments(self.root, authorities=self.authorities),
+            started=Release(
+                plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()
+            ),
             records=MemoryRecords(),
             systems=self.systems,
             kinds=CHECKS,

@@ -22,7 +22,7 @@ def small_runbook(folder: Path) -> Path:
     with resources.as_file(resources.files("watership") / "runbooks" / "agent-orchestrator") as shipped:
         shutil.copytree(shipped, book)
     lines = (book / "runbook.yaml").read_text().splitlines()
-    kept = [line for line in lines if not line.startswith("  - checklist/")]
+    kept = [line for line in lines if not line.startswith(("  - checklist/", "  - comms"))]
     text = "\n".join(kept).replace("  - team.yaml", "  - team.yaml\n  - small.yaml")
     (book / "runbook.yaml").write_text(text)
     (book / "small.yaml").write_text(TEXT)

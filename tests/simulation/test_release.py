@@ -23,12 +23,12 @@ from watership.fleet.deployment import Slot
 from watership.releases import gate
 from watership.releases.account import account
 from watership.releases.controller import Deposed
+from watership.releases.forms.html import page as render
 from watership.releases.gate import GateSpec, GateState, Judgement, Verdict
 from watership.releases.order import Order, Release
 from watership.releases.plan import Overrides
 from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
-from watership.releases.report import render
 from watership.releases.shelf import shipped
 from watership.releases.smoke import Smoke
 from watership.releases.status import fold, journal, status

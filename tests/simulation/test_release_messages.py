@@ -14,6 +14,7 @@ from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
 from watership.errors import Unavailable
+from watership.releases.incident import Decide, Incident
 from watership.releases.notices.comms import Comms, Sending, Slack, bound
 from watership.releases.notices.deliverer import Deliverer
 from watership.releases.notices.looking import looking
@@ -24,7 +25,6 @@ from watership.releases.notices.situation import Situation
 from watership.releases.notices.writing import plain
 from watership.releases.order import Order
 from watership.releases.program import Outcome
-from watership.releases.signoff import SignOff
 from watership.releases.snapshots import quarantine
 from watership.testing import run_in_virtual_time
 from watership.wiring.messages import shipped
@@ -47,6 +47,16 @@ COMMS = bound(
     ),
     shipped,
 )
+
+
+class NoIncidents:
+    """Nobody has opened any."""
+
+    async def all(self) -> list[Incident]:
+        return []
+
+    async def add(self, decide: Decide) -> Incident | None:
+        raise AssertionError("nobody opens any here")
 
 
 class Heard:
@@ -73,10 +83,6 @@ class Press:
 
     def messenger(self, look: Look | None = None) -> Messenger:
         world, brief = self.world, self.world.brief()
-
-        async def signoffs() -> tuple[SignOff, ...]:
-            return brief.signoffs
-
         deliverer = Deliverer(
             outbox=self.outbox,
             channels={"ops": self.ops, "dead": Heard(dead=True)},
@@ -88,8 +94,9 @@ class Press:
             look=look
             or looking(
                 brief.plan,
-                signoffs,
                 runs=world.own,
+                records=world.records,
+                incidents=NoIncidents(),
                 snapshots=world.snapshots,
                 clock=world.clock,
                 minute=LastMinute(world.router, world.router, world.clock),

@@ -1,4 +1,4 @@
-"""What a controller does to have people told: one block around the release."""
+"""What a controller does to have people told: a companion of the release, and a way to tell a level."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from tests.releases.plans import a_plan
 from watership.adapters.files.audit import read as entries
@@ -15,6 +14,8 @@ from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.releases.company import together
 from watership.releases.document import parse
+from watership.releases.escalation import Due
+from watership.releases.incident import Opening, Severity, opened
 from watership.releases.notices.comms import Comms, bound
 from watership.releases.plan import fingerprint
 from watership.releases.records import Signed
@@ -23,25 +24,48 @@ from watership.testing.receivers import SlackReceiver
 from watership.wiring.controller import open_desk
 from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
-from watership.wiring.messages import Telling, shipped
+from watership.wiring.messages import outbox, press, shipped
 
 COMMS = """
-channels: [{ id: ops, kind: slack, url: env:SLACK }]
-send: [{ on: release.approved, template: comms/approvals.md, to: [ops] }]
+channels: [{ id: ops, kind: slack, url: env:SLACK }, { id: other, kind: slack, url: env:NOWHERE }]
+send:
+  - { on: release.approved, template: comms/approvals.md, to: [ops] }
+  - { on: incident, only: [MEDIUM], template: comms/incident.md, to: [other] }
+seats: { monitoring: [ops] }
 """
+
+
+NOW = SystemClock().now()
+OPENING = Opening(
+    rule="",
+    release="",
+    title="Errors above 10 %",
+    symptom="15.2 % of requests fail",
+    severity=Severity.CRITICAL,
+    at=NOW,
+)
+DUE = Due(
+    incident="INC-1",
+    level=1,
+    title="On-Call Engineer",
+    seat="monitoring",
+    powers=("Investigate issue",),
+    at=NOW,
+    because="it was opened",
+)
 
 
 class Nobody:
     def note(self, event: str, **facts: object) -> None: ...
 
 
-def test_people_are_told_while_the_block_runs_and_what_fails_in_it_comes_out(
+def test_a_release_takes_along_who_tells_people_and_who_tells_a_level_of_its_incidents(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load(tmp_path, {})
     places = Places.of(config)
     now = SystemClock().now()
-    plan = replace(a_plan(created_at=now), comms=bound(parse(COMMS, Comms), shipped))
+    plan = a_plan(created_at=now)
     signed = tuple(
         SignOff(fingerprint=fingerprint(plan), role=role, person=f"P {role}", at=now)
         for role in plan.signoffs.needed
@@ -52,24 +76,36 @@ def test_people_are_told_while_the_block_runs_and_what_fails_in_it_comes_out(
         async with await SQLiteStore.open(places.store, clock=SystemClock()):
             pass
         async with open_desk(config) as desk:
-            for each in signed:
-                await desk.environment.records.add(plan.release, Signed(signoff=each))
-            telling = Telling(
-                desk.environment,
-                desk.store,
-                plan,
-                incidents=incidents_of(places),
-                places=places,
-                observer=Nobody(),
-            )
-            async with together((telling,)):
-                await asyncio.sleep(0)
-                raise RuntimeError("the release's own trouble")
+            comms = bound(parse(COMMS, Comms), shipped)
+            for signoff in signed:
+                await desk.environment.records.add(plan.release, Signed(signoff=signoff))
+            incidents = incidents_of(places)
+            with outbox(places) as box:
+                made = press(
+                    desk.environment,
+                    desk.store,
+                    incidents,
+                    box=box,
+                    comms=comms,
+                    plan=plan,
+                    observer=Nobody(),
+                )
+                async with together([made.messenger]):
+                    pass  # a release that is over at once
+                incident = await incidents.add(opened(OPENING, who="ina", at=now))
+                assert incident is not None
+                for _ in range(2):
+                    await made.tell(incident, DUE)
+                async with together([made.messenger]):
+                    pass
 
     with SlackReceiver() as slack:
         monkeypatch.setenv("SLACK", slack.url)
-        with pytest.raises(RuntimeError, match="own trouble"):
-            asyncio.run(main())
-        assert slack.received[0].body["text"] == "Approvals of one-machine 2.1.0: complete"
+        asyncio.run(main())
+        subjects = [request.body["text"] for request in slack.received]
+    assert subjects == [
+        "Approvals of one-machine 2.1.0: complete",
+        "[CRITICAL] On-Call Engineer: Incident INC-1: Errors above 10 %",
+    ]
     actions = [entry.action for entry in entries(places.audit) if entry]
-    assert actions == ["notice.put", "notice.delivered"]
+    assert actions == ["notice.put", "notice.delivered"] * 2

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",
     ),
+    "notify": ("watership.cli.notify:notify", "Messages: preview, test, send, deliver, log."),
     "check": ("watership.cli.check:check", "The checklist: list, show, run, attest, waive, explain."),
     "signoff": ("watership.cli.signoff:signoff", "Sign-offs: list, give, refuse."),
     "gate": ("watership.cli.gate:gate", "GO or NO-GO: show, decide."),
@@ -54,9 +55,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watership.cli.incident:incident",
         "Incidents: open, list, show, note, update, escalate, close.",
     ),
+    "audit": ("watership.cli.audit:audit", "The audit log: list, tail, verify, export, seal."),
     "baseline": ("watership.cli.baseline:baseline", "How live fares: capture, show, compare."),
-    "notify": ("watership.cli.notify:notify", "Messages: preview, test, send, deliver, log."),
-    "audit": ("watership.cli.audit:audit", "The audit log: verify."),
     "token": ("watership.cli.token:token", "Tokens that say who somebody is: issue."),
 }
 """Command → where it lives, and its line in the list of commands."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from watership.releases.plan import Plan
     from watership.releases.warrant import Caller
     from watership.wiring.controller import Desk
-
-T = TypeVar("T")
 
 KINDS = [kind for kind in get_args(Kind) if kind != "test"]
 TYPED = ("issue", "incident")
@@ -70,14 +68,15 @@ def notify() -> None:
 
 
 def _plan(desk: Desk, release: str | None) -> Plan:
-    return (desk.folder(release) if release else desk.latest()).draft().plan
+    folder = desk.folder(release) if release else desk.latest()
+    return folder.draft().plan
 
 
 async def _situation(desk: Desk, plan: Plan) -> Situation:
     from watership.wiring.incidents import incidents_of
     from watership.wiring.messages import looking
 
-    return await looking(desk.environment, desk.store, plan, incidents=incidents_of(desk.places))()
+    return await looking(desk.environment, desk.store, incidents_of(desk.places), plan)()
 
 
 @notify.command()

@@ -14,9 +14,10 @@ import click
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.output import say, show, table
-from watership.errors import NotFound
+from watership.errors import NotFound, WatershipError
 
 if TYPE_CHECKING:
+    from watership.releases.forms import Form
     from watership.releases.order import Kind
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
@@ -244,10 +245,18 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
 
 async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
     """Await a release's end, and tell how it ended."""
+    from watership.wiring.reporting import write_report
+
     outcome = await running
-    report = await desk.write_report(await desk.find(None))
-    shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": str(report)}
-    show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report}")
+    report: Path | None = None
+    try:
+        report = await write_report(desk, await desk.find(None))
+    except (WatershipError, OSError) as error:
+        # The exit says how the release ended, whatever becomes of its report.
+        say(f"error: the report could not be written: {error}")
+        say("  fix: mend that, then: watership release report")
+    shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": report and str(report)}
+    show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report or 'none'}")
     return Exit.INCONCLUSIVE if outcome.unknown else OUTCOMES[outcome.outcome]
 
 
@@ -422,11 +431,29 @@ def watch(release: str | None, every: float) -> int:
 
 @release.command()
 @one
-def report(release: str | None) -> None:
-    """Write the report anew, as far as the release has come; prints its path."""
+@click.option(
+    "--to",
+    type=click.Choice(["html", "md", "json", "pdf"]),
+    default="html",
+    show_default=True,
+    help="The form.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file; among its papers unless given.",
+)
+def report(release: str | None, to: Form, output: Path | None) -> None:
+    """Write the report anew, as far as the release has come; prints its path.
+
+    All forms say the same: a page for a browser, Markdown, JSON (schema watership.report/v1), PDF (needs the package
+    typst: pip install 'watership[report]').
+    """
+    from watership.wiring.reporting import write_report
 
     async def written(desk: Desk) -> Path:
-        return await desk.write_report(await desk.find(release))
+        return await write_report(desk, await desk.find(release), to, output)
 
     path = at_desk(written)
     show({"report": str(path)}, str(path))

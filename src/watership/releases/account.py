@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -10,15 +10,22 @@ from msgspec import Struct
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases import plan as plans
+from watership.releases import testimony
 from watership.releases.audit import Audit, Verified
+from watership.releases.deviations import deviations
+from watership.releases.dora import Past, dora
 from watership.releases.gate import GateSpec, Judgement, Verdict, guarantee
 from watership.releases.glimpse import blind
+from watership.releases.incident import Incident
+from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
 from watership.releases.power import Traffic, table
 from watership.releases.quantity import spoken
+from watership.releases.records import Record, standing_signoffs
 from watership.releases.report import (
+    EvidenceFile,
     Figure,
     GateFacts,
     ItemFacts,
@@ -32,7 +39,7 @@ from watership.releases.report import (
     WeightStep,
 )
 from watership.releases.runbook import Shift, Soak
-from watership.releases.status import Figures, Fold, ItemStatus, ReleaseStatus, told
+from watership.releases.status import Figures, Fold, ItemStatus, ReleaseStatus, promoted_at, told
 from watership.releases.traffic import latency_p95
 from watership.releases.vigil import ENDLESS
 
@@ -77,9 +84,22 @@ def account(
     green: tuple[SlotSecond, ...] = (),
     live_runs: Count | None = None,
     next_runs: Count | None = None,
+    records: Sequence[Record] | None = None,
+    files: Mapping[str, EvidenceFile] | None = None,
+    incidents: Sequence[Incident] | None = None,
+    deliveries: Sequence[Delivery] | None = None,
+    past: Sequence[Past] = (),
+    now: datetime | None = None,
 ) -> ReportFacts:
-    """What `report.render` needs. Traffic and counts of runs come from whoever can still ask for them."""
+    """What a report says. Traffic and counts of runs come from whoever can still ask for them.
+
+    `records` are what people and programs put down, `files` the evidence that they point to, `incidents`, `deliveries`
+    and `past` the incidents, messages and releases of this environment, `now` when the report is written. What is not
+    given is not known.
+    """
     plan, status = release.plan, told(state, release)
+    # When the checklist was relied on last.
+    relied_on = promoted_at(state) or state.ended
     began = state.began or plan.created_at
     checked = audit.verify()
     verified = isinstance(checked, Verified)
@@ -99,18 +119,33 @@ def account(
         access=plans.access(plan),
         cannot_see=blind(plan.fuses),
         clock_factor=plan.overrides.clock_factor,
-        signoffs=tuple(SignOffFacts(role=s.role, person=s.person, at=s.at) for s in release.signoffs),
-        phases=tuple(_phase(phase, status, plan, began) for phase in plan.phases),
-        items=tuple(_item(each) for each in status.items),
+        rehearsal=plan.rehearsal,
+        signoffs=tuple(
+            SignOffFacts(role=s.role, person=s.person, at=s.at)
+            for s in standing_signoffs(release.signoffs, records or ())
+        ),
+        phases=tuple(_phase(phase, status, plan, release.zero) for phase in plan.phases),
+        items=tuple(
+            _item(each, item.at, release.zero) for each, item in zip(status.items, plan.items, strict=True)
+        ),
         gates=_gates(plan, state, status),
         blue=blue,
         green=green,
         weights=_weights(state, plan, began),
         runs=_runs(plan, status, live_runs, next_runs),
-        figures=_figures(status.figures),
+        figures=_figures(status.figures, back=state.position.taken_back is not None),
+        deviations=deviations(plan, state, release.zero),
+        checklist=testimony.checklist(release, records, files or {}, relied_on or now),
+        decisions=testimony.decisions(state, records),
+        waivers=testimony.waivers(release, records),
+        incidents=testimony.incidents(plan.release, incidents),
+        messages=testimony.messages(plan.release, deliveries),
+        dora=dora(past, now) if now is not None else (),
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",
         audit_verified=verified,
+        audit_seal=checked.seal if isinstance(checked, Verified) else None,
+        written_at=now,
     )
 
 
@@ -123,7 +158,7 @@ def _side(side: plans.Side) -> Side:
     )
 
 
-def _phase(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, began: datetime) -> PhaseFacts:
+def _phase(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, zero: datetime) -> PhaseFacts:
     keys = {item.key for item in plan.items if item.phase == phase.id}
     done = [each for each in status.items if each.key in keys and each.began and each.ended]
     first = min((each.began for each in done if each.began), default=None)
@@ -132,13 +167,13 @@ def _phase(phase: PlannedPhase, status: ReleaseStatus, plan: Plan, began: dateti
         title=phase.title,
         planned_start=phase.at,
         planned_seconds=phase.budget,
-        actual_start=None if first is None else (first - began).total_seconds(),
+        actual_start=None if first is None else (first - zero).total_seconds(),
         actual_seconds=None if first is None or last is None else (last - first).total_seconds(),
         attempts=max((each.attempts for each in done), default=0),
     )
 
 
-def _item(item: ItemStatus) -> ItemFacts:
+def _item(item: ItemStatus, planned: float, zero: datetime) -> ItemFacts:
     known = item.state not in ("waiting", "running")
     took = (item.ended - item.began).total_seconds() if item.began and item.ended else None
     return ItemFacts(
@@ -149,6 +184,8 @@ def _item(item: ItemStatus) -> ItemFacts:
         attempts=item.attempts,
         seconds=took,
         at=item.began,
+        planned_start=planned,
+        actual_start=(item.began - zero).total_seconds() if item.began else None,
     )
 
 
@@ -215,7 +252,7 @@ def _runs(plan: Plan, status: ReleaseStatus, live: Count | None, nxt: Count | No
     return (of(plan.live, "runs_live", live), of(plan.next, "runs_next", nxt))
 
 
-def _figures(figures: Figures) -> tuple[Figure, ...]:
+def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
     named = (
         ("Cutover", figures.cutover_seconds),
         ("Detected after", figures.detect_seconds),
@@ -223,6 +260,6 @@ def _figures(figures: Figures) -> tuple[Figure, ...]:
     )
     found = [Figure(name, spoken(value) or "0s") for name, value in named if value is not None]
     failed = figures.requests_failed_before_rollback
-    if failed is not None:
+    if failed is not None and back:
         found.append(Figure("Requests failed on next before the rollback", f"{failed:,}"))
     return tuple(found)

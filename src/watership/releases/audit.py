@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 from msgspec import Struct, structs
@@ -34,10 +34,14 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Verified(Struct, frozen=True):
-    """The chain is whole. Keep `head` elsewhere: with it a cut end is seen too."""
+    """The chain is whole. Note `head` elsewhere: with it the record and its head cannot both be taken back."""
 
     count: int
     head: str
+    seal: Literal["signed", "unchecked", "none"] = "none"
+    """Whether the head beside the record is signed; `unchecked`: it is, and there is no secret to check it with."""
+    after: int = 0
+    """Entries that follow the one which the head names: a crash came before it was replaced."""
 
 
 class Broken(Struct, frozen=True):
@@ -55,7 +59,8 @@ class AuditBroken(BadInput):
     def __init__(self, where: str, broken: Broken) -> None:
         super().__init__(
             f"{where} is broken at entry {broken.number}: {broken.reason}.",
-            fix="Keep the file as evidence and continue in a new one.",
+            fix="Keep the file as evidence and continue in a new one. If the secret was set or changed since: "
+            "watership audit seal",
         )
         self.number = broken.number
 

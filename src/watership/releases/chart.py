@@ -12,6 +12,9 @@ HEIGHT = 180
 LEFT = 52
 BOTTOM = 24
 TOP = 18
+# The room of a mark's label, and the height of its line.
+LABEL = 40
+LINE = 11.0
 # A gap longer than this many seconds is shown as a gap: a line across it would invent data.
 GAP = 2.5
 # Rows of the table twin; more seconds are shown as evenly spread ones, and the table says so.
@@ -53,7 +56,8 @@ class Drawing(NamedTuple):
 
     chart: Chart
     lines: tuple[Line, ...]
-    marks: tuple[tuple[float, str], ...]
+    marks: tuple[tuple[float, float, str], ...]
+    """Each with the height of its label."""
     ticks: tuple[tuple[float, str], ...]
     seconds: tuple[tuple[float, str], ...]
     rows: tuple[tuple[float, tuple[float | None, ...]], ...]
@@ -83,18 +87,30 @@ def drawn(chart: Chart) -> Drawing:
             Line(
                 series.name,
                 tuple(
-                    " ".join(f"{x(at)},{y(value)}" for at, value in stretch)
+                    # A second alone is a dot: a stroke from it to itself.
+                    " ".join(
+                        f"{x(at)},{y(value)}" for at, value in (stretch if len(stretch) > 1 else 2 * stretch)
+                    )
                     for stretch in _stretches(series.points)
                 ),
             )
             for series in chart.series
         ),
-        marks=tuple((x(mark.at), mark.label) for mark in chart.marks if start <= mark.at <= end),
+        marks=_staggered([(x(mark.at), mark.label) for mark in chart.marks if start <= mark.at <= end]),
         ticks=tuple((y(part * top), f"{part * top:.3g}") for part in (0.0, 0.5, 1.0)),
         seconds=tuple((x(at), f"{at:.0f} s") for at in (start, (start + end) / 2, end)),
         rows=rows,
         left_out=left_out,
     )
+
+
+def _staggered(marks: Sequence[tuple[float, str]]) -> tuple[tuple[float, float, str], ...]:
+    """Labels that would stand in one another's way stand below one another."""
+    found: list[tuple[float, float, str]] = []
+    for x, label in marks:
+        near = bool(found) and x - found[-1][0] < LABEL
+        found.append((x, found[-1][1] + LINE if near else TOP - 6.0, label))
+    return tuple(found)
 
 
 def _ceiling(value: float) -> float:

@@ -139,6 +139,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     overrides: Overrides
     starter: str
     created_at: datetime
+    committed_at: datetime | None = None
+    """When the newest commit of next was made, as its build states; None where it does not."""
     checklist: Checklist = ()
     systems: dict[str, System] = {}
     """What checks look at outside; secrets by reference."""
@@ -173,6 +175,7 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    committed_at: datetime | None = None,
     rehearsal: bool = False,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
@@ -208,6 +211,7 @@ def draw(
         overrides=overrides,
         starter=starter,
         created_at=created_at,
+        committed_at=committed_at,
         checklist=book.checklist,
         systems=dict(systems or {}),
         go_no_go=book.go_no_go,

@@ -1,20 +1,17 @@
-"""A report is one page that shows what a release did: self-contained, printable, without scripts."""
+"""A report's facts are all that it says; its forms (a page, a text, a document, data) say the same."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from msgspec import Struct
 
-from watership.releases.chart import Chart, Mark, Series, drawn
-from watership.releases.gate import Judgement, Verdict, percent
+from watership.releases.gate import Judgement, Verdict
 from watership.releases.power import PowerTable
-from watership.releases.quantity import spoken
+from watership.releases.standing import State
 
-# One point a second for three hours; beyond that a chart has more points than a screen has pixels.
-MAX_POINTS = 10_800
+SCHEMA: Final = "watership.report/v1"
 
 Outcome = Literal["promoted", "rolled_back", "stopped", "running"]
 Place = Literal["blue", "green"]
@@ -29,8 +26,16 @@ class Side(Struct, frozen=True, kw_only=True):
     place: Place
 
 
+class EvidenceFile(Struct, frozen=True, kw_only=True):
+    """A file that somebody points to. `path` is relative to the report's folder, `state` what was found there."""
+
+    path: str
+    sha256: str = ""
+    state: Literal["there", "gone", "changed"] = "there"
+
+
 class PhaseFacts(Struct, frozen=True, kw_only=True):
-    """A phase as planned and as it went; seconds from the start of the release, None where it did not."""
+    """A phase as planned and as it went; starts are in seconds from T+0, None where it did not."""
 
     title: str
     planned_start: float
@@ -41,7 +46,10 @@ class PhaseFacts(Struct, frozen=True, kw_only=True):
 
 
 class ItemFacts(Struct, frozen=True, kw_only=True):
-    """An item with what was found. `evidence` is the measurement in words; verdict None was not reached."""
+    """An item with what was found. `evidence` is the measurement in words; verdict None was not reached.
+
+    Starts are in seconds from T+0; of an item that was retried it is the last attempt's.
+    """
 
     key: str
     title: str
@@ -50,6 +58,114 @@ class ItemFacts(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     seconds: float | None = None
     at: datetime | None = None
+    planned_start: float | None = None
+    actual_start: float | None = None
+
+
+class DeviationFacts(Struct, frozen=True, kw_only=True):
+    """What went otherwise than planned. `item` is the key of the item that it befell; empty for a phase."""
+
+    kind: Literal["late", "over budget", "retried", "overtaken", "not reached"]
+    subject: str
+    words: str
+    item: str = ""
+
+
+class PointFacts(Struct, frozen=True, kw_only=True):
+    """One line of a checklist's item, and whose word it is."""
+
+    text: str
+    state: State
+    how: Literal["measured", "attested"]
+    who: str = ""
+    evidence: str = ""
+    file: EvidenceFile | None = None
+    at: datetime | None = None
+    expires: datetime | None = None
+
+
+class ChecklistItemFacts(Struct, frozen=True, kw_only=True):
+    """An item of the checklist as it stood at the promotion, at the end of what was not promoted, or stands now."""
+
+    number: int
+    key: str
+    title: str
+    section: str
+    owner: str
+    state: State
+    points: tuple[PointFacts, ...]
+
+
+class MessageFacts(Struct, frozen=True, kw_only=True):
+    """A message to people on its way through one channel. `evidence` is the receiver's word, or what went wrong last.
+
+    `pending` goes on being tried, `refused` is never taken by its receiver, `given_up` could not be delivered in time.
+    """
+
+    at: datetime
+    what: str
+    """Which message: announce, status, issue, rollback, success, incident."""
+    channel: str
+    subject: str
+    state: Literal["pending", "delivered", "refused", "given_up"]
+    attempts: int = 0
+    tried_at: datetime | None = None
+    evidence: str = ""
+
+
+class DecisionFacts(Struct, frozen=True, kw_only=True):
+    """Who decided what, in which role, and why."""
+
+    at: datetime
+    who: str
+    what: str
+    reason: str = ""
+    role: str = ""
+
+
+class WaiverFacts(Struct, frozen=True, kw_only=True):
+    """What was let pass, by whom, why and until when."""
+
+    what: str
+    who: str
+    role: str = ""
+    reason: str = ""
+    at: datetime | None = None
+    until: datetime | None = None
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """An entry of an incident's timeline."""
+
+    at: datetime
+    words: str
+    who: str = ""
+
+
+class IncidentFacts(Struct, frozen=True, kw_only=True):
+    """An incident of the release; `closed_at` None is open, `restored_at` when the service was as it should be."""
+
+    key: str
+    severity: str
+    title: str
+    opened_at: datetime
+    opened_by: str
+    restored_at: datetime | None = None
+    closed_at: datetime | None = None
+    false_alarm: bool = False
+    summary: str = ""
+    timeline: tuple[Moment, ...] = ()
+
+
+class DoraFacts(Struct, frozen=True, kw_only=True):
+    """One of the four figures of delivery. `value` None is unknown; `samples` of `of` releases had the datum, of those
+    that it is about."""
+
+    name: str
+    definition: str
+    value: str | None
+    samples: int
+    of: int
 
 
 class SlotSecond(Struct, frozen=True, kw_only=True):
@@ -101,8 +217,12 @@ class Figure(Struct, frozen=True):
     value: str
 
 
-class ReportFacts(Struct, frozen=True, kw_only=True):
-    """Everything a report says. It is rendered, never judged, here."""
+class ReportFacts(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCHEMA):
+    """Everything a report says. It is rendered, never judged, here.
+
+    None of what people did (`checklist`, `messages`, `decisions`, `waivers`, `incidents`) is unknown to whoever wrote
+    the report, which then says so; an empty one says that there was none.
+    """
 
     release: str
     environment: str
@@ -120,6 +240,8 @@ class ReportFacts(Struct, frozen=True, kw_only=True):
     cannot_see: tuple[str, ...] = ()
     """The fuses that nothing measured."""
     clock_factor: float = 1.0
+    rehearsal: bool = False
+    """Its calendar leapt: its times are those of its clock."""
     signoffs: tuple[SignOffFacts, ...] = ()
     phases: tuple[PhaseFacts, ...] = ()
     items: tuple[ItemFacts, ...] = ()
@@ -129,82 +251,16 @@ class ReportFacts(Struct, frozen=True, kw_only=True):
     weights: tuple[WeightStep, ...] = ()
     runs: tuple[RunsOf, ...] = ()
     figures: tuple[Figure, ...] = ()
+    deviations: tuple[DeviationFacts, ...] = ()
+    checklist: tuple[ChecklistItemFacts, ...] | None = None
+    messages: tuple[MessageFacts, ...] | None = None
+    decisions: tuple[DecisionFacts, ...] | None = None
+    waivers: tuple[WaiverFacts, ...] | None = None
+    incidents: tuple[IncidentFacts, ...] | None = None
+    dora: tuple[DoraFacts, ...] = ()
     audit_count: int = 0
     audit_head: str = ""
     audit_verified: bool | None = None
-
-
-_WORDS = {
-    "promoted": ("✓", "Promoted"),
-    "rolled_back": ("↩", "Rolled back"),
-    "stopped": ("■", "Stopped before anything that serves was changed"),
-    "running": ("…", "Running"),
-}
-_MARKS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.INCONCLUSIVE: "?"}
-
-
-def _verdict(verdict: Verdict | None) -> str:
-    return f"{_MARKS[verdict]} {verdict.value}" if verdict else "– not reached"
-
-
-def _moment(at: datetime | None) -> str:
-    return at.isoformat(sep=" ", timespec="seconds") if at else "–"
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"−{spoken(-value)}" if value < 0 else spoken(value)
-
-
-def _number(value: float) -> str:
-    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}" if value < 1e9 else f"{value:.1e}"
-
-
-def _environment() -> Environment:
-    page = Environment(
-        loader=PackageLoader("watership.releases", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page.filters.update(verdict=_verdict, moment=_moment, seconds=_seconds, percent=percent, number=_number)
-    return page
-
-
-_PAGE = _environment()
-
-
-def render(report: ReportFacts) -> str:
-    """The report as one HTML document; every text of it is escaped."""
-    mark, word = _WORDS[report.outcome]
-    return _PAGE.get_template("report.html.j2").render(
-        report=report, mark=mark, word=word, charts=[drawn(chart) for chart in charts(report)]
-    )
-
-
-def charts(report: ReportFacts) -> list[Chart]:
-    """Error rate and latency of both places, with the steps of the weight marked."""
-    marks = tuple(Mark(step.at, percent(step.weight)) for step in report.weights)
-    places = (("blue", report.blue[-MAX_POINTS:]), ("green", report.green[-MAX_POINTS:]))
-    errors = tuple(
-        Series(
-            name,
-            tuple((each.at, None if each.error_rate is None else 100 * each.error_rate) for each in served),
-        )
-        for name, served in places
-    )
-    latency = tuple(
-        Series(
-            name,
-            tuple(
-                (each.at, None if each.latency_p95 is None else 1000 * each.latency_p95) for each in served
-            ),
-        )
-        for name, served in places
-    )
-    return [
-        Chart("Errors", "% of requests", errors, marks),
-        Chart("95th percentile of latency", "ms", latency, marks),
-    ]
+    audit_seal: Literal["signed", "unchecked", "none"] | None = None
+    """Whether the head of the audit is signed; None where nobody looked."""
+    written_at: datetime | None = None

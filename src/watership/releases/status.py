@@ -21,7 +21,7 @@ from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import Facts, Position, Record, informed, item_at, items_of, moved, opening
 from watership.releases.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.measurement import Measurement
-from watership.releases.order import Release
+from watership.releases.order import Order, Release
 from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import FACTS, Outcome
 from watership.releases.quantity import spoken
@@ -143,11 +143,19 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True):
         return self.outcome is not None or self.stage in BROKEN.values()
 
 
+class Ordered(Struct, frozen=True, kw_only=True):
+    """An order of a person, and when the controller read it."""
+
+    at: datetime
+    order: Order
+
+
 class Fold(Struct, frozen=True, kw_only=True):
-    """What the journal says: the position, and every record in order."""
+    """What the journal says: the position, and every record and order in order."""
 
     position: Position
     records: tuple[Record, ...] = ()
+    orders: tuple[Ordered, ...] = ()
     facts: Facts | None = None
     decides: bool = False
     """The facts were read, and what was decided on them is not done yet."""
@@ -170,7 +178,14 @@ def fold(entries: Sequence[Entry], release: Release) -> Fold:
 def _folded(state: Fold, event: StepDone, at: datetime, plan: Plan) -> Fold:
     if event.name == FACTS:
         facts: Facts = decode(event.value, Facts)
-        return replace(state, facts=facts, decides=True, position=informed(state.position, facts))
+        orders = tuple(Ordered(at=facts.at, order=each) for each in facts.orders)
+        return replace(
+            state,
+            facts=facts,
+            decides=True,
+            position=informed(state.position, facts),
+            orders=(*state.orders, *orders),
+        )
     if event.name == "end":
         return replace(state, outcome=decode(event.value, Outcome), ended=at)
     record: Record = decode(event.value, Record)
@@ -323,6 +338,11 @@ async def _seen(
         live=first.live if first else Sums(),
         judgement=judgement,
     )
+
+
+def promoted_at(state: Fold) -> datetime | None:
+    """When next became live; None where it did not, or not in this journal."""
+    return next((each.got.ended for each in state.records if each.act == "promote" and each.got.passed), None)
 
 
 def figures(state: Fold, plan: Plan) -> Figures:

@@ -16,12 +16,12 @@ from watership.releases.company import Companion, Regular
 from watership.releases.environment import Environment
 from watership.releases.escalation import USUAL
 from watership.releases.incident import Incidents
+from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.responder import Responder
 from watership.releases.response import Response
 from watership.releases.status import Fold, fold, journal
-from watership.wiring.environment import Places
-from watership.wiring.messages import Pages, Telling
+from watership.wiring.messages import Pages, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Company:
     env: Environment
     own: Runs
     incidents: Incidents
-    places: Places
+    box: Outbox
     observer: Observer
 
     def __call__(self, run_id: RunId, release: Release) -> Sequence[Companion]:
@@ -40,16 +40,22 @@ class Company:
         async def look() -> Fold:
             return fold(await journal(self.own, run_id), release)
 
-        telling = Telling(
-            env, self.own, plan, incidents=self.incidents, places=self.places, observer=self.observer
+        told = press(
+            env,
+            self.own,
+            self.incidents,
+            box=self.box,
+            comms=plan.comms,
+            plan=plan,
+            observer=self.observer,
         )
         attends = Attendant(env, release, Clerk(env, release, CHECKS).scene(), look)
         response = Response(self.incidents, env.audit, env.clock, plan.escalation or USUAL)
         responds = Responder(
-            env, release, response, look=look, pages=Pages(env.audit, ALARMING).entries, tell=telling.escalate
+            env, release, response, look=look, pages=Pages(env.audit, ALARMING).entries, tell=told.tell
         )
         return (
-            telling,
+            told.messenger,
             self._regular(attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
             self._regular(responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
         )

@@ -17,11 +17,17 @@ from msgspec.structs import replace
 import watership
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
-from watership.adapters.files.builds import digest, pausing, read_build, read_migrations, read_smoke
+from watership.adapters.files.builds import (
+    digest,
+    pausing,
+    read_build,
+    read_build_file,
+    read_migrations,
+    read_smoke,
+)
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.records import RecordFiles
 from watership.adapters.files.releases import Draft, ReleaseFolder, latest
-from watership.adapters.files.replace import replace_file
 from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.http.probe import HttpProbe
@@ -40,9 +46,8 @@ from watership.durable.ids import DeploymentId, RunId, random_ids
 from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
-from watership.fleet.stranded import Census, lingering, open_runs
+from watership.fleet.stranded import lingering
 from watership.releases import shelf, system
-from watership.releases.account import Count, account, traffic
 from watership.releases.checks import CHECKS
 from watership.releases.clerk import Clerk
 from watership.releases.controller import Brief, Controller
@@ -52,14 +57,14 @@ from watership.releases.order import Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
 from watership.releases.program import PROGRAM, zero_for
 from watership.releases.records import standing_signoffs
-from watership.releases.report import render
 from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
-from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.releases.status import Planned, ReleaseStatus, status
 from watership.wiring.company import Company
 from watership.wiring.environment import Places, deployment_id
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import instruments
+from watership.wiring.messages import outbox
 
 RUNBOOK = "one-machine"
 
@@ -138,6 +143,7 @@ class Desk:
             created_at=self.environment.clock.now(),
             overrides=overrides,
             pauses_writes=pausing(migrations),
+            committed_at=read_build_file(source).committed_at,
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
@@ -241,29 +247,6 @@ class Desk:
             created_at=plan.created_at,
         )
 
-    async def write_report(self, known: Known) -> Path:
-        """Gather what the release did, and write its report."""
-        plan = known.release.plan
-        state = fold(await journal(self.store, known.id), known.release)
-        began = state.began or plan.created_at
-        ended = state.ended or self.environment.clock.now()
-        served = {
-            slot: await traffic(self.environment.metrics, slot, began=began, ended=ended) for slot in Slot
-        }
-        census = await self.environment.runs.census()
-        facts = account(
-            known.release,
-            state,
-            audit=self.environment.audit,
-            blue=served[Slot.BLUE],
-            green=served[Slot.GREEN],
-            live_runs=count(census, plan.live.deployment),
-            next_runs=count(census, plan.next.deployment),
-        )
-        path = self.folder(known.id).report
-        await asyncio.to_thread(replace_file, path, render(facts).encode())
-        return path
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -289,13 +272,6 @@ async def require_unquarantined(snapshots: Snapshots, version: str, digest: str)
             f"Build {version} ({digest}) was rolled back automatically and is quarantined.",
             fix="Release another build, or let this one in by name: --waive-quarantine, for plan and for start.",
         )
-
-
-def count(census: Census, deployment: DeploymentId) -> Count:
-    """The runs of a deployment, at this moment."""
-    under_way = open_runs(census, deployment)
-    everything = sum(number for (owner, _), number in census.items() if owner == deployment)
-    return Count(under_way=under_way, finished=everything - under_way)
 
 
 def side_of(deployment: Deployment) -> Side:
@@ -324,7 +300,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
         own = await stack.enter_async_context(
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
-        audit = stack.enter_context(AuditFile(places.audit, clock.now))
+        audit = stack.enter_context(AuditFile(places.audit, clock.now, secret=config.secret))
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
         proxy = ProxyRouter(places.router)
@@ -363,7 +339,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
                 env=environment,
                 own=own,
                 incidents=incidents_of(places),
-                places=places,
+                box=stack.enter_context(outbox(places)),
                 observer=observer,
             ),
         )
@@ -382,7 +358,7 @@ def leapt(config: Config, seconds: float) -> datetime:
     places = Places.of(config)
     clock = LeapingClock(places.calendar)
     now = clock.leap(seconds)
-    with AuditFile(places.audit, clock.now) as audit:
+    with AuditFile(places.audit, clock.now, secret=config.secret) as audit:
         audit.append(getpass.getuser(), "rehearsal.leapt", {"seconds": seconds})
     return now
 

@@ -66,7 +66,7 @@ def open_incidents(config: Config) -> Iterator[IncidentDesk]:
     places = Places.of(config)
     clock: Clock = LeapingClock(places.calendar) if config.environment.rehearsal else SystemClock()
     places.folder.mkdir(parents=True, exist_ok=True)
-    with AuditFile(places.audit, clock.now) as audit:
+    with AuditFile(places.audit, clock.now, secret=config.secret) as audit:
         yield IncidentDesk(incidents=incidents_of(places), audit=audit, clock=clock, places=places)
 
 

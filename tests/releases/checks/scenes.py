@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.releases.plans import a_plan
@@ -31,8 +32,10 @@ class Looker:
 
     root: Path
     systems: dict[str, System] = field(default_factory=dict)
-    plan: Plan = field(default_factory=a_plan)
+    plan: Plan = field(default_factory=cache(a_plan))
     authorities: Path | None = None
+    seconds: float = 30.0
+    """That a check has."""
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -52,7 +55,8 @@ class Looker:
             systems=self.systems,
             kinds=CHECKS,
         )
-        point = Point(id="it", text="it", check=check, parameters={**(parameters or {}), **more})
+        given = {**(parameters or {}), **more}
+        point = Point(id="it", text="it", check=check, parameters=given, timeout=self.seconds)
         return asyncio.run(measured(scene, "item/it", point))
 
     def passes(self, check: str, **parameters: Given) -> str:

@@ -34,6 +34,7 @@ def balancer(looker: Looker, haproxy_server: HaproxyServer) -> Looker:
 
 def test_a_pool_has_servers_of_a_slot(balancer: Looker) -> None:
     balancer.passes("balancer.pool", **IT, servers="blue")
+    balancer.passes("balancer.pool", **IT, servers="next")
     balancer.fails("balancer.pool", "has blue of blue; 2 at least", **IT, servers="blue", at_least=2)
     balancer.fails("balancer.pool", "no server of red", **IT, servers="red")
     balancer.unsure("balancer.pool", "no pool 'other'", of="balancer", pool="other", servers="blue")
@@ -43,6 +44,7 @@ def test_a_pool_has_servers_of_a_slot(balancer: Looker) -> None:
 def test_weights_are_those_in_force(balancer: Looker, haproxy_server: HaproxyServer) -> None:
     wanted = {"weights": "blue=0, green=100"}
     balancer.passes("balancer.weights", **IT, **wanted)
+    balancer.passes("balancer.weights", **IT, weights="next=0, live=100")
     haproxy_server.tell("set server app/blue weight 100")
     try:
         balancer.fails("balancer.weights", "blue has 50 %, green has 50 %", **IT, **wanted)

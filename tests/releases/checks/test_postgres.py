@@ -52,17 +52,24 @@ def test_a_standby_that_replays_nothing_lags(pair: Looker, postgres_pair: Postgr
     postgres_pair.standby.pause()
     try:
         postgres_pair.primary.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 100000))")
-        pair.fails("postgres.lag", "50,000 bytes is wanted", of="primary", below=10.0, bytes_below=50_000)
+        pair.fails(
+            "postgres.lag",
+            "50,000 bytes is wanted",
+            of="primary",
+            below=10.0,
+            bytes_below=50_000,
+            patience=0.0,
+        )
     finally:
         postgres_pair.standby.resume()
     pair.passes("postgres.lag", of="primary", below=10.0, bytes_below=50_000)
 
 
 def test_a_standby_that_is_missing_is_no_small_lag(pair: Looker) -> None:
-    pair.fails("postgres.lag", "0 standby(s) follow another", of="another", below=10.0)
-    pair.fails("postgres.lag", "2 at least", of="primary", below=10.0, at_least=2)
-    pair.fails("postgres.lag", "0 standby(s)", of="primary", below=10.0, name="remote")
-    pair.unsure("postgres.lag", "Unavailable", of="nobody", below=10.0)
+    pair.fails("postgres.lag", "0 standby(s) follow another", of="another", below=10.0, patience=0.0)
+    pair.fails("postgres.lag", "2 at least", of="primary", below=10.0, patience=0.0, at_least=2)
+    pair.fails("postgres.lag", "0 standby(s)", of="primary", below=10.0, patience=0.0, name="remote")
+    pair.unsure("postgres.lag", "Unavailable", of="nobody", below=10.0, patience=0.0)
 
 
 def test_archiving_is_recent_and_has_not_failed_since(pair: Looker, postgres_pair: PostgresPair) -> None:

@@ -13,7 +13,7 @@ from tests.releases.notices.scenes import comms
 from watership.releases.notices.comms import Channel
 from watership.releases.notices.lint import check_comms
 from watership.releases.notices.minute import Traffic
-from watership.releases.notices.notice import Incident, Issue
+from watership.releases.notices.notice import Asked, Incident, Issue
 from watership.releases.notices.situation import Approval, PhaseSight, Rollback, Seat, Situation
 from watership.releases.notices.template import Scene, escaping
 
@@ -31,7 +31,7 @@ def test_the_comms_that_are_shown_can_be_used() -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [Situation, Scene, Issue, Incident, Approval, Seat, PhaseSight, Traffic, Rollback]
+    "shape", [Situation, Scene, Issue, Incident, Asked, Approval, Seat, PhaseSight, Traffic, Rollback]
 )
 def test_every_name_that_a_template_may_use_is_told(shape: type[Struct]) -> None:
     table = PAGE.partition("| name | what it holds |")[2].partition("\n\n")[0]

@@ -56,6 +56,8 @@ def test_statuses_that_were_missed_are_one_issue_and_the_newest_is_told() -> Non
     assert box.look(running(), at(63)) == []
     assert box.messages[missed].title == "The status of 10:30 to 10:45 UTC was not sent in time"
     assert box.messages[missed].priority == "HIGH"
+    over = running(stage="rolled_back")
+    assert box.look(over, at(64)) == ["status/2.1.0-1/ended", f"{missed}/resolved"]
 
 
 def test_a_status_that_is_late_by_more_than_a_third_of_its_interval_was_missed_all_the_same() -> None:
@@ -83,7 +85,8 @@ def test_a_status_that_reached_nobody_before_the_next_is_missed() -> None:
 
 def test_a_rollback_is_told_when_it_is_decided_and_when_it_is_done() -> None:
     box = Told(comms())
-    box.look(running(), at(45))
+    for minute in range(0, 46, 15):
+        box.look(running(), at(minute))
     assert box.look(running(rollback=BACK), at(52)) == ["rollback/2.1.0-1"]
     done = running(stage="taking_back", rollback=replace(BACK, done=True))
     assert box.look(done, at(53)) == ["rollback/2.1.0-1/done"]
@@ -118,6 +121,13 @@ def test_an_issue_is_told_once_and_once_more_when_it_no_longer_stands() -> None:
     assert box.look(running(issues=(replace(SMOKE, key="smoke/2"),)), at(23)) == ["issue/2.1.0-1/smoke/2"]
 
 
+def test_a_fuse_that_pages_is_told_as_an_issue_only_where_nobody_hears_of_incidents() -> None:
+    blown = running(issues=(Issue(key="fuse/1234", priority="HIGH", title="error rate", since=at(3)),))
+    assert Told(comms()).look(blown, at(3)) == STARTED
+    deaf = Told(comms(COMMS.partition("  - { on: incident")[0]))
+    assert deaf.look(blown, at(3)) == [*STARTED, "issue/2.1.0-1/fuse/1234"]
+
+
 def test_an_incident_is_told_when_it_is_opened_and_when_it_is_closed() -> None:
     box, opened = (
         Told(comms()),
@@ -135,7 +145,8 @@ def test_an_incident_is_told_when_it_is_opened_and_when_it_is_closed() -> None:
 def test_two_sendings_on_one_moment_are_two_notices() -> None:
     text = COMMS + "  - { on: release.done, template: comms/status.md, to: [ops] }\n"
     box = Told(comms(text))
-    box.look(running(), at(89))
+    for minute in range(0, 90, 5):
+        box.look(running(), at(minute))
     promoted = running(stage="watching", promoted=True)
     assert box.look(promoted, at(90)) == ["status/2.1.0-1/promoted", "success/2.1.0-1", "success-2/2.1.0-1"]
 
@@ -146,6 +157,23 @@ def test_a_rehearsal_has_shorter_intervals() -> None:
     box.look(fast, NOON)
     assert box.look(fast, NOON + timedelta(seconds=9)) == ["status/2026-11-29T10:00:09.000000Z"]
     assert next_status(box.comms, fast, NOON + timedelta(seconds=10)) == NOON + timedelta(seconds=18)
+
+
+def test_where_the_calendar_leaps_nobody_misses_what_it_leapt_over() -> None:
+    box = Told(comms())
+    box.look(running(leaps=True), at(15))
+    assert box.look(running(leaps=True), at(75)) == ["status/2026-11-29T11:15Z"]
+
+
+def test_an_incident_that_was_opened_again_is_told_of_again() -> None:
+    once = Incident(
+        id="INC-1", priority="HIGH", title="Slow", opened_at=at(1), opened_by="i", closed_at=at(2)
+    )
+    box = Told(comms())
+    box.look(running(), at(0))
+    assert box.look(running(incidents=(once,)), at(3)) == ["incident/INC-1", "incident/INC-1/closed"]
+    again = replace(once, again=1, closed_at=None)
+    assert box.look(running(incidents=(again,)), at(4)) == ["incident/INC-1/again-1"]
 
 
 def test_a_plan_that_is_not_started_tells_nothing() -> None:

@@ -116,7 +116,7 @@ def test_what_a_message_says_of_access_is_the_plans_own_word(pausing: frozenset[
 
 
 def test_a_rehearsal_is_called_one() -> None:
-    got = compose(notice(), running(factor=0.01), text("x", "{{ release.version }}"), NOON)
+    got = compose(notice(), running(rehearsal=True), text("x", "{{ release.version }}"), NOON)
     assert got.subject == "[REHEARSAL] 2.1.0"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from msgspec import Meta
 
 from watership.errors import BadInput, NotFound
 from watership.fleet.build import Build, SchemaRange
@@ -35,11 +37,15 @@ IGNORED = frozenset(
 
 
 class BuildFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """build.toml. `reads` are the lowest and the highest schema version that the sources can live with."""
+    """build.toml. `reads` are the lowest and the highest schema version that the sources can live with.
+
+    `committed_at` is when their newest commit was made, with its zone: what lead time is counted from.
+    """
 
     version: str
     app: str = APP
     reads: tuple[int, int] = (0, 0)
+    committed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 def read_build(folder: Path) -> Build:

@@ -30,17 +30,20 @@ CHECKED: Final = ("L4OK", "L6OK", "L7OK", "L7OKC")
     "balancer.pool", adapted=True, good_for="24h", fix="Add the servers to the pool, and reload the balancer."
 )
 async def pool(scene: Scene, *, of: str, pool: str, servers: str, at_least: int = 1) -> Finding:
-    """The `pool` of the balancer `of` has `at_least` servers whose name is that of the slot `servers`, or begins so."""
-    names = [line["svname"] for line in await _servers(scene, of, pool) if _slot(line) == servers]
+    """The `pool` of the balancer `of` has `at_least` servers of the slot `servers` (its name, or live or next), by how
+    their names begin."""
+    names = [
+        line["svname"] for line in await _servers(scene, of, pool) if _slot(line) == _meant(scene, servers)
+    ]
     words = f"{pool} has {', '.join(names) or 'no server'} of {servers}; {at_least} at least are wanted."
     return found(len(names) >= at_least, words, servers=len(names))
 
 
 @check("balancer.weights", adapted=True, good_for="1h", fix="watership release status; then set the weights")
 async def weights(scene: Scene, *, of: str, pool: str, weights: str) -> Finding:
-    """Each slot has its share of the `pool`'s weight, in per cent, as in `blue=0, green=100`; in force now, by the
+    """Each slot has its share of the `pool`'s weight, in per cent, as in `next=0, live=100`; in force now, by the
     balancer's own word."""
-    wanted = _shares(weights)
+    wanted = {_meant(scene, slot): share for slot, share in _shares(weights).items()}
     there = dict.fromkeys(wanted, 0)
     for line in await _servers(scene, of, pool):
         there[_slot(line)] = there.get(_slot(line), 0) + int(line["uweight"] or 0)
@@ -117,9 +120,14 @@ def _slot(line: Line) -> str:
     return line["svname"].partition("-")[0]
 
 
+def _meant(scene: Scene, slot: str) -> str:
+    """A slot by its name, or by its role in this release."""
+    return scene.side(slot).slot.value if slot in ("live", "next") else slot
+
+
 def _shares(text: str) -> dict[str, int]:
-    """`blue=0, green=100` by slot."""
+    """`next=0, live=100` by slot."""
     pairs = [each.partition("=") for each in listed(text)]
     if not pairs or any(not value.strip().isdigit() for _, _, value in pairs):
-        raise BadInput(f"'{text}' names no weights.", fix='Write: weights: "blue=0, green=100"')
+        raise BadInput(f"'{text}' names no weights.", fix='Write: weights: "next=0, live=100"')
     return {slot.strip(): int(value) for slot, _, value in pairs}

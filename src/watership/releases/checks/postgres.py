@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,8 +13,9 @@ from watership.releases.audit import Plain
 from watership.releases.checks.kind import check
 from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
+from watership.releases.gate import Verdict
 from watership.releases.instruments import Row
-from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.measurement import Finding, failed, found, passed
 from watership.releases.quantity import listed, spoken
 
 MIB: Final = 1024 * 1024
@@ -26,7 +27,7 @@ IDENTITY: Final = """
            pg_is_in_recovery() AS standby,
            (SELECT status FROM pg_stat_wal_receiver) AS receiver"""
 
-# Without traffic replay_lag is NULL: a standby that has replayed everything lags 0.
+# replay_lag is that of the last write, or NULL when that was long ago: who has replayed everything lags 0.
 LAG: Final = """
     SELECT application_name AS name, state,
            extract(epoch FROM replay_lag)::float8 AS seconds,
@@ -107,31 +108,55 @@ async def standby(scene: Scene, *, of: str) -> Finding:
     "postgres.lag", good_for="1h", fix="Find what the standby waits for: its disk, a lock, or the network."
 )
 async def lag(
-    scene: Scene, *, of: str, below: float, bytes_below: int = 16 * MIB, name: str = "", at_least: int = 1
+    scene: Scene,
+    *,
+    of: str,
+    below: float,
+    bytes_below: int = 16 * MIB,
+    name: str = "",
+    at_least: int = 1,
+    patience: float = 2.0,
 ) -> Finding:
     """Every standby of the primary `of` (or the one of that `name`) has replayed its log but for `below` in time and
-    `bytes_below`; there are `at_least` of them."""
-    rows = [row for row in await _rows(scene, of, LAG) if name in ("", row["name"])]
-    if len(rows) < at_least:
-        return failed(f"{len(rows)} standby(s) follow {of}; {at_least} at least are wanted.")
-    wrong, unknown, seen = [], [], []
+    `bytes_below`; there are `at_least` of them. A lag of a moment is forgiven: it is looked again for `patience`."""
+    bounds = Lag(below, bytes_below)
+    seen: list[Finding] = []
+
+    async def good() -> bool:
+        rows = [row for row in await _rows(scene, of, LAG) if name in ("", row["name"])]
+        if len(rows) < at_least:
+            seen.append(failed(f"{len(rows)} standby(s) follow {of}; {at_least} at least are wanted."))
+        else:
+            seen.append(_behind(rows, bounds))
+        return seen[-1].verdict is Verdict.PASSED
+
+    await scene.until(good, patience)
+    return seen[-1]
+
+
+class Lag(NamedTuple):
+    """How far a standby may be behind."""
+
+    seconds: float
+    bytes: int
+
+
+def _behind(rows: Sequence[Row], bounds: Lag) -> Finding:
+    """The finding about standbys by their rows."""
+    verdicts, told = set(), []
     for row in rows:
         seconds, behind = _number(row["seconds"]), _number(row["bytes"])
-        if behind == 0 and seconds is None:
+        if behind == 0:
             seconds = 0.0
-        bytes_behind = "unknown" if behind is None else f"{behind:,.0f}"
-        words = f"{row['name']} ({row['state']}) is {_ms(seconds)} and {bytes_behind} bytes behind"
-        seen.append(words)
-        if row["state"] != "streaming" or (behind or 0) >= bytes_below or (seconds or 0) >= below:
-            wrong.append(words)
+        told.append(f"{row['name']} ({row['state']}) is {_ms(seconds)} and {_bytes(behind)} behind")
+        if row["state"] != "streaming" or (behind or 0) >= bounds.bytes or (seconds or 0) >= bounds.seconds:
+            verdicts.add(Verdict.FAILED)
         elif seconds is None or behind is None:
-            unknown.append(words)
-    told = (
-        f"{'; '.join(wrong or unknown or seen)}; below {spoken(below)} and {bytes_below:,} bytes is wanted."
-    )
-    if wrong or not unknown:
-        return found(not wrong, told, standbys=len(rows))
-    return inconclusive(told)
+            verdicts.add(Verdict.INCONCLUSIVE)
+    order = (Verdict.FAILED, Verdict.INCONCLUSIVE)
+    worst = next((each for each in order if each in verdicts), Verdict.PASSED)
+    words = f"{'; '.join(told)}; below {spoken(bounds.seconds)} and {bounds.bytes:,} bytes is wanted."
+    return Finding(verdict=worst, evidence=words, facts={"standbys": len(rows)})
 
 
 @check(
@@ -240,6 +265,10 @@ async def _one(scene: Scene, of: str, query: str) -> Row:
 
 def _number(value: Plain) -> float | None:
     return None if value is None else float(value)
+
+
+def _bytes(count: float | None) -> str:
+    return "an unknown number of bytes" if count is None else f"{count:,.0f} bytes"
 
 
 def _ms(seconds: float | None) -> str:

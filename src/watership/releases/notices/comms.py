@@ -187,6 +187,8 @@ class Comms(Struct, frozen=True, kw_only=True):
     schema: Literal["watership/comms/v1"] = "watership/comms/v1"
     channels: tuple[Channel, ...] = ()
     send: tuple[Sending, ...] = ()
+    seats: dict[str, tuple[Id, ...]] = {}
+    """Through which channels a seat of the team is reached when it is its turn in an escalation."""
     texts: dict[str, str] = {}
 
     def __post_init__(self) -> None:
@@ -196,6 +198,9 @@ class Comms(Struct, frozen=True, kw_only=True):
         for channel in self.channels:
             _carries_no_secret(channel)
         known = {channel.id: channel for channel in self.channels}
+        for seat, names in self.seats.items():
+            for unknown in [each for each in names if each not in known]:
+                raise BadInput(f"The seat '{seat}' is reached by '{unknown}', which is no channel.")
         for sending in self.send:
             for wanted in sending.to:
                 if wanted not in known:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from watership.releases.document import DocumentError
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.minute import Traffic
-from watership.releases.notices.notice import Incident, Issue, Kind, Window
+from watership.releases.notices.notice import Asked, Incident, Issue, Kind, Window
 from watership.releases.notices.situation import (
     Approval,
     Checks,
@@ -156,9 +156,12 @@ def scenes(kind: Kind) -> list[Scene]:
         acknowledged_by="Ina Charge",
         closed_at=NOON + timedelta(minutes=10),
         resolution="Rolled back to 2.0.5",
+        asked=Asked(level=1, title="On-call engineer", because="it was opened", powers=("Investigate",)),
     )
     bare_issue = Issue(key="asks/1", priority="MEDIUM", title="It waits")
-    bare_incident = replace(incident, symptoms=(), acknowledged_by="", closed_at=None, resolution="")
+    bare_incident = replace(
+        incident, symptoms=(), acknowledged_by="", closed_at=None, resolution="", asked=None
+    )
     if kind == "rollback":
         assert full.rollback is not None
         bare = replace(bare, rollback=Rollback(reason="", by="controller"))
@@ -191,6 +194,8 @@ def example() -> Situation:
         window=Window(begins=NOON, ends=NOON + timedelta(minutes=90)),
         planned_seconds=5400.0,
         factor=1.0,
+        rehearsal=False,
+        leaps=False,
         access="Reads and writes are served throughout.",
         pauses_writes=False,
         migrations=("add_topic (5 → 6)",),

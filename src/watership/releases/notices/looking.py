@@ -2,62 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-
-from msgspec.structs import replace
+from collections.abc import Callable, Sequence
 
 from watership.durable.clock import Clock
 from watership.durable.codec import decode
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
 from watership.releases.audit import Entry
+from watership.releases.incident import Incidents
 from watership.releases.notices.messenger import Look
 from watership.releases.notices.minute import LastMinute
-from watership.releases.notices.notice import Incident
-from watership.releases.notices.situation import Seat, Situation, planned, situation
+from watership.releases.notices.situation import Situation, planned, situation
+from watership.releases.notices.trouble import told_of
 from watership.releases.order import Release
 from watership.releases.plan import Plan
-from watership.releases.signoff import SignOff
+from watership.releases.records import Records, standing_signoffs
 from watership.releases.snapshots import Snapshots
+from watership.releases.standing import standing
 from watership.releases.status import fold, journal, status
 
 Pages = Callable[[], Sequence[Entry]]
 """The entries of the audit that people are paged for, or more."""
-SignOffs = Callable[[], Awaitable[tuple[SignOff, ...]]]
-"""Those that stand, begun or not."""
-Incidents = Callable[[], Awaitable[tuple[Incident, ...]]]
 
 
 def looking(
     plan: Plan,
-    signoffs: SignOffs,
     *,
     runs: Runs,
+    records: Records,
     snapshots: Snapshots,
+    incidents: Incidents,
     clock: Clock,
     minute: LastMinute,
     pages: Pages,
-    incidents: Incidents | None = None,
-    team: tuple[Seat, ...] = (),
 ) -> Look:
     """What gives the situation at the moment it is called. `runs` are the controller's own."""
 
     async def look() -> Situation:
         run_id = RunId(plan.release)
-        run = await runs.get(run_id)
+        run, kept = await runs.get(run_id), await records.all(plan.release)
         if run is None:
-            return planned(plan, await signoffs(), clock.now(), team)
-        started: Release = decode(run.input, Release)
-        release = replace(started, signoffs=await signoffs())
+            return planned(plan, standing_signoffs((), kept), clock.now())
+        release: Release = decode(run.input, Release)
         return situation(
             release,
             fold(await journal(runs, run_id), release),
             await status(runs, run_id, snapshots),
             clock.now(),
+            signoffs=standing_signoffs(release.signoffs, kept),
             minute=await minute.of(plan),
             audit=pages(),
-            incidents=await incidents() if incidents is not None else (),
-            team=team,
+            incidents=told_of(await incidents.all(), plan.release),
+            items=standing(
+                plan.checklist,
+                kept,
+                build=plan.next.build.digest,
+                now=clock.now(),
+                zero=release.zero,
+                factor=plan.overrides.clock_factor,
+            ),
         )
 
     return look

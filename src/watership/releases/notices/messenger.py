@@ -27,6 +27,20 @@ COMPLAINTS_SECONDS = 60.0
 Look = Callable[[], Awaitable[Situation]]
 
 
+def worded(comms: Comms, notice: Notice, situation: Situation, now: datetime, audit: Audit) -> Message:
+    """In the template's words; with the bare facts where it fails, for nobody is left without the news."""
+    following = next_status(comms, situation, now)
+    text = comms.texts.get(notice.template)
+    problem = f"There is no template {notice.template}."
+    if text is not None:
+        try:
+            return compose(notice, situation, text, now, next_update=following)
+        except WatershipError as error:
+            problem = str(error)
+    audit.append(WHO, "notice.unrendered", {"notice": notice.id, "problem": problem[:1000]})
+    return unrendered(notice, situation, now, problem)
+
+
 class Messenger:
     """Runs beside a release, and raises nothing into it: what goes wrong with it is in the audit.
 
@@ -65,7 +79,7 @@ class Messenger:
         situation = await self._look()
         deliveries = self._outbox.deliveries()
         for notice in due(self._comms, situation, told(deliveries), now, undelivered=undelivered(deliveries)):
-            self._put(notice, self._words(notice, situation, now), now)
+            self._put(notice, worded(self._comms, notice, situation, now, self._audit), now)
 
     async def finish(self, seconds: float = FINISH_SECONDS) -> None:
         """A last look, while `run` still runs, and time for what is pending; never raises."""
@@ -79,19 +93,6 @@ class Messenger:
 
     async def _deliver(self) -> None:
         await self._deliverer.run()
-
-    def _words(self, notice: Notice, situation: Situation, now: datetime) -> Message:
-        """In the template's words; with the bare facts where it fails, for nobody is left without the news."""
-        following = next_status(self._comms, situation, now)
-        text = self._comms.texts.get(notice.template)
-        problem = f"There is no template {notice.template}."
-        if text is not None:
-            try:
-                return compose(notice, situation, text, now, next_update=following)
-            except WatershipError as error:
-                problem = str(error)
-        self._audit.append(WHO, "notice.unrendered", {"notice": notice.id, "problem": problem[:1000]})
-        return unrendered(notice, situation, now, problem)
 
     def _put(self, notice: Notice, message: Message, now: datetime) -> None:
         if not self._outbox.put(message, notice.to, now):

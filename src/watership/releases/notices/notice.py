@@ -26,8 +26,18 @@ class Issue(Struct, frozen=True, kw_only=True):
     since: datetime | None = None
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """A level of the escalation whose turn it is, why, and what it may do."""
+
+    level: int
+    title: str
+    because: str
+    powers: tuple[str, ...] = ()
+    again: bool = False
+
+
 class Incident(Struct, frozen=True, kw_only=True):
-    """An incident as its messages need it; `closed_at` ends it."""
+    """An incident as its messages need it; `closed_at` is when the trouble was over."""
 
     id: str
     priority: Priority
@@ -38,6 +48,15 @@ class Incident(Struct, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     closed_at: datetime | None = None
     resolution: str = ""
+    again: int = 0
+    """How often it was opened again."""
+    asked: Asked | None = None
+    """Who is asked now, in a message of the escalation."""
+
+    @property
+    def thread(self) -> str:
+        """One that was opened again is told of as another."""
+        return f"{self.id}/again-{self.again}" if self.again else self.id
 
 
 class Notice(Struct, frozen=True, kw_only=True):

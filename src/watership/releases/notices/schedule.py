@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from watership.releases.notices.comms import MISSED, Comms, Sending
 from watership.releases.notices.notice import Incident, Issue, Message, Notice
-from watership.releases.notices.situation import Situation
+from watership.releases.notices.situation import FUSE, Situation
 
 LATE = 1 / 3
 """Of a status' interval: what is told later than that was missed, though it is told all the same."""
@@ -29,6 +31,10 @@ def due(
 ) -> list[Notice]:
     """The notices that are to be told at `now` and were not. `told` is every message that was ever put out, by its
     id; `undelivered` the ids of those that have reached nobody yet. Asked again with the answer told, it is silent."""
+    if comms.of("incident"):
+        # A fuse that pages opens an incident: nobody needs to hear of it twice.
+        others = tuple(issue for issue in situation.issues if not issue.key.startswith(FUSE))
+        situation = replace(situation, issues=others)
     found: list[Notice] = []
     for sending, tail in _numbered(comms):
         if sending.every is not None:
@@ -130,8 +136,8 @@ def _missed(
     undelivered: Collection[str],
 ) -> list[Issue]:
     """A status that was not told in time, and one that reached nobody before the next was due. Slots that were missed
-    one after the other are one issue, named by the first."""
-    if not situation.running:
+    one after the other are one issue, named by the first. Where the calendar leaps nothing can be missed."""
+    if not situation.running or situation.leaps:
         return []
     found: list[Issue] = []
     for sending, tail in _numbered(comms):
@@ -174,7 +180,7 @@ def _issues(
     told: Mapping[str, Message],
     missed: list[Issue],
 ) -> Iterator[Notice]:
-    """Each issue once, and once more when it is over. A status that was missed stays so: it is only told."""
+    """Each issue once, and once more when it is over. What was missed stays so for as long as statuses are sent."""
     prefix = f"issue{tail}/{situation.name}/"
     current = {f"{prefix}{issue.key}" for issue in situation.issues}
     for issue in (*situation.issues, *missed):
@@ -183,7 +189,7 @@ def _issues(
         identity = f"{prefix}{issue.key}"
         yield _notice(sending, identity, issue.since or now, identity, issue=issue)
     for identity, message in told.items():
-        lasts = identity in current or identity.startswith(f"{prefix}missed/")
+        lasts = identity in current or (situation.running and identity.startswith(f"{prefix}missed/"))
         if identity.startswith(prefix) and not (lasts or message.ends or message.by):
             priority = message.priority or "MEDIUM"
             over = Issue(key=identity.removeprefix(prefix), priority=priority, title=message.title)
@@ -194,7 +200,7 @@ def _incidents(sending: Sending, tail: str, situation: Situation, now: datetime)
     for incident in situation.incidents:
         if not sending.wants(incident.priority):
             continue
-        thread = f"incident{tail}/{incident.id}"
+        thread = f"incident{tail}/{incident.thread}"
         yield _notice(sending, thread, incident.opened_at, thread, incident=incident)
         if incident.acknowledged_by:
             taken_on = f"{thread}/acknowledged"

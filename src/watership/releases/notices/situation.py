@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watership.releases import plan as plans
 from watership.releases.audit import Entry
@@ -17,6 +18,7 @@ from watership.releases.notices.notice import Incident, Issue, Priority, Window
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase
 from watership.releases.signoff import SignOff, missing
+from watership.releases.standing import ItemStanding
 from watership.releases.status import Fold, ItemStatus, ReleaseStatus, Stage
 
 PAGES: dict[str, Priority] = {
@@ -25,6 +27,15 @@ PAGES: dict[str, Priority] = {
     "release.investigate": "MEDIUM",
 }
 """What a vigil writes into the audit for people, and how urgent it is."""
+
+FUSE = "fuse/"
+"""How the keys of issues begin that a fuse has raised."""
+
+LAST_CALL = 3600.0
+"""Seconds before T+0 from which on approvals that are missing are an issue."""
+
+REMINDED = 10
+"""Points of a late item that are named."""
 
 HEADLINES: dict[str, str] = {
     "planned": "PLANNED",
@@ -111,7 +122,10 @@ class Situation(Struct, frozen=True, kw_only=True):
     """T+0 and the end by the phases' budgets; None before the start."""
     planned_seconds: float
     factor: float
-    """Of the plan's clock: a rehearsal's is below 1."""
+    """Of the plan's clock: a rehearsal's may be below 1."""
+    rehearsal: bool
+    leaps: bool
+    """Its calendar may leap, so that moments pass which nobody lives through."""
     access: str
     """What the release does to readers and writers, by its plan."""
     pauses_writes: bool
@@ -153,7 +167,7 @@ class Situation(Struct, frozen=True, kw_only=True):
         return self.stage in ("running", "taking_back")
 
 
-def planned(plan: Plan, signoffs: Sequence[SignOff], now: datetime, team: tuple[Seat, ...] = ()) -> Situation:
+def planned(plan: Plan, signoffs: Sequence[SignOff], now: datetime) -> Situation:
     """The situation before the start."""
     return Situation(
         name=plan.release,
@@ -169,12 +183,16 @@ def planned(plan: Plan, signoffs: Sequence[SignOff], now: datetime, team: tuple[
         window=None,
         planned_seconds=_planned_seconds(plan),
         factor=plan.overrides.clock_factor,
+        rehearsal=plan.rehearsal or plan.overrides.clock_factor < 1,
+        leaps=plan.rehearsal,
         access=plans.access(plan),
         pauses_writes=any(migration.pauses_writes for migration in plan.migrations),
         migrations=tuple(f"{each.name} ({each.start} → {each.end})" for each in plan.migrations),
         approvals=tuple(Approval(role=s.role, person=s.person, at=s.at) for s in signoffs),
         missing=tuple(each.role for each in missing(plan, signoffs, now)),
-        team=team,
+        team=tuple(
+            Seat(role=contact.title, person=contact.person) for contact in plan.contacts if contact.person
+        ),
         phases=tuple(
             PhaseSight(number=each.number, title=each.title, state="waiting", budget=each.budget)
             for each in plan.phases
@@ -189,49 +207,48 @@ def situation(
     status: ReleaseStatus,
     now: datetime,
     *,
+    signoffs: Sequence[SignOff],
     minute: Minute = UNKNOWN,
     audit: Iterable[Entry] = (),
     incidents: tuple[Incident, ...] = (),
-    team: tuple[Seat, ...] = (),
+    items: Sequence[ItemStanding] = (),
 ) -> Situation:
     """The situation of a release that was started, by its folded journal and what its status says."""
     plan = release.plan
-    before = planned(plan, release.signoffs, release.zero, team)
+    before = planned(plan, signoffs, now)
     sights = tuple(_sight(phase, status, plan, now) for phase in plan.phases)
     back = _rollback(state, release)
-    return Situation(
-        **{
-            **{name: getattr(before, name) for name in before.__struct_fields__},
-            "stage": status.stage,
-            "headline": HEADLINES[_stage(status, back)],
-            "window": Window(
-                begins=release.zero, ends=release.zero + timedelta(seconds=before.planned_seconds)
-            ),
-            "missing": (),  # it could not have been started
-            "began": status.began,
-            "ended": status.ended,
-            "seconds": _seconds(release, status, now),
-            "promoted": state.position.promoted,
-            "phase": next((sight for sight in sights if sight.number == status.phase), None),
-            "phases": sights,
-            "checks": _checks(status.items),
-            "weight": status.weight,
-            "next": minute.next,
-            "live": minute.live,
-            "next_healthy": minute.next_healthy,
-            "live_healthy": minute.live_healthy,
-            "watch_until": _watch_until(state, plan),
-            "issues": issues(release, state, status, audit),
-            "incidents": incidents,
-            "rollback": back,
-            "figures": Figures(
-                cutover_seconds=status.figures.cutover_seconds,
-                detect_seconds=status.figures.detect_seconds,
-                rollback_seconds=status.figures.rollback_seconds,
-                failed_requests=status.figures.requests_failed_before_rollback,
-            ),
-            "reason": status.reason,
-        }
+    return replace(
+        before,
+        stage=status.stage,
+        headline=HEADLINES[_stage(status, back)],
+        window=Window(begins=release.zero, ends=release.zero + timedelta(seconds=before.planned_seconds)),
+        began=status.began,
+        ended=status.ended,
+        seconds=_seconds(release, status, now),
+        promoted=state.position.promoted,
+        phase=next((sight for sight in sights if sight.number == status.phase), None),
+        phases=sights,
+        checks=_checks(status.items),
+        weight=status.weight,
+        next=minute.next,
+        live=minute.live,
+        next_healthy=minute.next_healthy,
+        live_healthy=minute.live_healthy,
+        watch_until=_watch_until(state, plan),
+        issues=(
+            *issues(release, state, status, audit),
+            *reminders(release, status, before.missing, items, now),
+        ),
+        incidents=incidents,
+        rollback=back,
+        figures=Figures(
+            cutover_seconds=status.figures.cutover_seconds,
+            detect_seconds=status.figures.detect_seconds,
+            rollback_seconds=status.figures.rollback_seconds,
+            failed_requests=status.figures.requests_failed_before_rollback,
+        ),
+        reason=status.reason,
     )
 
 
@@ -270,6 +287,39 @@ def issues(
     return tuple(found)
 
 
+def reminders(
+    release: Release,
+    status: ReleaseStatus,
+    lacking: Sequence[str],
+    items: Sequence[ItemStanding],
+    now: datetime,
+) -> Iterator[Issue]:
+    """What people still owe the release: items that are late, and in the last hour before T+0 approvals."""
+    if status.over or status.stage != "running":
+        return
+    for item in items:
+        if item.late:
+            missing = [point.text for point in item.points if not point.good]
+            yield Issue(
+                key=f"late/{item.id}",
+                priority="MEDIUM",
+                title=f"Item {item.number} is late: {item.title} ({item.owner})",
+                symptoms=tuple(missing[:REMINDED]),
+                actions=(f"watership check show {item.id}",),
+                since=item.due,
+            )
+    last_call = release.zero - timedelta(seconds=LAST_CALL * release.plan.overrides.clock_factor)
+    if lacking and now >= last_call:
+        yield Issue(
+            key="approvals",
+            priority="HIGH",
+            title=f"Approvals of release {status.release} are missing",
+            symptoms=tuple(lacking),
+            actions=("watership signoff give ROLE",),
+            since=last_call,
+        )
+
+
 def _asking(state: Fold, status: ReleaseStatus) -> Issue:
     stuck = state.position.taken_back is not None
     about = hashlib.sha256(status.asks.encode()).hexdigest()[:8]
@@ -301,7 +351,7 @@ def _paging(release: Release, audit: Iterable[Entry]) -> list[Issue]:
     for entry in audit:
         if entry.action in PAGES and entry.facts.get("release") == release.plan.release:
             fuse, reason = str(entry.facts.get("fuse", "")), str(entry.facts.get("reason", ""))
-            key = f"fuse/{hashlib.sha256(fuse.encode()).hexdigest()[:8]}"
+            key = f"{FUSE}{hashlib.sha256(fuse.encode()).hexdigest()[:8]}"
             found.setdefault(
                 key,
                 Issue(key=key, priority=PAGES[entry.action], title=fuse, symptoms=(reason,), since=entry.at),

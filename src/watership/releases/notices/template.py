@@ -110,7 +110,7 @@ def message(
 ) -> Message:
     """A notice with its words, cut to what channels carry."""
     about = notice.issue or notice.incident
-    if situation is not None and situation.factor < 1:
+    if situation is not None and situation.rehearsal:
         subject = f"[REHEARSAL] {subject}"
     cut = "\n\n(The rest was cut.)"
     return Message(

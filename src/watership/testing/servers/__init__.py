@@ -10,6 +10,7 @@ TlsServer (in `tls`, with the Authority of `authority`) and NameServer (in `name
 process, and need what `watership[checks]` installs.
 """
 
+from watership.testing.servers.chromium import Chromium
 from watership.testing.servers.haproxy import HaproxyServer
 from watership.testing.servers.ports import free_port
 from watership.testing.servers.postgres import PostgresServer
@@ -20,6 +21,7 @@ from watership.testing.servers.redis import RedisServer
 from watership.testing.servers.standby import PostgresPair, PostgresStandby
 
 __all__ = [
+    "Chromium",
     "HaproxyServer",
     "PostgresPair",
     "PostgresServer",

@@ -1,0 +1,625 @@
+"""The part of the world that section A looks at: machines, network, image, database, secrets, balancer, drills."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+from msgspec.structs import replace
+
+from tests.checklist.world import Fault, World
+from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
+from tests.releases.checks.pairs import archived, not_archiving, until
+from tests.releases.checks.records import a_drill
+from tests.releases.checks.registry_standin import Registry, record, scan
+from tests.releases.checks.scenes import NOW
+from tests.releases.checks.test_plans import drained
+from tests.releases.checks.vault_standin import TOKEN, secret
+from watership.releases.drill import FOLDER, Drill, Step, encoded
+from watership.releases.quantity import Given
+from watership.releases.system import System
+from watership.testing.servers import PostgresPair, PostgresServer, free_port
+from watership.testing.servers.authority import Authority, pem
+from watership.testing.servers.names import NameServer
+from watership.testing.servers.ports import LOOPBACK
+from watership.testing.servers.tls import HSTS, TlsServer
+from watership.testing.standin import Answer, Asked, StandIn
+
+BASE: Final = "docker.io/library/python:3.12-slim"
+
+
+def grown(
+    world: World, stack: ExitStack, pair: PostgresPair, other: PostgresServer, authority: Authority
+) -> None:
+    """Add all of it. What is started ends with the stack; what is set in the servers is put back."""
+    world.authorities = authority.file
+    world.write("authority.pem", authority.file.read_bytes())
+    for name, secret_ in (("aws.key", SECRET), ("vault.token", TOKEN)):
+        world.write(name, secret_).chmod(0o600)
+    _machines(world, stack)
+    _live(world, stack)
+    _network(world, stack)
+    _tls(world, stack, authority)
+    _cloud(world, stack)
+    _images(world, stack)
+    _database(world, stack, pair, other)
+    _configuration(world, stack)
+    _secrets(world, stack)
+    _observability(world, stack)
+    _balancer(world, stack)
+    _drills(world)
+    _papers(world)
+
+
+# --- how faults are planted ---------------------------------------------------------------------------------
+
+
+@dataclass
+class State:
+    """Flags of what is wrong with a thing, which is made anew whenever one changes: several faults go together."""
+
+    make: Callable[[set[str]], None]
+    wrong: set[str] = field(default_factory=set)
+
+    def fault(self, flag: str) -> Fault:
+        @contextmanager
+        def planted() -> Iterator[None]:
+            self.wrong.add(flag)
+            self.make(self.wrong)
+            try:
+                yield
+            finally:
+                self.wrong.remove(flag)
+                self.make(self.wrong)
+
+        return planted
+
+
+def made(make: Callable[[set[str]], None]) -> State:
+    """A thing, made for the first time with nothing wrong."""
+    make(set())
+    return State(make)
+
+
+def named(world: World, name: str, url: str, **facts: Given) -> None:
+    world.systems[name] = System(url=url, facts=facts)
+
+
+def standin(world: World, stack: ExitStack, name: str, **facts: Given) -> StandIn:
+    server = stack.enter_context(StandIn())
+    named(world, name, server.url, **facts)
+    return server
+
+
+def file(world: World, path: str, good: str, bad: str) -> Fault:
+    """A file that is good, and bad while the fault is planted."""
+    return made(lambda wrong: _put(world, path, bad if wrong else good)).fault("bad")
+
+
+def _put(world: World, path: str, content: str | bytes) -> None:
+    world.write(path, content)
+
+
+# --- 1 blue ------------------------------------------------------------------------------------------------
+
+
+def _machines(world: World, stack: ExitStack) -> None:
+    listening = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(2)]
+    servers = [f"{LOOPBACK}:{each.getsockname()[1]}" for each in listening]
+
+    def online(wrong: set[str]) -> None:
+        gone = [f"{LOOPBACK}:{free_port()}"] if wrong else []
+        named(world, "next-servers", "tcp://next", addresses=", ".join([*servers, *gone]))
+
+    def shut(wrong: set[str]) -> None:
+        addresses = servers[:1] if wrong else [f"{LOOPBACK}:{free_port()}"]
+        named(world, "next-shut", "tcp://next", addresses=", ".join(addresses), alive=servers[0])
+
+    agents = [stack.enter_context(StandIn()) for _ in range(2)]
+    named(
+        world,
+        "next-agents",
+        "http://next",
+        agents=", ".join(each.url.removeprefix("http://") for each in agents),
+    )
+
+    def interfaces(wrong: set[str]) -> None:
+        for number, agent in enumerate(agents):
+            up = 0 if wrong and number == 1 else 1
+            agent.routes["GET /metrics"] = Answer(
+                f'# TYPE node_network_up gauge\nnode_network_up{{device="eth0"}} {up}\n'
+            )
+
+    world.faults["blue-provisioning/servers"] = made(online).fault("gone")
+    world.faults["blue-provisioning/firewall"] = made(shut).fault("open")
+    world.faults["blue-provisioning/interfaces"] = made(interfaces).fault("down")
+
+
+# --- 2 green -----------------------------------------------------------------------------------------------
+
+
+def _live(world: World, stack: ExitStack) -> None:
+    live = standin(world, stack, "live")
+    well = {"status": "ok", "version": "2.0.5", "database": "ok", "rabbitmq": "ok", "redis": "ok"}
+
+    def health(wrong: set[str]) -> None:
+        live.routes["GET /health"] = Answer(well | ({"redis": "Connection refused"} if wrong else {}))
+
+    def ready(wrong: set[str]) -> None:
+        live.routes["GET /readyz"] = Answer(status=404 if wrong else 200)
+
+    world.faults["green-verification/health"] = made(health).fault("redis")
+    world.faults["network/health-paths"] = made(ready).fault("gone")
+    named(world, "live-backups", "file:backups/live.json")
+
+    def backup(wrong: set[str]) -> None:
+        at = NOW - timedelta(days=2 if wrong else 0, hours=1)
+        one = {"kind": "full", "name": "before", "taken_at": at, "bytes": 1000, "sha256": "aa"}
+        world.write("backups/live.json", msgspec.json.encode({"backups": [one]}))
+
+    world.faults["green-verification/backup"] = made(backup).fault("old")
+
+
+# --- 3 and 6 the network, and TLS ------------------------------------------------------------------------------
+
+
+def _network(world: World, stack: ExitStack) -> None:
+    server = stack.enter_context(NameServer("example.test"))
+    named(world, "dns", f"dns://{server.address}", names="app.example.test, api.example.test")
+    server.set("api", "A", ["192.0.2.1"], ttl=60)
+    ttl = made(lambda wrong: server.set("app", "A", ["192.0.2.1"], ttl=300 if wrong else 60))
+    world.faults["network/dns-ttl"] = ttl.fault("long")
+
+
+def _tls(world: World, stack: ExitStack, authority: Authority) -> None:
+    entries: dict[tuple[bool, bool], TlsServer] = {}
+    world.write("stranger.pem", Authority().file.read_bytes())
+
+    def entry(wrong: set[str]) -> None:
+        key = ("hsts" in wrong, "revocation" in wrong)
+        if key not in entries:
+            made_ = TlsServer(authority, hsts="" if key[0] else HSTS, stapled=not key[1])
+            entries[key] = stack.enter_context(made_)
+        trusted = "stranger.pem" if "chain" in wrong else "authority.pem"
+        world.systems["entry"] = System(url=entries[key].url, authorities=trusted)
+
+    state = made(entry)
+    for flag in ("chain", "hsts", "revocation"):
+        world.faults[f"tls/{flag}"] = state.fault(flag)
+
+    good, soon, expired, incomplete = (
+        stack.enter_context(TlsServer(authority, kind))
+        for kind in ("good", "expires_soon", "expired", "incomplete")
+    )
+    elsewhere = pem(authority.issue().leaf).decode()
+
+    def blue(wrong: set[str]) -> None:
+        server = soon if "soon" in wrong else good
+        named(world, "next-entry", server.url)
+        shown = ssl.get_server_certificate((LOOPBACK, server.port))
+        world.write("deploy/next/entry.pem", elsewhere if "other" in wrong else shown)
+
+    state = made(blue)
+    world.faults["network/certificates"] = state.fault("soon")
+    world.faults["tls/deployed"] = state.fault("other")
+
+    def certificates(wrong: set[str]) -> None:
+        bad = [expired] * ("expired" in wrong) + [incomplete] * ("incomplete" in wrong)
+        named(world, "certificates", "tls://", addresses=", ".join(each.address for each in (good, *bad)))
+
+    state = made(certificates)
+    world.faults["tls/valid"] = state.fault("expired")
+    world.faults["tls/intermediates"] = state.fault("incomplete")
+
+
+def _cloud(world: World, stack: ExitStack) -> None:
+    aws = Aws()
+    server = stack.enter_context(aws.standin())
+    for name in ("ec2", "cloudwatch"):
+        world.systems[name] = System(
+            url=server.url, secret="file:aws.key", facts={"key": KEY_ID, "region": REGION}
+        )
+    facts: dict[str, Given] = {"key": KEY_ID, "region": REGION}
+    world.systems["backups"] = System(url=f"{server.url}/backups", secret="file:aws.key", facts=facts)
+
+    def groups(wrong: set[str]) -> None:
+        inside = [Rule(22, 22, "0.0.0.0/0")] if wrong else [Rule(5432, 5432, "10.0.0.0/16")]
+        aws.groups = {
+            "entry": [Rule(443, 443, "0.0.0.0/0")],
+            "app": [Rule(3000, 3000, "10.0.0.0/16")],
+            "database": inside,
+        }
+
+    def tables(wrong: set[str]) -> None:
+        way = ("0.0.0.0/0", "blackhole" if wrong else "active")
+        aws.tables = {name: [("10.0.0.0/16", "active"), way] for name in ("app", "database")}
+
+    def keys(wrong: set[str]) -> None:
+        aws.keys = {"deploy": NOW - timedelta(days=400 if wrong else 100)}
+
+    def metrics(wrong: set[str]) -> None:
+        aws.metrics = {} if wrong else {"AWS/ApplicationELB": ["RequestCount"]}
+
+    def backups(wrong: set[str]) -> None:
+        aws.objects = {f"full/{day}.dump": (NOW - timedelta(days=day, hours=1), 1000) for day in range(3)}
+        if not wrong:
+            aws.objects["incremental/1"] = (NOW - timedelta(minutes=20), 10)
+
+    world.faults["network/security-groups"] = made(groups).fault("open")
+    world.faults["network/routes"] = made(tables).fault("blackhole")
+    world.faults["secrets/ssh"] = made(keys).fault("old")
+    world.faults["observability/cloudwatch"] = made(metrics).fault("none")
+    world.faults["database-preparation/backups"] = made(backups).fault("no-incremental")
+
+
+# --- 4 the image -------------------------------------------------------------------------------------------
+
+
+def _images(world: World, stack: ExitStack) -> None:
+    registry = Registry()
+    server = stack.enter_context(registry.standin())
+    named(world, "registry", server.url, repository="company/app")
+    named(world, "base-registry", server.url)
+    base = registry.push("library/python", "3.12-slim")
+
+    def image(wrong: set[str]) -> None:
+        digest = registry.push(
+            "company/app",
+            "2.1.0",
+            architectures=("amd64",) if "platforms" in wrong else ("amd64", "arm64"),
+            size=300_000_000 if "size" in wrong else 100_000_000,
+            base=(BASE, f"sha256:{'0' * 64}" if "base" in wrong else base),
+        )
+        world.write("evidence/image.json", record(digest, "registry.example/company/app:2.1.0"))
+        bad = ("CRITICAL",) if "scanned" in wrong else ("HIGH",)
+        world.write("evidence/image-scan.json", scan(digest, NOW, severities=bad))
+        if "digest" in wrong:
+            registry.push("company/app", "2.1.0", seed="moved")
+        if "pushed" in wrong:
+            index = msgspec.json.decode(registry.manifests["company/app", digest][1])
+            child = index["manifests"][0]["digest"]
+            layer = msgspec.json.decode(registry.manifests["company/app", child][1])["layers"][0]["digest"]
+            del registry.blobs["company/app", layer]
+
+    state = made(image)
+    for flag in ("pushed", "digest", "scanned", "size", "base", "platforms"):
+        world.faults[f"image/{flag}"] = state.fault(flag)
+
+    def previous(wrong: set[str]) -> None:
+        digest = registry.push("company/app", "2.0.5", seed="previous")
+        world.write("evidence/previous-image.json", record(digest, "registry.example/company/app:2.0.5"))
+        if wrong:
+            del registry.manifests["company/app", digest]
+
+    world.faults["rollback-preparation/previous"] = made(previous).fault("gone")
+
+
+# --- 5 and 11 the database ---------------------------------------------------------------------------------
+
+
+def _database(world: World, stack: ExitStack, pair: PostgresPair, other: PostgresServer) -> None:
+    primary, standby = pair
+    named(world, "production-database", primary.url)
+    _database_settings(stack, primary)
+    blue = made(lambda wrong: named(world, "next-database", other.url if wrong else standby.url))
+    world.faults["blue-provisioning/database"] = blue.fault("another")
+    stands = made(lambda wrong: named(world, "standby-database", primary.url if wrong else standby.url))
+    world.faults["replication/standby"] = stands.fault("promoted")
+
+    @contextmanager
+    def lagging() -> Iterator[None]:
+        standby.pause()
+        try:
+            primary.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 2000000))")
+            yield
+        finally:
+            standby.resume()
+
+    @contextmanager
+    def set_in(statement: str, back: str, shown: str) -> Iterator[None]:
+        _told(primary, statement, shown)
+        try:
+            yield
+        finally:
+            _told(primary, back, shown)
+
+    keep = "SHOW wal_keep_size"
+    world.faults["replication/lag"] = lagging
+    world.faults["replication/archiving"] = lambda: not_archiving(primary)
+    world.faults["replication/retention"] = lambda: set_in(
+        "ALTER SYSTEM SET wal_keep_size = '64MB'", "ALTER SYSTEM SET wal_keep_size = '1GB'", keep
+    )
+    world.faults["secrets/database"] = lambda: set_in(
+        "ALTER ROLE app VALID UNTIL '2020-01-01'", "ALTER ROLE app VALID UNTIL 'tomorrow'", "SELECT 1"
+    )
+    at = primary.sql("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8")
+
+    def baseline(wrong: set[str]) -> None:
+        whole = {
+            "schema": "watership/baseline/v1",
+            "version": "2.0.5",
+            "captured_at": NOW - timedelta(hours=20 if "baseline" in wrong else 0),
+            "figures": {
+                "requests_per_second": 12.5,
+                "wal_position": int(at) + (2**40 if "position" in wrong else 0),
+            },
+        }
+        world.write("evidence/baseline.json", msgspec.json.encode(whole))
+
+    state = made(baseline)
+    world.faults["green-verification/baseline"] = state.fault("baseline")
+    world.faults["green-verification/log-positions"] = state.fault("position")
+    queries = "SELECT count(*) FROM pg_class WHERE relnamespace = 0;\nSELECT 1 FROM pg_roles;\nSELECT 2 FROM pg_type;\n"
+    world.faults["database-preparation/validation"] = file(
+        world, "sql/integrity.sql", queries, queries.replace("relnamespace", "colour")
+    )
+    world.write("migrations/forward_2.1.0.sql", "ALTER TABLE facts ADD topic text;")
+    world.faults["database-preparation/rollback-scripts"] = file(
+        world, "migrations/backward_2.1.0.sql", "ALTER TABLE facts DROP topic;", "-- to be written\n"
+    )
+
+
+def _database_settings(stack: ExitStack, primary: PostgresServer) -> None:
+    """What production has: a role whose password ends, a log that is kept, and a part of it archived lately."""
+    primary.sql("DROP ROLE IF EXISTS app")
+    primary.sql("CREATE ROLE app LOGIN PASSWORD 'hush' VALID UNTIL 'tomorrow'")
+    stack.callback(primary.sql, "DROP ROLE app")
+    _told(primary, "ALTER SYSTEM SET wal_keep_size = '1GB'", "SHOW wal_keep_size")
+    stack.callback(_told, primary, "ALTER SYSTEM RESET wal_keep_size", "SHOW wal_keep_size")
+    archived(primary)
+
+
+def _told(server: PostgresServer, statement: str, shown: str) -> None:
+    """Tell the server, and wait until it is so."""
+    before = server.sql(shown)
+    server.sql(statement)
+    server.sql("SELECT pg_reload_conf()")
+    if shown.startswith("SHOW"):
+        until(lambda: server.sql(shown) != before)
+
+
+# --- 7 and 8 configuration and secrets ---------------------------------------------------------------------
+
+
+def _configuration(world: World, stack: ExitStack) -> None:
+    variables = (
+        "DATABASE_URL=postgresql://db/app\nRABBITMQ_URL=amqp://mq/app\nREDIS_URL=redis://cache/0\n"
+        "WATERSHIP_SECRET_FILE=/run/secrets/watership\n"
+    )
+    world.faults["configuration/variables"] = file(
+        world, "deploy/next/app.env", variables, variables.replace("redis://cache/0", "")
+    )
+
+    def settings(wrong: set[str]) -> None:
+        text = (
+            f"[limits]\nrequests_per_minute = {0 if 'limits' in wrong else 600}\n"
+            f"[worker]\ndrain_seconds = {5 if 'timeouts' in wrong else 30}\nlease_seconds = 15\n"
+            f'[broker]\nurl = "amqp://mq/app"\n{"colour = 1" if "files" in wrong else ""}\n'
+        )
+        world.write("deploy/next/watership.toml", text)
+
+    state = made(settings)
+    world.faults["configuration/rate-limits"] = state.fault("limits")
+    world.faults["configuration/timeouts"] = state.fault("timeouts")
+    world.faults["configuration/files"] = state.fault("files")
+    server = standin(world, stack, "flags")
+
+    def flags(wrong: set[str]) -> None:
+        names = ["new_topics"] if wrong else ["new_topics", "ENABLE_READ_ONLY"]
+        server.routes["GET /api/v1/flags"] = Answer({"data": [{"name": name, "on": False} for name in names]})
+
+    world.faults["configuration/flags"] = made(flags).fault("missing")
+
+
+def _secrets(world: World, stack: ExitStack) -> None:
+    here, there = stack.enter_context(StandIn()), stack.enter_context(StandIn())
+    for name, server in (("vault", here), ("vault-replica", there)):
+        headers = {"x-vault-token": "{secret}"}
+        world.systems[name] = System(url=server.url, secret="file:vault.token", headers=headers)
+
+    def vaults(wrong: set[str]) -> None:
+        here.routes.clear()
+        there.routes.clear()
+        for path in ("app", "rabbitmq", "api-keys", "oauth"):
+            made_ = [NOW - timedelta(days=400), NOW - timedelta(days=300 if path in wrong else 10)]
+            here.routes |= secret(path, made_)
+            there.routes |= secret(path, made_[:1] if path == "app" and "synced" in wrong else made_)
+
+    state = made(vaults)
+    for path in ("rabbitmq", "api-keys", "oauth", "synced"):
+        world.faults[f"secrets/{path}"] = state.fault(path)
+    world.faults["configuration/secrets"] = file(
+        world, "deploy/next/secrets.json", '{"app": 2}', '{"app": 1}'
+    )
+
+
+# --- 9 observability ---------------------------------------------------------------------------------------
+
+
+def _observability(world: World, stack: ExitStack) -> None:
+    prometheus, grafana = standin(world, stack, "prometheus"), standin(world, stack, "grafana")
+    tracing, logs = standin(world, stack, "tracing"), standin(world, stack, "logs")
+    values = {
+        "blue-provisioning/agents": ('sum(up{job="node",slot="next"})', 2),
+        "observability/prometheus": ('count(up{slot="live"} == 1)', 4),
+        "observability/apm": (
+            'count(target_info{service_name="agent-orchestrator",telemetry_sdk_name!=""})',
+            3,
+        ),
+    }
+    there: dict[str, int] = {}
+
+    def queried(asked: Asked) -> Answer:
+        return _told_by_prometheus(there, asked)
+
+    prometheus.routes["GET /api/v1/query"] = queried
+    for point, (query, good) in values.items():
+        world.faults[point] = _value(there, query, good)
+    for point, uid in (("green-verification/dashboards", "live"), ("observability/grafana", "deployment")):
+        route = f"GET /api/dashboards/uid/{uid}"
+        grafana.routes[route] = Answer({"dashboard": {"uid": uid, "panels": []}, "meta": {}})
+        world.faults[point] = _gone(grafana, route)
+
+    def traced(wrong: set[str]) -> None:
+        tracing.routes["GET /api/services"] = Answer(
+            {"data": ["jaeger"] if wrong else ["agent-orchestrator"]}
+        )
+
+    def shipped(wrong: set[str]) -> None:
+        logs.routes["GET /logs-*/_count"] = Answer({"count": 0 if wrong else 812, "_shards": {"failed": 0}})
+
+    world.faults["observability/tracing"] = made(traced).fault("none")
+    world.faults["observability/logs"] = made(shipped).fault("none")
+
+
+def _value(there: dict[str, int], query: str, good: int) -> Fault:
+    return made(
+        lambda wrong: there.__setitem__(query, 1 if wrong and good == 2 else 0 if wrong else good)
+    ).fault("low")
+
+
+def _told_by_prometheus(there: dict[str, int], asked: Asked) -> Answer:
+    value = there[parse_qs(urlsplit(asked.path).query)["query"][0]]
+    result = [{"metric": {}, "value": [NOW.timestamp(), str(value)]}] if value else []
+    return Answer({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+
+def _gone(server: StandIn, route: str) -> Fault:
+    return lambda: server.changed(route, None)
+
+
+# --- 10 the balancer ---------------------------------------------------------------------------------------
+
+
+def _balancer(world: World, stack: ExitStack) -> None:
+    balancer, entrance = standin(world, stack, "balancer"), standin(world, stack, "entry-http")
+
+    def statistics(wrong: set[str]) -> None:
+        blue, weight = "spare" if "pools" in wrong else "blue-1", 100 if "weights" in wrong else 0
+        status, said = ("no check", "") if "health-checks" in wrong else ("UP", "L7OK")
+        balancer.routes["GET /;csv"] = Answer(
+            "# pxname,svname,status,weight,uweight,check_status,cookie,algo\n"
+            f"app,{blue},UP,{weight},{weight},L7OK,,\napp,green-1,{status},100,100,{said},,\n"
+            f"app,BACKEND,UP,100,100,,{'SRV' if 'stickiness' in wrong else ''},roundrobin\n"
+        )
+
+    state = made(statistics)
+    world.faults["blue-provisioning/pools"] = state.fault("pools")
+    for flag in ("weights", "health-checks", "stickiness"):
+        world.faults[f"load-balancer/{flag}"] = state.fault(flag)
+
+    def routed(wrong: set[str]) -> None:
+        entrance.routes["GET /health"] = Answer({"version": "2.1.0" if wrong else "2.0.5"})
+
+    world.faults["load-balancer/routing"] = made(routed).fault("astray")
+    named(world, "limited-entry", entrance.url)
+    seen = [0]
+
+    def limited(_: Asked) -> Answer:
+        seen[0] = (seen[0] + 1) % 20  # a window of its own for each look: 19 are let in
+        return Answer() if seen[0] else Answer(status=429, headers={"retry-after": "1"})
+
+    def limits(wrong: set[str]) -> None:
+        entrance.routes["GET /api/agents"] = Answer() if wrong else limited
+
+    world.faults["load-balancer/rate-limits"] = made(limits).fault("none")
+    whole = world.plan
+
+    def plan(wrong: set[str]) -> None:
+        world.plan = drained(whole, 5.0) if wrong else whole
+
+    world.faults["load-balancer/draining"] = made(plan).fault("short")
+
+
+# --- drills ------------------------------------------------------------------------------------------------
+
+
+def _drills(world: World) -> None:
+    def written(name: str, drill: Drill) -> None:
+        world.write(f"{FOLDER}/{name}.json", encoded(drill))
+
+    def steps(*names: str) -> tuple[Step, ...]:
+        return tuple(Step(name=name, seconds=1.0, passed=True) for name in names)
+
+    restore = a_drill(
+        "backup-restore", steps=steps("restore point", "replay", "compare"), ago=timedelta(minutes=10)
+    )
+
+    def restored(wrong: set[str]) -> None:
+        backup = "full/lost.dump" if "integrity" in wrong else "full/1.dump"
+        whole = replace(restore, facts={"backup": backup})
+        written("restore", replace(whole, steps=steps("compare")) if "points" in wrong else whole)
+
+    state = made(restored)
+    world.faults["database-preparation/integrity"] = state.fault("integrity")
+    world.faults["rollback-preparation/restore-points"] = state.fault("points")
+
+    def migrated(wrong: set[str]) -> None:
+        build = "sha256:2.0.9" if wrong else "sha256:2.1.0"
+        written("migration", a_drill("migration", build=build))
+
+    def failed_over(wrong: set[str]) -> None:
+        written("failover", a_drill("failover", ago=timedelta(days=40 if wrong else 4)))
+
+    def rolled_back(wrong: set[str]) -> None:
+        names = ("order", "traffic", "verify") if wrong else ("order", "traffic", "intake", "verify")
+        written("rollback", a_drill("rollback", steps=steps(*names)))
+
+    world.faults["database-preparation/migrations"] = made(migrated).fault("another build")
+    world.faults["replication/failover"] = made(failed_over).fault("long ago")
+    world.faults["rollback-preparation/scripts"] = made(rolled_back).fault("half")
+
+
+# --- what is written down ----------------------------------------------------------------------------------
+
+
+def _papers(world: World) -> None:
+    rest = (
+        "Whoever is on call reads this first, does it in this order, and writes down when each step was done. "
+        * 3
+    )
+
+    def sections(path: str, texts: dict[str, tuple[str, str]]) -> None:
+        """Sections of one file, each with what it has to say, and its point."""
+
+        def page(wrong: set[str]) -> None:
+            body = "".join(
+                f"## {title}\n\n{'To be written.' if point in wrong else f'{words}. {rest}'}\n\n"
+                for point, (title, words) in texts.items()
+            )
+            world.write(path, f"# {path}\n\n{body}")
+
+        state = made(page)
+        for point in texts:
+            world.faults[point] = state.fault(point)
+
+    sections(
+        "docs/cutover.md",
+        {"network/dns-plan": ("DNS switchover", "The TTL is 60 seconds, a rollback the same record")},
+    )
+    sections(
+        "docs/recovery.md",
+        {
+            "database-preparation/locations": (
+                "Backup locations",
+                "s3://backups: full, incremental, and the WAL",
+            ),
+            "replication/procedures": ("Failover", "Promote the standby once replication has stopped"),
+        },
+    )
+    sections(
+        "docs/rollback.md",
+        {"rollback-preparation/timing": ("Timing", "Traffic in 2 minutes, all in 5 minutes")},
+    )
+    facts = "{{ release.version }} → {{ release.previous }}: {{ release.rollback.reason }}"
+    template = f'---\nsubject: "Back"\n---\n{facts}\n'
+    world.faults["rollback-preparation/template"] = file(
+        world, "comms/rollback.md", template, template.replace("{{ release.previous }}", "[Name]")
+    )
