@@ -12,142 +12,101 @@ from tests.journeys.golive import ROOT, GoLive, golive
 
 Ended = subprocess.CompletedProcess[str]
 
-CHECKLIST = """
-schema: watership/checklist/v1
-section: A
-id: infrastructure
-title: Infrastructure
-items:
-  - id: provisioning
-    number: 1
-    title: Provisioning
-    owner: operations
-    by: T-24h
-    verification: scripts/pre-deployment-check.sh --check-infrastructure
-    command: watership check run infrastructure
-    points:
-      - { id: hosts, text: Hosts, check: document.says, parameters: { path: notes.md, section: Hosts, words: 2 } }
-  - id: configuration
-    number: 7
-    title: What is staged
-    owner: operations
-    by: T-4h
-    verification: scripts/pre-deployment-check.sh --config-validation
-    command: watership check run 7
-    points:
-      - { id: flags, text: Flags, check: document.says, parameters: { path: notes.md, section: Flags, words: 2 } }
-  - id: loaded
-    number: 34
-    title: What was loaded
-    owner: qa
-    by: T+45m
-    verification: scripts/pre-deployment-check.sh --config
-    command: watership check run 34
-    points:
-      - { id: limits, text: Limits, check: document.says, parameters: { path: notes.md, section: Limits, words: 2 } }
-  - id: final
-    number: 60
-    title: Final health
-    owner: deployment_lead
-    by: T+0m
-    verification: scripts/pre-deployment-check.sh --final
-    command: watership check run 60
-    points:
-      - { id: content, text: The lead is content, attest: Only the lead knows. }
-"""
+SECTION = "schema: watership/checklist/v1\nsection: %s\nid: %s\ntitle: %s\nitems:"
+
+ITEM = """
+  - { id: %s, number: %s, title: %s, owner: operations, by: %s, verification: by a script, command: the same,
+      points: [ { id: point, text: "It is so", %s } ] }"""
 
 VALIDATION = """
-  - { id: %s, title: %s, begins: %s, ends: %s, command: scripts/post-deployment-verify.sh --%s, owner: qa, points: [
-      { id: calm, text: Calm, check: document.says, parameters: { path: notes.md, section: %s, words: 2 } } ] }"""
+  - { id: %s, title: %s, begins: %s, ends: %s, command: a script, owner: qa, points: [
+      { id: point, text: "%s is calm", %s } ] }"""
+
+
+def says(section: str) -> str:
+    """A check that is good once the notes have that section."""
+    return f"check: document.says, parameters: {{ path: notes.md, section: {section}, words: 2 }}"
+
+
+ITEMS = {
+    "infrastructure.yaml": SECTION % ("A", "infrastructure", "Infrastructure")
+    + ITEM % ("hosts", 1, "Hosts", "T-24h", says("hosts"))
+    + ITEM % ("staged", 7, "What is staged", "T-4h", says("staged")),
+    "testing.yaml": SECTION % ("C", "testing", "Testing")
+    + ITEM % ("loaded", 34, "What was loaded", "T+45m", says("loaded")),
+    "operation.yaml": SECTION % ("D", "operation", "Operation")
+    + ITEM % ("final", 60, "The end", "T+0m", "attest: Only people know."),
+}
+
+WINDOWS = (("immediate", "0m", "30m"), ("short-term", "30m", "2h"), ("extended", "2h", "24h"))
 
 VALIDATIONS = "validations:" + "".join(
-    VALIDATION % (each, each, begins, ends, each, each)
-    for each, begins, ends in (
-        ("immediate", "0m", "30m"),
-        ("short-term", "30m", "2h"),
-        ("extended", "2h", "24h"),
-    )
+    VALIDATION % (each, each, begins, ends, each, says(each)) for each, begins, ends in WINDOWS
 )
 
 NOTES = "".join(
     f"# {section}\n\nAll is well.\n\n"
-    for section in ("Hosts", "Flags", "Limits", "immediate", "short-term", "extended")
+    for section in ("hosts", "staged", "loaded", *(each for each, _, _ in WINDOWS))
 )
 
 APPROVERS = ["release_manager", "technical_lead", "product_manager", "security_lead", "operations_manager"]
 
 FAR_FROM_READY = {
-    # Nothing is written down, nobody has signed, nothing stands in blue, and the schema is the old one.
-    "pre-deployment-check.sh": 3,
-    "pre-deployment-check.sh --check-infrastructure": 3,
-    "pre-deployment-check.sh --config-validation": 3,
-    "pre-deployment-check.sh --config": 3,
-    "pre-deployment-check.sh --final": 7,  # nobody has said that it is not so: the person was not asked yet
-    "deploy.sh --environment=blue": 4,
-    "deploy.sh --environment=green": 6,
-    "health-check-dashboard.sh": 3,
-    "health-check-dashboard.sh blue": 3,
-    "post-deployment-verify.sh": 3,
-    "post-deployment-verify.sh --db-validation": 3,
-    "post-deployment-verify.sh --immediate": 3,
-    "post-deployment-verify.sh --short-term": 3,
-    "post-deployment-verify.sh --extended": 3,
-    "verify-deployment.sh --environment=blue": 3,
-    "rollback.sh --version=1.0.0 --immediate=true": 5,
+    # Nothing is written down, nobody has said or signed anything, blue is empty, and the schema is the old one.
+    "pre-deployment-check.sh": (3, "0 of 3 points"),
+    "pre-deployment-check.sh --check-infrastructure": (3, "0 of 2 points"),
+    "pre-deployment-check.sh --config-validation": (3, "staged/point"),
+    "pre-deployment-check.sh --config": (3, "loaded/point"),
+    "pre-deployment-check.sh --final": (7, "final/point"),  # nobody has said that it is not so
+    "deploy.sh --environment=blue": (4, "Sign-offs are missing"),
+    "deploy.sh --environment=green": (6, "green is live"),
+    "health-check-dashboard.sh": (3, "blue (next)"),
+    "health-check-dashboard.sh blue": (3, "blue (next)"),
+    "post-deployment-verify.sh": (3, "✗ next: digest and version"),
+    "post-deployment-verify.sh --db-validation": (3, "✗ schema version"),
+    "post-deployment-verify.sh --immediate": (3, "✗ immediate is calm"),
+    "post-deployment-verify.sh --short-term": (3, "✗ short-term is calm"),
+    "post-deployment-verify.sh --extended": (3, "✗ extended is calm"),
+    "verify-deployment.sh --environment=blue": (3, "✗ next: digest and version"),
+    "rollback.sh --version=1.0.0 --immediate=true": (5, "nothing to take back"),
 }
-"""Scripts, and how they end where nothing is ready."""
+"""Scripts, and how they end where nothing is ready: with the exit code of their command, and what it says."""
 
 READY = {
-    "pre-deployment-check.sh": 0,
-    "pre-deployment-check.sh --check-infrastructure": 0,
-    "pre-deployment-check.sh --config-validation": 0,
-    "pre-deployment-check.sh --config": 0,
-    "pre-deployment-check.sh --final": 0,
-    "deploy.sh --environment=blue": 0,
-    "health-check-dashboard.sh": 0,
-    "health-check-dashboard.sh blue": 0,
-    "health-check-dashboard.sh green": 0,
-    "post-deployment-verify.sh": 0,
-    "post-deployment-verify.sh --db-validation": 0,
-    "post-deployment-verify.sh --immediate": 0,
-    "post-deployment-verify.sh --short-term": 0,
-    "post-deployment-verify.sh --extended": 0,
-    "verify-deployment.sh --environment=blue": 0,
-    "verify-deployment.sh --environment=green": 0,
-    "rollback.sh --version=9.9.9 --immediate=true": 6,
-    "rollback.sh --version=1.0.0 --immediate=false": 2,  # there is no terminal at which one could be asked
-    "rollback.sh --version=1.0.0 --immediate=true": 0,
+    "pre-deployment-check.sh": (0, "3 of 3 points are good"),
+    "pre-deployment-check.sh --check-infrastructure": (0, "2 of 2 points are good"),
+    "pre-deployment-check.sh --config-validation": (0, "1 of 1 points are good"),
+    "pre-deployment-check.sh --config": (0, "1 of 1 points are good"),
+    "pre-deployment-check.sh --final": (0, "1 of 1 points are good"),
+    "deploy.sh --environment=blue": (0, "1.1.0 stands in blue and is ready"),
+    "health-check-dashboard.sh": (0, "ALL CHECKS PASSED"),
+    "health-check-dashboard.sh blue": (0, "blue (next), 1.1.0"),
+    "post-deployment-verify.sh": (0, "✓ next: smoke tests"),
+    "post-deployment-verify.sh --db-validation": (0, "✓ schema version"),
+    "post-deployment-verify.sh --immediate": (0, "✓ immediate is calm"),
+    "post-deployment-verify.sh --short-term": (0, "✓ short-term is calm"),
+    "post-deployment-verify.sh --extended": (0, "✓ extended is calm"),
+    "verify-deployment.sh --environment=green": (0, "✓ live: digest and version"),
+    "rollback.sh --version=9.9.9 --immediate=true": (6, "The last safe version is 1.0.0"),
+    "rollback.sh --version=1.0.0 --immediate=true": (0, "Back on 1.0.0"),
 }
-"""The same where everything is: the deployment first, and the way back last."""
-
-
-def planned(there: GoLive) -> None:
-    """A plan by a runbook with the items that the scripts name."""
-    book = there.folder / "runbook"
-    book.mkdir()
-    shipped = resources.files("watership") / "runbooks" / "one-machine" / "runbook.yaml"
-    (book / "runbook.yaml").write_text(f"{shipped.read_text()}\ninclude: [items.yaml]\n\n{VALIDATIONS}\n")
-    (book / "items.yaml").write_text(CHECKLIST)
-    there.must(
-        "operator",
-        *(
-            "release",
-            "plan",
-            str(there.folder / "two"),
-            "--runbook",
-            str(book),
-            "--name",
-            "r1",
-            "--workers",
-            "1",
-        ),
-    )
+"""The same where everything is: the deployment before what looks at it, and the way back last."""
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoLive]:
+    """1.0.0 is live, and 1.1.0 planned by a runbook with the items that the scripts name."""
     with golive(tmp_path_factory.mktemp("shims"), rate=0) as there:
-        planned(there)
+        book = there.folder / "runbook"
+        book.mkdir()
+        shipped = resources.files("watership") / "runbooks" / "one-machine" / "runbook.yaml"
+        files = ITEMS | {
+            "runbook.yaml": f"{shipped.read_text()}\ninclude: [{', '.join(ITEMS)}]\n\n{VALIDATIONS}\n"
+        }
+        for name, text in files.items():
+            (book / name).write_text(text)
+        plan = ("release", "plan", str(there.folder / "two"), "--runbook", str(book), "--name", "r1")
+        there.must("operator", *plan, "--workers", "1")
         yield there
 
 
@@ -161,7 +120,7 @@ def before(place: GoLive) -> dict[str, Ended]:
 def after(place: GoLive, before: dict[str, Ended]) -> dict[str, Ended]:
     """How every script ended once everything was."""
     (place.folder / "notes.md").write_text(NOTES)
-    place.must("deployment_lead", "check", "attest", "final", "--words", "I am content")
+    place.must("operations", "check", "attest", "final", "--words", "I am content")
     for role in APPROVERS:
         place.must(role, "signoff", "give", role)
     place.must("operator", "migrate", "up")
@@ -169,16 +128,27 @@ def after(place: GoLive, before: dict[str, Ended]) -> dict[str, Ended]:
 
 
 @pytest.mark.parametrize("line", FAR_FROM_READY)
-def test_a_script_ends_as_its_command_does_where_all_is_not_well(before: dict[str, Ended], line: str) -> None:
-    ended = before[line]
-    assert ended.returncode == FAR_FROM_READY[line], ended.stdout + ended.stderr
-    assert ended.stdout + ended.stderr
+def test_a_script_ends_with_the_code_of_its_command_where_all_is_not_well(
+    before: dict[str, Ended], line: str
+) -> None:
+    _require(before[line], *FAR_FROM_READY[line])
 
 
 @pytest.mark.parametrize("line", READY)
 def test_a_script_ends_well_where_all_is_well(after: dict[str, Ended], line: str) -> None:
-    ended = after[line]
-    assert ended.returncode == READY[line], ended.stdout + ended.stderr
+    _require(after[line], *READY[line])
+
+
+def _require(ended: Ended, code: int, words: str) -> None:
+    said = ended.stdout + ended.stderr
+    assert ended.returncode == code, said
+    assert words in said
+
+
+def test_a_rollback_that_is_not_immediate_asks_first_and_ends_with_2_where_nobody_can_be_asked(
+    place: GoLive,
+) -> None:
+    _require(place.script("rollback.sh", "--version=1.0.0", "--immediate=false"), 2, "say --now")
 
 
 @pytest.mark.parametrize(
