@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+from tests.managed import ManagedRabbit, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
     Chromium,
@@ -79,6 +80,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 def rabbit_server() -> Iterator[RabbitServer]:
     """A real RabbitMQ, shared: do not kill it, start your own."""
     yield from started(RabbitServer)
+
+
+@pytest.fixture(scope="session")
+def rabbit_with_management() -> Iterator[ManagedRabbit]:
+    """Another one with its management API, shared: take a virtual host of it."""
+    for server in started(managed_server):
+        yield ManagedRabbit(server)
 
 
 @pytest.fixture(scope="session")

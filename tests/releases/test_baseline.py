@@ -13,7 +13,7 @@ import pytest
 
 from tests.checklist.orchestrator import Prometheus
 from tests.checklist.papers import Papers, ago, as_json, baseline
-from tests.checklist.world import World, the_plan
+from tests.checklist.world import World
 from tests.releases.checks.looks import look
 from watership.errors import BadInput, NotFound
 from watership.releases.baseline import (
@@ -115,7 +115,7 @@ def test_a_capture_keeps_what_it_got_and_the_reason_for_what_it_did_not(tmp_path
         figures = {"cpu": asked("it", "up"), "memory": asked("it", "none"), "p95": asked("off", "up")}
         sources = Sources(schema="watership/baseline/v1", figures=figures)
         got = asyncio.run(
-            captured(world.scene(), sources, the_plan().live, environment="production", by="mo")
+            captured(world.scene(), sources, world.plan.live, environment="production", by="mo")
         )
     assert (got.digest, got.by, got.figures) == ("sha256:2.0.5", "mo", Figures(cpu=0.25))
     assert sorted(got.unknown) == ["memory", "p95"]

@@ -100,6 +100,7 @@ def test_a_missing_process_is_not_passed_over() -> None:
 
 def test_a_baseline_needs_requests() -> None:
     async def silent(world: ReleaseWorld) -> None:
+        world.traffic.cancel()
         for served in world.router.served.values():
             served.clear()
 
@@ -109,6 +110,7 @@ def test_a_baseline_needs_requests() -> None:
 
 def test_figures_of_traffic_are_the_routers_own_counts() -> None:
     async def silent(world: ReleaseWorld) -> None:
+        world.traffic.cancel()
         for served in world.router.served.values():
             served.clear()
 

@@ -34,6 +34,8 @@ class Looker:
     systems: dict[str, System] = field(default_factory=dict)
     plan: Plan = field(default_factory=cache(a_plan))
     authorities: Path | None = None
+    seconds: float = 30.0
+    """That a check has."""
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -53,7 +55,8 @@ class Looker:
             systems=self.systems,
             kinds=CHECKS,
         )
-        point = Point(id="it", text="it", check=check, parameters={**(parameters or {}), **more})
+        given = {**(parameters or {}), **more}
+        point = Point(id="it", text="it", check=check, parameters=given, timeout=self.seconds)
         return asyncio.run(measured(scene, "item/it", point))
 
     def passes(self, check: str, **parameters: Given) -> str:

@@ -10,6 +10,7 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
+    PlatformCollector,
     disable_created_metrics,
     generate_latest,
 )
@@ -38,6 +39,7 @@ class PrometheusObserver:
         self._registry = CollectorRegistry()
         self._requests = Requests()
         self._registry.register(self._requests)
+        PlatformCollector(registry=self._registry)
         self._events = Counter(
             "watership_events_total", "What happened, by name.", ["event"], registry=self._registry
         )

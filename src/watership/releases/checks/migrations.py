@@ -1,0 +1,115 @@
+"""Migration scripts come in pairs without a gap, were tested, and are told of."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from watership.errors import Unavailable
+from watership.releases.checks.documents import section_of
+from watership.releases.checks.kind import check
+from watership.releases.checks.reports import filled, fresh
+from watership.releases.checks.scene import Scene
+from watership.releases.measurement import Finding, failed, found, passed
+
+SCRIPT = re.compile(r"(forward|backward)_(\d+)\.sql$")
+
+TOUCHED = re.compile(
+    r"\b(?:CREATE|ALTER|DROP)\s+TABLE\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:ONLY\s+)?\"?([\w.]+)\"?",
+    re.IGNORECASE,
+)
+"""The tables that a script makes, changes or drops."""
+
+
+class Scripts(Struct, frozen=True, kw_only=True):
+    """The scripts of a folder around the plan's migrations, as paths in the order in which they run."""
+
+    earlier: tuple[str, ...]
+    forward: tuple[str, ...]
+    backward: tuple[str, ...]
+    text: str
+    """Of the plan's forward scripts."""
+    count: int
+
+
+async def scripts_in(scene: Scene, folder: str) -> Scripts | Finding:
+    """The scripts of the folder; a failed finding when one lacks its other half, or a number is missing."""
+    paths = await scene.look.documents.names(f"{folder}/*.sql")
+    numbers: dict[str, set[int]] = {"forward": set(), "backward": set()}
+    for path in paths:
+        if (script := SCRIPT.search(path)) is not None:
+            numbers[script[1]].add(int(script[2]))
+    forward, backward = numbers["forward"], numbers["backward"]
+    if not forward:
+        return failed(f"{folder} holds no migration (forward_1.sql, backward_1.sql).")
+    wrong = [f"forward_{number}.sql has no way back" for number in sorted(forward - backward)]
+    wrong += [f"backward_{number}.sql has no way forward" for number in sorted(backward - forward)]
+    wrong += [
+        f"number {number} is missing" for number in range(min(forward), max(forward)) if number not in forward
+    ]
+    planned = [each.end for each in scene.plan.migrations]
+    wrong += [f"the plan's migration {number} is not there" for number in planned if number not in forward]
+    if wrong:
+        return failed(f"{folder}: {'; '.join(wrong)}.")
+    first = min(planned) if planned else max(forward) + 1
+    return Scripts(
+        earlier=tuple(f"{folder}/forward_{number}.sql" for number in sorted(forward) if number < first),
+        forward=tuple(f"{folder}/forward_{number}.sql" for number in sorted(planned)),
+        backward=tuple(f"{folder}/backward_{number}.sql" for number in sorted(planned, reverse=True)),
+        text=await _text(scene, [f"{folder}/forward_{number}.sql" for number in sorted(planned)]),
+        count=len(forward),
+    )
+
+
+async def _text(scene: Scene, paths: Sequence[str]) -> str:
+    found = [await scene.look.documents.read(path) for path in paths]
+    return "\n".join(each.content.decode(errors="replace") for each in found if each is not None)
+
+
+@check("migrations.tested", good_for="24h", fix="Test the migrations, and keep the JUnit report.")
+async def tested(scene: Scene, *, folder: str, report: str, younger_than: float = 7 * 86400.0) -> Finding:
+    """The scripts of the folder are in pairs and without a gap, and their tests passed for next's version: the JUnit
+    report at `report` is fresh, names the version, counts a test, and neither a failure nor an error nor a skip."""
+    scripts, told = (
+        await scripts_in(scene, folder),
+        await fresh(scene, report, younger_than=younger_than, about="{version}"),
+    )
+    if isinstance(scripts, Finding):
+        return scripts
+    if isinstance(told, Finding):
+        return told
+    try:
+        suites = list(ET.fromstring(told.content).iter("testsuite"))  # noqa: S314 - our own report, and bounded
+        tests, bad = (sum(int(suite.get(name, 0)) for suite in suites for name in names) for names in _COUNTS)
+    except (ET.ParseError, ValueError) as error:
+        raise Unavailable(f"{report} is no JUnit report: {error}.") from error
+    if not tests:
+        return failed(f"{report} counts no test.")
+    words = f"{scripts.count} pairs of scripts are there; of {tests} tests {bad} did not pass."
+    return found(bad == 0, words, tests=tests)
+
+
+_COUNTS = (("tests",), ("failures", "errors", "skipped"))
+
+
+@check("migrations.documented", good_for="48h", fix="Tell what the migration changes, table by table.")
+async def documented(scene: Scene, *, folder: str, document: str, section: str) -> Finding:
+    """The section of the document names each table that the plan's migrations make, change or drop."""
+    scripts = await scripts_in(scene, folder)
+    if isinstance(scripts, Finding):
+        return scripts
+    tables = sorted(set(TOUCHED.findall(scripts.text)))
+    if not tables:
+        return passed("The plan's migrations touch no table.")
+    told = await fresh(scene, document)
+    if isinstance(told, Finding):
+        return told
+    body = section_of(told.content.decode(errors="replace"), filled(scene, section))
+    if body is None:
+        return failed(f"{document} has no section '{filled(scene, section)}'.")
+    lacks = [table for table in tables if table not in body]
+    words = f"{document} tells what becomes of {', '.join(tables)}."
+    return found(not lacks, f"{document} does not name {', '.join(lacks)}." if lacks else words)
