@@ -67,13 +67,13 @@ class Said:
     """Records as they are."""
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self._records = tuple(records)
+        self.said = tuple(records)
 
     async def add(self, release: str, record: Record) -> None:
         raise AssertionError("a check adds nothing")
 
     async def all(self, release: str) -> Sequence[Record]:
-        return self._records
+        return self.said
 
 
 @dataclass

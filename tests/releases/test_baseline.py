@@ -133,10 +133,9 @@ async def guessed(scene: Scene) -> Finding:
 def test_a_number_without_a_verdict_is_no_figure(tmp_path: Path) -> None:
     sources = Sources(schema="watership/baseline/v1", figures={"cpu": Asked(check="figure.guessed")})
     kinds = {"figure.guessed": CheckKind(name="figure.guessed", run=guessed, about="", parameters={})}
-    scene = dataclasses.replace(World(root=tmp_path).scene(), kinds=kinds)
-    got = asyncio.run(
-        captured(scene, sources, World(root=tmp_path).plan.live, environment="production", by="mo")
-    )
+    world = World(root=tmp_path)
+    scene = dataclasses.replace(world.scene(), kinds=kinds)
+    got = asyncio.run(captured(scene, sources, world.plan.live, environment="production", by="mo"))
     assert (got.figures, got.unknown) == (Figures(), {"cpu": "It may be seven."})
 
 

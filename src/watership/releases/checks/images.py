@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct, field
 
-from watership.errors import NotFound, Unavailable
+from watership.errors import BadInput, NotFound, Unavailable
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
@@ -177,6 +177,8 @@ async def scanned(
     document = await scene.look.documents.read(report)
     if document is None:
         return failed(f"There is no {report}.")
+    if not listed(severities):
+        raise BadInput("No severity is named.")
     scan, written = _scan(document), await _record(scene, record)
     if not any(each.endswith(f"@{written.digest}") for each in scan.metadata.repo_digests):
         return failed(
