@@ -21,6 +21,7 @@ from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
+from watership.releases.records import Records
 from watership.releases.rounds import round_of
 from watership.releases.shelf import shipped
 from watership.releases.smoke import Smoke
@@ -43,6 +44,8 @@ class World:
     plan: Plan = field(default_factory=a_plan)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""
+    records: Callable[[Plan], Records] = lambda plan: MemoryRecords()
+    """What is on record of the plan."""
 
     def write(self, path: str, content: str | bytes) -> Path:
         """A file of the project, as checks find it."""
@@ -59,7 +62,7 @@ class World:
             started=Release(
                 plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=SystemClock().now()
             ),
-            records=MemoryRecords(),
+            records=self.records(self.plan),
             systems=self.systems,
             kinds=CHECKS,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.message import EmailMessage
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -173,6 +174,12 @@ class Mail(Protocol):
     async def greet(self, url: str) -> Sequence[str]:
         """The extensions that an SMTP server offers after EHLO (smtp://[USER:PASSWORD@]HOST:PORT; STARTTLS and login
         where the URL asks for them). Nothing is sent."""
+
+    async def offer(self, url: str, sender: str, recipients: Sequence[str]) -> Mapping[str, str]:
+        """The recipients that a server would not take mail for, each with its words. Nothing is sent."""
+
+    async def send(self, url: str, message: EmailMessage) -> Mapping[str, str]:
+        """Hand a message to a server; the recipients that it refused, each with its words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

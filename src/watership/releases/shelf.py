@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
@@ -59,8 +60,9 @@ def names() -> list[str]:
     return sorted(entry.name for entry in _folder().iterdir() if (entry / FILE).is_file())
 
 
+@cache
 def shipped(name: str) -> Source:
-    """A runbook that comes with Watership. Raises NotFound."""
+    """A runbook that comes with Watership, which stays as it is while a process lives. Raises NotFound."""
     if name not in names():
         raise NotFound(f"No runbook '{name}' is shipped.", fix=f"Choose one of: {', '.join(names())}.")
     folder = _folder() / name

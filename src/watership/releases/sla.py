@@ -203,6 +203,13 @@ def target(objective: Objective) -> str:
             assert_never(objective)
 
 
+def filled(expression: str, objective: Objective) -> str:
+    """An expression for this window: PromQL writes durations in whole milliseconds."""
+    for name in ("step", "over", "recent"):
+        expression = expression.replace(f"${name}", f"{round(1000 * getattr(objective, name))}ms")
+    return expression
+
+
 def exactly(share: float) -> str:
     """A share near 1 in per cent, rounded down: 99.99996 % is not 100 %."""
     return f"{floor(round(share * 1e6, 6)) / 1e4:g} %" if share < 1 else "100 %"

@@ -14,6 +14,8 @@ from watership.errors import Unavailable
 from watership.releases.instruments import Instruments
 
 if TYPE_CHECKING:
+    from email.message import EmailMessage
+
     from watership.releases.instruments import (
         DnsAnswer,
         Finished,
@@ -183,3 +185,13 @@ class _Mail:
         from watership.adapters.mail.greeting import Greeting
 
         return await Greeting(self._authorities).greet(url)
+
+    async def offer(self, url: str, sender: str, recipients: Sequence[str]) -> Mapping[str, str]:
+        from watership.adapters.mail.posting import Posting
+
+        return await Posting(self._authorities).offer(url, sender, recipients)
+
+    async def send(self, url: str, message: EmailMessage) -> Mapping[str, str]:
+        from watership.adapters.mail.posting import Posting
+
+        return await Posting(self._authorities).send(url, message)

@@ -10,7 +10,7 @@ import msgspec
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Probe
-from watership.releases.sla import Bin, Errors, Goal, Latency, Level, Objective, Reading, Uptime
+from watership.releases.sla import Bin, Errors, Goal, Latency, Level, Objective, Reading, Uptime, filled
 
 SECONDS: Final = 30.0
 """Of one query; a month in five-minute steps takes a few."""
@@ -77,7 +77,7 @@ class PrometheusReadings:
 
         It is for people: nothing is judged by it, so that what makes it unknown leaves the objective as it is.
         """
-        asked = {"query": _filled(objective.figure, objective), "time": f"{now:.3f}"}
+        asked = {"query": filled(objective.figure, objective), "time": f"{now:.3f}"}
         try:
             found = await self._one("query", asked)
         except (BadInput, Unavailable):
@@ -90,7 +90,7 @@ class PrometheusReadings:
     async def _steps(self, objective: Objective, expression: str, now: float) -> dict[float, float]:
         """Unix time → value, for each step of the window that has a number."""
         asked = {
-            "query": _filled(expression, objective),
+            "query": filled(expression, objective),
             "start": f"{now - objective.over + objective.step:.3f}",
             "end": f"{now:.3f}",
             "step": f"{objective.step:.3f}",
@@ -125,13 +125,6 @@ def _decoded(body: bytes, url: str) -> _Answer:
         return msgspec.json.decode(body, type=_Answer)
     except msgspec.DecodeError as error:
         raise Unavailable(f"{url} does not answer as a Prometheus does: {error}.") from error
-
-
-def _filled(expression: str, objective: Objective) -> str:
-    """An expression for this window: PromQL writes durations in whole milliseconds."""
-    for name in ("step", "over", "recent"):
-        expression = expression.replace(f"${name}", f"{round(1000 * getattr(objective, name))}ms")
-    return expression
 
 
 def _number(text: str) -> float:
