@@ -25,6 +25,7 @@ from watership.testing.servers import PostgresServer, RedisServer
 from watership.testing.standin import StandIn
 
 INBOX = "watership.v1.inbox"
+WAKEUPS = [f"watership.v1.wakeups.next.default.{priority}" for priority in ("high", "normal", "low")]
 LOOKUPS = 300
 
 
@@ -184,8 +185,9 @@ class Client:
     async def _consume(self, connection: aio_pika.abc.AbstractConnection, prefetch: int) -> None:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=prefetch)
-        queue = await channel.get_queue(INBOX, ensure=False)
-        await queue.consume(_take)
+        for name in (INBOX, *WAKEUPS):
+            queue = await channel.get_queue(name, ensure=False)
+            await queue.consume(_take)
 
     @contextmanager
     def greedy(self) -> Iterator[None]:

@@ -243,8 +243,8 @@ def _attacks(world: World, papers: Papers, standin: StandIn) -> None:
 
 def _rehearsed(world: World, papers: Papers) -> None:
     (planned,) = world.migrations
-    scripts = (sha256(script.encode()).hexdigest() for script in (planned.forward, planned.backward))
-    papers.put(REHEARSAL, rehearsal(*scripts, planned.name), as_json)
+    forward, backward = (sha256(each.encode()).hexdigest() for each in (planned.forward, planned.backward))
+    papers.put(REHEARSAL, rehearsal(forward, backward, planned.name), as_json)
     world.faults |= {
         "migration-tests/forward": papers.fault(REHEARSAL, lambda told: told["copy"].update(rows=0)),
         "migration-tests/backward": papers.fault(REHEARSAL, lambda told: told["backward"].update(shape="c")),
@@ -425,7 +425,7 @@ def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
     standin.routes |= {
         "GET /models/v1/models": guarded({"data": []}),
         "GET /identity/api/v1/me": guarded({"id": "app"}),
-        "POST /webhooks/release-probe": receiver(WHSEC),
+        "POST /webhooks/release-probe": receiver(WHSEC, lambda: world.clock.now().timestamp()),
     }
     world.systems |= {
         "model-provider": System(url=f"{standin.url}/models", secret=SECRET, headers=BEARER),

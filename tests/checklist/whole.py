@@ -21,9 +21,12 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from tests.checklist import section_a, section_b, section_c, section_d, section_d_capacity
-from tests.checklist.papers import as_json, zap
-from tests.checklist.world import World, points
+from tests.checklist.orchestrator import Prometheus
+from tests.checklist.papers import ago, as_json, drill, zap
+from tests.checklist.world import RUNBOOK, World, points
 from tests.managed import ManagedRabbit
+from watership.durable.clock import SystemClock
+from watership.releases.shelf import shipped
 from watership.releases.system import System
 from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
 from watership.testing.servers.authority import Authority
@@ -49,6 +52,17 @@ class Servers:
     authority: Authority
 
 
+class Calendar(SystemClock):
+    """The machine's clock, and ahead of it by what was leapt."""
+
+    def __init__(self, later: Callable[[], timedelta]) -> None:
+        super().__init__()
+        self._later = later
+
+    def now(self) -> datetime:
+        return super().now() + self._later()
+
+
 @dataclass
 class Part(World):
     """What one section brings. Its files lie in the folder that all share."""
@@ -67,12 +81,16 @@ class Whole(World):
     later: timedelta = timedelta(0)
     _laid: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.clock = Calendar(lambda: self.later)
+
     def part(self, name: str) -> Part:
         def lay(path: str, content: bytes) -> Path:
             self._laid.setdefault(path, {})[name] = content
             return self._put(path)
 
-        made = Part(root=self.root, lay=lay, next=self.next, live=self.live, migrations=self.migrations)
+        made = Part(root=self.root, lay=lay)
+        made.next, made.live, made.migrations, made.clock = self.next, self.live, self.migrations, self.clock
         self.parts[name] = made
         return made
 
@@ -117,13 +135,15 @@ def _moved(text: str, later: timedelta) -> str:
 
 
 ATTACK: Final = "evidence/zap.json"
-"""Is of one target."""
+
+LAST: Final = (ATTACK, ".env.next")
+"""Files of which the last one holds: they are about one target, and of one process."""
 
 
 def merged(path: str, contents: Sequence[bytes]) -> bytes:
     """What several parts write into one file: the sections of Markdown, the fields of JSON."""
     different = list(dict.fromkeys(contents))
-    if path == ATTACK:
+    if path in LAST:
         return different[-1]
     if len(different) == 1:
         return different[0]
@@ -165,9 +185,8 @@ class Crossroads(StandIn):
     def answer(self, asked: Asked) -> Answer:
         name, path = re.fullmatch(r"/([a-z0-9-]+)(.*)", asked.path).groups()  # type: ignore[union-attr]
         ways = self.ways[name](asked)
-        answers = [got for way in ways if known(asked, got := handed_on(way + path, asked))]
-        if not answers:
-            return Answer(status=404)
+        found = [handed_on(way + path, asked) for way in ways]
+        answers = [got for got in found if known(asked, got)] or found
         told = one_of(answers) if name == "next" and asked.method == "GET" else answers[0]
         return Answer(moved(content(told), self._later()), told.status, told.headers)
 
@@ -228,12 +247,34 @@ def grown_whole(whole: Whole, stack: ExitStack, servers: Servers) -> None:
     section_d_capacity.grown(part["capacity"], stack, servers.postgres)
     section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus)
     section_a.grown(part["a"], stack, servers.pair, servers.postgres, servers.authority)
+    validated(whole.part("after"), stack.enter_context(StandIn()))
+    drilled(whole.part("drills"))
     whole.plan, whole.records = part["d"].plan, part["d"].records
     whole.smoke, whole.authorities = part["c"].smoke, part["a"].authorities
     for each in part.values():
         whole.faults |= each.faults
     crossed(whole, stack.enter_context(Crossroads(lambda: whole.later)))
-    whole.part("attack").write(ATTACK, as_json(zap(whole.systems["next"].url)))
+    attack, elsewhere = (zap(site) for site in (whole.systems["staging"].url, "https://next.example.com"))
+    whole.part("attack").write(ATTACK, as_json({**attack, "site": attack["site"] + elsewhere["site"]}))
+
+
+def validated(part: Part, standin: StandIn) -> None:
+    """Figures that only the validations after the deployment look at."""
+    prometheus = Prometheus(standin, "/prometheus")
+    figures = {"short-term/leaks": 120.0, "extended/sla": 0.9999}
+    for validation in shipped(RUNBOOK).runbook.validations:
+        for point in validation.points:
+            if (name := f"{validation.id}/{point.id}") in figures:
+                prometheus.values[str(point.parameters["query"])] = figures[name]
+    part.systems["prometheus"] = System(url=prometheus.url)
+
+
+def drilled(part: Part) -> None:
+    """The last failover is one in which everything was tried that some point asks for."""
+    steps = ("promote", "compare", "to_the_second_site", "back")
+    last = drill("failover", 95.0, **dict.fromkeys(steps, 20.0))
+    last |= {"environment": "alternate-site", "began": ago(hours=6), "build": part.next.digest}
+    part.write("evidence/drills/last-failover.json", as_json(last))
 
 
 def crossed(whole: Whole, crossroads: Crossroads) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +24,7 @@ from watership.cli.main import run
 from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.fleet.identity import Tokens
+from watership.releases.quantity import duration as seconds
 from watership.wiring.environment import Layout, LocalEnvironment
 
 SECRET = "the-secret-of-a-rehearsal-of-a-go-live"
@@ -49,7 +50,7 @@ PEOPLE = {
 APP = '''
 from watership import App, SchemaRange
 
-app = App("my-app", version="{version}", schema=SchemaRange(0, 1))
+app = App("my-app", version="{version}", schema=SchemaRange({lowest}, {highest}))
 
 
 @app.agent
@@ -77,17 +78,32 @@ SETTLED = 60.0
 """Real seconds that anything may take that is waited for."""
 
 
-def make_build(folder: Path, version: str) -> Path:
-    """A build of a small application; the one after 1.0.0 brings a migration."""
+@dataclass(frozen=True)
+class Builds:
+    """Two builds of a small application; the second one brings the migration to `schema`."""
+
+    live: str = "1.0.0"
+    next: str = "1.1.0"
+    schema: int = 1
+
+    def make(self, folder: Path) -> None:
+        """Into the folders `one` and `two`."""
+        _make(folder / "one", self.live, self.schema, migrations=self.schema - 1)
+        _make(folder / "two", self.next, self.schema, migrations=self.schema)
+
+
+def _make(folder: Path, version: str, schema: int, *, migrations: int) -> None:
     folder.mkdir(parents=True)
-    (folder / "app.py").write_text(APP.format(version=version))
-    (folder / "build.toml").write_text(f'version = "{version}"\nreads = [0, 1]\n')
+    (folder / "app.py").write_text(APP.format(version=version, lowest=schema - 1, highest=schema))
+    (folder / "build.toml").write_text(f'version = "{version}"\nreads = [{schema - 1}, {schema}]\n')
     (folder / "smoke.yaml").write_text(SMOKE)
-    if version != "1.0.0":
-        (folder / "migrations").mkdir()
-        (folder / "migrations" / "forward_1.sql").write_text("CREATE TABLE guests (name TEXT PRIMARY KEY);\n")
-        (folder / "migrations" / "backward_1.sql").write_text("DROP TABLE guests;\n")
-    return folder
+    (folder / "migrations").mkdir()
+    for number in range(1, migrations + 1):
+        for way, script in (
+            ("forward", f"CREATE TABLE guests_{number} (name TEXT PRIMARY KEY);\n"),
+            ("backward", f"DROP TABLE guests_{number};\n"),
+        ):
+            (folder / "migrations" / f"{way}_{number}.sql").write_text(script)
 
 
 @dataclass
@@ -100,10 +116,15 @@ class GoLive:
     """What the last command said."""
     traffic: Traffic | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=lambda: dict(PEOPLE))
+    along: Callable[[timedelta], None] = lambda _: None
+    """What else goes along when the calendar leaps."""
 
     def act(self, role: str, *words: str) -> tuple[int, Any]:
         """What a person of a role does by the command line: the exit code, and the result as JSON."""
-        token = Tokens(SECRET, SystemClock()).issue(PEOPLE[role], roles=[role], lifetime=timedelta(days=1))
+        token = Tokens(SECRET, SystemClock()).issue(
+            self.people[role], roles=[role], lifetime=timedelta(days=1)
+        )
         out, err = io.StringIO(), io.StringIO()
         changed = {"WATERSHIP_SECRET": SECRET, "WATERSHIP_TOKEN": token, **self.settings}
         before = {name: os.environ.get(name) for name in changed}
@@ -140,7 +161,8 @@ class GoLive:
             time.sleep(0.1)
 
     def leap(self, duration: str) -> None:
-        """Let the calendar of this rehearsal leap."""
+        """Let the calendar of this rehearsal leap, and with it whatever else has one."""
+        self.along(timedelta(seconds=seconds(duration)))
         self.must("operator", "environment", "leap", duration)
 
     def go_on(self, stage: str, seconds: float = SETTLED) -> dict[str, Any]:
@@ -183,7 +205,7 @@ class GoLive:
 
     def _operator(self) -> dict[str, str]:
         """The variables of a process that an operator starts."""
-        token = Tokens(SECRET, SystemClock()).issue(PEOPLE["operator"], roles=["operator"])
+        token = Tokens(SECRET, SystemClock()).issue(self.people["operator"], roles=["operator"])
         return os.environ | {"WATERSHIP_SECRET": SECRET, "WATERSHIP_TOKEN": token, **self.settings}
 
 
@@ -228,11 +250,10 @@ class Traffic:
 
 
 @contextmanager
-def golive(folder: Path, *, rate: float = 150.0) -> Iterator[GoLive]:
-    """An environment with version 1.0.0 live, and traffic on it unless `rate` is 0; the calendar may leap."""
+def golive(folder: Path, *, rate: float = 150.0, builds: Builds = Builds()) -> Iterator[GoLive]:
+    """An environment with the first of two builds live, and traffic on it unless `rate` is 0; the calendar may leap."""
     (folder / "watership.toml").write_text('[environment]\nname = "rehearsal"\nrehearsal = true\n')
-    make_build(folder / "one", "1.0.0")
-    make_build(folder / "two", "1.1.0")
+    builds.make(folder)
     local = LocalEnvironment(load(folder, {}))
     before = Path.cwd()
     os.chdir(folder)

@@ -149,8 +149,8 @@ class Scene:
         return await self.look.http.request(method, url, body=content, headers=headers, timeout=timeout)
 
     async def urls(self, of: str) -> Sequence[str]:
-        """Where `of` answers HTTP: the serving processes of live or next, else the system of that name."""
-        if of in ("live", "next") and self.environment is not None:
+        """Where `of` answers HTTP: the system of that name, else the serving processes of live or next."""
+        if of not in self.systems and of in ("live", "next") and self.environment is not None:
             return [f"http://{address}" for address in await self.addresses(self.side(of))]
         return [self.address(of).rstrip("/")]
 
