@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -20,11 +22,13 @@ from tests.checklist.desk import LEAD, SIGNED
 from tests.checklist.desk import PEOPLE as CONTACTS
 from tests.checklist.whole import Servers, Whole, grown_whole
 from tests.checklist.world import RUNBOOK
-from tests.journeys.golive import PEOPLE, Builds, GoLive, golive
+from tests.journeys.golive import PEOPLE, SETTLED, Builds, GoLive, golive
 from watership.adapters.files.builds import read_build, read_migrations
+from watership.adapters.files.records import RecordFiles
 from watership.releases import shelf
 from watership.releases.checklist import ChecklistItem, items_of
 from watership.releases.paper import PAPERS
+from watership.releases.records import Record
 from watership.releases.system import System
 from watership.testing import receivers as posts
 from watership.testing.receivers import Receiver
@@ -116,8 +120,22 @@ class Attendance:
     there: GoLive
     whole: Whole
     desks: Desks
+    zero: datetime
+
+    def records(self, name: str) -> Sequence[Record]:
+        """What people and programs put down about a release."""
+        return asyncio.run(RecordFiles(self.there.folder / ".watership" / "releases").all(name))
+
+    def until(self, good: Callable[[], object]) -> None:
+        """Look until it is so."""
+        end = time.monotonic() + SETTLED
+        while not good():
+            assert time.monotonic() < end, self.there.status()
+            time.sleep(0.1)
 
     def plan(self, name: str) -> None:
+        """A plan, with T+0 in a day from now."""
+        self.zero = self.whole.clock.now() + timedelta(hours=24)
         self.there.must(
             "operator",
             *(
@@ -192,29 +210,31 @@ def attendance(folder: Path, servers: Servers) -> Iterator[Attendance]:
             ("docs/CUTOVER_PROCEDURES.md", "cutover"),
         ):
             whole.parts["d"].write(path, PAPERS[form](source))
-        whole.systems["calendar"] = calendar(stack)
-        (folder / "systems.yaml").write_text(named(whole))
         there.people, there.along = dict(NAMES), whole.leap
         # For our own command, and for whom the entrance's certificate is good.
         there.settings |= {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "SSL_CERT_FILE": str(whole.authorities),
         }
-        yield Attendance(there, whole, desks)
+        everybody = Attendance(there, whole, desks, whole.clock.now())
+        whole.systems["calendar"] = calendar(stack, lambda: everybody.zero)
+        (folder / "systems.yaml").write_text(named(whole))
+        yield everybody
 
 
-def calendar(stack: ExitStack) -> System:
-    """A calendar with the meeting before the deployment, and the conference while it runs: tomorrow, as T+0 is."""
+def calendar(stack: ExitStack, zero: Callable[[], datetime]) -> System:
+    """A calendar with the meeting before the deployment, and the conference while it runs."""
+    standin = stack.enter_context(StandIn({"GET /go-live.ics": lambda _: Answer(booked(zero()))}))
+    return System(url=f"{standin.url}/go-live.ics")
+
+
+def booked(zero: datetime) -> str:
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0"]
     for summary, begins, ends in (("Go/no-go for 2.1.0", -2, -1), ("Deployment of 2.1.0", -1, 3)):
-        times = [
-            f"{datetime.now(UTC) + timedelta(hours=24 + hours):%Y%m%dT%H%M%SZ}" for hours in (begins, ends)
-        ]
+        times = [f"{zero + timedelta(hours=hours):%Y%m%dT%H%M%SZ}" for hours in (begins, ends)]
         lines += ["BEGIN:VEVENT", f"SUMMARY:{summary}", f"DTSTART:{times[0]}", f"DTEND:{times[1]}"]
         lines += ["LOCATION:https://meet.example.com/deployment", "END:VEVENT"]
-    told = Answer("\r\n".join([*lines, "END:VCALENDAR", ""]))
-    standin = stack.enter_context(StandIn({"GET /go-live.ics": told}))
-    return System(url=f"{standin.url}/go-live.ics")
+    return "\r\n".join([*lines, "END:VCALENDAR", ""])
 
 
 def named(whole: Whole) -> str:

@@ -78,6 +78,10 @@ SETTLED = 60.0
 """Real seconds that anything may take that is waited for."""
 
 
+ENDED = ("refused", "rolled_back", "stopped", "failed", "promoted")
+"""Stages after which nothing comes."""
+
+
 @dataclass(frozen=True)
 class Builds:
     """Two builds of a small application; the second one brings the migration to `schema`."""
@@ -167,16 +171,27 @@ class GoLive:
 
     def go_on(self, stage: str, seconds: float = SETTLED) -> dict[str, Any]:
         """Leap over every wait of the calendar until the release has come to that stage, or ended otherwise."""
+        return self._leaping(lambda there: there["stage"] == stage, stage, seconds)
+
+    def reach(self, item: str, seconds: float = SETTLED) -> dict[str, Any]:
+        """Leap over every wait of the calendar until that item is begun, or the release ended otherwise."""
+
+        def begun(there: dict[str, Any]) -> bool:
+            return any(each["key"] == item and each["state"] != "waiting" for each in there.get("items", ()))
+
+        return self._leaping(begun, item, seconds)
+
+    def _leaping(self, there: Callable[[dict[str, Any]], bool], what: str, seconds: float) -> dict[str, Any]:
         clock = LeapingClock(self.folder / ".watership" / "calendar.json")
         end = time.monotonic() + seconds
-        while (there := self.status())["stage"] not in (stage, "refused", "rolled_back", "stopped", "failed"):
-            if there["waits_until"]:
-                left = datetime.fromisoformat(there["waits_until"]) - clock.now()
+        while not there(now := self.status()) and now["stage"] not in ENDED:
+            if now.get("waits_until"):
+                left = datetime.fromisoformat(now["waits_until"]) - clock.now()
                 if left > timedelta(0):
                     self.leap(f"{left.total_seconds():.3f}s")
-            assert time.monotonic() < end, f"does not come to {stage}: {there}"
+            assert time.monotonic() < end, f"does not come to {what}: {now}"
             time.sleep(0.1)
-        return there
+        return now
 
     def release(self, name: str) -> subprocess.Popen[bytes]:
         """The controller of a release, in a process of its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import Struct
 
@@ -18,6 +19,10 @@ class SignOff(Struct, frozen=True, kw_only=True):
     role: str
     person: str
     at: datetime
+
+
+NOT_GIVEN: Final = "not given"
+"""The reason of a role in which nobody has said anything yet."""
 
 
 class Missing(Struct, frozen=True, kw_only=True):
@@ -45,7 +50,7 @@ def missing(plan: Plan, signoffs: Sequence[SignOff], now: datetime) -> list[Miss
             counted.append(good[-1])
         else:
             found.append(
-                Missing(role=role, reason=next((wrong for wrong in faults[::-1] if wrong), "not given"))
+                Missing(role=role, reason=next((wrong for wrong in faults[::-1] if wrong), NOT_GIVEN))
             )
     return found
 
