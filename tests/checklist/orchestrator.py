@@ -49,6 +49,7 @@ class Orchestrator:
         self.works: dict[str, bool] = {"flags": True, "readonly": True}
         for path in (*self.statuses, "/health", "/status", "/openapi.json", "/api/v1/runs/r-1"):
             standin.routes[f"GET {prefix}{path}"] = self._reader(path)
+        standin.routes[f"GET {prefix}/api/agents"] = self._reader("/api/v1/agents")
         standin.routes[f"POST {prefix}/api/v1/messages"] = self._message
         standin.routes[f"PUT {prefix}/api/v1/flags/release-probe"] = self._flag
         standin.routes[f"POST {prefix}/admin/readonly"] = self._readonly

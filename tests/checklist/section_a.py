@@ -249,9 +249,10 @@ def _cloud(world: World, stack: ExitStack) -> None:
         aws.metrics = {} if wrong else {"AWS/ApplicationELB": ["RequestCount"]}
 
     def backups(wrong: set[str]) -> None:
-        aws.objects = {f"full/{day}.dump": (NOW - timedelta(days=day, hours=1), 1000) for day in range(3)}
+        at = world.clock.now()
+        aws.objects = {f"full/{day}.dump": (at - timedelta(days=day, hours=1), 1000) for day in range(3)}
         if not wrong:
-            aws.objects["incremental/1"] = (NOW - timedelta(minutes=20), 10)
+            aws.objects["incremental/1"] = (at - timedelta(minutes=20), 10)
 
     world.faults["network/security-groups"] = made(groups).fault("open")
     world.faults["network/routes"] = made(tables).fault("blackhole")

@@ -12,6 +12,7 @@ import msgspec
 
 from watership.durable.committer import Committer
 from watership.durable.ids import DeploymentId, NewId, RunId, SignalId, WorkerId
+from watership.durable.lease import LEASE_SECONDS
 from watership.durable.ports import Bell, Observer, RunFilter, Runs, Store, Witness, run_topic
 from watership.durable.run import Run
 from watership.durable.states import TERMINAL, RunState
@@ -80,7 +81,10 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Controller:
-    """`build` is the digest of the code that runs here; `who` is told to whoever finds the lock held."""
+    """`build` is the digest of the code that runs here; `who` is told to whoever finds the lock held.
+
+    `lease`: seconds of the clock after which a release is another controller's, if this one does not renew it.
+    """
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class Controller:
         build: str,
         who: str,
         beside: Beside = nobody,
+        lease: float = LEASE_SECONDS,
     ) -> None:
         self._store = store
         self._bell = bell
@@ -104,6 +109,7 @@ class Controller:
         self._build = build
         self._who = who
         self._beside = beside
+        self._lease = lease
 
     async def start(self, brief: Brief) -> Outcome:
         """Release to the end. Raises BadInput, NotAllowed or Conflict before anything was changed."""
@@ -370,7 +376,7 @@ class Controller:
             clock=self._env.clock,
             new_id=self._new_id,
             observer=self._observer,
-            settings=WorkerSettings(slots=2, poison_limit=CLAIMS),
+            settings=WorkerSettings(slots=2, poison_limit=CLAIMS, lease_seconds=self._lease),
         )
 
     async def _bury_the_dead(self, run_id: RunId) -> None:

@@ -33,7 +33,7 @@ from watership.adapters.files.witness import FileWitness
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.proxy.router import ProxyRouter
-from watership.adapters.rehearsal.clock import LeapingClock
+from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.backups import SQLiteBackups
 from watership.adapters.sqlite.migrator import SQLiteMigrator
@@ -43,6 +43,7 @@ from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId, random_ids
+from watership.durable.lease import LEASE_SECONDS
 from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
@@ -67,6 +68,9 @@ from watership.wiring.instruments import instruments
 from watership.wiring.messages import outbox
 
 RUNBOOK = "one-machine"
+
+REHEARSED_LEASE = 2 * FARTHEST
+"""Seconds of a calendar that leaps: no leap takes a release from a controller that lives, and is seen to live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,6 +339,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             observer=observer,
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
+            lease=LEASE_SECONDS if clock is machine else REHEARSED_LEASE,
             beside=Company(
                 env=environment,
                 own=own,
