@@ -155,6 +155,7 @@ def decided(everybody: Attendance) -> None:
     there = everybody.there
     everybody.signed(but="security_lead")
     everybody.ready()
+    everybody.called("deployment_lead")  # who has to be there tonight, and was asked yesterday
     everybody.attest(lambda item: item.by == 0)
     there.reach("pre-validation/checks")
     assert go(everybody) == 7 and "security_lead: not given" in there.words
