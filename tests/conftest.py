@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
-from tests.managed import ManagedRabbit, managed_server
+from tests.managed import ManagedRabbit, Servers, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
     Chromium,
@@ -156,6 +156,31 @@ def name_server() -> Iterator[NameServer]:
     """The authority of example.test, shared: each test takes names of its own, and leaves it running."""
     with NameServer("example.test") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def databases(
+    postgres_server: PostgresServer, postgres_pair: PostgresPair
+) -> tuple[PostgresServer, PostgresPair]:
+    return postgres_server, postgres_pair
+
+
+@pytest.fixture(scope="session")
+def servers(
+    databases: tuple[PostgresServer, PostgresPair],
+    rabbit_with_management: ManagedRabbit,
+    prometheus_server: PrometheusServer,
+    tls_authority: Authority,
+) -> Servers:
+    """All that a whole go-live looks at, shared as each of them is."""
+    postgres, pair = databases
+    return Servers(
+        postgres=postgres,
+        pair=pair,
+        rabbit=rabbit_with_management,
+        prometheus=prometheus_server,
+        authority=tls_authority,
+    )
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import httpx2
 
 from watership.errors import Unavailable
 from watership.releases.system import System
-from watership.testing.servers import RabbitServer
+from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer, RabbitServer
+from watership.testing.servers.authority import Authority
 from watership.testing.servers.ports import LOOPBACK, free_port
 
 _numbers = count(1)
@@ -71,3 +72,14 @@ class ManagedRabbit:
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         made.call("PUT", "/api/permissions/{vhost}/guest", everything)
         return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The real servers that a whole go-live looks at."""
+
+    postgres: PostgresServer
+    pair: PostgresPair
+    rabbit: ManagedRabbit
+    prometheus: PrometheusServer
+    authority: Authority

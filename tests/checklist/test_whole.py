@@ -6,37 +6,24 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.checklist.whole import POINTS, Servers, Whole, grown_whole
-from tests.managed import ManagedRabbit
-from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
-from watership.testing.servers.authority import Authority
+from tests.checklist.whole import POINTS, Whole, grown_whole
+from tests.managed import Servers
+
+SAID = ("approvals", "decision", "authority", "briefing", "on-call", "channels")
+"""Items about what people said, and when they meet: a desk says it, by the machine's clock."""
 
 
 @pytest.fixture(scope="module")
-def world(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres_server: PostgresServer,
-    postgres_pair: PostgresPair,
-    rabbit_with_management: ManagedRabbit,
-    prometheus_server: PrometheusServer,
-    tls_authority: Authority,
-) -> Iterator[Whole]:
-    servers = Servers(
-        postgres=postgres_server,
-        pair=postgres_pair,
-        rabbit=rabbit_with_management,
-        prometheus=prometheus_server,
-        authority=tls_authority,
-    )
+def world(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterator[Whole]:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv(
-            "PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        )  # for our own command
+        # For our own command.
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         there = Whole(root=Path(tmp_path_factory.mktemp("whole")))
         grown_whole(there, stack, servers)
         yield there
@@ -44,3 +31,8 @@ def world(
 
 def test_in_a_world_that_is_well_every_point_of_every_section_passes(world: Whole) -> None:
     assert world.red(POINTS) == {}
+
+
+def test_a_day_later_all_of_it_is_as_young_as_it_was(world: Whole) -> None:
+    world.leap(timedelta(hours=25))
+    assert world.red([pair for pair in POINTS if pair[0].partition("/")[0] not in SAID]) == {}

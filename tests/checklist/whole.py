@@ -24,12 +24,10 @@ from tests.checklist import section_a, section_b, section_c, section_d, section_
 from tests.checklist.orchestrator import Prometheus
 from tests.checklist.papers import ago, as_json, drill, zap
 from tests.checklist.world import RUNBOOK, World, points
-from tests.managed import ManagedRabbit
+from tests.managed import Servers
 from watership.durable.clock import SystemClock
 from watership.releases.shelf import shipped
 from watership.releases.system import System
-from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
-from watership.testing.servers.authority import Authority
 from watership.testing.standin import Answer, Asked, StandIn
 
 POINTS: Final = [pair for letter in "ABCD" for pair in points(letter)]
@@ -43,17 +41,6 @@ SIGNED: Final = ("ec2", "cloudwatch", "cloudwatch-logs", "backups")
 
 DATED: Final = ("database-preparation/backups",)
 """Points that look at dates which lie in no file, and in no answer that can be changed on its way."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Servers:
-    """The real ones."""
-
-    postgres: PostgresServer
-    pair: PostgresPair
-    rabbit: ManagedRabbit
-    prometheus: PrometheusServer
-    authority: Authority
 
 
 class Calendar(SystemClock):

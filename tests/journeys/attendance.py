@@ -20,9 +20,10 @@ import yaml
 
 from tests.checklist.desk import LEAD, SIGNED
 from tests.checklist.desk import PEOPLE as CONTACTS
-from tests.checklist.whole import Servers, Whole, grown_whole
+from tests.checklist.whole import Whole, grown_whole
 from tests.checklist.world import RUNBOOK
 from tests.journeys.golive import PEOPLE, SETTLED, Builds, GoLive, golive
+from tests.managed import Servers
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.records import RecordFiles
 from watership.releases import shelf

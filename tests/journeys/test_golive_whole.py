@@ -12,42 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.checklist.whole import Servers
 from tests.checklist.world import RUNBOOK
 from tests.journeys.attendance import MINUTES, Attendance, attendance
 from tests.journeys.golive import GoLive
-from tests.managed import ManagedRabbit
+from tests.managed import Servers
 from tests.releases.reports import Elements, dead_links
 from tests.releases.test_report_forms import Paper, told
 from watership.releases.checklist import items_of, key
 from watership.releases.records import Attested, Measured
 from watership.releases.shelf import shipped
-from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
-from watership.testing.servers.authority import Authority
-
-
-@pytest.fixture(scope="module")
-def databases(
-    postgres_server: PostgresServer, postgres_pair: PostgresPair
-) -> tuple[PostgresServer, PostgresPair]:
-    return postgres_server, postgres_pair
-
-
-@pytest.fixture(scope="module")
-def servers(
-    databases: tuple[PostgresServer, PostgresPair],
-    rabbit_with_management: ManagedRabbit,
-    prometheus_server: PrometheusServer,
-    tls_authority: Authority,
-) -> Servers:
-    postgres, pair = databases
-    return Servers(
-        postgres=postgres,
-        pair=pair,
-        rabbit=rabbit_with_management,
-        prometheus=prometheus_server,
-        authority=tls_authority,
-    )
 
 
 @contextmanager
@@ -63,8 +36,12 @@ def controlled(there: GoLive, name: str) -> Iterator[Popen[bytes]]:
 
 @pytest.mark.usefixtures("long")
 def test_a_whole_go_live_ends_well_or_is_refused_for_one_thing_that_is_wrong(
-    tmp_path: Path, servers: Servers
+    tmp_path: Path, servers: Servers, nightly: bool
 ) -> None:
+    if not nightly:
+        pytest.skip(
+            "a minute and a half of two cores: at night; by day with the small runbook, in test_golive"
+        )
     with attendance(tmp_path, servers) as everybody:
         a_backup_that_is_stale_is_refused(everybody)
         an_image_that_changed_after_it_was_signed_is_refused(everybody)

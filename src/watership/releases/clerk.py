@@ -13,6 +13,7 @@ from watership.releases.audit import Fact
 from watership.releases.checklist import ATTESTED_FOR, Checklist, Point, chosen, key
 from watership.releases.checks.scene import Kind, Scene
 from watership.releases.environment import Environment
+from watership.releases.facts import Position
 from watership.releases.go import ConditionFound
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
@@ -44,7 +45,10 @@ LONGEST_WAIVER: Final = 7 * 86_400.0
 
 
 class Clerk:
-    """Who takes down what is said of one release. Everything that is said is in the audit too."""
+    """Who takes down what is said of one release. Everything that is said is in the audit too.
+
+    `position`: how far the release has come, for checks that look back, at its cutover.
+    """
 
     def __init__(
         self,
@@ -53,11 +57,13 @@ class Clerk:
         kinds: Mapping[str, Kind],
         *,
         zero_known: bool = True,
+        position: Position | None = None,
     ) -> None:
         self._env = env
         self._release = release
         self._kinds = kinds
         self._zero = release.zero if zero_known else None
+        self._position = position or Position()
 
     @property
     def plan(self) -> Plan:
@@ -272,6 +278,7 @@ class Clerk:
             clock=self._env.clock,
             environment=self._env,
             instruments=self._env.instruments,
+            position=self._position,
             started=self._release,
             records=self._env.records,
             systems=self.plan.systems,
