@@ -31,11 +31,16 @@ class Vhost:
         return System(url=address, facts={"vhost": self.name})
 
     def call(self, method: str, path: str, body: object = None) -> object:
-        """Ask the management API; `{vhost}` is this one. What it refuses is an error."""
+        """Ask the management API; `{vhost}` is this one. What it refuses is an error; what it fails at now and then,
+        while its statistics change, is asked again."""
         url = self.management + path.replace("{vhost}", self.name)
         # Without the system's authorities: reading them takes longer than all the rest.
         with httpx2.Client(auth=GUEST, timeout=10.0, trust_env=False, verify=False) as client:
             answer = client.request(method, url, json=body)
+            for _ in range(5):
+                if answer.status_code < 500:
+                    break
+                answer = client.request(method, url, json=body)
         if answer.status_code >= 400:
             raise Unavailable(f"{method} {path} was answered {answer.status_code}: {answer.text}")
         return answer.json() if answer.content else None

@@ -92,6 +92,8 @@ class Desk:
     absent: set[str] = field(default_factory=set)
     uncalled: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
+    """Of messages, by the path of their template, where they are not as they are shipped."""
 
     def plan(self) -> Plan:
         plan = planned()
@@ -100,6 +102,7 @@ class Desk:
             plan,
             contacts=tuple(self._contact(each) for each in plan.contacts),
             escalation=replace(plan.escalation, triggers=plan.escalation.triggers[: self.triggers]),
+            comms=replace(plan.comms, texts=plan.comms.texts | self.texts),
         )
 
     def _contact(self, contact: Contact) -> Contact:
@@ -157,6 +160,12 @@ class Desk:
         ago = self.decided.get("ago")
         changed = {"at": now - ago} if ago else self.decided
         yield Decided(fingerprint=mark, **(given | changed))
+
+    def reworded(self, path: str, old: str, new: str) -> Callable[[], Any]:
+        """A fault: a message says something else."""
+        text = planned().comms.texts[path]
+        assert old in text, f"{path} does not say {old}"
+        return self.but(texts={path: text.replace(old, new)})
 
     def _set(self, values: dict[str, Any]) -> None:
         for name, value in values.items():

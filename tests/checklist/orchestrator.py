@@ -75,7 +75,7 @@ class Orchestrator:
     def _message(self, asked: Asked) -> Answer:
         if self.status["readonly"] and self.works["readonly"]:
             return Answer({"code": "read-only"}, 503, {"retry-after": "5"})
-        return Answer({"run_id": "r-1", "state": "ready"}, 202)
+        return Answer({"run_id": "r-1", "deployment": "d-2.1.0", "state": "ready"}, 202)
 
     def _flag(self, asked: Asked) -> Answer:
         on = json.loads(asked.body)["on"]

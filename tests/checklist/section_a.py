@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from tests.checklist.world import Fault, World
+from tests.checklist.world import RUNBOOK, Fault, World
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
 from tests.releases.checks.pairs import archived, not_archiving, until
 from tests.releases.checks.records import a_drill
@@ -24,6 +24,7 @@ from tests.releases.checks.test_plans import drained
 from tests.releases.checks.vault_standin import TOKEN, secret
 from watership.releases.drill import FOLDER, Drill, Step, encoded
 from watership.releases.quantity import Given
+from watership.releases.shelf import shipped
 from watership.releases.system import System
 from watership.testing.servers import PostgresPair, PostgresServer, free_port
 from watership.testing.servers.authority import Authority, pem
@@ -530,12 +531,20 @@ def _balancer(world: World, stack: ExitStack) -> None:
         entrance.routes["GET /api/agents"] = Answer() if wrong else limited
 
     world.faults["load-balancer/rate-limits"] = made(limits).fault("none")
-    whole = world.plan
+    comms = shipped(RUNBOOK).runbook.comms
+    whole = replace(world.plan, comms=comms)
+    name = "comms/rollback.md"
+    unfinished = comms.texts[name].replace("release.previous", "release.version")
 
     def plan(wrong: set[str]) -> None:
-        world.plan = drained(whole, 5.0) if wrong else whole
+        world.plan = drained(whole, 5.0) if "short" in wrong else whole
+        if "unfinished" in wrong:
+            changed = replace(comms, texts=comms.texts | {name: unfinished})
+            world.plan = replace(world.plan, comms=changed)
 
-    world.faults["load-balancer/draining"] = made(plan).fault("short")
+    state = made(plan)
+    world.faults["load-balancer/draining"] = state.fault("short")
+    world.faults["rollback-preparation/template"] = state.fault("unfinished")
 
 
 # --- drills ------------------------------------------------------------------------------------------------
@@ -617,9 +626,4 @@ def _papers(world: World) -> None:
     sections(
         "docs/rollback.md",
         {"rollback-preparation/timing": ("Timing", "Traffic in 2 minutes, all in 5 minutes")},
-    )
-    facts = "{{ release.version }} → {{ release.previous }}: {{ release.rollback.reason }}"
-    template = f'---\nsubject: "Back"\n---\n{facts}\n'
-    world.faults["rollback-preparation/template"] = file(
-        world, "comms/rollback.md", template, template.replace("{{ release.previous }}", "[Name]")
     )

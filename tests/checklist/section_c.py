@@ -236,6 +236,7 @@ def _attacks(world: World, papers: Papers, standin: StandIn) -> None:
     def xss(told: Any) -> None:
         told["site"][0]["alerts"][0].update(riskcode="3", riskdesc="High (Medium)")
 
+    world.systems["staging"] = System(url=standin.url)
     papers.put("evidence/zap.json", zap(standin.url), as_json)
     world.faults["security-tests/owasp"] = papers.fault("evidence/zap.json", xss)
 
@@ -302,7 +303,7 @@ def _serving(world: World, standin: StandIn) -> None:
     }
 
 
-ENV = "deploy/next.env"
+ENV = ".env.next"
 LOG = "logs/next.jsonl"
 
 

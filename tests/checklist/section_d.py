@@ -43,7 +43,7 @@ def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheu
     booked(world, town)
     ticketed(world, town)
     people(world, desk)
-    documents(world)
+    documents(world, desk)
     promised(world)
     printed(world, town)
     final(world, town, postgres)
@@ -367,10 +367,10 @@ RISKS: Final = """\
 """
 
 
-def documents(world: World) -> None:
+def documents(world: World, desk: Desk) -> None:
     """What was written for this release."""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    written: dict[str, str | bytes] = {
+    written = {
         "docs/incidents.md": INCIDENTS,
         "docs/release-notes.md": RELEASE_NOTES,
         "docs/migration-guide.md": GUIDE,
@@ -379,8 +379,6 @@ def documents(world: World) -> None:
         "docs/troubleshooting.md": TROUBLESHOOTING,
         "docs/faq.md": FAQ,
         "docs/risks.md": RISKS,
-        "comms/incident.md": beside("agent-orchestrator", "comms/incident.md"),
-        "comms/announce.md": beside("agent-orchestrator", "comms/announce.md"),
     }
     for path, text in written.items():
         world.write(path, text)
@@ -388,10 +386,8 @@ def documents(world: World) -> None:
         "incident-response/classification": replaced(world, "docs/incidents.md", "MEDIUM", "LOW"),
         "incident-response/procedures": replaced(world, "docs/incidents.md", "roll back", "TODO"),
         "incident-response/review": replaced(world, "docs/incidents.md", "follow-up", "thing"),
-        "incident-response/templates": replaced(
-            world, "comms/incident.md", "incident.priority", "incident.id"
-        ),
-        "channels/template": replaced(world, "comms/announce.md", "release.window", "release.name"),
+        "incident-response/templates": desk.reworded("comms/incident.md", "incident.priority", "incident.id"),
+        "channels/template": desk.reworded("comms/announce.md", "release.access", "release.headline"),
         "release-notes/notes": replaced(world, "docs/release-notes.md", "2.1.0 lets", "2.0.5 lets"),
         "release-notes/breaking": replaced(world, "docs/release-notes.md", "None for those", "TBD for those"),
         "release-notes/migration-guide": replaced(world, "docs/migration-guide.md", "2.1.0", "2.0.5"),

@@ -82,12 +82,14 @@ def _figure(system: Prometheus, query: str, bad: float) -> Callable[[], Any]:
 def _continuity(world: World, papers: Papers, standin: StandIn) -> None:
     remote = Orchestrator(standin, "/remote")
     world.systems["remote"] = System(url=remote.url)
-    papers.put("evidence/drills/failover.json", drill("failover", 95.0, promoted=60.0, answers=5.0), as_json)
+    papers.put(
+        "evidence/drills/failover.json", drill("failover", 95.0, to_the_second_site=60.0, back=35.0), as_json
+    )
     for path, sections in PAPERS.items():
         papers.put(path, dict(sections), _markdown)
     world.faults |= {
         "continuity/failover": papers.fault(
-            "evidence/drills/failover.json", lambda told: told.update(outcome="failed")
+            "evidence/drills/failover.json", lambda told: told["steps"].pop()
         ),
         "continuity/customers": papers.fault(
             "docs/continuity.md", lambda told: told.update({"What customers are told": "TODO " * 50})

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -70,6 +70,8 @@ requests:
 messages:
   - { name: greet, program: greet, input: { name: Ada }, includes: { greeting: "Hello, Ada!" } }
 """
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SETTLED = 60.0
 """Real seconds that anything may take that is waited for."""
@@ -156,15 +158,33 @@ class GoLive:
 
     def release(self, name: str) -> subprocess.Popen[bytes]:
         """The controller of a release, in a process of its own."""
-        token = Tokens(SECRET, SystemClock()).issue(PEOPLE["operator"], roles=["operator"])
         with (self.folder / "controller.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "watership", "release", "start", name],
                 cwd=self.folder,
-                env=os.environ | {"WATERSHIP_SECRET": SECRET, "WATERSHIP_TOKEN": token, **self.settings},
+                env=self._operator(),
                 stdout=log,
                 stderr=log,
             )
+
+    def script(self, name: str, *flags: str) -> subprocess.CompletedProcess[str]:
+        """What an operator gets who runs one of the scripts with the old names; there is no terminal."""
+        ours = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return subprocess.run(
+            [ROOT / "scripts" / name, *flags],
+            cwd=self.folder,
+            env=self._operator() | {"PATH": ours},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SETTLED,
+            check=False,
+        )
+
+    def _operator(self) -> dict[str, str]:
+        """The variables of a process that an operator starts."""
+        token = Tokens(SECRET, SystemClock()).issue(PEOPLE["operator"], roles=["operator"])
+        return os.environ | {"WATERSHIP_SECRET": SECRET, "WATERSHIP_TOKEN": token, **self.settings}
 
 
 class Traffic:
@@ -209,7 +229,7 @@ class Traffic:
 
 @contextmanager
 def golive(folder: Path, *, rate: float = 150.0) -> Iterator[GoLive]:
-    """An environment with version 1.0.0 live, and traffic on it; the calendar may leap."""
+    """An environment with version 1.0.0 live, and traffic on it unless `rate` is 0; the calendar may leap."""
     (folder / "watership.toml").write_text('[environment]\nname = "rehearsal"\nrehearsal = true\n')
     make_build(folder / "one", "1.0.0")
     make_build(folder / "two", "1.1.0")
@@ -218,7 +238,7 @@ def golive(folder: Path, *, rate: float = 150.0) -> Iterator[GoLive]:
     os.chdir(folder)
     try:
         address = asyncio.run(_up(local, folder / "one"))
-        with Traffic(address, rate) as traffic:
+        with Traffic(address, rate) if rate else nullcontext() as traffic:
             yield GoLive(folder, address=address, traffic=traffic)
     finally:
         asyncio.run(local.down())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -28,10 +29,11 @@ from watership.releases.baseline import (
     require_figures,
 )
 from watership.releases.capture import captured
-from watership.releases.checks import CHECKS
+from watership.releases.checks import CHECKS, CheckKind, Scene
 from watership.releases.checks.baselines import percentile
 from watership.releases.document import parse
 from watership.releases.gate import Verdict
+from watership.releases.measurement import Finding, inconclusive
 from watership.releases.ports import TrafficTick
 from watership.releases.shelf import beside, names
 from watership.releases.system import System
@@ -121,6 +123,20 @@ def test_a_capture_keeps_what_it_got_and_the_reason_for_what_it_did_not(tmp_path
     assert sorted(got.unknown) == ["memory", "p95"]
     assert "Prometheus has no value" in got.unknown["memory"] and "got no answer" in got.unknown["p95"]
     assert msgspec.json.decode(encoded(got), type=Baseline) == got
+
+
+async def guessed(scene: Scene) -> Finding:
+    """Has a number, and does not stand by it."""
+    return inconclusive("It may be seven.", value=7.0)
+
+
+def test_a_number_without_a_verdict_is_no_figure(tmp_path: Path) -> None:
+    sources = Sources(schema="watership/baseline/v1", figures={"cpu": Asked(check="figure.guessed")})
+    kinds = {"figure.guessed": CheckKind(name="figure.guessed", run=guessed, about="", parameters={})}
+    world = World(root=tmp_path)
+    scene = dataclasses.replace(world.scene(), kinds=kinds)
+    got = asyncio.run(captured(scene, sources, world.plan.live, environment="production", by="mo"))
+    assert (got.figures, got.unknown) == (Figures(), {"cpu": "It may be seven."})
 
 
 def test_a_baseline_is_of_live_and_young_or_it_is_none(tmp_path: Path) -> None:

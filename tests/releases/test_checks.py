@@ -21,7 +21,7 @@ from watership.releases.order import Release
 from watership.releases.plan import check_kinds
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.shelf import shipped
-from watership.releases.smoke import Request, Smoke
+from watership.releases.smoke import Message, Request, Smoke
 from watership.testing import run_in_virtual_time
 
 Prepare = Callable[[ReleaseWorld], Awaitable[None]]
@@ -100,6 +100,7 @@ def test_a_missing_process_is_not_passed_over() -> None:
 
 def test_a_baseline_needs_requests() -> None:
     async def silent(world: ReleaseWorld) -> None:
+        world.traffic.cancel()
         for served in world.router.served.values():
             served.clear()
 
@@ -109,6 +110,7 @@ def test_a_baseline_needs_requests() -> None:
 
 def test_figures_of_traffic_are_the_routers_own_counts() -> None:
     async def silent(world: ReleaseWorld) -> None:
+        world.traffic.cancel()
         for served in world.router.served.values():
             served.clear()
 
@@ -118,6 +120,16 @@ def test_figures_of_traffic_are_the_routers_own_counts() -> None:
     assert checked("traffic.figure", prepare=silent, figure="p95").verdict is Verdict.INCONCLUSIVE
     with pytest.raises(BadInput):
         checked("traffic.figure", figure="luck")
+
+
+def test_a_flow_is_pinned_to_next_where_an_environment_is_open() -> None:
+    asks = Smoke(messages=(Message(name="a burrow", program="digger", seconds=2.0),))
+
+    found = checked("trial.flows", smoke=asks, of="next")
+
+    # Nobody works in this world: what is told is that the run has not ended, and not that it was given to live.
+    assert found.verdict is Verdict.FAILED and "has not ended within 2 s" in found.evidence
+    assert checked("trial.flows", smoke=Smoke(), of="next").verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_smoke_test_that_asks_nothing_is_inconclusive() -> None:

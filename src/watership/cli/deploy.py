@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +12,13 @@ from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.output import show
 from watership.cli.times import Duration
+from watership.errors import BadInput
+
+RECORD = Path("evidence/rehearsal.json")
 
 if TYPE_CHECKING:
     from watership.releases.measurement import Finding
+    from watership.releases.rehearsal import Rehearsal
     from watership.releases.runbook import Deploy, Migrate
     from watership.wiring.controller import Desk
 
@@ -60,11 +66,83 @@ def status() -> None:
 @migrate.command()
 @one
 @click.option(
-    "--within", type=Duration(), default="5m", show_default=True, help="What the longest step may take."
+    "--within",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    help="What the longest step may take; not with --on.",
 )
-def rehearse(release: str | None, within: float) -> int:
-    """Forward, backward and forward again on a copy, timed. The same as the seed's `migrate:test`."""
+@click.option(
+    "--on",
+    metavar="REFERENCE",
+    help="A PostgreSQL to try them on, which is changed by it: env:NAME, file:PATH.",
+)
+@click.option("--of", default="production", show_default=True, help="What was copied there.")
+@click.option("--taken-at", type=click.DateTime(), help="When (UTC).")
+@click.option("--reads", type=click.Path(path_type=Path, dir_okay=False), help="Queries of the application.")
+@click.option(
+    "--integrity", type=click.Path(path_type=Path, dir_okay=False), help="Queries whose rows are wrong."
+)
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=RECORD,
+    show_default=True,
+    help="Where the checklist looks for it.",
+)
+@acting
+def rehearse(
+    release: str | None,
+    within: float,
+    on: str | None,
+    of: str,
+    taken_at: datetime | None,
+    reads: Path | None,
+    integrity: Path | None,
+    record: Path,
+    name: str | None,
+    token: str | None,
+) -> int:
+    """Forward, backward and forward again on a copy, timed. The same as the seed's `migrate:test`.
+
+    The environment's own database is copied. With --on it is a PostgreSQL that you restored for it: locks, index
+    builds, and how slow the application's queries become are measured there, and put on record.
+    """
+    if on is not None:
+        return _on_record(release, on, of, taken_at, reads, integrity, record, name, token)
     return _told(at_desk(lambda desk: _measured(desk, release, "migration.rehearsed", {"within": within})))
+
+
+def _on_record(
+    release: str | None,
+    on: str,
+    of: str,
+    taken_at: datetime | None,
+    reads: Path | None,
+    integrity: Path | None,
+    record: Path,
+    name: str | None,
+    token: str | None,
+) -> Exit:
+    from watership.releases.rehearsal import Copy, faults
+    from watership.wiring import rehearsal
+
+    if taken_at is None:
+        raise BadInput("When was the copy taken?", fix="Say it: --taken-at 2026-11-28T02:00:00")
+    caller, copy = calling(name, token), Copy(of=of, taken_at=taken_at.replace(tzinfo=UTC), rows=0)
+
+    async def tried(desk: Desk) -> Rehearsal:
+        found = await rehearsal.rehearsed(desk, release, url=on, copy=copy, reads=reads, integrity=integrity)
+        rehearsal.put(desk, record, found, caller.person)
+        return found
+
+    found = at_desk(tried)
+    wrong = faults(found)
+    words = (
+        f"{len(found.scripts)} migration(s) were tried on {found.copy.rows:,} rows; on record in {record}."
+    )
+    show(found, "; ".join(wrong) or words)
+    return Exit.NOT_OK if wrong else Exit.OK
 
 
 @migrate.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from watership.releases.plan import Plan, fingerprint
 from watership.releases.records import Decided, Ready, Record
 from watership.releases.runbook import Condition
 from watership.releases.signoff import Missing
-from watership.releases.standing import ItemStanding, State
+from watership.releases.standing import ORDER, ItemStanding, State
 
 
 class ConditionFound(Struct, frozen=True, kw_only=True):
@@ -43,6 +43,13 @@ _STATES: dict[State, Verdict] = {
     "expired": Verdict.INCONCLUSIVE,
     "open": Verdict.INCONCLUSIVE,
 }
+
+
+NAMED: Final = 8
+"""Items that are named; who wants to see all of them looks at the checklist."""
+
+WORDS: Final = 200
+"""Characters of a point's words."""
 
 
 def conditions(plan: Plan, situation: Situation) -> tuple[ConditionFound, ...]:
@@ -85,20 +92,29 @@ def due(items: Sequence[ItemStanding], plan: Plan) -> list[ItemStanding]:
 
 
 def items_stand(items: Sequence[ItemStanding]) -> tuple[Verdict, str]:
-    """The worst of items, with words that name each that is not good."""
-    bad = [item for item in items if not item.good]
-    words = "; ".join(f"{item.number} {item.title}: {_points(item)}" for item in bad)
+    """The worst of items, with words that name those that are not good, the worst first."""
+    bad = sorted(
+        (item for item in items if not item.good), key=lambda item: (ORDER.index(item.state), item.number)
+    )
     there = {_STATES[item.state] for item in bad}
     found = Verdict.FAILED if Verdict.FAILED in there else Verdict.INCONCLUSIVE if there else Verdict.PASSED
-    return found, words or f"all of {len(items)} items are good"
+    if not bad:
+        return found, f"all of {len(items)} items are good"
+    words = [f"{item.number} {item.title}: {_points(item)}" for item in bad[:NAMED]]
+    more = [f"and {len(bad) - NAMED} more (watership check list --open)"] if len(bad) > NAMED else []
+    return found, f"{len(bad)} of {len(items)} items are not good: {'; '.join([*words, *more])}"
 
 
 def _points(item: ItemStanding) -> str:
-    return ", ".join(
-        f"{point.key.partition('/')[2]} {point.state}" + (f" ({point.words})" if point.words else "")
-        for point in item.points
-        if not point.good
-    )
+    """What is wrong with its points, in their words; what is merely open is counted."""
+    bad = [point for point in item.points if not point.good and point.state != "open"]
+    words = [f"{point.key.partition('/')[2]} {point.state} ({short(point.words)})" for point in bad]
+    waiting = sum(point.state == "open" for point in item.points)
+    return ", ".join([*words, *([f"{waiting} open"] if waiting else [])])
+
+
+def short(words: str) -> str:
+    return words if len(words) <= WORDS else f"{words[: WORDS - 1]}…"
 
 
 def _incidents(critical: Sequence[str] | None) -> tuple[Verdict, str]:

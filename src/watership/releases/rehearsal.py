@@ -30,15 +30,15 @@ class Copy(Struct, frozen=True, kw_only=True):
 
 
 class Ran(Struct, frozen=True, kw_only=True):
-    """One direction of all migrations. `schema`: the version that the database told afterwards.
+    """One direction of all migrations. `schema`: the version that the database told afterwards, where it tells one.
 
     `shape`: a digest of all that the database's catalogue says of tables, columns, indexes and constraints.
     `error`: why it did not get through, in the database's words.
     """
 
     seconds: float
-    schema: int
     shape: str
+    schema: int | None = None
     error: str = ""
 
 
@@ -99,3 +99,20 @@ def differing(tried: Sequence[Script], planned: Sequence[Script]) -> list[str]:
         f"{name} was changed since" for name in wanted if name in there and wanted[name] != there[name]
     ]
     return lacking + strange + changed
+
+
+def faults(tried: Rehearsal) -> list[str]:
+    """What went wrong in a rehearsal, whatever was planned."""
+    ways = (("forward", tried.forward), ("backward", tried.backward), ("forward again", tried.again))
+    wrong = [f"it did not go {way}" for way, ran in ways if ran is None]
+    wrong += [f"{way} failed: {ran.error}" for way, ran in ways if ran is not None and ran.error]
+    if not wrong and tried.backward is not None and tried.backward.shape != tried.before.shape:
+        wrong.append("backward does not lead to the shape from which it came")
+    if (
+        not wrong
+        and tried.again is not None
+        and tried.forward is not None
+        and tried.again.shape != tried.forward.shape
+    ):
+        wrong.append("forward again does not lead where forward did")
+    return wrong + list(tried.integrity or ())

@@ -14,6 +14,9 @@ from watership.releases.records import Attested, Measured, Record, Waived
 
 State = Literal["passed", "failed", "inconclusive", "waived", "expired", "open"]
 
+ORDER: tuple[State, ...] = ("failed", "inconclusive", "expired", "open", "waived", "passed")
+"""The worst first: the order in which one would want to hear of them."""
+
 GOOD: frozenset[State] = frozenset({"passed", "waived"})
 """What lets a release go on."""
 
@@ -54,10 +57,9 @@ class ItemStanding(Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> State:
-        """The worst of its points, in the order in which one would want to hear of them."""
+        """The worst of its points."""
         there = {point.state for point in self.points}
-        order: tuple[State, ...] = ("failed", "inconclusive", "expired", "open", "waived", "passed")
-        return next(state for state in order if state in there)
+        return next(state for state in ORDER if state in there)
 
     @property
     def good(self) -> bool:

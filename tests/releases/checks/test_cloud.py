@@ -63,6 +63,7 @@ def test_a_group_that_is_not_there_is_named(cloud: Looker) -> None:
 
 def test_a_route_into_a_black_hole_is_named(cloud: Looker, aws: Aws) -> None:
     cloud.passes("cloud.routes", of="aws", tables="app")
+    cloud.unsure("cloud.routes", "Nothing is named", of="aws", tables=" ,")
     cloud.fails("cloud.routes", "no table database", of="aws", tables="app, database")
     aws.tables["app"] = [("0.0.0.0/0", "blackhole")]
     cloud.fails("cloud.routes", "app sends 0.0.0.0/0 into a black hole", of="aws", tables="app")
@@ -82,6 +83,16 @@ def test_a_namespace_without_recent_values_fails(cloud: Looker) -> None:
     cloud.passes("cloud.metrics", of="aws", namespace="AWS/ApplicationELB")
     cloud.fails("cloud.metrics", "0 metrics had values", of="aws", namespace="AWS/RDS")
     cloud.unsure("cloud.metrics", "Unavailable", of="nobody", namespace="AWS/RDS")
+
+
+def test_a_key_for_a_time_goes_with_its_token(cloud: Looker, aws: Aws) -> None:
+    cloud.write("aws.token", "of a role")
+    (cloud.root / "aws.token").chmod(0o600)
+    aws.token = "of a role"
+    cloud.unsure("cloud.routes", "AuthFailure", of="aws", tables="app")
+    url = cloud.systems["aws"].url
+    cloud.named("aws", url, secret="file:aws.key", key=KEY_ID, region=REGION, token="file:aws.token")
+    cloud.passes("cloud.routes", of="aws", tables="app")
 
 
 def test_a_refused_signature_is_no_verdict_and_shows_the_words_of_the_service(cloud: Looker) -> None:

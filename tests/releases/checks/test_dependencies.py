@@ -99,6 +99,9 @@ def test_each_package_needs_a_licence_that_is_allowed(project: Looker) -> None:
     project.passes("dependencies.licences", **LICENCES)
     licensed("UNKNOWN")
     project.fails("dependencies.licences", "Foo.Bar has 'UNKNOWN'", **LICENCES)
+    licensed("BSD-3-Clause")
+    project.write("requirements.txt", f"{LOCK}rich==15.0 {HASH}\n")
+    project.fails("dependencies.licences", "rich 15.0 is locked, and the report knows it not", **LICENCES)
 
 
 def test_of_several_licences_one_or_all_have_to_be_allowed() -> None:

@@ -129,6 +129,7 @@ def test_a_scan_counts_for_its_digest_and_its_day(images: Looker, registry: Regi
     images.write("scan.json", scan(digest, NOW))
     images.passes("image.scanned", **asked)
     images.fails("image.scanned", "1 high: CVE-2026-0 (openssl)", **asked, severities="HIGH")
+    images.unsure("image.scanned", "No severity", **asked, severities="")
     images.write("scan.json", scan(digest, NOW, severities=("CRITICAL",)))
     images.fails("image.scanned", "1 critical", **asked)
     images.write("scan.json", scan(digest, NOW - timedelta(days=2)))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.releases.checks.scenes import Looker
+from tests.releases.test_checks import checked
+from watership.releases.gate import Verdict
 from watership.testing.servers import PostgresServer, free_port
 
 FOLDER = {"folder": "migrations"}
@@ -141,3 +143,8 @@ def test_a_change_of_type_is_told_of(project: Looker) -> None:
 def test_a_server_that_does_not_answer_is_no_verdict(project: Looker, kind: str) -> None:
     more = TYPES if kind == "types" else SCRATCH
     project.unsure(f"migrations.{kind}", "psql did not reach", **(more | {"scratch": "nobody"}))
+
+
+def test_where_an_environment_is_open_its_own_migrator_rehearses() -> None:
+    found = checked("migrations.round_trip", folder="migrations", scratch="none", within=60.0)
+    assert found.verdict is Verdict.PASSED and "on a copy" in found.evidence

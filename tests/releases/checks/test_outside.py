@@ -121,6 +121,13 @@ def test_clusters_are_ready_and_apart(world: World, standin: StandIn) -> None:
     assert look(world, "kubernetes.ready", of="it", at_least=2)[0] is PASSED
     assert look(world, "kubernetes.ready", of="it", at_least=3)[0] is FAILED
     assert look(world, "kubernetes.ready", of="far")[0] is FAILED
+    with standin.changed(
+        "GET /api/v1/nodes", Answer({"items": [node("a", "east"), node("b", "east", "False")]})
+    ):
+        assert look(world, "kubernetes.ready", of="it", at_least=1) == (
+            FAILED,
+            "1 of 2 nodes are ready, 1 at least are wanted; not: b",
+        )
     assert look(world, "kubernetes.apart", **apart) == (PASSED, "it, far: in east, west.")
     for items, verdict in (
         ([node("c", "east")], FAILED),

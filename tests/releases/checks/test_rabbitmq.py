@@ -124,3 +124,12 @@ def test_depth_and_alarms_as_a_node_tells_them_that_has_them(looker: Looker) -> 
         looker.fails("rabbitmq.alarms", "memory", **OF)
         node.routes["GET /api/queues/%2F"] = Answer([{"name": "a"}])
         looker.unsure("rabbitmq.depth", "has not counted a yet", **OF)
+
+
+def test_a_question_that_the_management_failed_at_once_is_asked_again(looker: Looker) -> None:
+    answers = [Answer(status=500)] * 2 + [Answer([{"name": "a", "messages": 3}])]
+    with StandIn({"GET /api/queues/%2F": lambda _: answers.pop(0)}) as node:
+        looker.named("rabbitmq", node.url)
+        looker.passes("rabbitmq.depth", **OF)
+        answers += [Answer(status=500)] * 3
+        looker.unsure("rabbitmq.depth", "answered 500", **OF)

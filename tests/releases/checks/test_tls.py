@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.releases.checks.scenes import Looker
 from watership.testing.servers import free_port
-from watership.testing.servers.authority import Authority, pem
+from watership.testing.servers.authority import Authority, Identity, pem
 from watership.testing.servers.tls import TlsServer, TlsServers
 from watership.testing.standin import Answer, StandIn
 
@@ -54,6 +56,20 @@ def test_intermediates_are_sent_whoever_trusts_them(tls: Looker, tls_servers: Tl
     assert "in order" in tls.passes("tls.intermediates", of="strange")
     tls.fails("tls.intermediates", "sends its own certificate alone", of="incomplete")
     tls.unsure("tls.intermediates", "does not answer", of="nobody")
+
+
+class Misordered(Authority):
+    """It sends its root where the intermediate belongs."""
+
+    def issue(self, *given: Any, **more: Any) -> Identity:
+        identity = super().issue(*given, **more)
+        return Identity(identity.key, (identity.leaf, self.root))
+
+
+def test_what_is_sent_along_has_to_be_the_issuer(tls: Looker, tmp_path: Path) -> None:
+    with TlsServer(Misordered(tmp_path)) as server:
+        tls.named("misordered", server.url)
+        tls.fails("tls.intermediates", "sends CN=Watership Test Root where", of="misordered")
 
 
 def test_every_address_of_a_system_is_looked_at(tls: Looker, tls_servers: TlsServers) -> None:

@@ -6,15 +6,18 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from tests.api.world import GREEN, serving, world
 from tests.api.world import World as Api
-from tests.api.world import serving, world
 from tests.checklist.orchestrator import limited
 from tests.checklist.world import World
 from tests.releases.checks.looks import looked
+from tests.releases.plans import a_plan
 from watership.adapters.memory.limiter import MemoryLimiter
 from watership.api.given import Limits
+from watership.durable.ids import RunId
 from watership.durable.states import RunState
 from watership.durable.writes import Finish
 from watership.releases.gate import Verdict
@@ -31,10 +34,10 @@ def serving_next(api: Api, url: str, root: Path) -> World:
     headers = {
         name.lower(): value for name, value in api.bearer("admin", "operator", "writer", "reader").items()
     }
-    there = World(
-        root=root,
-        smoke=Smoke(messages=(Message(name="a burrow", program="digger", input="dig", seconds=5.0),)),
-    )
+    plan = a_plan()
+    plan = msgspec.structs.replace(plan, next=msgspec.structs.replace(plan.next, deployment=GREEN))
+    smoke = Smoke(messages=(Message(name="a burrow", program="digger", input="dig", seconds=5.0),))
+    there = World(root=root, plan=plan, smoke=smoke)
     there.systems["next"] = System(url=url, headers=headers)
     return there
 
@@ -65,19 +68,15 @@ async def test_a_flow_is_followed_to_its_end_and_judged_by_its_result(tmp_path: 
     async with world() as api, serving(api) as (server, _):
         there = serving_next(api, server.url, tmp_path)
 
+        async def due() -> list[str]:
+            answer = await api.http.get("/api/v1/runs", headers=api.bearer("reader"))
+            return [run["id"] for run in answer.json()["data"] if run["state"] == "ready"]
+
         async def worker(state: RunState) -> None:
-            while not (
-                runs := [
-                    run
-                    for run in (await api.http.get("/api/v1/runs", headers=api.bearer("reader"))).json()[
-                        "data"
-                    ]
-                    if run["state"] == "ready"
-                ]
-            ):
+            while not (runs := await due()):
                 await asyncio.sleep(0.01)
             await api.claim()
-            await api.append(runs[0]["id"], then=Finish(state=state))
+            await api.append(RunId(runs[0]), then=Finish(state=state))
 
         for state, verdict in ((RunState.SUCCEEDED, PASSED), (RunState.FAILED, FAILED)):
             found, _ = await asyncio.gather(looked(there, "trial.flows", of="next"), worker(state))
@@ -86,6 +85,14 @@ async def test_a_flow_is_followed_to_its_end_and_judged_by_its_result(tmp_path: 
         assert (await looked(there, "trial.flows", of="next"))[0] is FAILED
         there.smoke = Smoke()
         assert (await looked(there, "trial.flows", of="next"))[0] is INCONCLUSIVE
+
+
+async def test_a_flow_that_another_deployment_goes_through_says_nothing_of_next(tmp_path: Path) -> None:
+    async with world() as api, serving(api) as (server, _):
+        there = serving_next(api, server.url, tmp_path)
+        there.plan = a_plan()
+        verdict, words = await looked(there, "trial.flows", of="next")
+        assert verdict is INCONCLUSIVE and "was given to green-1, not to d-2.1.0" in words
 
 
 async def test_the_switch_read_only_is_tried_and_put_back(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from watership.releases.checks.scene import Scene, told
 from watership.releases.ports import ProbeAnswer
 from watership.releases.signature import Key, signed
 
-PAGES: Final = 20
-"""Of a listing: 20,000 objects of S3. What has more is asked for too widely."""
+PAGES: Final = 100
+"""Of a listing: 100,000 objects of S3. What has more is asked for too widely."""
 
-FORM: Final = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
+FORM: Final[dict[str, str]] = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 class Service(Struct, frozen=True):
@@ -30,13 +30,11 @@ class Service(Struct, frozen=True):
 
 async def queried(scene: Scene, of: str, service: Service, action: str, given: Mapping[str, str]) -> Element:
     """What the action of a service answers. Raises Unavailable in the service's own words when it refuses."""
-    system = scene.system(of)
     url = scene.address(of).rstrip("/") + "/"
     body = urlencode({"Action": action, "Version": service.version, **given}).encode()
-    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=FORM, body=body)
-    answer = await scene.look.http.request(
-        "POST", url, body=body, headers={**system.sent(scene.look.secrets), **headers}
-    )
+    own = FORM | _session(scene, of)
+    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=own, body=body)
+    answer = await scene.look.http.request("POST", url, body=body, headers=headers)
     return _told(of, action, answer)
 
 
@@ -63,8 +61,8 @@ async def listed_objects(scene: Scene, of: str, prefix: str) -> list[Element]:
     for _ in range(PAGES):
         query = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
         url = f"{scene.address(of).rstrip('/')}?{urlencode(query, quote_via=quote)}"
-        headers = signed(_key(scene, of, "s3"), "GET", url, at=scene.now()) if scene.system(of).secret else {}
-        tree = _told(of, "ListObjectsV2", await scene.look.http.request("GET", url, headers=headers))
+        answer = await scene.look.http.request("GET", url, headers=_signed_get(scene, of, url))
+        tree = _told(of, "ListObjectsV2", answer)
         found += every(tree, "Contents")
         if text(tree, "IsTruncated") != "true":
             return found
@@ -93,6 +91,19 @@ def texts(trees: Iterator[Element] | list[Element], *path: str) -> list[str]:
 
 def _local(element: Element) -> str:
     return element.tag.rpartition("}")[2]
+
+
+def _signed_get(scene: Scene, of: str, url: str) -> dict[str, str]:
+    """The headers of a listing; none where the system has no secret."""
+    if not scene.system(of).secret:
+        return {}
+    return signed(_key(scene, of, "s3"), "GET", url, at=scene.now(), headers=_session(scene, of))
+
+
+def _session(scene: Scene, of: str) -> dict[str, str]:
+    """The token that goes with a key for a time, as roles get them: the fact `token` says where it is."""
+    reference = str(scene.system(of).facts.get("token", ""))
+    return {"x-amz-security-token": scene.look.secrets.read(reference)} if reference else {}
 
 
 def _key(scene: Scene, of: str, service: str) -> Key:

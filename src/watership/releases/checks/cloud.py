@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from xml.etree.ElementTree import Element
 
+from watership.errors import BadInput
 from watership.releases.checks.aws import Service, every, queried, text, texts
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
@@ -27,7 +28,7 @@ EVERYBODY: Final = ("0.0.0.0/0", "::/0")
 async def security_groups(scene: Scene, *, of: str, groups: str, public: str = "443") -> Finding:
     """Each of the security `groups` (names, commas between) is there, and lets the whole world in at no other port than
     those of `public`."""
-    wanted = listed(groups)
+    wanted = _named(groups)
     tree = await _described(scene, of, "DescribeSecurityGroups", "group-name", wanted)
     there = every(tree, "securityGroupInfo", "item")
     wrong = [f"there is no group {name}" for name in wanted if name not in texts(there, "groupName")]
@@ -47,7 +48,7 @@ async def security_groups(scene: Scene, *, of: str, groups: str, public: str = "
 async def routes(scene: Scene, *, of: str, tables: str) -> Finding:
     """Each of the route `tables` (by its tag Name, commas between) is there, is used by a subnet, and leads nowhere
     into a black hole."""
-    wanted = listed(tables)
+    wanted = _named(tables)
     tree = await _described(scene, of, "DescribeRouteTables", "tag:Name", wanted)
     there = {_name(table): table for table in every(tree, "routeTableSet", "item")}
     wrong = [f"there is no table {name}" for name in wanted if name not in there]
@@ -68,7 +69,7 @@ async def routes(scene: Scene, *, of: str, tables: str) -> Finding:
 @check("cloud.key_pairs", adapted=True, good_for="24h", fix="aws ec2 import-key-pair")
 async def key_pairs(scene: Scene, *, of: str, names: str, younger_than: float) -> Finding:
     """Each of the key pairs `names` is registered, and was made within `younger_than`."""
-    wanted = listed(names)
+    wanted = _named(names)
     tree = await _described(scene, of, "DescribeKeyPairs", "key-name", wanted)
     there = {text(pair, "keyName"): text(pair, "createTime") for pair in every(tree, "keySet", "item")}
     wrong = [f"there is no key pair {name}" for name in wanted if name not in there]
@@ -95,6 +96,14 @@ async def metrics(scene: Scene, *, of: str, namespace: str, at_least: int = 1) -
     there = every(tree, "ListMetricsResult", "Metrics", "member")
     words = f"{namespace}: {len(there)} metrics had values within 3 h; {at_least} at least are wanted."
     return found(len(there) >= at_least, words, metrics=len(there))
+
+
+def _named(text: str) -> tuple[str, ...]:
+    """Names with commas between. Raises BadInput when there is none: nothing would be looked at."""
+    found = listed(text)
+    if not found:
+        raise BadInput("Nothing is named that should be looked at.")
+    return found
 
 
 async def _described(scene: Scene, of: str, action: str, field: str, wanted: tuple[str, ...]) -> Element:

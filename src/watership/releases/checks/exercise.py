@@ -33,7 +33,7 @@ async def smoke(scene: Scene, *, of: str) -> Finding:
         for request in test.requests:
             wrong += await _asked(scene, address, request)
     for message in test.messages:
-        wrong += await _sent(scene, side, message)
+        wrong += await sent(scene, side, message)
     words = f"{len(test.requests)} request(s) and {len(test.messages)} message(s) came out as expected"
     return found(
         not wrong, "; ".join(wrong) or f"{words} on schema {schema}.", schema=schema, wrong=len(wrong)
@@ -64,7 +64,7 @@ async def _asked(scene: Scene, address: str, request: Request) -> list[str]:
     return [f"{where}: {words}" for words in lacking(told, request.includes)]
 
 
-async def _sent(scene: Scene, side: Side, message: Message) -> list[str]:
+async def sent(scene: Scene, side: Side, message: Message) -> list[str]:
     """Start a run pinned to the side, and follow it; the id is the attempt's, so that a crash sends no second."""
     name = f"smoke-{scene.plan.release}-{scene.key.replace('/', '-')}-{scene.attempt}-{message.name}"
     submit = Submit(

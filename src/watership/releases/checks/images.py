@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct, field
 
-from watership.errors import NotFound, Unavailable
+from watership.errors import BadInput, NotFound, Unavailable
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
@@ -34,6 +35,9 @@ from watership.releases.registry import (
 
 MB: Final = 1_000_000
 
+AT_ONCE: Final = 8
+"""Blobs that are asked for at a time."""
+
 MOVED: Final = (301, 302, 303, 307, 308)
 """A registry sends a blob from elsewhere."""
 
@@ -52,7 +56,7 @@ async def pushed(scene: Scene, *, of: str, record: str, side: str = "next") -> F
     except NotFound as error:
         return failed(f"The image is not whole: {error}.")
     blobs = {blob.digest: blob for image in images for blob in _blobs(image)}
-    lost = [digest for digest in blobs if not await _has(scene, of, digest)]
+    lost = await _lost(scene, of, blobs)
     words = f"{of} has {written.digest}, {len(images)} image(s) of {len(blobs)} blobs."
     return found(
         not lost,
@@ -153,7 +157,7 @@ class _Metadata(Struct, frozen=True, rename="pascal"):
 class Scan(Struct, frozen=True, rename="pascal"):
     """What we read of Trivy's report (`trivy image --format json`)."""
 
-    created_at: str
+    created_at: datetime
     metadata: _Metadata = _Metadata()
     results: tuple[_Result, ...] | None = None
 
@@ -173,12 +177,14 @@ async def scanned(
     document = await scene.look.documents.read(report)
     if document is None:
         return failed(f"There is no {report}.")
+    if not listed(severities):
+        raise BadInput("No severity is named.")
     scan, written = _scan(document), await _record(scene, record)
     if not any(each.endswith(f"@{written.digest}") for each in scan.metadata.repo_digests):
         return failed(
             f"{report} is of {', '.join(scan.metadata.repo_digests) or 'no digest'}, not of {written.digest}."
         )
-    made = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", scan.created_at))
+    made = scan.created_at
     age = (scene.now() - made).total_seconds()
     if scan.results is None:
         return inconclusive(f"{report} has no results: nothing was looked at.")
@@ -246,6 +252,18 @@ async def _config(scene: Scene, of: str, image: Manifest) -> ImageConfig:
         return msgspec.json.decode(answer.body, type=ImageConfig)
     except msgspec.DecodeError as error:
         raise Unavailable(f"{of} answered {answer.status} for a configuration: {error}.") from error
+
+
+async def _lost(scene: Scene, of: str, digests: Collection[str]) -> list[str]:
+    """The blobs that are not there."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def lost(digest: str) -> bool:
+        async with free:
+            return not await _has(scene, of, digest)
+
+    answers = await asyncio.gather(*map(lost, digests))
+    return [digest for digest, gone in zip(digests, answers, strict=True) if gone]
 
 
 async def _has(scene: Scene, of: str, digest: str) -> bool:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from watership.errors import BadInput, Unavailable
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import shaped
-from watership.releases.checks.scene import Scene
+from watership.releases.checks.scene import Scene, told
 from watership.releases.measurement import Finding, failed, found, inconclusive
 from watership.releases.quantity import listed, spoken
 
@@ -25,6 +25,11 @@ DEPTH = 1000
 
 SHOWN = 8
 """Offenders that are named."""
+
+AGAIN = 2
+PAUSE = 0.25
+"""How often, and after how many seconds, a question is asked again that the management failed at (5xx): it does so now
+and then, while its statistics change. What it fails at each time is not known."""
 
 BINDING = re.compile(r"^(\S+)\s*->\s*(\S+?)(?:\s*\[(.*)\])?$")
 """`exchange -> queue`, or `exchange -> queue [key]`."""
@@ -245,7 +250,13 @@ async def _told(scene: Scene, of: str, what: str, shape: type[T]) -> list[T]:
     """All objects of a kind in the virtual host (fact `vhost`, else the default one)."""
     vhost = quote(str(scene.system(of).facts.get("vhost", "/")), safe="")
     path = f"/api/vhosts/{vhost}/{what}" if what in ("connections", "channels") else f"/api/{what}/{vhost}"
-    return shaped(of, await scene.json(of, path), list[shape])  # type: ignore[valid-type]
+    answer = await scene.get(of, path)
+    for _ in range(AGAIN):
+        if answer.status < 500:
+            break
+        await scene.clock.sleep(PAUSE)
+        answer = await scene.get(of, path)
+    return shaped(of, told(of, path, answer), list[shape])  # type: ignore[valid-type]
 
 
 async def _queues(scene: Scene, of: str, patterns: str) -> Sequence[_Queue]:

@@ -132,7 +132,7 @@ def _way(ran: Ran | None, way: str, schema: int | None) -> list[str]:
         return [f"it did not go {way}"]
     if ran.error:
         return [f"{way} failed: {ran.error}"]
-    if schema is not None and ran.schema != schema:
+    if schema is not None and ran.schema not in (None, schema):
         return [f"{way} led to the schema {ran.schema}, not {schema}"]
     return []
 

@@ -14,6 +14,9 @@ from watership.releases.sight import Served, lately, served, summed
 WINDOW = 60
 """Seconds of traffic that make a baseline: long enough for a rate, short enough to be the present one."""
 
+COUNTED = 10
+"""Seconds without a request that say that there are none; fewer say that the router has just begun."""
+
 LONGEST = 600
 """Seconds that the errors since the cutover look back at most; routers do not keep their counts for ever."""
 
@@ -58,8 +61,7 @@ async def health(scene: Scene) -> Finding:
 @check("baseline.captured")
 async def baseline(scene: Scene) -> Finding:
     """Live's error rate is on record. Without a request there is none."""
-    seconds, ticks = await lately(scene.env, WINDOW)
-    live = summed(ticks, scene.plan.live.slot)
+    seconds, live = await _live(scene)
     if live.requests == 0:
         return inconclusive(f"Live served no request within {seconds} s.")
     words = (
@@ -68,14 +70,26 @@ async def baseline(scene: Scene) -> Finding:
     return passed(words, requests=live.requests, errors=live.errors, seconds=seconds)
 
 
+async def _live(scene: Scene) -> tuple[int, Served]:
+    """What live served lately, and in how many seconds. A router that has just begun to count is waited for."""
+    seen: list[tuple[int, Served]] = []
+
+    async def counted() -> bool:
+        seconds, ticks = await lately(scene.env, WINDOW)
+        seen[:] = [(seconds, summed(ticks, scene.plan.live.slot))]
+        return seconds >= COUNTED or seen[0][1].requests > 0
+
+    await scene.until(counted, scene.timeout / 2)
+    return seen[0]
+
+
 @check("gate.power", good_for="1h")
 async def power(scene: Scene) -> Finding:
     """The soak can see the regression that the gate states; it goes on until then, while its bound allows."""
     soak = next((item.does for item in scene.plan.items if isinstance(item.does, Soak)), None)
     if soak is None:
         return failed("The plan has no soak.")
-    seconds, ticks = await lately(scene.env, WINDOW)
-    live = summed(ticks, scene.plan.live.slot)
+    seconds, live = await _live(scene)
     if live.requests == 0:
         return inconclusive(f"Live served no request within {seconds} s: there is nothing to judge by.")
     traffic = Traffic(per_second=live.requests / seconds, share=0.5, live_rate=live.errors / live.requests)

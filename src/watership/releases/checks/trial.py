@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -9,10 +10,11 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import Unavailable
-from watership.releases.checks.exercise import lacking
+from watership.releases.checks.exercise import lacking, sent
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import POLL_SECONDS, Scene, told
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.plan import Side
 from watership.releases.ports import ProbeAnswer
 from watership.releases.quantity import listed
 from watership.releases.smoke import Message
@@ -86,22 +88,36 @@ def _readable(document: object) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 @check("trial.flows", good_for="1h", fix="watership smoke next")
 async def flows(scene: Scene, *, of: str) -> Finding:
-    """Every message of the release's smoke test, sent to `of` over HTTP, comes to the end that it is to come to."""
-    messages = scene.release.smoke.messages
+    """Every message of the release's smoke test comes to the end that it is to come to, on `of` (live or next).
+
+    Where an environment is open its run is pinned to that side; elsewhere it is sent over HTTP, and means nothing when
+    it is given to another deployment: before the cutover new work still goes to live.
+    """
+    messages, side = scene.release.smoke.messages, scene.side(of)
     if not messages:
         return inconclusive("The release's smoke test has no message: no flow is known to be critical.")
-    wrong = [words for each in messages if (words := await _flowed(scene, of, each))]
-    return found(
-        not wrong, "; ".join(wrong) or f"{', '.join(each.name for each in messages)}: each came to its end."
-    )
+    if scene.environment is not None:
+        # Measured again it is another run: that of before has its end, and would only tell it once more.
+        anew = dataclasses.replace(scene, key=f"{scene.key}-{scene.now():%Y%m%d-%H%M%S}")
+        wrong = [words for each in messages for words in await sent(anew, side, each)]
+    else:
+        wrong = [words for each in messages if (words := await _flowed(scene, of, side, each))]
+    names = ", ".join(each.name for each in messages)
+    return found(not wrong, "; ".join(wrong) or f"{names}: each came to its end on {side.deployment}.")
 
 
-async def _flowed(scene: Scene, of: str, message: Message) -> str:
+async def _flowed(scene: Scene, of: str, side: Side, message: Message) -> str:
     body = {"agent": message.program, "input": message.input}
-    sent = await _ask(scene, "POST", of, "/api/v1/messages", body)
-    if sent.status != 202:
-        return f"{message.name}: answered {sent.status}: {sent.body[:SHOWN].decode(errors='replace')}"
-    run = msgspec.json.decode(sent.body, type=_Sent).run_id
+    answer = await _ask(scene, "POST", of, "/api/v1/messages", body)
+    if answer.status != 202:
+        return f"{message.name}: answered {answer.status}: {answer.body[:SHOWN].decode(errors='replace')}"
+    accepted = msgspec.json.decode(answer.body, type=_Accepted)
+    if accepted.deployment != side.deployment:
+        raise Unavailable(
+            f"{message.name}: run {accepted.run_id} was given to {accepted.deployment}, not to {side.deployment}.",
+            fix="Measure it where the environment is open: its runs are pinned there.",
+        )
+    run = accepted.run_id
     end = scene.clock.monotonic() + message.seconds
     while (state := await _run(scene, of, run)).state not in ENDED:
         if scene.clock.monotonic() >= end:
@@ -113,8 +129,9 @@ async def _flowed(scene: Scene, of: str, message: Message) -> str:
     return f"{message.name}: {'; '.join(wrong)}" if wrong else ""
 
 
-class _Sent(Struct):
+class _Accepted(Struct):
     run_id: str
+    deployment: str
 
 
 class _Run(Struct):

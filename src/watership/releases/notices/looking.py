@@ -18,6 +18,7 @@ from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.records import Records, standing_signoffs
 from watership.releases.snapshots import Snapshots
+from watership.releases.standing import standing
 from watership.releases.status import fold, journal, status
 
 Pages = Callable[[], Sequence[Entry]]
@@ -52,6 +53,14 @@ def looking(
             minute=await minute.of(plan),
             audit=pages(),
             incidents=told_of(await incidents.all(), plan.release),
+            items=standing(
+                plan.checklist,
+                kept,
+                build=plan.next.build.digest,
+                now=clock.now(),
+                zero=release.zero,
+                factor=plan.overrides.clock_factor,
+            ),
         )
 
     return look

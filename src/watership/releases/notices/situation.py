@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -18,6 +18,7 @@ from watership.releases.notices.notice import Incident, Issue, Priority, Window
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase
 from watership.releases.signoff import SignOff, missing
+from watership.releases.standing import ItemStanding
 from watership.releases.status import Fold, ItemStatus, ReleaseStatus, Stage
 
 PAGES: dict[str, Priority] = {
@@ -29,6 +30,12 @@ PAGES: dict[str, Priority] = {
 
 FUSE = "fuse/"
 """How the keys of issues begin that a fuse has raised."""
+
+LAST_CALL = 3600.0
+"""Seconds before T+0 from which on approvals that are missing are an issue."""
+
+REMINDED = 10
+"""Points of a late item that are named."""
 
 HEADLINES: dict[str, str] = {
     "planned": "PLANNED",
@@ -204,6 +211,7 @@ def situation(
     minute: Minute = UNKNOWN,
     audit: Iterable[Entry] = (),
     incidents: tuple[Incident, ...] = (),
+    items: Sequence[ItemStanding] = (),
 ) -> Situation:
     """The situation of a release that was started, by its folded journal and what its status says."""
     plan = release.plan
@@ -228,7 +236,10 @@ def situation(
         next_healthy=minute.next_healthy,
         live_healthy=minute.live_healthy,
         watch_until=_watch_until(state, plan),
-        issues=issues(release, state, status, audit),
+        issues=(
+            *issues(release, state, status, audit),
+            *reminders(release, status, before.missing, items, now),
+        ),
         incidents=incidents,
         rollback=back,
         figures=Figures(
@@ -274,6 +285,39 @@ def issues(
     found += [_failing(item) for item in status.items if item.state in ("failed", "inconclusive")]
     found += _paging(release, audit)
     return tuple(found)
+
+
+def reminders(
+    release: Release,
+    status: ReleaseStatus,
+    lacking: Sequence[str],
+    items: Sequence[ItemStanding],
+    now: datetime,
+) -> Iterator[Issue]:
+    """What people still owe the release: items that are late, and in the last hour before T+0 approvals."""
+    if status.over or status.stage != "running":
+        return
+    for item in items:
+        if item.late:
+            missing = [point.text for point in item.points if not point.good]
+            yield Issue(
+                key=f"late/{item.id}",
+                priority="MEDIUM",
+                title=f"Item {item.number} is late: {item.title} ({item.owner})",
+                symptoms=tuple(missing[:REMINDED]),
+                actions=(f"watership check show {item.id}",),
+                since=item.due,
+            )
+    last_call = release.zero - timedelta(seconds=LAST_CALL * release.plan.overrides.clock_factor)
+    if lacking and now >= last_call:
+        yield Issue(
+            key="approvals",
+            priority="HIGH",
+            title=f"Approvals of release {status.release} are missing",
+            symptoms=tuple(lacking),
+            actions=("watership signoff give ROLE",),
+            since=last_call,
+        )
 
 
 def _asking(state: Fold, status: ReleaseStatus) -> Issue:

@@ -1,8 +1,9 @@
-"""watership baseline, of an environment that is up: captured, on record, compared."""
+"""What the command line puts on record as evidence: the baseline of live, and a rehearsal of migrations."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def environment() -> Iterator[tuple[Path, str]]:
         folder = Path(name)
         (folder / "one").mkdir()
         (folder / "one" / "app.py").write_text('from watership import App\n\napp = App("one")\n')
-        (folder / "one" / "build.toml").write_text('version = "1.0.0"\nreads = [0, 0]\n')
+        (folder / "one" / "build.toml").write_text('version = "1.0.0"\nreads = [0, 1]\n')
 
         async def up() -> str:
             address = await local.up("127.0.0.1:0")
@@ -55,9 +56,22 @@ def here(environment: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> str:
     return environment[1]
 
 
+def build(folder: Path) -> Path:
+    """The next one, with a migration."""
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "app.py").write_text('from watership import App\n\napp = App("one")\n')
+    (folder / "build.toml").write_text('version = "1.1.0"\nreads = [0, 1]\n')
+    (folder / "smoke.yaml").write_text("requests:\n  - { name: alive, path: /livez }\n")
+    (folder / "migrations" / "forward_1.sql").write_text(
+        "CREATE TABLE facts (id INTEGER PRIMARY KEY, text TEXT);\n"
+    )
+    (folder / "migrations" / "backward_1.sql").write_text("DROP TABLE facts;\n")
+    return folder
+
+
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object], str]:
     """How a command ended, the object that it printed, and its words to people."""
-    code = run(["--json", "baseline", *words])
+    code = run(["--json", *words])
     printed = capsys.readouterr()
     return code, json.loads(printed.out) if printed.out else {}, printed.err
 
@@ -65,14 +79,14 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str
 def test_live_is_captured_shown_and_compared(
     here: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert told(capsys, "show")[0] == Exit.NOT_FOUND
+    assert told(capsys, "baseline", "show")[0] == Exit.NOT_FOUND
 
     # The router tells of whole seconds, and the first may not be over: ask until it knows of our requests.
     code, got = int(Exit.INCONCLUSIVE), dict[str, object]()
     for _ in range(TRIES):
         for _ in range(5):
             assert httpx2.get(f"http://{here}/livez").status_code == 200
-        code, got, _ = told(capsys, "capture", "--as", "mo")
+        code, got, _ = told(capsys, "baseline", "capture", "--as", "mo")
         if code == Exit.OK:
             break
     assert code == Exit.OK, got
@@ -80,16 +94,16 @@ def test_live_is_captured_shown_and_compared(
     figures = msgspec.convert(got["figures"], dict[str, float | None])
     known = {name for name, value in figures.items() if value is not None}
     assert known == {"requests_per_second", "error_rate", "p50", "p95", "cpu", "memory", "disk_io", "network"}
-    assert told(capsys, "show") == (Exit.OK, got, "")
+    assert told(capsys, "baseline", "show") == (Exit.OK, got, "")
 
-    code, compared, _ = told(capsys, "compare", "--as", "mo")
+    code, compared, _ = told(capsys, "baseline", "compare", "--as", "mo")
     assert code == Exit.OK, compared
 
     (tmp_path / "baseline.yaml").write_text(MEMORY)
     better = msgspec.json.decode(EVIDENCE.read_bytes())
     better["figures"]["memory"] = 0.001
     EVIDENCE.write_bytes(msgspec.json.encode(better))
-    code, compared, _ = told(capsys, "compare", "--runbook", str(tmp_path), "--as", "mo")
+    code, compared, _ = told(capsys, "baseline", "compare", "--runbook", str(tmp_path), "--as", "mo")
     changes = msgspec.convert(compared["figures"], list[dict[str, object]])
     assert code == Exit.NOT_OK
     assert [each["name"] for each in changes if each["change"] == "worse"] == ["memory"]
@@ -110,19 +124,51 @@ def test_a_figure_that_cannot_be_had_is_on_record_as_not_known(
         "  connections: { by: 20% }\n"
     )
     other = ("--runbook", str(tmp_path), "--as", "mo")
-    code, got, words = told(capsys, "capture", *other)
+    code, got, words = told(capsys, "baseline", "capture", *other)
     assert (
         code == Exit.INCONCLUSIVE and "connections is not known" in words and "No system 'database'" in words
     )
     assert list(msgspec.convert(got["unknown"], dict[str, str])) == ["connections"]
-    assert told(capsys, "compare", *other)[0] == Exit.INCONCLUSIVE
+    assert told(capsys, "baseline", "compare", *other)[0] == Exit.INCONCLUSIVE
 
 
 def test_a_file_that_is_none_is_refused(
     here: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "b.json").write_text("{}")
-    code, _, words = told(capsys, "compare", "--file", str(tmp_path / "b.json"), "--as", "mo")
+    code, _, words = told(capsys, "baseline", "compare", "--file", str(tmp_path / "b.json"), "--as", "mo")
     assert code == Exit.USAGE and "is no baseline" in words
-    code, _, words = told(capsys, "capture", "--runbook", "no-such-runbook", "--as", "mo")
+    code, _, words = told(capsys, "baseline", "capture", "--runbook", "no-such-runbook", "--as", "mo")
     assert code == Exit.NOT_FOUND and "no-such-runbook" in words
+
+
+def test_a_rehearsal_on_a_copy_is_put_on_record_with_the_digests_of_its_scripts(
+    here: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COPY", postgres_url)
+    code, _, words = told(capsys, "release", "plan", str(build(tmp_path / "next")), "--as", "mo")
+    assert code == Exit.OK, words
+    rehearse = ("migrate", "rehearse", "--on", "env:COPY", "--as", "mo")
+    code, _, words = told(capsys, *rehearse)
+    assert code == Exit.USAGE and "When was the copy taken?" in words
+
+    wrong = tmp_path / "integrity.sql"
+    wrong.write_text("SELECT 'never' WHERE false;\n")
+    taken = ("--taken-at", "2026-11-28T02:00:00", "--integrity", str(wrong))
+    code, tried, words = told(capsys, *rehearse, *taken)
+    assert (code, tried["integrity"]) == (Exit.OK, []), words
+    assert json.loads(Path("evidence/rehearsal.json").read_bytes()) == tried
+    (script,) = msgspec.convert(tried["scripts"], list[dict[str, str]])
+    forward = (tmp_path / "next" / "migrations" / "forward_1.sql").read_bytes()
+    assert script["forward_sha256"] == hashlib.sha256(forward).hexdigest()
+
+    wrong.write_text("SELECT 'always';\n")
+    # The copy was left migrated: whoever rehearses again restores it first.
+    code, tried, _ = told(capsys, *rehearse, *taken)
+    assert code == Exit.NOT_OK and "already exists" in str(tried["forward"])
+    monkeypatch.setenv("COPY", "")
+    assert told(capsys, *rehearse, *taken)[0] == Exit.DEPENDENCY
