@@ -14,7 +14,7 @@ from watership.releases.measurement import Finding
 from watership.releases.quantity import listed
 
 
-@check("mail.sends", good_for="24h", fix="Look at the server's log, and at the rights of the sender.")
+@check("mail.sends", good_for="48h", fix="Look at the server's log, and at the rights of the sender.")
 async def sends(scene: Scene, *, of: str, to: str) -> Finding:
     """The mail server `of` takes a test message from its fact `sender` to each address in its fact `to`."""
     sender, recipients = scene.fact(of, "sender"), addresses(scene, of, to)

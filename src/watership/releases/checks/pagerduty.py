@@ -65,7 +65,7 @@ class _Shifts(Struct):
 @check(
     "pagerduty.delivers",
     adapted=True,
-    good_for="24h",
+    good_for="48h",
     fix="Look at the routing key, and at the service's integration.",
 )
 async def delivers(scene: Scene, *, events: str, api: str) -> Finding:
