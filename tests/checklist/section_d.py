@@ -14,7 +14,7 @@ from tests.checklist import observed
 from tests.checklist.changes import edited, otherwise, replaced
 from tests.checklist.desk import LEAD, SIGNED, Desk, planned
 from tests.checklist.front import House
-from tests.checklist.world import Fault, World, points
+from tests.checklist.world import World, points
 from watership.releases.paper import PAPERS
 from watership.releases.shelf import beside, find
 from watership.releases.system import System
@@ -119,19 +119,14 @@ def mailed(world: World, stack: ExitStack, desk: Desk) -> None:
     server = stack.enter_context(SmtpReceiver())
     facts = {
         "sender": "releases@company.com",
-        "alerts": "alerts@company.com",
         "lists": "production-team@company.com, stakeholders@company.com",
     }
     world.write("secrets/phone", "+49 151 2345 6789").chmod(0o600)
     world.systems["mail"] = System(url=server.url, facts=dict(facts))
 
-    def lost(name: str) -> Fault:
-        there = world.systems["mail"].facts
-        return otherwise(there, name, "reject@company.com")
-
+    there = world.systems["mail"].facts
     world.faults |= {
-        "alerting/email": lost("alerts"),
-        "channels/lists": lost("lists"),
+        "channels/lists": otherwise(there, "lists", "reject@company.com"),
         "on-call/contacts": desk.but(
             emails={"dba": "reject.dba@company.com", "network": "reject@company.com"}
         ),
