@@ -253,6 +253,10 @@ def people(world: World, desk: Desk) -> None:
     world.write("evidence/exercises/escalation.json", msgspec.json.encode(exercise))
     world.faults |= {
         "incident-response/escalation": desk.but(triggers=3),
+        "incident-response/templates": desk.but(
+            worded={"comms/incident.md": ("incident.priority", "incident.id")}
+        ),
+        "channels/template": desk.but(worded={"comms/announce.md": ("release.window", "release.version")}),
         "on-call/team": desk.but(people={"operations": "Mona Monitor"}),
         "on-call/primary": desk.but(people={"monitoring": ""}),
         "on-call/secondary": desk.but(people={"operations": ""}),
@@ -379,8 +383,6 @@ def documents(world: World) -> None:
         "docs/troubleshooting.md": TROUBLESHOOTING,
         "docs/faq.md": FAQ,
         "docs/risks.md": RISKS,
-        "comms/incident.md": beside("agent-orchestrator", "comms/incident.md"),
-        "comms/announce.md": beside("agent-orchestrator", "comms/announce.md"),
     }
     for path, text in written.items():
         world.write(path, text)
@@ -388,10 +390,6 @@ def documents(world: World) -> None:
         "incident-response/classification": replaced(world, "docs/incidents.md", "MEDIUM", "LOW"),
         "incident-response/procedures": replaced(world, "docs/incidents.md", "roll back", "TODO"),
         "incident-response/review": replaced(world, "docs/incidents.md", "follow-up", "thing"),
-        "incident-response/templates": replaced(
-            world, "comms/incident.md", "incident.priority", "incident.id"
-        ),
-        "channels/template": replaced(world, "comms/announce.md", "release.window", "release.name"),
         "release-notes/notes": replaced(world, "docs/release-notes.md", "2.1.0 lets", "2.0.5 lets"),
         "release-notes/breaking": replaced(world, "docs/release-notes.md", "None for those", "TBD for those"),
         "release-notes/migration-guide": replaced(world, "docs/migration-guide.md", "2.1.0", "2.0.5"),
