@@ -81,6 +81,7 @@ class Desk:
     """Everything is so that it counts; what a test changes holds for plan and records alike.
 
     `decided`: what is changed of the decision. `silent`: points of which nobody has spoken.
+    `worded`: by template, what of its words is put otherwise.
     """
 
     world: World
@@ -92,17 +93,18 @@ class Desk:
     absent: set[str] = field(default_factory=set)
     uncalled: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
-    texts: dict[str, str] = field(default_factory=dict)
-    """Of messages, by the path of their template, where they are not as they are shipped."""
+    worded: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         plan = planned()
         assert plan.escalation is not None
+        texts = plan.comms.texts
+        other = {name: texts[name].replace(old, new) for name, (old, new) in self.worded.items()}
         return replace(
             plan,
+            comms=replace(plan.comms, texts=texts | other),
             contacts=tuple(self._contact(each) for each in plan.contacts),
             escalation=replace(plan.escalation, triggers=plan.escalation.triggers[: self.triggers]),
-            comms=replace(plan.comms, texts=plan.comms.texts | self.texts),
         )
 
     def _contact(self, contact: Contact) -> Contact:
@@ -160,12 +162,6 @@ class Desk:
         ago = self.decided.get("ago")
         changed = {"at": now - ago} if ago else self.decided
         yield Decided(fingerprint=mark, **(given | changed))
-
-    def reworded(self, path: str, old: str, new: str) -> Callable[[], Any]:
-        """A fault: a message says something else."""
-        text = planned().comms.texts[path]
-        assert old in text, f"{path} does not say {old}"
-        return self.but(texts={path: text.replace(old, new)})
 
     def _set(self, values: dict[str, Any]) -> None:
         for name, value in values.items():
