@@ -16,6 +16,7 @@ from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import Identity
 from watership.releases.checks import CHECKS
 from watership.releases.clerk import Clerk
+from watership.releases.facts import Position
 from watership.releases.gate import Verdict
 from watership.releases.go import NotGo
 from watership.releases.order import Release
@@ -46,7 +47,12 @@ LEAD, QA, OPS = (
 )
 
 
-def told(main: Callable[[Clerk, ReleaseWorld], Awaitable[None]], *, critical: tuple[str, ...] = ()) -> None:
+def told(
+    main: Callable[[Clerk, ReleaseWorld], Awaitable[None]],
+    *,
+    critical: tuple[str, ...] = (),
+    position: Position | None = None,
+) -> None:
     """Let a test speak with the clerk of a release that is planned, in a project with a guide."""
 
     async def go() -> None:
@@ -59,7 +65,7 @@ def told(main: Callable[[Clerk, ReleaseWorld], Awaitable[None]], *, critical: tu
         env = replace(world.controller()._env, instruments=outside, incidents=incidents)
         plan = a_checked_plan()
         release = Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=world.clock.now())
-        await main(Clerk(env, release, CHECKS), world)
+        await main(Clerk(env, release, CHECKS, position=position), world)
 
     run_in_virtual_time(go)
 
@@ -177,3 +183,17 @@ def test_whoever_declines_takes_the_sign_off_of_that_role_back() -> None:
         assert "release_manager" not in {each.role for each in await clerk.lacking()}
 
     told(main)
+
+
+@pytest.mark.parametrize(
+    ("position", "words"),
+    [(None, "There was no cutover."), (Position(cutover_began=NOON), "requests failed")],
+)
+def test_what_is_looked_at_by_hand_goes_back_to_the_cutover_of_a_release_that_had_one(
+    position: Position | None, words: str
+) -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        found = await clerk.look({"errors": ("traffic.errors", {"of": "next", "below": 0.001})})
+        assert words in found["errors"].evidence
+
+    told(main, position=position)

@@ -42,7 +42,7 @@ def deploy(slot: str, release: str | None, timeout: float, name: str | None, tok
         plan = (await desk.clerk(release)).plan
         if plan.next.slot.value != slot:
             raise Conflict(
-                f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}; {slot} is live.",
+                f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}, and not into {slot}.",
                 fix=f"watership deploy {plan.next.slot.value}",
             )
         does = Deploy(id="deploy", title="The build stands in the idle slot", timeout=timeout)

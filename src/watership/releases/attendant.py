@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from watership.releases import aftercare
@@ -32,14 +33,17 @@ class Attendant:
 
     async def look_once(self) -> None:
         """Measure what is to be measured now, and put it on record."""
-        promoted = aftercare.promoted_at(await self._look())
+        state = await self._look()
+        promoted = aftercare.promoted_at(state)
         if promoted is None:
             return
         plan = self._release.plan
         records = await self._env.records.all(plan.release)
         now = self._env.clock.now()
         points = aftercare.wanted(plan, records, promoted=promoted, now=now)
-        for name, got in (await round_of(self._scene, points)).items():
+        # Some look back to the cutover, which is in the journal.
+        scene = replace(self._scene, position=state.position)
+        for name, got in (await round_of(scene, points)).items():
             record = Measured(point=name, build=plan.next.build.digest, by=ATTENDANT, got=got)
             await self._env.records.add(plan.release, record)
             facts = {"release": plan.release, "point": name, "verdict": got.verdict.value}

@@ -13,6 +13,7 @@ from watership.releases.audit import Fact
 from watership.releases.checklist import ATTESTED_FOR, Checklist, Point, chosen, key
 from watership.releases.checks.scene import Kind, Scene
 from watership.releases.environment import Environment
+from watership.releases.facts import Position
 from watership.releases.go import ConditionFound
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
@@ -52,11 +53,14 @@ class Clerk:
         release: Release,
         kinds: Mapping[str, Kind],
         *,
+        position: Position | None = None,
         zero_known: bool = True,
     ) -> None:
+        """`position`: where a release that has begun stands by its journal; some checks look back to its cutover."""
         self._env = env
         self._release = release
         self._kinds = kinds
+        self._position = position or Position()
         self._zero = release.zero if zero_known else None
 
     @property
@@ -270,6 +274,7 @@ class Clerk:
         return Scene(
             key="",
             clock=self._env.clock,
+            position=self._position,
             environment=self._env,
             instruments=self._env.instruments,
             started=self._release,

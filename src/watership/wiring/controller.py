@@ -59,7 +59,7 @@ from watership.releases.program import PROGRAM, zero_for
 from watership.releases.records import standing_signoffs
 from watership.releases.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
-from watership.releases.status import Planned, ReleaseStatus, status
+from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.company import Company
 from watership.wiring.environment import Places, deployment_id
 from watership.wiring.incidents import critical_of, incidents_of
@@ -154,7 +154,9 @@ class Desk:
         name = release or self.latest().name
         row = await self.store.get(RunId(name))
         if row is not None:
-            return Clerk(self.environment, decode(row.input, Release), CHECKS)
+            started: Release = decode(row.input, Release)
+            state = fold(await journal(self.store, row.id), started)
+            return Clerk(self.environment, started, CHECKS, position=state.position)
         draft = self.folder(name).draft()
         planned = Release(
             plan=draft.plan,

@@ -12,6 +12,7 @@ from tests.releases.plans import a_plan
 from watership.durable.clock import SystemClock
 from watership.releases.checklist import Point
 from watership.releases.checks import CHECKS, Scene
+from watership.releases.checks.kind import CheckKind
 from watership.releases.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
@@ -36,6 +37,7 @@ class Looker:
     authorities: Path | None = None
     seconds: float = 30.0
     """That a check has."""
+    kinds: Mapping[str, CheckKind] = field(default_factory=lambda: CHECKS)
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -53,7 +55,7 @@ class Looker:
             instruments=instruments(self.root, authorities=self.authorities),
             started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=NOW),
             systems=self.systems,
-            kinds=CHECKS,
+            kinds=self.kinds,
         )
         given = {**(parameters or {}), **more}
         point = Point(id="it", text="it", check=check, parameters=given, timeout=self.seconds)
