@@ -43,6 +43,7 @@ BOOK = "agent-orchestrator"
 SHIPPED: Mapping[Kind, str] = {
     "announce": "comms/announce.md",
     "approval": "comms/approvals.md",
+    "decision": "comms/decision.md",
     "status": "comms/status.md",
     "issue": "comms/issue.md",
     "rollback": "comms/rollback.md",

@@ -33,7 +33,7 @@ Mailbox = Annotated[str, Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)]
 Moment = Annotated[
     str,
     Meta(
-        pattern=r"^(T[+-].+|release\.(started|approved|done)|issue|rollback\.started|incident)$",
+        pattern=r"^(T[+-].+|release\.(started|approved|decided|done)|issue|rollback\.started|incident)$",
         max_length=40,
     ),
 ]
@@ -127,6 +127,7 @@ PAGED: frozenset[Kind] = frozenset({"issue", "rollback", "incident"})
 KINDS: Mapping[str, Kind] = {
     "release.started": "status",
     "release.approved": "approval",
+    "release.decided": "decision",
     "release.done": "success",
     "issue": "issue",
     "rollback.started": "rollback",
