@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -23,8 +24,10 @@ from watership.releases.smoke import Smoke
 from watership.releases.system import System
 from watership.wiring.instruments import instruments
 
-NOW = SystemClock().now()
-"""When the tests began: what a test dates, it dates by this."""
+
+def now() -> datetime:
+    """This moment: what is dated by it must not grow old while other tests run."""
+    return SystemClock().now()
 
 
 @dataclass
@@ -53,7 +56,7 @@ class Looker:
             key="",
             clock=SystemClock(),
             instruments=instruments(self.root, authorities=self.authorities),
-            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=NOW),
+            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=now()),
             systems=self.systems,
             kinds=self.kinds,
         )
