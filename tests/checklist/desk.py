@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from tests.checklist.world import World
 from tests.releases.plans import ADD_TOPIC, side
 from watership.fleet.deployment import Slot
-from watership.releases.checklist import key, points_of
+from watership.releases.book.shelf import find
+from watership.releases.book.team import Contact
 from watership.releases.measurement import dated, passed
 from watership.releases.plan import Plan, Size, draw, fingerprint
-from watership.releases.records import Attested, Called, Decided, Measured, Ready, Record, Signed
-from watership.releases.shelf import find
-from watership.releases.signoff import SignOff
+from watership.releases.readiness.checklist import key, points_of
+from watership.releases.readiness.records import Attested, Called, Decided, Measured, Ready, Record, Signed
+from watership.releases.readiness.signoff import SignOff
 from watership.releases.smoke import Smoke
-from watership.releases.team import Contact
 
 SIGNED = {
     "release_manager": "Rita Release",

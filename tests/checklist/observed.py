@@ -16,7 +16,7 @@ import yaml
 from tests.checklist.changes import edited, otherwise
 from tests.checklist.front import Edit, Front, House
 from tests.checklist.world import Fault, World, points
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers import PrometheusServer
 from watership.testing.standin import Answer, Asked, StandIn
 

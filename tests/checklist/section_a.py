@@ -22,10 +22,10 @@ from tests.releases.checks.registry_standin import Registry, record, scan
 from tests.releases.checks.scenes import now
 from tests.releases.checks.test_plans import drained
 from tests.releases.checks.vault_standin import TOKEN, secret
-from watership.releases.drill import FOLDER, Drill, Step, encoded
-from watership.releases.quantity import Given
-from watership.releases.shelf import shipped
-from watership.releases.system import System
+from watership.releases.book.quantity import Given
+from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System
+from watership.releases.readiness.drill import FOLDER, Drill, Step, encoded
 from watership.testing.servers import PostgresPair, PostgresServer, free_port
 from watership.testing.servers.authority import Authority, pem
 from watership.testing.servers.names import NameServer

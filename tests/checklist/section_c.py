@@ -34,8 +34,8 @@ from tests.checklist.papers import (
 )
 from tests.checklist.world import World, points
 from tests.releases.plans import a_plan
+from watership.releases.book.system import System
 from watership.releases.smoke import Message, Smoke
-from watership.releases.system import System
 from watership.testing.servers import PostgresServer
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, Asked, StandIn

@@ -15,9 +15,9 @@ from tests.checklist.changes import edited, otherwise, replaced
 from tests.checklist.desk import LEAD, SIGNED, Desk, planned
 from tests.checklist.front import House
 from tests.checklist.world import World, points
-from watership.releases.paper import PAPERS
-from watership.releases.shelf import beside, find
-from watership.releases.system import System
+from watership.releases.book.paper import PAPERS
+from watership.releases.book.shelf import beside, find
+from watership.releases.book.system import System
 from watership.testing.receivers import PagerDutyReceiver, SlackReceiver, SmtpReceiver
 from watership.testing.receivers.pagerduty import KEY
 from watership.testing.servers import PostgresServer, PrometheusServer

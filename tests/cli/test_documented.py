@@ -12,8 +12,8 @@ import click
 import pytest
 
 from watership.cli.main import root
-from watership.releases import shelf
-from watership.releases.checklist import chosen
+from watership.releases.book import shelf
+from watership.releases.readiness.checklist import chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 

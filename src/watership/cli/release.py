@@ -17,10 +17,10 @@ from watership.cli.output import say, show, table
 from watership.errors import NotFound, WatershipError
 
 if TYPE_CHECKING:
-    from watership.releases.forms import Form
     from watership.releases.order import Kind
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
+    from watership.releases.reporting.forms import Form
     from watership.releases.status import Planned, ReleaseStatus
     from watership.releases.warrant import Caller
     from watership.wiring.controller import Desk
@@ -133,10 +133,10 @@ def plan(
 
 
 def _show_plan(made: Plan) -> None:
-    from watership.releases.gate import guarantee
-    from watership.releases.glimpse import blind
+    from watership.releases.book.quantity import spoken
+    from watership.releases.judging.gate import guarantee
+    from watership.releases.judging.glimpse import blind
     from watership.releases.plan import access, fingerprint
-    from watership.releases.quantity import spoken
 
     phases = [
         {
@@ -174,7 +174,7 @@ def _show_plan(made: Plan) -> None:
 
 def _rules(made: Plan) -> str:
     """By which rules a sign-off counts."""
-    from watership.releases.quantity import spoken
+    from watership.releases.book.quantity import spoken
 
     rules = made.signoffs
     words = [] if rules.starter_may_sign else [f"{made.starter}, who starts it, cannot sign"]
@@ -307,7 +307,7 @@ def rollback(
 
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
     """
-    from watership.releases.gate import Verdict
+    from watership.releases.judging.gate import Verdict
     from watership.releases.order import Order
 
     if not now and not _agreed("Take both planes to the last safe state?"):

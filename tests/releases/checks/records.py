@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Literal
 
 from tests.releases.checks.scenes import Looker, now
-from watership.releases.audit import Plain
-from watership.releases.drill import FOLDER, Drill, Kind, Step, encoded, file_name
+from watership.releases.auditing.audit import Plain
+from watership.releases.readiness.drill import FOLDER, Drill, Kind, Step, encoded, file_name
 
 
 def a_drill(

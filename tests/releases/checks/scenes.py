@@ -11,17 +11,17 @@ from pathlib import Path
 
 from tests.releases.plans import a_plan
 from watership.durable.clock import SystemClock
-from watership.releases.checklist import Point
+from watership.releases.book.quantity import Given
+from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.checks.kind import CheckKind
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
-from watership.releases.quantity import Given
-from watership.releases.rounds import measured
+from watership.releases.readiness.checklist import Point
+from watership.releases.readiness.rounds import measured
 from watership.releases.smoke import Smoke
-from watership.releases.system import System
 from watership.wiring.instruments import instruments
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws
 from tests.releases.checks.records import a_drill, put
 from tests.releases.checks.scenes import Looker, now
-from watership.releases.drill import Drill
+from watership.releases.readiness.drill import Drill
 from watership.testing.servers import free_port
 
 HOUR = 3600.0

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.checklist import Section, points_of
+from watership.releases.book.document import parse
+from watership.releases.book.system import Systems
 from watership.releases.checks import CHECKS
 from watership.releases.checks.kind import CheckKind
-from watership.releases.document import parse
-from watership.releases.system import Systems
+from watership.releases.readiness.checklist import Section, points_of
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "checks.md").read_text(encoding="utf-8")
 

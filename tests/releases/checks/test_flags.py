@@ -11,8 +11,8 @@ import pytest
 from tests.api.world import world
 from tests.releases.checks.scenes import Looker, now
 from watership.fleet.flags import Flag
+from watership.releases.book.quantity import Given
 from watership.releases.checks.flags import state
-from watership.releases.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.releases.checks.registry_standin import Registry, record, scan
 from tests.releases.checks.scenes import Looker, now
-from watership.releases.quantity import Given
-from watership.releases.registry import MANIFESTS, reference
+from watership.releases.book.quantity import Given
+from watership.releases.checks.registry import MANIFESTS, reference
 from watership.testing.servers import free_port
 
 BASE = "docker.io/library/python:3.12-slim"

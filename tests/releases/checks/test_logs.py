@@ -11,8 +11,8 @@ import pytest
 
 from tests.releases.checks.scenes import Looker, now
 from watership.adapters.structlog import StructlogObserver
+from watership.releases.book.quantity import Given
 from watership.releases.checks.logs import private
-from watership.releases.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 

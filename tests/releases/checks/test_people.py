@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from tests.checklist.desk import LEAD, SIGNED, Desk, Said
 from tests.checklist.world import World
-from watership.releases.checklist import Point
-from watership.releases.gate import Verdict
-from watership.releases.paper import PAPERS
+from watership.releases.book.paper import PAPERS
+from watership.releases.book.quantity import Given
+from watership.releases.book.shelf import find
+from watership.releases.book.system import System
+from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, fingerprint
-from watership.releases.quantity import Given
-from watership.releases.records import Decided, Declined, Record
-from watership.releases.shelf import find
-from watership.releases.system import System
+from watership.releases.readiness.checklist import Point
+from watership.releases.readiness.records import Decided, Declined, Record
 from watership.testing.receivers import SmtpReceiver
 from watership.testing.standin import Answer, StandIn
 

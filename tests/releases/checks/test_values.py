@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.releases.checks.scenes import Looker, now
-from watership.releases.quantity import Given
+from watership.releases.book.quantity import Given
 
 TOML = '[limits]\nrequests_per_minute = 600\n[log]\nlevel = "info"\nopen = false\nempty = ""\n'
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.releases.checks.scenes import Looker, now
 from tests.releases.checks.vault_standin import TOKEN, secret
-from watership.releases.quantity import Given
-from watership.releases.system import System
+from watership.releases.book.quantity import Given
+from watership.releases.book.system import System
 from watership.testing.servers import free_port
 from watership.testing.standin import StandIn
 

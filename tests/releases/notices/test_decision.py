@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from watership.releases.document import parse
+from watership.releases.book.document import parse
 from watership.releases.notices import lint
 from watership.releases.notices.comms import Comms, bound
 from watership.releases.notices.schedule import due

@@ -8,11 +8,11 @@ from typing import Final
 from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import duration, listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import data, judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed
-from watership.releases.quantity import duration, listed, spoken
 
 WISH: Final = re.compile(r"(\w+)\s*(>=|<=|>|<)\s*([\d.]+)(?:\s+for\s+(\w+))?")
 """`ErrorRate > 0.05 for 5m`."""

@@ -6,12 +6,12 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.pagerduty import mark
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
-from watership.releases.quantity import listed
 
 
 @check("mail.sends", good_for="48h", fix="Look at the server's log, and at the rights of the sender.")

@@ -10,13 +10,13 @@ from urllib.parse import quote
 from msgspec import Struct, field
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import spoken
+from watership.releases.book.team import Level
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import spoken
-from watership.releases.team import Level
 
 ENQUEUE: Final = "/v2/enqueue"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from watership.errors import BadInput
+from watership.releases.book.shelf import find
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, inconclusive, passed
-from watership.releases.shelf import find
 
 
 @check("runbook.rendered", good_for="48h", fix="watership runbook render --to checklist|cutover > FILE")
@@ -17,7 +17,7 @@ async def rendered(scene: Scene, *, path: str, form: str, runbook: str = "") -> 
     `runbook`: its folder, where it is not one that is shipped.
     """
     # Papers tell of every check, so that they cannot be imported before all of them are.
-    from watership.releases.paper import PAPERS
+    from watership.releases.book.paper import PAPERS
 
     if form not in PAPERS:
         raise BadInput(f"A runbook is not rendered as '{form}'.", fix=f"Say one of: {', '.join(PAPERS)}.")

@@ -12,9 +12,9 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from watership.errors import BadInput
-from watership.releases.document import load
+from watership.releases.book.document import load
+from watership.releases.book.quantity import Duration, offset
 from watership.releases.notices.notice import Kind, Priority
-from watership.releases.quantity import Duration, offset
 
 # What one attempt to send may take. A channel that needs longer is tried again; nobody else waits for it.
 SEND_TIMEOUT = 10.0

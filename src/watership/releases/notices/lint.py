@@ -11,7 +11,7 @@ from jinja2 import TemplateSyntaxError, nodes
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watership.releases.document import DocumentError
+from watership.releases.book.document import DocumentError
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.minute import Traffic
 from watership.releases.notices.notice import Asked, Incident, Issue, Kind, Window

@@ -8,18 +8,18 @@ from watership.durable.clock import Clock
 from watership.durable.codec import decode
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
-from watership.releases.audit import Entry
-from watership.releases.go import decision
-from watership.releases.incident import Incidents
+from watership.releases.auditing.audit import Entry
+from watership.releases.incidents.incident import Incidents
 from watership.releases.notices.messenger import Look
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.situation import Situation, planned, situation
 from watership.releases.notices.trouble import told_of
 from watership.releases.order import Release
 from watership.releases.plan import Plan
-from watership.releases.records import Records, standing_signoffs
+from watership.releases.readiness.go import decision
+from watership.releases.readiness.records import Records, standing_signoffs
+from watership.releases.readiness.standing import standing
 from watership.releases.snapshots import Snapshots
-from watership.releases.standing import standing
 from watership.releases.status import fold, journal, status
 
 Pages = Callable[[], Sequence[Entry]]

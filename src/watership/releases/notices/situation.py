@@ -11,15 +11,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watership.releases import plan as plans
-from watership.releases.audit import Entry
+from watership.releases.auditing.audit import Entry
 from watership.releases.decide import CONTROLLER, TakeBack, decide
 from watership.releases.notices.minute import UNKNOWN, Minute, Traffic
 from watership.releases.notices.notice import Incident, Issue, Priority, Window
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase
-from watership.releases.records import Decided
-from watership.releases.signoff import SignOff, missing
-from watership.releases.standing import ItemStanding
+from watership.releases.readiness.records import Decided
+from watership.releases.readiness.signoff import SignOff, missing
+from watership.releases.readiness.standing import ItemStanding
 from watership.releases.status import Fold, ItemStatus, ReleaseStatus, Stage
 
 PAGES: dict[str, Priority] = {
