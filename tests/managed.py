@@ -8,7 +8,7 @@ from itertools import count
 import httpx2
 
 from watership.errors import Unavailable
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer, RabbitServer
 from watership.testing.servers.authority import Authority
 from watership.testing.servers.ports import LOOPBACK, free_port

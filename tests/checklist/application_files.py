@@ -12,7 +12,7 @@ import msgspec
 
 from tests.checklist.changes import aged, edited, replaced, rewritten
 from tests.checklist.world import Fault, World
-from watership.releases.system import System
+from watership.releases.book.system import System
 
 NEXT = "2.1.0"
 

@@ -15,7 +15,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from tests.checklist.changes import otherwise, replaced, swapped
 from tests.checklist.world import Fault, World
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers.ports import LOOPBACK
 from watership.testing.standin import Answer, Asked, StandIn
 

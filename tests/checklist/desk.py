@@ -14,14 +14,14 @@ from msgspec.structs import replace
 from tests.checklist.world import World
 from tests.releases.plans import ADD_TOPIC, side
 from watership.fleet.deployment import Slot
-from watership.releases.checklist import key, points_of
+from watership.releases.book.shelf import find
+from watership.releases.book.team import Contact
 from watership.releases.measurement import dated, passed
 from watership.releases.plan import Plan, Size, draw, fingerprint
-from watership.releases.records import Attested, Called, Decided, Measured, Ready, Record, Signed
-from watership.releases.shelf import find
-from watership.releases.signoff import SignOff
+from watership.releases.readiness.checklist import key, points_of
+from watership.releases.readiness.records import Attested, Called, Decided, Measured, Ready, Record, Signed
+from watership.releases.readiness.signoff import SignOff
 from watership.releases.smoke import Smoke
-from watership.releases.team import Contact
 
 SIGNED = {
     "release_manager": "Rita Release",
@@ -81,6 +81,7 @@ class Desk:
     """Everything is so that it counts; what a test changes holds for plan and records alike.
 
     `decided`: what is changed of the decision. `silent`: points of which nobody has spoken.
+    `worded`: by template, what of its words is put otherwise.
     """
 
     world: World
@@ -92,12 +93,16 @@ class Desk:
     absent: set[str] = field(default_factory=set)
     uncalled: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
+    worded: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def plan(self) -> Plan:
         plan = planned()
         assert plan.escalation is not None
+        texts = plan.comms.texts
+        other = {name: texts[name].replace(old, new) for name, (old, new) in self.worded.items()}
         return replace(
             plan,
+            comms=replace(plan.comms, texts=texts | other),
             contacts=tuple(self._contact(each) for each in plan.contacts),
             escalation=replace(plan.escalation, triggers=plan.escalation.triggers[: self.triggers]),
         )

@@ -16,7 +16,7 @@ import yaml
 from tests.checklist.changes import edited, otherwise
 from tests.checklist.front import Edit, Front, House
 from tests.checklist.world import Fault, World, points
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers import PrometheusServer
 from watership.testing.standin import Answer, Asked, StandIn
 
@@ -306,12 +306,40 @@ def archives(world: World, town: StandIn) -> None:
     }
     ages = {"watchdog": 30.0}
 
+    sent: dict[str, Any] = {"email": 7, "probe": ""}
+
     def watchdog(asked: Asked) -> Answer:
-        assert parse_qs(urlsplit(asked.path).query)["filter"] == ['alertname="Watchdog"']
+        (wanted,) = parse_qs(urlsplit(asked.path).query)["filter"]
+        if wanted == f'probe="{sent["probe"]}"':
+            mailed = alert | {"receivers": [{"name": "mailed"}], "updatedAt": datetime.now(UTC).isoformat()}
+            return Answer([mailed])
+        assert wanted == 'alertname="Watchdog"'
         at = datetime.now(UTC) - timedelta(seconds=ages["watchdog"])
         return Answer([alert | {"updatedAt": at.isoformat()}])
 
-    standin.keep({"GET /api/v2/alerts": watchdog})
+    def put(asked: Asked) -> Answer:
+        (given,) = msgspec.json.decode(asked.body)
+        if given["labels"]["probe"] != sent["probe"]:
+            sent.update(probe=given["labels"]["probe"], email=sent["email"] + 1)
+        return Answer()
+
+    def metrics(asked: Asked) -> Answer:
+        counts = {"": sent["email"], "failed_": 1}
+        lines = [
+            f'alertmanager_notifications_{name}total{{integration="email"}} {n}' for name, n in counts.items()
+        ]
+        return Answer("\n".join(lines))
+
+    config = "receivers: [{ name: deadman, webhook_configs: [{}] }, { name: mailed, email_configs: [{}] }]"
+    running = {"original": config}
+    standin.keep(
+        {
+            "GET /api/v2/alerts": watchdog,
+            "POST /api/v2/alerts": put,
+            "GET /metrics": metrics,
+            "GET /api/v2/status": lambda asked: Answer({"config": running}),
+        }
+    )
     world.systems |= {
         "metrics-archive": System(url=standin.url),
         "alertmanager": System(url=standin.url),
@@ -326,6 +354,7 @@ def archives(world: World, town: StandIn) -> None:
         "metrics/backup": edited(
             world, "evidence/metrics-backups.json", lambda told: told["backups"][0].update(bytes=0)
         ),
+        "alerting/email": otherwise(running, "original", config.replace("email_configs", "slack_configs")),
         "final-health/monitoring": otherwise(ages, "watchdog", 900.0),
     }
 

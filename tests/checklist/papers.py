@@ -191,7 +191,7 @@ def baseline() -> dict[str, Any]:
             "requests_per_second": 412.0,
             "error_rate": 0.0002,
             "p50": 0.031,
-            "p95": 0.120,
+            "p95": 2.0,
             "connections": 31.0,
             "cache_hit_rate": 0.93,
             "queue_depth": 12.0,

@@ -19,13 +19,13 @@ from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
 from tests.releases.checks.pairs import archived, not_archiving, until
 from tests.releases.checks.records import a_drill
 from tests.releases.checks.registry_standin import Registry, record, scan
-from tests.releases.checks.scenes import NOW
+from tests.releases.checks.scenes import now
 from tests.releases.checks.test_plans import drained
 from tests.releases.checks.vault_standin import TOKEN, secret
-from watership.releases.drill import FOLDER, Drill, Step, encoded
-from watership.releases.quantity import Given
-from watership.releases.shelf import shipped
-from watership.releases.system import System
+from watership.releases.book.quantity import Given
+from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System
+from watership.releases.readiness.drill import FOLDER, Drill, Step, encoded
 from watership.testing.servers import PostgresPair, PostgresServer, free_port
 from watership.testing.servers.authority import Authority, pem
 from watership.testing.servers.names import NameServer
@@ -161,7 +161,7 @@ def _live(world: World, stack: ExitStack) -> None:
     named(world, "live-backups", "file:backups/live.json")
 
     def backup(wrong: set[str]) -> None:
-        at = NOW - timedelta(days=2 if wrong else 0, hours=1)
+        at = now() - timedelta(days=2 if wrong else 0, hours=1)
         one = {"kind": "full", "name": "before", "taken_at": at, "bytes": 1000, "sha256": "aa"}
         world.write("backups/live.json", msgspec.json.encode({"backups": [one]}))
 
@@ -243,7 +243,7 @@ def _cloud(world: World, stack: ExitStack) -> None:
         aws.tables = {name: [("10.0.0.0/16", "active"), way] for name in ("app", "database")}
 
     def keys(wrong: set[str]) -> None:
-        aws.keys = {"deploy": NOW - timedelta(days=400 if wrong else 100)}
+        aws.keys = {"deploy": now() - timedelta(days=400 if wrong else 100)}
 
     def metrics(wrong: set[str]) -> None:
         aws.metrics = {} if wrong else {"AWS/ApplicationELB": ["RequestCount"]}
@@ -281,7 +281,7 @@ def _images(world: World, stack: ExitStack) -> None:
         )
         world.write("evidence/image.json", record(digest, "registry.example/company/app:2.1.0"))
         bad = ("CRITICAL",) if "scanned" in wrong else ("HIGH",)
-        world.write("evidence/image-scan.json", scan(digest, NOW, severities=bad))
+        world.write("evidence/image-scan.json", scan(digest, now(), severities=bad))
         if "digest" in wrong:
             registry.push("company/app", "2.1.0", seed="moved")
         if "pushed" in wrong:
@@ -347,7 +347,7 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
         whole = {
             "schema": "watership/baseline/v1",
             "version": "2.0.5",
-            "captured_at": NOW - timedelta(hours=20 if "baseline" in wrong else 0),
+            "captured_at": now() - timedelta(hours=20 if "baseline" in wrong else 0),
             "figures": {
                 "requests_per_second": 12.5,
                 "wal_position": int(at) + (2**40 if "position" in wrong else 0),
@@ -430,7 +430,7 @@ def _secrets(world: World, stack: ExitStack) -> None:
         here.routes.clear()
         there.routes.clear()
         for path in ("app", "rabbitmq", "api-keys", "oauth"):
-            made_ = [NOW - timedelta(days=400), NOW - timedelta(days=300 if path in wrong else 10)]
+            made_ = [now() - timedelta(days=400), now() - timedelta(days=300 if path in wrong else 10)]
             here.routes |= secret(path, made_)
             there.routes |= secret(path, made_[:1] if path == "app" and "synced" in wrong else made_)
 
@@ -489,7 +489,7 @@ def _value(there: dict[str, int], query: str, good: int) -> Fault:
 
 def _told_by_prometheus(there: dict[str, int], asked: Asked) -> Answer:
     value = there.get(parse_qs(urlsplit(asked.path).query)["query"][0])
-    result = [{"metric": {}, "value": [NOW.timestamp(), str(value)]}] if value else []
+    result = [{"metric": {}, "value": [now().timestamp(), str(value)]}] if value else []
     return Answer({"status": "success", "data": {"resultType": "vector", "result": result}})
 
 

@@ -20,7 +20,7 @@ from watership.adapters.rabbitmq.calls import connected
 from watership.adapters.rabbitmq.declaration import apply
 from watership.adapters.rabbitmq.topology import plan
 from watership.durable.ids import DeploymentId
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers import PostgresServer, RedisServer
 from watership.testing.standin import StandIn
 

@@ -14,10 +14,10 @@ from tests.checklist import observed
 from tests.checklist.changes import edited, otherwise, replaced
 from tests.checklist.desk import LEAD, SIGNED, Desk, planned
 from tests.checklist.front import House
-from tests.checklist.world import Fault, World, points
-from watership.releases.paper import PAPERS
-from watership.releases.shelf import beside, find
-from watership.releases.system import System
+from tests.checklist.world import World, points
+from watership.releases.book.paper import PAPERS
+from watership.releases.book.shelf import beside, find
+from watership.releases.book.system import System
 from watership.testing.receivers import PagerDutyReceiver, SlackReceiver, SmtpReceiver
 from watership.testing.receivers.pagerduty import KEY
 from watership.testing.servers import PostgresServer, PrometheusServer
@@ -119,19 +119,14 @@ def mailed(world: World, stack: ExitStack, desk: Desk) -> None:
     server = stack.enter_context(SmtpReceiver())
     facts = {
         "sender": "releases@company.com",
-        "alerts": "alerts@company.com",
         "lists": "production-team@company.com, stakeholders@company.com",
     }
     world.write("secrets/phone", "+49 151 2345 6789").chmod(0o600)
     world.systems["mail"] = System(url=server.url, facts=dict(facts))
 
-    def lost(name: str) -> Fault:
-        there = world.systems["mail"].facts
-        return otherwise(there, name, "reject@company.com")
-
+    there = world.systems["mail"].facts
     world.faults |= {
-        "alerting/email": lost("alerts"),
-        "channels/lists": lost("lists"),
+        "channels/lists": otherwise(there, "lists", "reject@company.com"),
         "on-call/contacts": desk.but(
             emails={"dba": "reject.dba@company.com", "network": "reject@company.com"}
         ),
@@ -253,6 +248,10 @@ def people(world: World, desk: Desk) -> None:
     world.write("evidence/exercises/escalation.json", msgspec.json.encode(exercise))
     world.faults |= {
         "incident-response/escalation": desk.but(triggers=3),
+        "incident-response/templates": desk.but(
+            worded={"comms/incident.md": ("incident.priority", "incident.id")}
+        ),
+        "channels/template": desk.but(worded={"comms/announce.md": ("release.window", "release.version")}),
         "on-call/team": desk.but(people={"operations": "Mona Monitor"}),
         "on-call/primary": desk.but(people={"monitoring": ""}),
         "on-call/secondary": desk.but(people={"operations": ""}),
@@ -370,7 +369,7 @@ RISKS: Final = """\
 def documents(world: World) -> None:
     """What was written for this release."""
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    written: dict[str, str | bytes] = {
+    written = {
         "docs/incidents.md": INCIDENTS,
         "docs/release-notes.md": RELEASE_NOTES,
         "docs/migration-guide.md": GUIDE,
@@ -379,8 +378,6 @@ def documents(world: World) -> None:
         "docs/troubleshooting.md": TROUBLESHOOTING,
         "docs/faq.md": FAQ,
         "docs/risks.md": RISKS,
-        "comms/incident.md": beside("agent-orchestrator", "comms/incident.md"),
-        "comms/announce.md": beside("agent-orchestrator", "comms/announce.md"),
     }
     for path, text in written.items():
         world.write(path, text)
@@ -388,10 +385,6 @@ def documents(world: World) -> None:
         "incident-response/classification": replaced(world, "docs/incidents.md", "MEDIUM", "LOW"),
         "incident-response/procedures": replaced(world, "docs/incidents.md", "roll back", "TODO"),
         "incident-response/review": replaced(world, "docs/incidents.md", "follow-up", "thing"),
-        "incident-response/templates": replaced(
-            world, "comms/incident.md", "incident.priority", "incident.id"
-        ),
-        "channels/template": replaced(world, "comms/announce.md", "release.window", "release.name"),
         "release-notes/notes": replaced(world, "docs/release-notes.md", "2.1.0 lets", "2.0.5 lets"),
         "release-notes/breaking": replaced(world, "docs/release-notes.md", "None for those", "TBD for those"),
         "release-notes/migration-guide": replaced(world, "docs/migration-guide.md", "2.1.0", "2.0.5"),

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tests.checklist.orchestrator import TOKEN, Orchestrator, Prometheus, guarded, other
 from tests.checklist.papers import Papers, as_json, drill, k6
 from tests.checklist.world import World, points
+from watership.releases.book.system import System
 from watership.releases.checks.kubernetes import REGION, REVIEWS
-from watership.releases.system import System
 from watership.testing.servers import PostgresServer
 from watership.testing.standin import Answer, StandIn
 

@@ -14,7 +14,7 @@ import pytest
 from tests.checklist.section_a import grown
 from tests.checklist.world import World, batches, planted, points
 from tests.releases.checks.scenes import Looker
-from watership.releases.system import read
+from watership.releases.book.system import read
 from watership.testing.servers import PostgresPair, PostgresServer, PrometheusServer
 from watership.testing.servers.authority import Authority
 

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from tests.checklist import section_d
 from tests.checklist.section_d import POINTS
 from tests.checklist.world import World, batches, planted
-from watership.releases.checklist import Point
-from watership.releases.gate import Verdict
-from watership.releases.shelf import shipped
-from watership.releases.system import System, read
+from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System, read
+from watership.releases.judging.gate import Verdict
+from watership.releases.readiness.checklist import Point
 from watership.testing.servers import PostgresServer, PrometheusServer
 from watership.testing.servers.ports import LOOPBACK, free_port
 

@@ -26,8 +26,8 @@ from tests.checklist.papers import ago, as_json, drill, zap
 from tests.checklist.world import RUNBOOK, World, points
 from tests.managed import Servers
 from watership.durable.clock import SystemClock
-from watership.releases.shelf import shipped
-from watership.releases.system import System
+from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System
 from watership.testing.standin import Answer, Asked, StandIn
 
 POINTS: Final = [pair for letter in "ABCD" for pair in points(letter)]

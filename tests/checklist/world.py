@@ -17,18 +17,18 @@ from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import Clock, SystemClock
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
-from watership.releases.checklist import Point, Section, key
+from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
-from watership.releases.records import Records
-from watership.releases.rounds import round_of
-from watership.releases.shelf import shipped
+from watership.releases.readiness.checklist import Point, Section, key
+from watership.releases.readiness.records import Records
+from watership.releases.readiness.rounds import round_of
 from watership.releases.smoke import Smoke
-from watership.releases.system import System
 from watership.wiring.instruments import instruments
 
 Fault = Callable[[], AbstractContextManager[object]]

@@ -15,7 +15,7 @@ import pytest
 from watership.adapters.files.audit import AuditFile, head_file
 from watership.cli.exits import Exit
 from watership.cli.main import run
-from watership.releases.audit import Broken, Entry
+from watership.releases.auditing.audit import Broken, Entry
 from watership.wiring.auditing import follow_log
 
 SECRET = "s" * 40

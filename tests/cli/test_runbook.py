@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.releases.lint.books import changed
+from tests.releases.book.lint.books import changed
 from watership.cli.exits import Exit
 from watership.cli.main import run
-from watership.releases.schema import FILES
-from watership.releases.shelf import names
+from watership.releases.book.schema import FILES
+from watership.releases.book.shelf import names
 
-SEED = Path(__file__).parents[1] / "releases" / "seed" / "PRODUCTION_DEPLOYMENT_RUNBOOK.md"
+SEED = Path(__file__).parents[1] / "releases" / "book" / "seed" / "PRODUCTION_DEPLOYMENT_RUNBOOK.md"
 
 
 def test_an_imported_runbook_is_counted_as_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from watership.demo.news import News, decided_at, item_of, phases
-from watership.releases.audit import Entry, Fact, chain, encode
+from watership.releases.auditing.audit import Entry, Fact, chain, encode
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

@@ -26,11 +26,11 @@ from tests.journeys.golive import PEOPLE, SETTLED, Builds, GoLive, golive
 from tests.managed import Servers
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.records import RecordFiles
-from watership.releases import shelf
-from watership.releases.checklist import ChecklistItem, items_of
-from watership.releases.paper import PAPERS
-from watership.releases.records import Record
-from watership.releases.system import System
+from watership.releases.book import shelf
+from watership.releases.book.paper import PAPERS
+from watership.releases.book.system import System
+from watership.releases.readiness.checklist import ChecklistItem, items_of
+from watership.releases.readiness.records import Record
 from watership.testing import receivers as posts
 from watership.testing.receivers import Receiver
 from watership.testing.receivers.jira import TOKEN

@@ -24,7 +24,7 @@ from watership.cli.main import run
 from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.fleet.identity import Tokens
-from watership.releases.quantity import duration as seconds
+from watership.releases.book.quantity import duration as seconds
 from watership.wiring.environment import Layout, LocalEnvironment
 
 SECRET = "the-secret-of-a-rehearsal-of-a-go-live"

@@ -10,7 +10,7 @@ import pytest
 
 from watership.config import load
 from watership.fleet.deployment import Slot
-from watership.releases.glimpse import Reached, look
+from watership.releases.judging.glimpse import Reached, look
 from watership.wiring.controller import open_desk
 from watership.wiring.environment import LocalEnvironment
 

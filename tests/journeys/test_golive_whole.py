@@ -16,11 +16,11 @@ from tests.checklist.world import RUNBOOK
 from tests.journeys.attendance import MINUTES, Attendance, attendance
 from tests.journeys.golive import GoLive
 from tests.managed import Servers
+from tests.releases.reporting.test_report_forms import Paper, told
 from tests.releases.reports import Elements, dead_links
-from tests.releases.test_report_forms import Paper, told
-from watership.releases.checklist import items_of, key
-from watership.releases.records import Attested, Measured
-from watership.releases.shelf import shipped
+from watership.releases.book.shelf import shipped
+from watership.releases.readiness.checklist import items_of, key
+from watership.releases.readiness.records import Attested, Measured
 
 
 @contextmanager

@@ -59,7 +59,7 @@ FAR_FROM_READY = {
     "pre-deployment-check.sh --config": (3, "loaded/point"),
     "pre-deployment-check.sh --final": (7, "final/point"),  # nobody has said that it is not so
     "deploy.sh --environment=blue": (4, "Sign-offs are missing"),
-    "deploy.sh --environment=green": (6, "green is live"),
+    "deploy.sh --environment=green": (6, "into blue, and not into green"),
     "health-check-dashboard.sh": (3, "blue (next)"),
     "health-check-dashboard.sh blue": (3, "blue (next)"),
     "post-deployment-verify.sh": (3, "✗ next: digest and version"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.releases.plans import a_plan
-from watership.releases.checklist import Section
-from watership.releases.document import parse
+from watership.releases.book.document import parse
+from watership.releases.book.runbook import Condition
 from watership.releases.plan import Plan
-from watership.releases.runbook import Condition
+from watership.releases.readiness.checklist import Section
 
 TEXT = """
 schema: watership/checklist/v1

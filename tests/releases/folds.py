@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tests.releases.plans import NOON, a_plan
 from watership.releases.decide import Ending
 from watership.releases.facts import Position, Record
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Kind, Order, Release
 from watership.releases.plan import Plan

@@ -8,9 +8,9 @@ from functools import cache
 from watership.durable.ids import DeploymentId
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Slot
+from watership.releases.book.shelf import shipped
 from watership.releases.plan import Overrides, Plan, Side, Size, draw
 from watership.releases.ports import Migration
-from watership.releases.shelf import shipped
 from watership.releases.smoke import Request, Smoke
 
 # Reading one takes a tenth of a second, and nobody changes it.

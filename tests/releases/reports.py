@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from tests.releases.plans import NOON
-from watership.releases.gate import (
+from watership.releases.judging.gate import (
     AgainstLimit,
     AgainstLive,
     Counts,
@@ -22,8 +22,9 @@ from watership.releases.gate import (
     observe,
     opened,
 )
-from watership.releases.power import Traffic, table
-from watership.releases.report import (
+from watership.releases.judging.power import Traffic, table
+from watership.releases.readiness.standing import State
+from watership.releases.reporting.report import (
     ChecklistItemFacts,
     DecisionFacts,
     DeviationFacts,
@@ -45,7 +46,6 @@ from watership.releases.report import (
     WaiverFacts,
     WeightStep,
 )
-from watership.releases.standing import State
 
 HOSTILE = (
     """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{ 7*7 }} [x](javascript:alert(1)) **b** `c` |"""

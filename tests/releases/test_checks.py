@@ -12,15 +12,15 @@ from tests.simulation.release_world import LIVE, NEXT, SMOKE, ReleaseWorld
 from watership.durable.ids import RunId
 from watership.durable.writes import Submit
 from watership.errors import BadInput
+from watership.releases.book.shelf import shipped
 from watership.releases.checks import CHECKS, Scene, require_known
 from watership.releases.checks.database import scripts
 from watership.releases.checks.exercise import lacking
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding
 from watership.releases.order import Release
 from watership.releases.plan import check_kinds
 from watership.releases.ports import HostSpec, Migration
-from watership.releases.shelf import shipped
 from watership.releases.smoke import Message, Request, Smoke
 from watership.testing import run_in_virtual_time
 

@@ -22,7 +22,7 @@ from watership.releases.decide import (
     decide,
 )
 from watership.releases.facts import Facts, Position, Record, informed, item_at, measured, moved, tried_again
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Kind, Order
 

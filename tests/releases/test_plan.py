@@ -17,12 +17,12 @@ from msgspec.structs import replace
 from tests.releases.plans import ADD_TOPIC, a_plan, side
 from watership.errors import BadInput, NotFound
 from watership.fleet.deployment import Slot
-from watership.releases.document import DocumentError
-from watership.releases.fuse import ErrorRate, Level
+from watership.releases.book.document import DocumentError
+from watership.releases.book.runbook import Drain, Runbook, Shift, Soak
+from watership.releases.book.shelf import read, shipped
+from watership.releases.judging.fuse import ErrorRate, Level
 from watership.releases.plan import Overrides, Plan, access, check_kinds, fingerprint
 from watership.releases.ports import Migration
-from watership.releases.runbook import Drain, Runbook, Shift, Soak
-from watership.releases.shelf import read, shipped
 
 
 def book() -> Runbook:

@@ -12,7 +12,7 @@ from watership.durable.clock import Clock
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, Fenced, Unavailable
 from watership.fleet.deployment import Slot
-from watership.releases import audit
+from watership.releases.auditing import audit
 from watership.releases.ports import (
     Backup,
     HostSpec,

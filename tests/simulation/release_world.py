@@ -30,16 +30,16 @@ from watership.durable.states import RunState
 from watership.errors import NotFound, Unavailable
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
-from watership.releases import gate
+from watership.releases.book.document import parse
+from watership.releases.book.runbook import Runbook
+from watership.releases.book.shelf import Source
 from watership.releases.controller import Brief, Controller
-from watership.releases.document import parse
 from watership.releases.environment import Environment, Judge
+from watership.releases.judging import gate
 from watership.releases.plan import Overrides, Plan, Side, Size, draw, fingerprint
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.program import PROGRAM, Outcome, decode_outcome
-from watership.releases.runbook import Runbook
-from watership.releases.shelf import Source
-from watership.releases.signoff import SignOff
+from watership.releases.readiness.signoff import SignOff
 from watership.releases.smoke import Request, Smoke
 from watership.testing import VirtualClock
 

@@ -20,16 +20,16 @@ from watership.durable.states import RunState
 from watership.durable.writes import Submit
 from watership.errors import BadInput, Conflict, Fenced, NotAllowed
 from watership.fleet.deployment import Slot
-from watership.releases import gate
-from watership.releases.account import account
+from watership.releases.book.shelf import shipped
 from watership.releases.controller import Deposed
-from watership.releases.forms.html import page as render
-from watership.releases.gate import GateSpec, GateState, Judgement, Verdict
+from watership.releases.judging import gate
+from watership.releases.judging.gate import GateSpec, GateState, Judgement, Verdict
 from watership.releases.order import Order, Release
 from watership.releases.plan import Overrides
 from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
-from watership.releases.shelf import shipped
+from watership.releases.reporting.account import account
+from watership.releases.reporting.forms.html import page as render
 from watership.releases.smoke import Smoke
 from watership.releases.status import fold, journal, status
 from watership.testing import run_in_virtual_time

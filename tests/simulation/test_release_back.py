@@ -14,7 +14,7 @@ from watership.errors import Conflict
 from watership.fleet.deployment import Slot
 from watership.releases.controller import Deposed
 from watership.releases.cutover import LastSafe
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.order import Kind, Order
 from watership.releases.snapshots import LAST_SAFE
 from watership.testing import run_in_virtual_time

@@ -14,7 +14,7 @@ from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
 from watership.errors import Unavailable
-from watership.releases.incident import Decide, Incident
+from watership.releases.incidents.incident import Decide, Incident
 from watership.releases.notices.comms import Comms, Sending, Slack, bound
 from watership.releases.notices.deliverer import Deliverer
 from watership.releases.notices.looking import looking

@@ -12,14 +12,14 @@ from watership.adapters.files.audit import read as entries
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import load
 from watership.durable.clock import SystemClock
+from watership.releases.book.document import parse
 from watership.releases.company import together
-from watership.releases.document import parse
-from watership.releases.escalation import Due
-from watership.releases.incident import Opening, Severity, opened
+from watership.releases.incidents.escalation import Due
+from watership.releases.incidents.incident import Opening, Severity, opened
 from watership.releases.notices.comms import Comms, bound
 from watership.releases.plan import fingerprint
-from watership.releases.records import Signed
-from watership.releases.signoff import SignOff
+from watership.releases.readiness.records import Signed
+from watership.releases.readiness.signoff import SignOff
 from watership.testing.receivers import SlackReceiver
 from watership.wiring.controller import open_desk
 from watership.wiring.environment import Places

@@ -15,8 +15,8 @@ from watership.cli.output import say, show, table
 from watership.errors import NotAllowed
 
 if TYPE_CHECKING:
-    from watership.releases.audit import Broken, Entry, Verified
-    from watership.releases.export import Format
+    from watership.releases.auditing.audit import Broken, Entry, Verified
+    from watership.releases.auditing.export import Format
 
 FACTS = 100
 """Characters of an entry's facts in a line for people."""
@@ -49,7 +49,7 @@ def verify(file: Path | None, head: str | None) -> int:
 
     Exit 3 names the first bad entry; 7: the head is signed, and there is no secret here to check it with.
     """
-    from watership.releases.audit import Broken
+    from watership.releases.auditing.audit import Broken
     from watership.wiring.auditing import verify_log
 
     path, secret = _place(file)
@@ -101,8 +101,8 @@ def list_entries(
 ) -> int:
     """Entries of FILE (the environment's own log unless given), the newest last. Refused where it is broken."""
     from watership.durable.clock import SystemClock
-    from watership.releases.audit import Broken
-    from watership.releases.excerpt import Wanted, excerpt, moment
+    from watership.releases.auditing.audit import Broken
+    from watership.releases.auditing.excerpt import Wanted, excerpt, moment
     from watership.wiring.auditing import read_log
 
     path, secret = _place(file)
@@ -137,7 +137,7 @@ def list_entries(
 @click.option("--lines", "-n", type=click.IntRange(0, 100_000), default=10, show_default=True)
 def tail(file: Path | None, follow: bool, lines: int) -> int:
     """The last entries, one a line; each that comes later is checked to follow the one before, else exit 3."""
-    from watership.releases.audit import Broken
+    from watership.releases.auditing.audit import Broken
     from watership.wiring.auditing import follow_log, read_log
 
     path, secret = _place(file)
@@ -165,7 +165,7 @@ def export(file: Path | None, to: Format, output: Path | None) -> int:
     As jsonl it is verified as the log itself: watership audit verify FILE. In a sheet, text that a spreadsheet would
     take for a formula begins with an apostrophe.
     """
-    from watership.releases.audit import Broken
+    from watership.releases.auditing.audit import Broken
     from watership.wiring.auditing import export_file, export_log
 
     path, secret = _place(file)

@@ -12,8 +12,8 @@ from watership.cli.exits import Exit
 from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
-    from watership.releases.baseline import Baseline, Compared
-    from watership.releases.system import System
+    from watership.releases.book.system import System
+    from watership.releases.service.baseline import Baseline, Compared
     from watership.wiring.controller import Desk
 
 SIGNS = {"kept": "✓", "worse": "✗", "unknown": "?", "recorded": "·"}
@@ -104,7 +104,7 @@ def compare(path: Path, runbook: str, systems: Path | None, name: str | None, to
 
     Exit 3 when a figure is worse than its limit allows, 7 when one with a limit is not known.
     """
-    from watership.releases.baseline import compared
+    from watership.releases.service.baseline import compared
     from watership.wiring import baseline as wiring
 
     before, asked, there = wiring.recorded(path), wiring.sources(runbook), _systems(systems)
@@ -119,7 +119,7 @@ def compare(path: Path, runbook: str, systems: Path | None, name: str | None, to
 
 
 def _systems(path: Path | None) -> dict[str, System]:
-    from watership.releases import system
+    from watership.releases.book import system
 
     if path is None and not SYSTEMS.is_file():
         return {}
@@ -127,7 +127,7 @@ def _systems(path: Path | None) -> dict[str, System]:
 
 
 def _told(got: Baseline) -> str:
-    from watership.releases.baseline import NAMES
+    from watership.releases.service.baseline import NAMES
 
     rows = [{"figure": name, "value": _number(got.figures.get(name))} for name in NAMES]
     head = f"{got.version} in {got.environment}, {got.captured_at:%Y-%m-%d %H:%M} UTC, by {got.by}"

@@ -14,7 +14,7 @@ from watership.cli.times import Duration
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from watership.releases.standing import ItemStanding
+    from watership.releases.readiness.standing import ItemStanding
     from watership.wiring.controller import Desk
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "waived": "~", "expired": "!", "open": "·"}

@@ -17,9 +17,9 @@ from watership.errors import BadInput
 RECORD = Path("evidence/rehearsal.json")
 
 if TYPE_CHECKING:
+    from watership.releases.book.runbook import Deploy, Migrate
     from watership.releases.measurement import Finding
-    from watership.releases.rehearsal import Rehearsal
-    from watership.releases.runbook import Deploy, Migrate
+    from watership.releases.readiness.rehearsal import Rehearsal
     from watership.wiring.controller import Desk
 
 
@@ -36,13 +36,13 @@ def deploy(slot: str, release: str | None, timeout: float, name: str | None, tok
     The plan has to be signed; SLOT has to be the one that it releases into.
     """
     from watership.errors import Conflict
-    from watership.releases.runbook import Deploy
+    from watership.releases.book.runbook import Deploy
 
     async def deployed(desk: Desk) -> Finding:
         plan = (await desk.clerk(release)).plan
         if plan.next.slot.value != slot:
             raise Conflict(
-                f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}; {slot} is live.",
+                f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}, and not into {slot}.",
                 fix=f"watership deploy {plan.next.slot.value}",
             )
         does = Deploy(id="deploy", title="The build stands in the idle slot", timeout=timeout)
@@ -124,7 +124,7 @@ def _on_record(
     name: str | None,
     token: str | None,
 ) -> Exit:
-    from watership.releases.rehearsal import Copy, faults
+    from watership.releases.readiness.rehearsal import Copy, faults
     from watership.wiring import rehearsal
 
     if taken_at is None:
@@ -158,7 +158,7 @@ def verify(release: str | None) -> int:
 @acting
 def up(release: str | None, timeout: float, name: str | None, token: str | None) -> int:
     """Run the signed plan's migrations forward, which only expand. A release does this by itself."""
-    from watership.releases.runbook import Migrate
+    from watership.releases.book.runbook import Migrate
 
     async def migrated(desk: Desk) -> Finding:
         plan = (await desk.clerk(release)).plan

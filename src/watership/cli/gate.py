@@ -11,9 +11,9 @@ from watership.cli.exits import Exit
 from watership.cli.output import show, table
 
 if TYPE_CHECKING:
-    from watership.releases.gate import Verdict
-    from watership.releases.go import ConditionFound
-    from watership.releases.records import Decided
+    from watership.releases.judging.gate import Verdict
+    from watership.releases.readiness.go import ConditionFound
+    from watership.releases.readiness.records import Decided
     from watership.wiring.controller import Desk
 
 
@@ -38,7 +38,7 @@ def show_gate(release: str | None) -> int:
         return await clerk.conditions(), await clerk.decision()
 
     found, decided = at_desk(looked)
-    from watership.releases.go import verdict
+    from watership.releases.readiness.go import verdict
 
     rows = [{"verdict": each.verdict.value, "condition": each.text, "found": each.words} for each in found]
     said = (
@@ -75,7 +75,7 @@ def decide(
 ) -> int:
     """Decide, in the role that the runbook lets `go_no_go`. Exit 3 or 7: GO is not to be had, and says why."""
     from watership.cli.output import complain, wants_json
-    from watership.releases.go import NotGo
+    from watership.releases.readiness.go import NotGo
 
     async def decided(desk: Desk) -> Decided:
         clerk = await desk.clerk(release)
@@ -100,6 +100,6 @@ def decide(
 
 def exit_of(verdict: Verdict) -> Exit:
     """How a judgement ends a command."""
-    from watership.releases.gate import Verdict
+    from watership.releases.judging.gate import Verdict
 
     return {Verdict.PASSED: Exit.OK, Verdict.FAILED: Exit.NOT_OK}.get(verdict, Exit.INCONCLUSIVE)

@@ -17,9 +17,9 @@ from watership.cli.output import complain, say, show, table, wants_json
 from watership.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from watership.releases.dashboard import Board
-    from watership.releases.gate import Verdict
-    from watership.releases.sla import Compliance
+    from watership.releases.judging.gate import Verdict
+    from watership.releases.service.dashboard import Board
+    from watership.releases.service.sla import Compliance
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
 EXITS = {"passed": Exit.OK, "failed": Exit.NOT_OK, "inconclusive": Exit.INCONCLUSIVE}
@@ -107,7 +107,7 @@ def _board(slot: str | None, url: str | None) -> Exit:
 
 
 def _counts(found: Board) -> dict[str, int]:
-    from watership.releases.gate import Verdict
+    from watership.releases.judging.gate import Verdict
 
     return {
         "passed": found.count(Verdict.PASSED),
@@ -135,7 +135,7 @@ def _page(found: Board) -> str:
 
 
 def _promises(prometheus: str | None, file: Path | None, over: str | None) -> Exit:
-    from watership.releases.sla import overall
+    from watership.releases.service.sla import overall
     from watership.wiring.health import compliance, hint
     from watership.wiring.health import objectives as promised
 
@@ -150,7 +150,7 @@ def _promises(prometheus: str | None, file: Path | None, over: str | None) -> Ex
 
 
 def _seconds(over: str | None) -> float | None:
-    from watership.releases.quantity import duration
+    from watership.releases.book.quantity import duration
 
     if over is None:
         return None
@@ -190,7 +190,7 @@ def _budget(found: Compliance) -> str:
 
 
 def _amount(amount: float, unit: str) -> str:
-    from watership.releases.quantity import spoken
+    from watership.releases.book.quantity import spoken
 
     if unit == "minutes":
         return spoken(amount * 60) or "0s"

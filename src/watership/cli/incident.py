@@ -18,9 +18,9 @@ from watership.cli.times import Duration
 from watership.errors import BadInput
 
 if TYPE_CHECKING:
-    from watership.releases.escalation import Due
-    from watership.releases.incident import Event, Incident
-    from watership.releases.response import Response
+    from watership.releases.incidents.escalation import Due
+    from watership.releases.incidents.incident import Event, Incident
+    from watership.releases.incidents.response import Response
     from watership.releases.warrant import Caller
     from watership.wiring.incidents import IncidentDesk
 
@@ -72,7 +72,7 @@ def open_incident(
     token: str | None,
 ) -> None:
     """Open an incident by hand. Its timer begins, and level 1 is to be told."""
-    from watership.releases.incident import Opening, Severity
+    from watership.releases.incidents.incident import Opening, Severity
     from watership.wiring.incidents import open_incidents
 
     caller = calling(name, token)
@@ -99,7 +99,7 @@ def open_incident(
 @click.option("--all", "everything", is_flag=True, help="Those that are closed too.")
 def list_incidents(everything: bool) -> None:
     """The incidents that are not closed."""
-    from watership.releases.incident import State
+    from watership.releases.incidents.incident import State
     from watership.wiring.incidents import open_incidents
 
     with open_incidents(read_config()) as desk:
@@ -125,7 +125,7 @@ def list_incidents(everything: bool) -> None:
 @_one
 def show_incident(which: str | None) -> int:
     """An incident with its timer and its timeline. Exit 7 while somebody is to be told and was not."""
-    from watership.releases.incident import chosen
+    from watership.releases.incidents.incident import chosen
     from watership.wiring.incidents import open_incidents
 
     with open_incidents(read_config()) as desk:
@@ -155,7 +155,7 @@ def show_incident(which: str | None) -> int:
 @acting
 def note(text: str, which: str | None, name: str | None, token: str | None) -> None:
     """Put down what was found, tried or said. What was learned later is noted on a closed one."""
-    from watership.releases.incident import Noted
+    from watership.releases.incidents.incident import Noted
 
     words = _words(text)
     _happen(
@@ -202,7 +202,7 @@ def _updates(
     reopen: str | None,
 ) -> Iterator[Make]:
     """What was said, in the order in which it makes sense."""
-    from watership.releases import incident as it
+    from watership.releases.incidents import incident as it
 
     if reopen is not None:
         text = _words(reopen)
@@ -233,7 +233,7 @@ def escalate(
     which: str | None, trigger: str | None, text: str, told: bool, name: str | None, token: str | None
 ) -> None:
     """Go up a level, or see who is to be told now."""
-    from watership.releases.incident import Triggered, chosen
+    from watership.releases.incidents.incident import Triggered, chosen
     from watership.wiring.incidents import open_incidents
 
     caller = calling(name, token)
@@ -269,7 +269,7 @@ def escalate(
 @acting
 def close(which: str | None, false_alarm: str | None, text: str, name: str | None, token: str | None) -> None:
     """Close what is restored, and write its post-mortem's skeleton: the facts filled in, the rest to be written."""
-    from watership.releases.incident import Closed, Dismissed
+    from watership.releases.incidents.incident import Closed, Dismissed
     from watership.wiring.incidents import open_incidents
 
     def ending(its: Incident, who: str, at: datetime) -> Event:
@@ -297,7 +297,7 @@ def _happen(which: str | None, name: str | None, token: str | None, act: str, ma
 
 def _put(desk: IncidentDesk, which: str | None, caller: Caller, act: str, makes: list[Make]) -> Incident:
     """Let things happen to an incident, one after the other."""
-    from watership.releases.incident import State, chosen
+    from watership.releases.incidents.incident import State, chosen
 
     there = asyncio.run(desk.incidents.all())
     if which is None and act == "note" and all(each.state is State.CLOSED for each in there) and there:
@@ -315,7 +315,7 @@ def _put(desk: IncidentDesk, which: str | None, caller: Caller, act: str, makes:
 def _allowed(desk: IncidentDesk, response: Response, caller: Caller, act: str, release: str) -> str:
     """The person, if they answer for incidents."""
     from watership.fleet.identity import OPERATOR
-    from watership.releases.timeline import AN_INCIDENT
+    from watership.releases.incidents.timeline import AN_INCIDENT
 
     seats = [level.seat for level in response.plan.levels]
     return caller.require(desk.audit, f"{act}{AN_INCIDENT}", OPERATOR, *RESPONDERS, *seats, release=release)
@@ -339,6 +339,6 @@ def _say_due(due: list[Due]) -> None:
 
 
 def _spoken(time: timedelta) -> str:
-    from watership.releases.quantity import spoken
+    from watership.releases.book.quantity import spoken
 
     return spoken(round(time.total_seconds())) or "0s"

@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "intake": ("watership.cli.intake:intake", "Which deployments take new work: show, set."),
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),
     "topology": ("watership.cli.topology:topology", "The broker's queues: plan, apply, verify, export."),
-    "environment": ("watership.cli.environment:environment", "Environments: up, show, down."),
+    "environment": ("watership.cli.environment:environment", "Environments: up, show, leap, down."),
     "runbook": ("watership.cli.runbook:runbook", "Runbooks: show, check, render, import, schema."),
     "release": (
         "watership.cli.release:release",

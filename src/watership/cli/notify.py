@@ -19,7 +19,7 @@ from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.notices.notice import Kind, Priority
 
 if TYPE_CHECKING:
-    from watership.releases.audit import Fact
+    from watership.releases.auditing.audit import Fact
     from watership.releases.notices.comms import Comms
     from watership.releases.notices.notice import Message, Notice
     from watership.releases.notices.outbox import Delivery

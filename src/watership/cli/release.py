@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,10 +17,10 @@ from watership.cli.output import say, show, table
 from watership.errors import NotFound, WatershipError
 
 if TYPE_CHECKING:
-    from watership.releases.forms import Form
     from watership.releases.order import Kind
     from watership.releases.plan import Plan, Side
     from watership.releases.program import Outcome
+    from watership.releases.reporting.forms import Form
     from watership.releases.status import Planned, ReleaseStatus
     from watership.releases.warrant import Caller
     from watership.wiring.controller import Desk
@@ -133,10 +133,10 @@ def plan(
 
 
 def _show_plan(made: Plan) -> None:
-    from watership.releases.gate import guarantee
-    from watership.releases.glimpse import blind
+    from watership.releases.book.quantity import spoken
+    from watership.releases.judging.gate import guarantee
+    from watership.releases.judging.glimpse import blind
     from watership.releases.plan import access, fingerprint
-    from watership.releases.quantity import spoken
 
     phases = [
         {
@@ -174,7 +174,7 @@ def _show_plan(made: Plan) -> None:
 
 def _rules(made: Plan) -> str:
     """By which rules a sign-off counts."""
-    from watership.releases.quantity import spoken
+    from watership.releases.book.quantity import spoken
 
     rules = made.signoffs
     words = [] if rules.starter_may_sign else [f"{made.starter}, who starts it, cannot sign"]
@@ -307,7 +307,7 @@ def rollback(
 
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
     """
-    from watership.releases.gate import Verdict
+    from watership.releases.judging.gate import Verdict
     from watership.releases.order import Order
 
     if not now and not _agreed("Take both planes to the last safe state?"):
@@ -384,24 +384,25 @@ def release_status(release: str | None) -> int:
     Exit 7 while it waits for a person, or while no controller is at work on it.
     """
 
-    async def looked(desk: Desk) -> ReleaseStatus | Planned:
+    async def looked(desk: Desk) -> tuple[ReleaseStatus | Planned, datetime]:
         from msgspec.structs import replace
 
+        now = desk.environment.clock.now()
         try:
             known = await desk.find(release)
         except NotFound:
             if (drawn := await desk.planned(release)) is None:
                 raise
-            return drawn
+            return drawn, now
         drawn = None if release else await desk.planned()
         newer = drawn if drawn and drawn.created_at > known.release.plan.created_at else None
-        return replace(await desk.status(known), planned=newer)
+        return replace(await desk.status(known), planned=newer), now
 
-    found = at_desk(looked)
+    found, now = at_desk(looked)
     if found.stage == "planned":
         show(found, "\n".join(_drawn(found)))
         return Exit.INCONCLUSIVE
-    show(found, _page(found))
+    show(found, _page(found, now))
     return exit_for(found)
 
 
@@ -416,11 +417,11 @@ def watch(release: str | None, every: float) -> int:
 
         known, said = await desk.find(release), ""
         while True:
-            found = await desk.status(known)
+            found, now = await desk.status(known), desk.environment.clock.now()
             # Without the seconds that are left, which change with every look.
-            news = _line(replace(found, waits_until=None))
+            news = _line(replace(found, waits_until=None), now)
             if news != said:
-                show(found, _line(found))
+                show(found, _line(found, now))
                 said = news
             if found.over:
                 return found
@@ -465,18 +466,18 @@ def exit_for(found: ReleaseStatus) -> Exit:
     return Exit.INCONCLUSIVE if waits else OUTCOMES.get(found.stage, Exit.OK)
 
 
-def _line(found: ReleaseStatus) -> str:
-    """One line: what is done now, and what is known of it."""
+def _line(found: ReleaseStatus, now: datetime) -> str:
+    """One line: what is done now, and what is known of it. `now` is the calendar's, which leaps in a rehearsal."""
     if found.over:
         return f"{found.release} {found.stage}: {found.reason}"
-    now = next((each for each in found.items if each.state == "running"), None)
+    running = next((each for each in found.items if each.state == "running"), None)
     phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
-    doing = f" · {now.title}" if now else ""
+    doing = f" · {running.title}" if running else ""
     if found.unattended:
         return f"{found.release} {phase}{doing} · {_given(found)} · NO CONTROLLER is at work: watership release resume"
     soak = f" · {found.vigil.words}" if found.vigil and found.stage in ("running", "watching") else ""
     held = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else " · HELD" if found.held else ""
-    return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found)}{soak}{held}"
+    return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found, now)}{soak}{held}"
 
 
 def _given(found: ReleaseStatus) -> str:
@@ -485,21 +486,21 @@ def _given(found: ReleaseStatus) -> str:
     return f"now: router gives next {router}, intake {intake}"
 
 
-def _waiting(found: ReleaseStatus) -> str:
+def _waiting(found: ReleaseStatus, now: datetime) -> str:
     if not found.waits_for:
         return ""
     left = ""
     if found.waits_until is not None:
-        left = f" (in {max(0.0, (found.waits_until - datetime.now(UTC)).total_seconds()):.0f} s)"
+        left = f" (in {max(0.0, (found.waits_until - now).total_seconds()):.0f} s)"
     return f" · waits for {found.waits_for}{left}; hurry with: watership release next"
 
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "running": "▶", "waiting": "·"}
 
 
-def _page(found: ReleaseStatus) -> str:
+def _page(found: ReleaseStatus, now: datetime) -> str:
     """The whole checklist, with what was found."""
-    lines = [_line(found), ""]
+    lines = [_line(found, now), ""]
     lines += [f" {SIGNS[each.state]} {each.key:<34} {each.evidence or each.title}" for each in found.items]
     if found.planned is not None:
         lines += ["", "A newer plan is drawn, and not started:", *_drawn(found.planned)]

@@ -15,9 +15,9 @@ from watership.cli.output import say, show, table
 from watership.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
-    from watership.releases.imported.reading import Imported
-    from watership.releases.lint import Remark
-    from watership.releases.shelf import Source
+    from watership.releases.book.imported.reading import Imported
+    from watership.releases.book.lint import Remark
+    from watership.releases.book.shelf import Source
 
 SHIPPED = "agent-orchestrator"
 """The runbook that is meant where none is named."""
@@ -46,7 +46,7 @@ def import_(file: Path, folder: Path | None) -> int:
     watership runbook import PRODUCTION_DEPLOYMENT_RUNBOOK.md
     watership runbook import PRODUCTION_DEPLOYMENT_RUNBOOK.md --to ours
     """
-    from watership.releases.imported.reading import load
+    from watership.releases.book.imported.reading import load
 
     found = load(file)
     counts = msgspec.structs.asdict(found.counts)
@@ -67,9 +67,9 @@ def import_(file: Path, folder: Path | None) -> int:
 
 def _write(found: Imported, folder: Path) -> None:
     """A skeleton, into a folder that has none of its files; read again at once, so that it is known to be one."""
-    from watership.releases.imported.skeleton import skeleton
-    from watership.releases.imported.text import slug
-    from watership.releases.shelf import read
+    from watership.releases.book.imported.skeleton import skeleton
+    from watership.releases.book.imported.text import slug
+    from watership.releases.book.shelf import read
 
     files = skeleton(found.runbook, slug(folder.resolve().name))
     if there := next((name for name in files if (folder / name).exists()), None):
@@ -119,9 +119,9 @@ def check(name: str, traffic: float | None) -> int:
     Errors end with exit 2. Warnings should be settled, notes are good to know; neither changes the exit code.
     docs/runbook.md explains each.
     """
+    from watership.releases.book.lint import linted
+    from watership.releases.book.shelf import find
     from watership.releases.checks import CHECKS
-    from watership.releases.lint import linted
-    from watership.releases.shelf import find
 
     source = find(name)
     remarks = linted(source, CHECKS, traffic)
@@ -158,8 +158,8 @@ def schema(kind: str | None, folder: Path | None) -> None:
     watership runbook schema --to .schemas
     Then, as the first line of a file:  # yaml-language-server: $schema=.schemas/runbook.schema.json
     """
-    from watership.releases.schema import FILES
-    from watership.releases.schema import schema as drawn
+    from watership.releases.book.schema import FILES
+    from watership.releases.book.schema import schema as drawn
 
     if kind is not None and kind not in FILES:
         raise BadInput(f"No file of a runbook is a '{kind}'.", fix=f"Choose one of: {', '.join(FILES)}.")
@@ -179,7 +179,7 @@ def schema(kind: str | None, folder: Path | None) -> None:
 @click.argument("name", required=False, metavar="[NAME|FOLDER]")
 def show_(name: str | None) -> None:
     """A runbook at a glance; without a name those that are shipped."""
-    from watership.releases.shelf import find, names, shipped
+    from watership.releases.book.shelf import find, names, shipped
 
     if name is None:
         rows = [{"name": each, "title": shipped(each).runbook.title} for each in names()]
@@ -191,9 +191,9 @@ def show_(name: str | None) -> None:
 
 
 def _glance(source: Source) -> str:
-    from watership.releases.checklist import items_of, points_of
-    from watership.releases.gate import guarantee
-    from watership.releases.procedure import window
+    from watership.releases.book.procedure import window
+    from watership.releases.judging.gate import guarantee
+    from watership.releases.readiness.checklist import items_of, points_of
 
     book = source.runbook
     phases = [
@@ -250,8 +250,8 @@ def render(name: str, kind: str, output: Path | None) -> None:
     watership runbook render --to checklist -o DEPLOYMENT_CHECKLIST.md
     watership runbook render --to cutover -o CUTOVER_PROCEDURES.html
     """
-    from watership.releases.paper import PAPERS, page
-    from watership.releases.shelf import find
+    from watership.releases.book.paper import PAPERS, page
+    from watership.releases.book.shelf import find
 
     text = PAPERS["md" if kind == "html" else kind](find(name))
     if kind == "html" or (output is not None and output.suffix == ".html"):

@@ -11,7 +11,7 @@ from watership.cli.exits import Exit
 from watership.cli.output import show, table
 
 if TYPE_CHECKING:
-    from watership.releases.signoff import Missing, SignOff
+    from watership.releases.readiness.signoff import Missing, SignOff
     from watership.wiring.controller import Desk
 
 

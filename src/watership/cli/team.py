@@ -67,7 +67,7 @@ def _contacts(plan: Plan) -> list[dict[str, str]]:
 @one
 def check(release: str | None) -> int:
     """Whether every seat is filled and can be reached, and test calls are recent. Exit 3 names who is not."""
-    from watership.releases.reach import unreachable
+    from watership.releases.readiness.reach import unreachable
 
     async def looked(desk: Desk) -> list[str]:
         clerk = await desk.clerk(release)

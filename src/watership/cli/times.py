@@ -13,7 +13,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from watership.releases.quantity import duration
+        from watership.releases.book.quantity import duration
 
         if isinstance(value, float):
             return value

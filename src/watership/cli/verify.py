@@ -12,10 +12,10 @@ from watership.cli.exits import Exit
 from watership.cli.output import show
 
 if TYPE_CHECKING:
-    from watership.releases.clerk import Clerk
     from watership.releases.measurement import Measurement
     from watership.releases.plan import Plan
-    from watership.releases.standing import ItemStanding
+    from watership.releases.readiness.clerk import Clerk
+    from watership.releases.readiness.standing import ItemStanding
     from watership.wiring.controller import Desk
 
 SLOTS = ("blue", "green")
@@ -90,7 +90,7 @@ def side_in(plan: Plan, slot: str) -> str:
 
 
 def _told(found: dict[str, Measurement]) -> Exit:
-    from watership.releases.gate import Verdict
+    from watership.releases.judging.gate import Verdict
 
     lines = [f"{SIGNS[got.verdict.value]} {name}: {got.evidence}" for name, got in found.items()]
     show(found, "\n".join(lines))

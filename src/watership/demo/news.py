@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from watership.releases.audit import Entry, decode
-from watership.releases.runbook import Phase
-from watership.releases.shelf import shipped
+from watership.releases.auditing.audit import Entry, decode
+from watership.releases.book.runbook import Phase
+from watership.releases.book.shelf import shipped
 
 RUNBOOK = "one-machine"
 

@@ -23,7 +23,7 @@ from watership.demo.news import News
 from watership.demo.options import Options
 from watership.demo.screen import Screen
 from watership.demo.stage import Stage, settings_put_aside
-from watership.releases.audit import Verified
+from watership.releases.auditing.audit import Verified
 from watership.wiring.auditing import verify_log
 
 GOOD, BROKEN = Act("2.1.0"), Act("2.2.0", broken=True)

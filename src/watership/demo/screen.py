@@ -22,9 +22,9 @@ from watership.demo.stage import Stage
 from watership.durable.states import TERMINAL
 from watership.errors import WatershipError
 from watership.fleet.deployment import Slot
-from watership.releases.audit import Entry
+from watership.releases.auditing.audit import Entry
+from watership.releases.judging.traffic import latency_p95
 from watership.releases.ports import TrafficTick
-from watership.releases.traffic import latency_p95
 
 LOOK_SECONDS = 0.5
 

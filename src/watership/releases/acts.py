@@ -14,6 +14,7 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
 from watership.releases import pause
+from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
@@ -22,14 +23,13 @@ from watership.releases.checks.scene import POLL_SECONDS
 from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
+from watership.releases.judging.vigil import Watchword, watch_over
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
 from watership.releases.ports import Migration
 from watership.releases.rollback import STOP_SECONDS, dismiss, spec
-from watership.releases.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
 from watership.releases.snapshots import STANDING, save
-from watership.releases.vigil import Watchword, watch_over
 
 OrdersSince = Callable[[int], Awaitable[Sequence[Order]]]
 """The orders that came after so many."""

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from watership.durable.clock import Clock
 from watership.durable.ids import RunId
-from watership.releases.audit import Audit
+from watership.releases.auditing.audit import Audit
 from watership.releases.order import Release
 
 COMPLAINTS_SECONDS: Final = 60.0

@@ -20,22 +20,22 @@ from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Bury, Cancel, Deliver, Submit
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.acts import Acts, Standing
-from watership.releases.audit import Fact
+from watership.releases.auditing.audit import Fact
+from watership.releases.book.runbook import Deploy, Migrate
 from watership.releases.checks import require_known
 from watership.releases.checks.database import scripts
 from watership.releases.company import Beside, Companion, nobody, together
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, PlannedItem, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
+from watership.releases.readiness.signoff import Missing, SignOff, missing
 from watership.releases.rollback import misplaced, traffic_back, whole
-from watership.releases.runbook import Deploy, Migrate
-from watership.releases.signoff import Missing, SignOff, missing
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
 from watership.releases.status import fold, journal

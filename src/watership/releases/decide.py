@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from watership.releases.facts import Facts, Position, item_at, items_of, phase_at
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
 
 Ending = Literal["promoted", "rolled_back", "refused"]

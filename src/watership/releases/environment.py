@@ -11,13 +11,13 @@ from watership.durable.ports import Runs, Store
 from watership.errors import Conflict
 from watership.fleet.deployment import Deployments
 from watership.fleet.intake import Intake
-from watership.releases import gate
-from watership.releases.audit import Audit
-from watership.releases.gate import GateSpec, GateState, Judgement
+from watership.releases.auditing.audit import Audit
 from watership.releases.instruments import Instruments
+from watership.releases.judging import gate
+from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
-from watership.releases.records import Records
-from watership.releases.situation import CriticalIncidents
+from watership.releases.readiness.records import Records
+from watership.releases.readiness.situation import CriticalIncidents
 from watership.releases.snapshots import Snapshots
 
 Judge = Callable[[GateState, GateSpec], Judgement]

@@ -13,9 +13,9 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from watership.releases.audit import Plain
+from watership.releases.auditing.audit import Plain
+from watership.releases.book.system import Secrets
 from watership.releases.ports import Probe
-from watership.releases.system import Secrets
 
 Row = Mapping[str, Plain]
 

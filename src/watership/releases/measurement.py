@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from watership.releases.audit import Plain
-from watership.releases.gate import Judgement, Verdict
+from watership.releases.auditing.audit import Plain
+from watership.releases.judging.gate import Judgement, Verdict
 
 WORDS = 1000
 """Characters of an error that become evidence."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
-from watership.releases.signoff import SignOff
+from watership.releases.readiness.signoff import SignOff
 from watership.releases.smoke import Smoke
 
 ORDER = "order"

@@ -21,12 +21,8 @@ from watership.errors import BadInput
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
 from watership.releases import ports
-from watership.releases.checklist import Checklist, points_of
-from watership.releases.fuse import Fuse
-from watership.releases.gate import GateSpec
-from watership.releases.notices.comms import Comms
-from watership.releases.quantity import Given
-from watership.releases.runbook import (
+from watership.releases.book.quantity import Given
+from watership.releases.book.runbook import (
     Approvals,
     Check,
     Condition,
@@ -38,10 +34,14 @@ from watership.releases.runbook import (
     Standby,
     Validation,
 )
-from watership.releases.shelf import Source
+from watership.releases.book.shelf import Source
+from watership.releases.book.system import System
+from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Role
+from watership.releases.judging.fuse import Fuse
+from watership.releases.judging.gate import GateSpec
+from watership.releases.notices.comms import Comms
+from watership.releases.readiness.checklist import Checklist, points_of
 from watership.releases.smoke import Smoke, smoke_sha256
-from watership.releases.system import System
-from watership.releases.team import Authority, Contact, Escalation, OnCall, Role
 
 # The gate looks once a second.
 TICK_SECONDS = 1.0

@@ -18,7 +18,7 @@ from watership.durable.ports import Runs
 from watership.durable.retry import ONCE
 from watership.errors import Fenced, Unavailable
 from watership.releases.acts import Acts
-from watership.releases.audit import Plain
+from watership.releases.auditing.audit import Plain
 from watership.releases.cutover import TakenBack
 from watership.releases.decide import (
     Again,

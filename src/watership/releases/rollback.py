@@ -15,11 +15,11 @@ from watership.fleet.stranded import open_runs
 from watership.releases import pause
 from watership.releases.cutover import Dial, Split
 from watership.releases.environment import Authority, Environment
+from watership.releases.judging.sight import served
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.order import Release
 from watership.releases.plan import Side, Size
 from watership.releases.ports import HostSpec, InstanceState
-from watership.releases.sight import served
 from watership.releases.snapshots import quarantine
 
 TRAFFIC_SECONDS = 120.0

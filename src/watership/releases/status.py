@@ -16,18 +16,18 @@ from watership.durable.ports import Runs
 from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.errors import NotFound
-from watership.releases.audit import Plain
+from watership.releases.auditing.audit import Plain
+from watership.releases.book.quantity import spoken
+from watership.releases.book.runbook import Shift, Soak
 from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import Facts, Position, Record, informed, item_at, items_of, moved, opening
-from watership.releases.gate import GateSpec, Judgement, Sums, Verdict, judge
+from watership.releases.judging.gate import GateSpec, Judgement, Sums, Verdict, judge
+from watership.releases.judging.vigil import Vigil
 from watership.releases.measurement import Measurement
 from watership.releases.order import Order, Release
 from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import FACTS, Outcome
-from watership.releases.quantity import spoken
-from watership.releases.runbook import Shift, Soak
 from watership.releases.snapshots import Snapshots, load
-from watership.releases.vigil import Vigil
 
 PAGE = 1000
 """Journal entries that are read at once."""

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import OPERATOR, Identity
-from watership.releases.audit import Audit, Fact
+from watership.releases.auditing.audit import Audit, Fact
+from watership.releases.book.team import Authority, Power, Role
 from watership.releases.plan import Plan
-from watership.releases.team import Authority, Power, Role
 
 ON_CRITERIA: Final[Power] = "roll_back_on_criteria"
 BY_DECISION: Final[Power] = "roll_back_by_decision"

@@ -17,9 +17,9 @@ from watership.adapters.files.replace import replace_file
 from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, NotFound
-from watership.releases.audit import GENESIS, Broken, Entry, Verified, decode, digest
-from watership.releases.export import Format, exported
-from watership.releases.head import Head, checked, head_of
+from watership.releases.auditing.audit import GENESIS, Broken, Entry, Verified, decode, digest
+from watership.releases.auditing.export import Format, exported
+from watership.releases.auditing.head import Head, checked, head_of
 
 POLL_SECONDS = 0.2
 """Between two looks for new entries: soon for whoever watches, and cheap."""

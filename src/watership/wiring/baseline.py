@@ -10,12 +10,12 @@ import msgspec
 
 from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, NotFound
-from watership.releases import capture
-from watership.releases.baseline import Baseline, Sources, encoded, require_figures
+from watership.releases.book.document import parse
+from watership.releases.book.shelf import beside
+from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
-from watership.releases.document import parse
-from watership.releases.shelf import beside
-from watership.releases.system import System
+from watership.releases.service import capture
+from watership.releases.service.baseline import Baseline, Sources, encoded, require_figures
 from watership.wiring.controller import Desk
 
 FILE = "baseline.yaml"

@@ -7,19 +7,20 @@ from dataclasses import dataclass
 
 from watership.durable.ids import RunId
 from watership.durable.ports import Observer, Runs
-from watership.releases import attendant, responder
-from watership.releases.alarm import ALARMING
-from watership.releases.attendant import Attendant
 from watership.releases.checks import CHECKS
-from watership.releases.clerk import Clerk
 from watership.releases.company import Companion, Regular
 from watership.releases.environment import Environment
-from watership.releases.escalation import USUAL
-from watership.releases.incident import Incidents
+from watership.releases.incidents import responder
+from watership.releases.incidents.alarm import ALARMING
+from watership.releases.incidents.escalation import USUAL
+from watership.releases.incidents.incident import Incidents
+from watership.releases.incidents.responder import Responder
+from watership.releases.incidents.response import Response
 from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
-from watership.releases.responder import Responder
-from watership.releases.response import Response
+from watership.releases.readiness import attendant
+from watership.releases.readiness.attendant import Attendant
+from watership.releases.readiness.clerk import Clerk
 from watership.releases.status import Fold, fold, journal
 from watership.wiring.messages import Pages, press
 

@@ -48,17 +48,17 @@ from watership.durable.ports import RunFilter, Runs
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
-from watership.releases import shelf, system
+from watership.releases.book import shelf, system
 from watership.releases.checks import CHECKS
-from watership.releases.clerk import Clerk
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
 from watership.releases.order import Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
 from watership.releases.program import PROGRAM, zero_for
-from watership.releases.records import standing_signoffs
-from watership.releases.signoff import missing
+from watership.releases.readiness.clerk import Clerk
+from watership.releases.readiness.records import standing_signoffs
+from watership.releases.readiness.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
 from watership.wiring.company import Company

@@ -18,13 +18,13 @@ from watership.durable.clock import SystemClock
 from watership.durable.states import RunState
 from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
-from watership.releases import sla
-from watership.releases.dashboard import Board, Members, look
+from watership.releases.book.quantity import spoken
 from watership.releases.instruments import Machine
 from watership.releases.ports import Instance, RouterState
-from watership.releases.quantity import spoken
-from watership.releases.readings import Measure, Readings, RouterReadings, assess
-from watership.releases.sla import Compliance, Gauge, Sla
+from watership.releases.service import sla
+from watership.releases.service.dashboard import Board, Members, look
+from watership.releases.service.readings import Measure, Readings, RouterReadings, assess
+from watership.releases.service.sla import Compliance, Gauge, Sla
 from watership.wiring.environment import BEGIN, LocalEnvironment
 from watership.wiring.instruments import instruments
 

@@ -16,12 +16,12 @@ from watership.adapters.rehearsal.clock import LeapingClock
 from watership.config import Config
 from watership.durable.clock import Clock, SystemClock
 from watership.errors import NotFound
-from watership.releases.escalation import USUAL
-from watership.releases.incident import Incident, Incidents, critical
-from watership.releases.postmortem import skeleton
-from watership.releases.response import Response
-from watership.releases.team import Escalation
-from watership.releases.timeline import Line, timeline
+from watership.releases.book.team import Escalation
+from watership.releases.incidents.escalation import USUAL
+from watership.releases.incidents.incident import Incident, Incidents, critical
+from watership.releases.incidents.postmortem import skeleton
+from watership.releases.incidents.response import Response
+from watership.releases.incidents.timeline import Line, timeline
 from watership.wiring.environment import Places
 
 FILE = "incidents.jsonl"

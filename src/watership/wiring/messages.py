@@ -20,9 +20,10 @@ from watership.adapters.files.outbox import OutboxFile
 from watership.durable.clock import SystemClock
 from watership.durable.ports import Observer, Runs
 from watership.errors import BadInput, NotFound
-from watership.releases.audit import Audit, Entry
+from watership.releases.auditing.audit import Audit, Entry
 from watership.releases.environment import Environment
-from watership.releases.incident import Incidents
+from watership.releases.incidents.incident import Incidents
+from watership.releases.incidents.response import Tell
 from watership.releases.notices import comms as spec
 from watership.releases.notices import looking as find
 from watership.releases.notices.comms import Comms
@@ -34,7 +35,6 @@ from watership.releases.notices.outbox import Outbox
 from watership.releases.notices.situation import PAGES
 from watership.releases.notices.trouble import Escalating
 from watership.releases.plan import Plan
-from watership.releases.response import Tell
 from watership.wiring.environment import Places
 
 BOOK = "agent-orchestrator"
@@ -43,6 +43,7 @@ BOOK = "agent-orchestrator"
 SHIPPED: Mapping[Kind, str] = {
     "announce": "comms/announce.md",
     "approval": "comms/approvals.md",
+    "decision": "comms/decision.md",
     "status": "comms/status.md",
     "issue": "comms/issue.md",
     "rollback": "comms/rollback.md",

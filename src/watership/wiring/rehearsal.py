@@ -9,7 +9,7 @@ import msgspec
 
 from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, NotFound, Unavailable
-from watership.releases.rehearsal import Copy, Rehearsal
+from watership.releases.readiness.rehearsal import Copy, Rehearsal
 from watership.wiring.controller import Desk
 
 

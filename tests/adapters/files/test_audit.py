@@ -9,7 +9,7 @@ import pytest
 
 from watership.adapters.files.audit import AuditFile, head_file, read, seal, verify_file
 from watership.errors import BadInput
-from watership.releases.audit import AuditBroken, Broken, Verified, verify
+from watership.releases.auditing.audit import AuditBroken, Broken, Verified, verify
 
 SECRET = "s" * 32
 

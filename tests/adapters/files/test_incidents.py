@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.releases.incidents import NOON, at, opening
+from tests.releases.troubles import NOON, at, opening
 from watership.adapters.files.incidents import IncidentFile
 from watership.adapters.memory.incidents import MemoryIncidents
 from watership.errors import Conflict, Unavailable
-from watership.releases.incident import (
+from watership.releases.incidents.incident import (
     Closed,
     Decide,
     Event,

@@ -10,7 +10,7 @@ import pytest
 from tests.releases.plans import NOON
 from watership.adapters.files.records import RecordFiles
 from watership.errors import Unavailable
-from watership.releases.records import Ready
+from watership.releases.readiness.records import Ready
 
 
 def ready(number: int) -> Ready:

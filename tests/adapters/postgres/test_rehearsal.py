@@ -10,7 +10,7 @@ from watership.adapters.postgres.rehearsal import PostgresRehearsal, statements
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Migration
-from watership.releases.rehearsal import Copy, faults
+from watership.releases.readiness.rehearsal import Copy, faults
 from watership.testing.servers import PostgresServer
 from watership.testing.servers.ports import LOOPBACK, free_port
 

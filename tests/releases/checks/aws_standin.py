@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
-from watership.releases.signature import Key, signed
+from watership.releases.checks.signature import Key, signed
 from watership.testing.standin import Answer, Asked, StandIn
 
 KEY_ID: Final = "AKIDEXAMPLE"

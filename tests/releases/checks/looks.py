@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from tests.checklist.world import World
-from watership.releases.checklist import Point
-from watership.releases.gate import Verdict
-from watership.releases.rounds import measured
+from watership.releases.judging.gate import Verdict
+from watership.releases.readiness.checklist import Point
+from watership.releases.readiness.rounds import measured
 
 
 async def looked(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:

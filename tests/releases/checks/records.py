@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-from tests.releases.checks.scenes import NOW, Looker
-from watership.releases.audit import Plain
-from watership.releases.drill import FOLDER, Drill, Kind, Step, encoded, file_name
+from tests.releases.checks.scenes import Looker, now
+from watership.releases.auditing.audit import Plain
+from watership.releases.readiness.drill import FOLDER, Drill, Kind, Step, encoded, file_name
 
 
 def a_drill(
@@ -25,7 +25,7 @@ def a_drill(
     return Drill(
         kind=kind,
         environment=environment,
-        began=NOW - ago,
+        began=now() - ago,
         seconds=seconds,
         outcome=outcome,
         steps=steps,

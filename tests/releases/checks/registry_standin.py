@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from watership.releases.registry import BASE_DIGEST, BASE_NAME, INDEXES, MANIFESTS, digest_of
+from watership.releases.checks.registry import BASE_DIGEST, BASE_NAME, INDEXES, MANIFESTS, digest_of
 from watership.testing.standin import Answer, Asked, StandIn
 
 TOKEN: Final = "a-token"

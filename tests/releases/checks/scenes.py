@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from tests.releases.plans import a_plan
 from watership.durable.clock import SystemClock
-from watership.releases.checklist import Point
+from watership.releases.book.quantity import Given
+from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
-from watership.releases.gate import Verdict
+from watership.releases.checks.kind import CheckKind
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
-from watership.releases.quantity import Given
-from watership.releases.rounds import measured
+from watership.releases.readiness.checklist import Point
+from watership.releases.readiness.rounds import measured
 from watership.releases.smoke import Smoke
-from watership.releases.system import System
 from watership.wiring.instruments import instruments
 
-NOW = SystemClock().now()
-"""When the tests began: what a test dates, it dates by this."""
+
+def now() -> datetime:
+    """This moment: what is dated by it must not grow old while other tests run."""
+    return SystemClock().now()
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Looker:
     authorities: Path | None = None
     seconds: float = 30.0
     """That a check has."""
+    kinds: Mapping[str, CheckKind] = field(default_factory=lambda: CHECKS)
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -51,9 +56,9 @@ class Looker:
             key="",
             clock=SystemClock(),
             instruments=instruments(self.root, authorities=self.authorities),
-            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=NOW),
+            started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=now()),
             systems=self.systems,
-            kinds=CHECKS,
+            kinds=self.kinds,
         )
         given = {**(parameters or {}), **more}
         point = Point(id="it", text="it", check=check, parameters=given, timeout=self.seconds)

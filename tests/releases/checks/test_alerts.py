@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.gate import Verdict
-from watership.releases.quantity import Given
+from watership.releases.book.quantity import Given
+from watership.releases.judging.gate import Verdict
 from watership.testing.servers import PrometheusServer, free_port
-from watership.testing.standin import Answer, StandIn
+from watership.testing.standin import Answer, Asked, StandIn
 
 RULES = """\
 groups:
@@ -118,3 +119,71 @@ def test_silence_is_known_from_health(looker: Looker, there: list[object], words
         with server.changed("GET /api/v2/alerts", Answer(there)):
             looker.fails("alerts.watched", words, of="alertmanager", **asked)
     looker.unsure("alerts.watched", "no answer", of="nobody", **asked)
+
+
+CONFIG = """
+receivers:
+  - name: mailed
+    email_configs: [{ to: alerts@company.com }]
+  - name: deadman
+    webhook_configs: [{ url: https://deadman.example.com }]
+"""
+
+
+STATUS = Answer({"config": {"original": CONFIG}})
+
+
+class Alertmanager(StandIn):
+    """Routes every alert to `receiver`, and counts `adds` to what was sent and failed by e-mail."""
+
+    def __init__(self) -> None:
+        super().__init__({"POST /api/v2/alerts": self._taken, "GET /api/v2/status": STATUS})
+        self.routes |= {"GET /metrics": self._metrics, "GET /api/v2/alerts": self._alerts}
+        self.receiver = "mailed"
+        self.adds = (1, 0)
+        self.counts = [5, 2]
+        self.put: list[dict[str, str]] = []
+
+    def _taken(self, asked: Asked) -> Answer:
+        (alert,) = msgspec.json.decode(asked.body)
+        if not self.put:
+            self.counts = [self.counts[0] + sum(self.adds), self.counts[1] + self.adds[1]]
+        self.put.append(alert)
+        return Answer()
+
+    def _alerts(self, asked: Asked) -> Answer:
+        return Answer([alert(receiver=self.receiver)])
+
+    def _metrics(self, asked: Asked) -> Answer:
+        return Answer(
+            f"""# HELP alertmanager_notifications_total The total number of attempted notifications.
+alertmanager_notifications_total{{integration="email",receiver_name="mailed"}} {self.counts[0]}
+alertmanager_notifications_total{{integration="slack"}} 100
+alertmanager_notifications_failed_total{{integration="email",reason="other"}} {self.counts[1]}
+"""
+        )
+
+
+@pytest.mark.parametrize(
+    ("receiver", "adds", "words"),
+    [
+        ("deadman", (1, 0), "goes to no receiver that has email_configs"),
+        ("mailed", (0, 0), "0 sent by email, 0 failed"),
+        ("mailed", (0, 1), "0 sent by email, 1 failed"),
+        ("mailed", (1, 1), "1 sent by email, 1 failed"),
+    ],
+)
+def test_an_alert_goes_all_the_way(looker: Looker, receiver: str, adds: tuple[int, int], words: str) -> None:
+    asked: dict[str, Given] = {"integration": "email", "labels": "severity=info", "within": 0.3}
+    with Alertmanager() as server:
+        looker.named("alertmanager", server.url)
+        looker.passes("alerts.delivered", of="alertmanager", **asked)
+        first, last = server.put
+        assert first["endsAt"] > last["endsAt"], "a test alert is ended"
+        server.put.clear()
+        server.receiver, server.adds = receiver, adds
+        looker.fails("alerts.delivered", words, of="alertmanager", **asked)
+        assert len(server.put) == 2, "a test alert is ended whatever came of it"
+        asked["integration"] = "pager"
+        looker.unsure("alerts.delivered", "counts no notifications by pager", of="alertmanager", **asked)
+    looker.unsure("alerts.delivered", "no answer", of="nobody", **asked)

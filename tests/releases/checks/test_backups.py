@@ -10,8 +10,8 @@ import pytest
 
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws
 from tests.releases.checks.records import a_drill, put
-from tests.releases.checks.scenes import NOW, Looker
-from watership.releases.drill import Drill
+from tests.releases.checks.scenes import Looker, now
+from watership.releases.readiness.drill import Drill
 from watership.testing.servers import free_port
 
 HOUR = 3600.0
@@ -20,13 +20,13 @@ DAY = 24 * HOUR
 
 @pytest.fixture
 def aws() -> Aws:
-    daily = {f"full/{day:02}.dump": (NOW - timedelta(days=day, hours=1), 1000) for day in range(32)}
+    daily = {f"full/{day:02}.dump": (now() - timedelta(days=day, hours=1), 1000) for day in range(32)}
     return Aws(
         objects={
             **daily,
-            "incremental/1": (NOW - timedelta(minutes=20), 100),
-            "wal/000000010000000000000007": (NOW - timedelta(minutes=2), 16),
-            "full/": (NOW, 0),
+            "incremental/1": (now() - timedelta(minutes=20), 100),
+            "wal/000000010000000000000007": (now() - timedelta(minutes=2), 16),
+            "full/": (now(), 0),
         }
     )
 
@@ -53,9 +53,9 @@ def test_a_young_backup_passes_by_its_age_and_kind(kept: Looker) -> None:
 
 
 def test_an_empty_backup_and_one_from_the_future_fail(kept: Looker, aws: Aws) -> None:
-    aws.objects["full/00.dump"] = (NOW, 0)
+    aws.objects["full/00.dump"] = (now(), 0)
     kept.fails("backups.young", "is empty", of="backups", kind="full", younger_than=DAY)
-    aws.objects["full/00.dump"] = (NOW + timedelta(hours=2), 10)
+    aws.objects["full/00.dump"] = (now() + timedelta(hours=2), 10)
     kept.fails("backups.young", "from the future", of="backups", kind="full", younger_than=DAY)
 
 
@@ -63,7 +63,7 @@ def test_an_incremental_counts_only_with_the_full_one_it_is_based_on(kept: Looke
     kept.passes("backups.complete", of="backups", full=DAY, incremental=HOUR)
     kept.fails("backups.complete", "30m is the limit", of="backups", full=1800.0, incremental=HOUR)
     kept.fails("backups.complete", "10m is the limit", of="backups", full=DAY, incremental=600.0)
-    aws.objects["full/now.dump"] = (NOW - timedelta(minutes=1), 1000)
+    aws.objects["full/now.dump"] = (now() - timedelta(minutes=1), 1000)
     kept.fails("backups.complete", "no incremental", of="backups", full=DAY, incremental=HOUR)
     kept.unsure("backups.complete", "Unavailable", of="nobody", full=DAY, incremental=HOUR)
 
@@ -91,7 +91,7 @@ def test_a_restore_proves_the_backup_that_it_names(kept: Looker, aws: Aws) -> No
 
 def test_a_restore_that_failed_or_came_before_the_backup_proves_nothing(kept: Looker, aws: Aws) -> None:
     put(kept, _restored("full/00.dump"))
-    aws.objects["full/00.dump"] = (NOW, 10)
+    aws.objects["full/00.dump"] = (now(), 10)
     kept.fails("backups.proved", "taken after the restore", of="backups", younger_than=DAY)
     put(kept, a_drill("backup-restore", ago=timedelta(0), outcome="failed", words="rows are missing"))
     kept.fails("backups.proved", "rows are missing", of="backups", younger_than=DAY)
@@ -102,7 +102,13 @@ def _restored(name: str) -> Drill:
 
 
 def test_a_manifest_is_a_catalogue_too(looker: Looker) -> None:
-    one = {"kind": "full", "name": "1.dump", "taken_at": NOW - timedelta(hours=1), "bytes": 5, "sha256": "aa"}
+    one = {
+        "kind": "full",
+        "name": "1.dump",
+        "taken_at": now() - timedelta(hours=1),
+        "bytes": 5,
+        "sha256": "aa",
+    }
     looker.named("local", "file:backups/manifest.json")
     looker.unsure("backups.young", "no manifest", of="local", kind="full", younger_than=DAY)
     looker.write("backups/manifest.json", msgspec.json.encode({"backups": [one]}))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 from watership.errors import BadInput
 from watership.releases.checks.calendar import events
 from watership.testing.servers import free_port
@@ -65,7 +65,7 @@ def test_a_time_that_cannot_be_read_is_not_guessed(time: str) -> None:
 
 def meeting(begins: float, ends: float, *more: str) -> str:
     """An event so many hours from T+0."""
-    times = [f"{NOW + timedelta(hours=hours):%Y%m%dT%H%M%SZ}" for hours in (begins, ends)]
+    times = [f"{now() + timedelta(hours=hours):%Y%m%dT%H%M%SZ}" for hours in (begins, ends)]
     return calendar("SUMMARY:Go/no-go for 2.1.0", f"DTSTART:{times[0]}", f"DTEND:{times[1]}", *more)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 from tests.releases.plans import a_plan, side
 from watership.fleet.deployment import Slot
 from watership.releases.checks.changelog import entries
 
-TODAY = f"{NOW:%Y-%m-%d}"
+TODAY = f"{now():%Y-%m-%d}"
 
 
 def log(body: str, *, head: str = f"[2.1.0] - {TODAY}") -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 from watership.testing.servers import free_port
 
 DAY = 86400.0
@@ -22,7 +22,7 @@ def aws() -> Aws:
             "app": [Rule(3000, 3000, "10.0.0.0/16")],
         },
         tables={"app": [("10.0.0.0/16", "active"), ("0.0.0.0/0", "active")]},
-        keys={"deploy": NOW - timedelta(days=100)},
+        keys={"deploy": now() - timedelta(days=100)},
         metrics={"AWS/ApplicationELB": ["RequestCount"]},
     )
 

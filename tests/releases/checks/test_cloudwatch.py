@@ -11,7 +11,7 @@ import pytest
 
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET
 from tests.releases.checks.scenes import Looker
-from watership.releases.signature import Key, signed
+from watership.releases.checks.signature import Key, signed
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 

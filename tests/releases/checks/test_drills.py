@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.releases.checks.records import a_drill, put
 from tests.releases.checks.scenes import Looker
-from watership.releases.drill import FOLDER, Step
+from watership.releases.readiness.drill import FOLDER, Step
 
 DAY = 86400.0
 

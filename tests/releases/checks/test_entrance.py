@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.quantity import Given
+from watership.releases.book.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.api.world import world
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 from watership.fleet.flags import Flag
+from watership.releases.book.quantity import Given
 from watership.releases.checks.flags import state
-from watership.releases.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, StandIn
 
@@ -38,7 +38,7 @@ def there(service: StandIn, *flags: dict[str, Any]) -> None:
 
 def changed(service: StandIn, *states: dict[str, Any], days: float = 1.0) -> None:
     """The flag went through these states, the last one first in the answer."""
-    at = (NOW - timedelta(days=days)).isoformat()
+    at = (now() - timedelta(days=days)).isoformat()
     flags = [flag(**state) for state in states]
     rows = [
         {

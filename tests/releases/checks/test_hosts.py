@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
-from watership.releases.gate import Verdict
-from watership.releases.quantity import Given
-from watership.releases.system import System
+from watership.releases.book.quantity import Given
+from watership.releases.book.system import System
+from watership.releases.judging.gate import Verdict
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.quantity import Given
+from watership.releases.book.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from tests.releases.checks.registry_standin import Registry, record, scan
-from tests.releases.checks.scenes import NOW, Looker
-from watership.releases.quantity import Given
-from watership.releases.registry import MANIFESTS, reference
+from tests.releases.checks.scenes import Looker, now
+from watership.releases.book.quantity import Given
+from watership.releases.checks.registry import MANIFESTS, reference
 from watership.testing.servers import free_port
 
 BASE = "docker.io/library/python:3.12-slim"
@@ -126,17 +126,17 @@ def test_a_scan_counts_for_its_digest_and_its_day(images: Looker, registry: Regi
     asked: dict[str, Given] = {"report": "scan.json", "record": "image.json", "younger_than": 86400.0}
     digest = pushed(images, registry)
     images.fails("image.scanned", "There is no scan.json", **asked)
-    images.write("scan.json", scan(digest, NOW))
+    images.write("scan.json", scan(digest, now()))
     images.passes("image.scanned", **asked)
     images.fails("image.scanned", "1 high: CVE-2026-0 (openssl)", **asked, severities="HIGH")
     images.unsure("image.scanned", "No severity", **asked, severities="")
-    images.write("scan.json", scan(digest, NOW, severities=("CRITICAL",)))
+    images.write("scan.json", scan(digest, now(), severities=("CRITICAL",)))
     images.fails("image.scanned", "1 critical", **asked)
-    images.write("scan.json", scan(digest, NOW - timedelta(days=2)))
+    images.write("scan.json", scan(digest, now() - timedelta(days=2)))
     images.fails("image.scanned", "before 1d", **asked)
-    images.write("scan.json", scan("sha256:other", NOW))
+    images.write("scan.json", scan("sha256:other", now()))
     images.fails("image.scanned", f"not of {digest}", **asked)
-    images.write("scan.json", scan(digest, NOW, results=False))
+    images.write("scan.json", scan(digest, now(), results=False))
     images.unsure("image.scanned", "nothing was looked at", **asked)
     images.write("scan.json", "no report")
     images.unsure("image.scanned", "no report of Trivy", **asked)

@@ -10,7 +10,7 @@ import pytest
 from tests.checklist.observed import Jaeger
 from tests.releases.checks.scenes import Looker
 from watership.testing.servers import free_port
-from watership.testing.standin import Answer
+from watership.testing.standin import Answer, Asked
 
 
 @pytest.fixture
@@ -25,6 +25,17 @@ def test_a_trace_goes_all_the_way(looker: Looker, jaeger: Jaeger) -> None:
     looker.passes("traces.flow", collector="jaeger", of="jaeger", within=5.0)
     (trace,) = jaeger.traces
     assert len(trace) == 32 and int(trace, 16)
+    taken = jaeger.routes["POST /v1/traces"]
+
+    def emptied(asked: Asked) -> Answer:
+        assert callable(taken)
+        answer = taken(asked)
+        for each in jaeger.traces.values():
+            each["spans"] = []
+        return answer
+
+    jaeger.routes["POST /v1/traces"] = emptied
+    looker.fails("traces.flow", "is not found within 200ms", collector="jaeger", of="jaeger", within=0.2)
     jaeger.routes["POST /v1/traces"] = Answer({"partialSuccess": {}})
     looker.fails("traces.flow", "is not found within 200ms", collector="jaeger", of="jaeger", within=0.2)
     jaeger.routes["POST /v1/traces"] = Answer({"code": 8, "message": "queue is full"}, 503)

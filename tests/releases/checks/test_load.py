@@ -14,9 +14,9 @@ from tests.checklist.papers import Papers, ago, as_json, k6, rehearsal, zap
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
 from tests.releases.plans import a_plan
-from watership.releases.gate import Verdict
-from watership.releases.rehearsal import Rehearsal, Script, differing
-from watership.releases.system import System
+from watership.releases.book.system import System
+from watership.releases.judging.gate import Verdict
+from watership.releases.readiness.rehearsal import Rehearsal, Script, differing
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 

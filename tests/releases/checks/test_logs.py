@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 from watership.adapters.structlog import StructlogObserver
+from watership.releases.book.quantity import Given
 from watership.releases.checks.logs import private
-from watership.releases.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 
@@ -76,7 +76,7 @@ def test_no_line_is_less_important_than_wanted(looker: Looker) -> None:
 
 def test_a_log_that_nobody_writes_to_is_no_sample(looker: Looker) -> None:
     looker.write("logs/a.jsonl", LINE)
-    old = NOW.timestamp() - 2 * HOUR
+    old = now().timestamp() - 2 * HOUR
     os.utime(looker.root / "logs/a.jsonl", (old, old))
     looker.fails("logs.structured", "No line was written to logs/*.jsonl within 1h", **SAMPLE)
 

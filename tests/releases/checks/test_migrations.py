@@ -8,7 +8,7 @@ import pytest
 
 from tests.releases.checks.scenes import Looker
 from tests.releases.test_checks import checked
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.testing.servers import PostgresServer, free_port
 
 FOLDER = {"folder": "migrations"}

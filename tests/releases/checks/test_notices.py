@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.shelf import shipped
+from watership.releases.book.shelf import shipped
 
 GOOD = '---\nsubject: "Back"\n---\n{{ release.version }} goes back to {{ release.previous }}.\n'
 ASKED = {"path": "rollback.md", "mentions": "release.version, release.previous"}

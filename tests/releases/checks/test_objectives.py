@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.quantity import Given
-from watership.releases.shelf import beside
+from watership.releases.book.quantity import Given
+from watership.releases.book.shelf import beside
 from watership.testing.servers import PrometheusServer, free_port
 
 PROMISED: list[tuple[dict[str, Given], dict[str, Given]]] = [

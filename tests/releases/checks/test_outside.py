@@ -12,9 +12,9 @@ import pytest
 from tests.checklist.orchestrator import TOKEN, guarded, receiver
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
+from watership.releases.book.system import System
 from watership.releases.checks.kubernetes import REGION, REVIEWS
-from watership.releases.gate import Verdict
-from watership.releases.system import System
+from watership.releases.judging.gate import Verdict
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, StandIn
 

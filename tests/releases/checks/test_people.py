@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from tests.checklist.desk import LEAD, SIGNED, Desk, Said
 from tests.checklist.world import World
-from watership.releases.checklist import Point
-from watership.releases.gate import Verdict
-from watership.releases.paper import PAPERS
+from watership.releases.book.paper import PAPERS
+from watership.releases.book.quantity import Given
+from watership.releases.book.shelf import find
+from watership.releases.book.system import System
+from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, fingerprint
-from watership.releases.quantity import Given
-from watership.releases.records import Decided, Declined, Record
-from watership.releases.shelf import find
-from watership.releases.system import System
+from watership.releases.readiness.checklist import Point
+from watership.releases.readiness.records import Decided, Declined, Record
 from watership.testing.receivers import SmtpReceiver
 from watership.testing.standin import Answer, StandIn
 
@@ -97,6 +97,8 @@ def test_a_matrix_has_levels_of_their_own(team: Team) -> None:
 def test_three_people_are_on_call(team: Team) -> None:
     has(team.says("rota.seats"), PASSED)
     has(team.says("rota.named", seat="primary"), PASSED, "Mona Monitor")
+    with team.desk.but(people={"operations": "mona monitor"})():
+        has(team.says("rota.seats"), FAILED, "mona monitor sits on two seats")
     has(team.says("rota.named", seat="tertiary"), UNKNOWN, "Nobody is on call as")
     rota = team.world.plan.on_call
     assert rota is not None
@@ -195,6 +197,13 @@ def test_a_decision_has_a_reason_an_author_and_a_time(
     has(team.says("decision.documented"), documented)
     has(team.says("decision.authorised"), authorised)
     has(team.says("decision.timely"), timely)
+
+
+def test_who_signs_after_the_decision_was_not_heard(team: Team) -> None:
+    team.adds(decided(team.world.plan, at=NOW - timedelta(hours=1, minutes=50)))
+    has(team.says("decision.timely", within=4 * 3600.0), PASSED)
+    team.adds(decided(team.world.plan, at=NOW - timedelta(hours=2, minutes=30)))
+    has(team.says("decision.timely", within=4 * 3600.0), FAILED, "signed only after it")
 
 
 def test_without_a_decision_about_this_plan_nothing_is_known(team: Team) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.releases.checks.scenes import Looker
+from watership.releases.book.runbook import Drain
 from watership.releases.plan import Plan
-from watership.releases.runbook import Drain
 
 
 def drained(plan: Plan, length: float | None) -> Plan:

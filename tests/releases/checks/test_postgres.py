@@ -11,7 +11,7 @@ import pytest
 
 from tests.releases.checks.pairs import archived, not_archiving, until
 from tests.releases.checks.scenes import Looker
-from watership.releases.quantity import Given
+from watership.releases.book.quantity import Given
 from watership.testing.servers import PostgresPair, PostgresServer, free_port
 
 DAY = 86400.0

@@ -9,7 +9,7 @@ import pytest
 from tests.checklist.section_b import Client
 from tests.managed import ManagedRabbit
 from tests.releases.checks.scenes import Looker
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -10,7 +10,7 @@ import redis
 
 from tests.checklist.section_b import online
 from tests.releases.checks.scenes import Looker
-from watership.releases.quantity import Given
+from watership.releases.book.quantity import Given
 from watership.testing.servers import RedisServer, free_port
 
 KEYS = {"of": "redis", "document": "keys.md", "section": "Keys"}

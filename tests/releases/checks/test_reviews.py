@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.system import System
+from watership.releases.book.system import System
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 

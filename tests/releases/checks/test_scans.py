@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 
 DAY = 86400.0
 
@@ -106,7 +106,7 @@ def test_a_report_has_to_be_fresh_and_about_this_build(looker: Looker) -> None:
     written(looker, trivy() | {"Metadata": {"RepoDigests": ["app@sha256:2.1.0"]}})
     looker.passes("scan.clean", **wish("trivy", about="{digest}"))
     looker.fails("scan.clean", "does not name 3.0", **wish("trivy", about="3.0"))
-    old = NOW.timestamp() - 2 * DAY
+    old = now().timestamp() - 2 * DAY
     os.utime(looker.root / "report.json", (old, old))
     looker.fails("scan.clean", "1d is the limit", **wish("trivy"))
 

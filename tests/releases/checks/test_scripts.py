@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.releases.checks.scenes import Looker
+from watership.releases.book.quantity import Given
 from watership.releases.checks.scripts import statements
-from watership.releases.quantity import Given
 from watership.testing.servers import free_port
 
 QUERIES = "-- no orphans; none\nSELECT count(*) FROM pg_class c WHERE c.relnamespace = 0;\nSELECT 1 FROM pg_roles;\n"

@@ -20,9 +20,9 @@ from watership.api.given import Limits
 from watership.durable.ids import RunId
 from watership.durable.states import RunState
 from watership.durable.writes import Finish
-from watership.releases.gate import Verdict
+from watership.releases.book.system import System
+from watership.releases.judging.gate import Verdict
 from watership.releases.smoke import Message, Smoke
-from watership.releases.system import System
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from tests.releases.checks.scenes import NOW, Looker
-from watership.releases.quantity import Given
+from tests.releases.checks.scenes import Looker, now
+from watership.releases.book.quantity import Given
 
 TOML = '[limits]\nrequests_per_minute = 600\n[log]\nlevel = "info"\nopen = false\nempty = ""\n'
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_no_verdict(looker: Looker) -> None:
 def baseline(looker: Looker, **more: object) -> None:
     whole = {
         "version": "2.0.5",
-        "captured_at": NOW - timedelta(minutes=30),
+        "captured_at": now() - timedelta(minutes=30),
         "figures": {"p95": 0.1, "queue_depth": None},
     }
     looker.write("baseline.json", msgspec.json.encode(whole | more))
@@ -73,7 +73,7 @@ def test_a_baseline_is_of_live_fresh_and_made_of_numbers(looker: Looker) -> None
     looker.fails("baseline.holds", "does not say when", **asked)
     baseline(looker, captured_at="2026-11-29T10:00:00")
     looker.fails("baseline.holds", "does not say when", **asked)
-    baseline(looker, captured_at=NOW + timedelta(hours=1))
+    baseline(looker, captured_at=now() + timedelta(hours=1))
     looker.fails("baseline.holds", "captured at", **asked)
     looker.write("baseline.json", "no JSON")
     looker.unsure("baseline.holds", "cannot be read", **asked)

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from tests.releases.checks.scenes import NOW, Looker
+from tests.releases.checks.scenes import Looker, now
 from tests.releases.checks.vault_standin import TOKEN, secret
-from watership.releases.quantity import Given
-from watership.releases.system import System
+from watership.releases.book.quantity import Given
+from watership.releases.book.system import System
 from watership.testing.servers import free_port
 from watership.testing.standin import StandIn
 
 DAY = 86400.0
-OLD, NEW = NOW - timedelta(days=200), NOW - timedelta(days=20)
+OLD, NEW = now() - timedelta(days=200), now() - timedelta(days=20)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from watership.releases.audit import Audit, Entry, Fact, Verified
-from watership.releases.document import parse
+from watership.releases.auditing.audit import Audit, Entry, Fact, Verified
+from watership.releases.book.document import parse
 from watership.releases.notices.comms import Comms, bound
 from watership.releases.notices.lint import example
 from watership.releases.notices.notice import Message, Notice, Window

@@ -10,8 +10,8 @@ from watership.releases.facts import opening
 from watership.releases.notices.notice import Issue
 from watership.releases.notices.situation import reminders
 from watership.releases.order import Release
+from watership.releases.readiness.standing import standing
 from watership.releases.smoke import Smoke
-from watership.releases.standing import standing
 from watership.releases.status import Fold, told
 
 PLAN = a_checked_plan()

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.releases.notices.scenes import COMMS, NOON, comms, running, shipped
 from tests.releases.plans import a_plan
 from watership.errors import BadInput
-from watership.releases.document import DocumentError, parse
+from watership.releases.book.document import DocumentError, parse
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.lint import Problem, check_comms, check_template, example
 from watership.releases.notices.notice import TEXT_CHARS, Issue, Kind, Notice

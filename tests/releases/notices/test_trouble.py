@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tests.releases.notices.scenes import COMMS, NOON, AuditList, comms, running
 from watership.adapters.files.outbox import OutboxFile
 from watership.errors import Unavailable
-from watership.releases.escalation import Due
-from watership.releases.incident import (
+from watership.releases.incidents.escalation import Due
+from watership.releases.incidents.incident import (
     Acknowledged,
     Closed,
     Incident,

@@ -12,8 +12,8 @@ from types import TracebackType
 
 from watership.adapters.files.replace import sync_folder
 from watership.errors import BadInput, NotFound
-from watership.releases import head as heads
-from watership.releases.audit import (
+from watership.releases.auditing import head as heads
+from watership.releases.auditing.audit import (
     AuditBroken,
     Broken,
     Entry,
@@ -24,7 +24,7 @@ from watership.releases.audit import (
     encode,
     verify,
 )
-from watership.releases.head import Head, Kept, checked, end_fault, head_of, seal_fault
+from watership.releases.auditing.head import Head, Kept, checked, end_fault, head_of, seal_fault
 
 # Only the owner writes; auditors read through the group.
 FILE_MODE = 0o640

@@ -138,7 +138,7 @@ def read_smoke(folder: Path) -> Smoke:
         raise NotFound(
             f"There is no {SMOKE} in {folder}.", fix="Write one: what must the build answer, and to what?"
         )
-    from watership.releases.document import load
+    from watership.releases.book.document import load
     from watership.releases.smoke import Smoke
 
     return load(path, Smoke)

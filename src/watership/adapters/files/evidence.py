@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from watership.releases.report import EvidenceFile
+from watership.releases.reporting.report import EvidenceFile
 
 ELSEWHERE: Final = ("http://", "https://")
 """Evidence that is no file of ours: a report names it, and nobody can say here whether it still leads anywhere."""

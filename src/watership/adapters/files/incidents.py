@@ -12,7 +12,7 @@ import msgspec
 
 from watership.adapters.files.replace import sync_folder
 from watership.errors import Unavailable, WatershipError
-from watership.releases.incident import Decide, Event, Incident, fold, happened
+from watership.releases.incidents.incident import Decide, Event, Incident, fold, happened
 
 FILE_MODE = 0o640
 

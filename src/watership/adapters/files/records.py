@@ -12,7 +12,7 @@ import msgspec
 
 from watership.adapters.files.releases import ReleaseFolder
 from watership.errors import Unavailable
-from watership.releases.records import Record
+from watership.releases.readiness.records import Record
 
 FILE = "records.jsonl"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from watership.releases.incident import Decide, Event, Incident, fold, happened
+from watership.releases.incidents.incident import Decide, Event, Incident, fold, happened
 
 
 class MemoryIncidents:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from watership.releases.records import Record
+from watership.releases.readiness.records import Record
 
 
 class MemoryRecords:

@@ -18,7 +18,7 @@ from watership.adapters.postgres.pool import CONNECT_SECONDS, SCHEMES, Session
 from watership.durable.clock import Clock
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Migration
-from watership.releases.rehearsal import Copy, Held, Index, Ran, Reads, Rehearsal, Script
+from watership.releases.readiness.rehearsal import Copy, Held, Index, Ran, Reads, Rehearsal, Script
 
 STEP: Final = 0.005
 """Seconds between two looks at the locks: a shorter one is not seen, and hurts nobody."""

@@ -15,7 +15,7 @@ import msgspec
 from watership.adapters.address import shown
 from watership.adapters.postgres.pool import CLOSE_SECONDS, CONNECT_SECONDS, SCHEMES, Session
 from watership.errors import BadInput, Unavailable
-from watership.releases.audit import Plain
+from watership.releases.auditing.audit import Plain
 from watership.releases.instruments import Row
 
 SECONDS: Final = 10.0

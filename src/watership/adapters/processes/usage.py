@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from watership.errors import Unavailable
-from watership.releases.dashboard import ProcessUse, Used
+from watership.releases.service.dashboard import ProcessUse, Used
 
 PROC: Final = Path("/proc")
 GROUPS: Final = Path("/sys/fs/cgroup")

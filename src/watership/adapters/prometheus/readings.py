@@ -10,7 +10,17 @@ import msgspec
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Probe
-from watership.releases.sla import Bin, Errors, Goal, Latency, Level, Objective, Reading, Uptime, filled
+from watership.releases.service.sla import (
+    Bin,
+    Errors,
+    Goal,
+    Latency,
+    Level,
+    Objective,
+    Reading,
+    Uptime,
+    filled,
+)
 
 SECONDS: Final = 30.0
 """Of one query; a month in five-minute steps takes a few."""

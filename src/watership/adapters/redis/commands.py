@@ -21,7 +21,7 @@ from redis.exceptions import (
 
 from watership.adapters.address import parsed, shown
 from watership.errors import BadInput, Unavailable
-from watership.releases.audit import Plain
+from watership.releases.auditing.audit import Plain
 from watership.releases.instruments import Row
 
 SECONDS: Final = 5.0

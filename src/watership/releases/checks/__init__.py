@@ -8,6 +8,7 @@ from watership.errors import BadInput
 from watership.releases.checks import (
     access,
     agreement,
+    alertmanager,
     alerts,
     answers,
     api,
@@ -97,6 +98,7 @@ CHECKS: Mapping[str, CheckKind] = collected(
     (
         access,
         agreement,
+        alertmanager,
         alerts,
         answers,
         api,

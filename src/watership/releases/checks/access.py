@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
+from watership.releases.book.system import SECRET
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, found
-from watership.releases.quantity import listed
-from watership.releases.system import SECRET
 
 REFUSED: Final = (401, 403)
 

@@ -6,8 +6,8 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, inconclusive, passed
 from watership.releases.plan import fingerprint
-from watership.releases.records import standing_signoffs
-from watership.releases.signoff import missing
+from watership.releases.readiness.records import standing_signoffs
+from watership.releases.readiness.signoff import missing
 
 
 @check("signoffs.complete", fix="watership release sign --role ROLE")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import quote
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import duration, listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import data, judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed
-from watership.releases.quantity import duration, listed, spoken
 
 WISH: Final = re.compile(r"(\w+)\s*(>=|<=|>|<)\s*([\d.]+)(?:\s+for\s+(\w+))?")
 """`ErrorRate > 0.05 for 5m`."""
@@ -43,20 +40,6 @@ class _Group(Struct):
 
 class _Rules(Struct):
     groups: list[_Group]
-
-
-class _Status(Struct):
-    state: str
-
-
-class _Receiver(Struct):
-    name: str
-
-
-class _Alert(Struct, rename="camel"):
-    updated_at: datetime
-    status: _Status
-    receivers: list[_Receiver] = field(default_factory=list)
 
 
 @check("alerts.loaded", good_for="24h", fix="promtool check rules FILE; then reload Prometheus.")
@@ -120,31 +103,6 @@ async def worded(scene: Scene, *, of: str, annotations: str, labels: str = "seve
         if not any("{{" in words for words in rule.annotations.values())
     ]
     return judged(wrong, f"{len(there)} alerts say {annotations}.", rules=len(there))
-
-
-@check(
-    "alerts.watched",
-    adapted=True,
-    good_for="1h",
-    fix="Look at alerting: in prometheus.yml, and at the routes.",
-)
-async def watched(scene: Scene, *, of: str, alert: str, receiver: str, younger_than: float) -> Finding:
-    """The alert that always fires stands in Alertmanager, was renewed within `younger_than`, and goes to `receiver`,
-    which cries when it stays away: so that silence is known from health."""
-    path = "/api/v2/alerts?filter=" + quote(f'alertname="{alert}"', safe="")
-    there = shaped(of, await scene.json(of, path), list[_Alert])
-    if not there:
-        return failed(f"{of} has no alert {alert}: nothing comes from Prometheus.")
-    last = max(there, key=lambda each: each.updated_at)
-    wrong = []
-    age = scene.now() - last.updated_at
-    if age > timedelta(seconds=younger_than):
-        wrong.append(f"{alert} came {spoken(age.total_seconds())} ago; {spoken(younger_than)} is the limit")
-    if last.status.state != "active":
-        wrong.append(f"{alert} is {last.status.state}")
-    if receiver not in {each.name for each in last.receivers}:
-        wrong.append(f"{alert} does not go to {receiver}")
-    return judged(wrong, f"{alert} is in {of}, and goes to {receiver}.")
 
 
 async def rules(scene: Scene, of: str) -> list[Rule]:

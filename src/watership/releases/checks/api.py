@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.compatibility import breaking
 from watership.releases.checks.kind import check
 from watership.releases.checks.openapi import Json, faults, mapping, operations
 from watership.releases.checks.reports import decoded, fresh
 from watership.releases.checks.scene import Scene, told
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed
 
 ROUTE = re.compile(r'^http_requests_total\{[^}]*\broute="([^"]*)"', re.MULTILINE)
 """A route that was asked for, as the service itself counts it."""

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.signature import Key, signed
 from watership.releases.ports import ProbeAnswer
-from watership.releases.signature import Key, signed
 
 PAGES: Final = 100
 """Of a listing: 100,000 objects of S3. What has more is asked for too widely."""

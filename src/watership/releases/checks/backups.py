@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import pairwise
 
+from watership.releases.book.quantity import spoken
 from watership.releases.checks.catalogue import Kept, kept
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.drill import FOLDER, drills
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import spoken
+from watership.releases.readiness.drill import FOLDER, drills
 
 DAY = 86400.0
 

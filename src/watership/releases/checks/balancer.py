@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive
-from watership.releases.quantity import listed
 
 Line = Mapping[str, str]
 

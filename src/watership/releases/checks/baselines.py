@@ -8,17 +8,17 @@ from typing import Final
 
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
-from watership.releases.baseline import Baseline, Worse, bound
+from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.papers import json_report, too_old
 from watership.releases.checks.router import WINDOW
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
+from watership.releases.judging.sight import lately, summed
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.ports import TrafficTick
-from watership.releases.quantity import listed
-from watership.releases.sight import lately, summed
+from watership.releases.service.baseline import Baseline, Worse, bound
 
 PATH: Final = "evidence/baseline.json"
 """Where `watership baseline capture` puts it, and the checks look for it."""

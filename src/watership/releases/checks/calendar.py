@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import offset
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import offset
 
 JOIN: Final = re.compile(r"https?://\S+|\+\d[\d ()-]{6,}")
 """How one comes to a conference: by a link, or by telephone."""

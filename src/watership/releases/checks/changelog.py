@@ -10,12 +10,12 @@ from itertools import pairwise
 from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import spoken
 
 HEADING = re.compile(
     r"^## +\[?v?(\d+\.\d+\.\d+[0-9A-Za-z.+-]*)\]?(?:\([^)]*\))?[ \t]*(?:[-–—(][ \t]*)?(.*?)\)?[ \t]*$",

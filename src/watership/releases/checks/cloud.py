@@ -7,11 +7,11 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.aws import Service, every, queried, text, texts
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, found
-from watership.releases.quantity import listed, spoken
 
 EC2: Final = Service("ec2", "2016-11-15")
 CLOUDWATCH: Final = Service("monitoring", "2010-08-01")

@@ -10,15 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.junit import xml
 from watership.releases.checks.kind import check
 from watership.releases.checks.papers import WEEK, moment, report, too_old
 from watership.releases.checks.scene import Scene
-from watership.releases.gate import percent
 from watership.releases.instruments import Document
+from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed
 
 SHOWN: Final = 5
 """Files that are named in evidence."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from watership.releases import go
+from watership.releases.book.quantity import offset, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.people import recorded
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.plan import fingerprint
-from watership.releases.quantity import offset, spoken
-from watership.releases.records import Decided, Declined, standing_signoffs
-from watership.releases.signoff import NOT_GIVEN, SignOff, missing
-from watership.releases.standing import standing
+from watership.releases.readiness import go
+from watership.releases.readiness.records import Decided, Declined, standing_signoffs
+from watership.releases.readiness.signoff import NOT_GIVEN, SignOff, missing
+from watership.releases.readiness.standing import standing
 
 DECIDE = "watership gate decide go|no-go --reason …"
 

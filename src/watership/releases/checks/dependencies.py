@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import decoded, fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed
 
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
 NAME = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")

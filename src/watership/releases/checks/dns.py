@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import DnsAnswer
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
 
 
 @check("dns.ttl", good_for="24h", fix="Lower the TTL, and wait until the old one is over.")

@@ -6,11 +6,11 @@ import re
 from datetime import timedelta
 from itertools import takewhile
 
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found, passed
-from watership.releases.quantity import listed, spoken
 
 HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.drill import FOLDER, Drill, drills
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
+from watership.releases.readiness.drill import FOLDER, Drill, drills
 
 AGAIN = "watership drill KIND"
 

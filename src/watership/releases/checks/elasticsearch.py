@@ -8,13 +8,13 @@ from urllib.parse import quote
 from msgspec import Struct, field
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.pagerduty import mark
 from watership.releases.checks.prometheus import in_seconds, judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
 
 LIFECYCLE: Final = "index.lifecycle.name"
 

@@ -8,7 +8,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
-from watership.releases.gate import percent
+from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, inconclusive
 
 ENOUGH = 60_000

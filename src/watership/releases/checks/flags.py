@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene, told
 from watership.releases.measurement import Finding, found
-from watership.releases.quantity import listed, spoken
 
 CHANGES = 200
 """Of one flag that are looked at, the newest: as many as the service gives."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from watership.releases import go
-from watership.releases.checklist import Point, key, points_of
+from watership.releases.book.quantity import offset
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.gate import Verdict
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed, inconclusive, passed
-from watership.releases.quantity import offset
-from watership.releases.records import Decided, Measured, Record
-from watership.releases.rounds import round_of
-from watership.releases.situation import situation
-from watership.releases.standing import ItemStanding, standing
+from watership.releases.readiness import go
+from watership.releases.readiness.checklist import Point, key, points_of
+from watership.releases.readiness.records import Decided, Measured, Record
+from watership.releases.readiness.rounds import round_of
+from watership.releases.readiness.situation import situation
+from watership.releases.readiness.standing import ItemStanding, standing
 
 CONTROLLER: Final = "controller"
 

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import Struct, field
 
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, inconclusive
-from watership.releases.quantity import listed
 
 Json = dict[str, object]
 

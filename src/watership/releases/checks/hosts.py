@@ -15,11 +15,11 @@ from typing import Final
 import msgspec
 
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.papers import report
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive
-from watership.releases.quantity import listed
 
 SECRET: Final = re.compile(r"SECRET|PASSWORD|TOKEN|KEY|URL|DSN", re.IGNORECASE)
 """Variables whose value is never shown: URLs carry passwords."""

@@ -13,14 +13,10 @@ import msgspec
 from msgspec import Struct, field
 
 from watership.errors import BadInput, NotFound, Unavailable
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.scene import Scene
-from watership.releases.instruments import Document
-from watership.releases.measurement import Finding, failed, found, inconclusive
-from watership.releases.ports import ProbeAnswer
-from watership.releases.quantity import listed, spoken
-from watership.releases.registry import (
+from watership.releases.checks.registry import (
     ACCEPT,
     BASE_DIGEST,
     BASE_NAME,
@@ -32,6 +28,10 @@ from watership.releases.registry import (
     recorded,
     reference,
 )
+from watership.releases.checks.scene import Scene
+from watership.releases.instruments import Document
+from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.ports import ProbeAnswer
 
 MB: Final = 1_000_000
 

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct, field
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, found, inconclusive
-from watership.releases.quantity import listed
 
 SEARCH: Final = "/rest/api/3/search/jql"
 

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Concatenate, Final, ParamSpec, get_type_hints
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import Given, duration, spoken
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
-from watership.releases.quantity import Given, duration, spoken
 
 P = ParamSpec("P")
 

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct, field
 
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, found
-from watership.releases.quantity import listed
 
 T = TypeVar("T")
 

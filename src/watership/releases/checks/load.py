@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from watership.releases.book.quantity import spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.figures import NONE
 from watership.releases.checks.kind import check
@@ -19,7 +20,6 @@ from watership.releases.checks.papers import WEEK, json_report, of_another, too_
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
-from watership.releases.quantity import spoken
 
 RUN: Final = "Run the load test on this build: BUILD=… k6 run …"
 

@@ -11,10 +11,10 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
-from watership.releases.quantity import listed, spoken
 
 LINES: Final = 5_000
 """Of each file that are looked at, the last ones."""

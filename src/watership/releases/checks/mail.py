@@ -6,15 +6,15 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.pagerduty import mark
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
-from watership.releases.quantity import listed
 
 
-@check("mail.sends", good_for="24h", fix="Look at the server's log, and at the rights of the sender.")
+@check("mail.sends", good_for="48h", fix="Look at the server's log, and at the rights of the sender.")
 async def sends(scene: Scene, *, of: str, to: str) -> Finding:
     """The mail server `of` takes a test message from its fact `sender` to each address in its fact `to`."""
     sender, recipients = scene.fact(of, "sender"), addresses(scene, of, to)

@@ -6,12 +6,12 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.runtime import TRACES
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, found
 from watership.releases.ports import ProbeAnswer
-from watership.releases.quantity import listed
 
 LIMITS = ("ratelimit", "ratelimit-policy", "ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit")
 """The headers in which an answer tells a limit (draft-ietf-httpapi-ratelimit-headers, and what was used before)."""

@@ -8,12 +8,12 @@ from typing import Final
 from jinja2 import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
+from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import PLACEHOLDER
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.notices.comms import Comms
-from watership.releases.quantity import listed
 
 SPOKEN: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 """Where a template takes facts in."""

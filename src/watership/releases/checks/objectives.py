@@ -7,13 +7,23 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from watership.errors import BadInput, NotFound
+from watership.releases.book.document import parse
 from watership.releases.checks.figures import NONE, queried
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
-from watership.releases.document import parse
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.sla import Errors, Goal, Latency, Level, Objective, Sla, Uptime, filled, target
+from watership.releases.service.sla import (
+    Errors,
+    Goal,
+    Latency,
+    Level,
+    Objective,
+    Sla,
+    Uptime,
+    filled,
+    target,
+)
 
 KINDS: Final[dict[str, type[Objective]]] = {
     "uptime": Uptime,

@@ -10,13 +10,13 @@ from urllib.parse import quote
 from msgspec import Struct, field
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import spoken
+from watership.releases.book.team import Level
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import spoken
-from watership.releases.team import Level
 
 ENQUEUE: Final = "/v2/enqueue"
 
@@ -65,7 +65,7 @@ class _Shifts(Struct):
 @check(
     "pagerduty.delivers",
     adapted=True,
-    good_for="24h",
+    good_for="48h",
     fix="Look at the routing key, and at the service's integration.",
 )
 async def delivers(scene: Scene, *, events: str, api: str) -> Finding:

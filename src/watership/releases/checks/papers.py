@@ -9,9 +9,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from watership.errors import BadInput, NotFound
+from watership.releases.book.quantity import spoken
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
-from watership.releases.quantity import spoken
 
 T = TypeVar("T")
 

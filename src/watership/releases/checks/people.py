@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import Final
 
 from watership.errors import BadInput, WatershipError
-from watership.releases import go
+from watership.releases.book.quantity import listed
+from watership.releases.book.team import Contact, OnCall
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed
-from watership.releases.quantity import listed
-from watership.releases.reach import uncalled
-from watership.releases.records import Record
-from watership.releases.team import Contact, OnCall
+from watership.releases.readiness import go
+from watership.releases.readiness.reach import uncalled
+from watership.releases.readiness.records import Record
 
 NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 """A telephone number as all networks know it (E.164); blanks, hyphens and brackets are for people."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from watership.releases.book.quantity import spoken
+from watership.releases.book.runbook import Drain, Shift
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import spoken
-from watership.releases.runbook import Drain, Shift
 
 
 @check("plan.drains", fix="Set the length of the drain in the runbook, and plan again.")

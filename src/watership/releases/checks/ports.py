@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Knock
 from watership.releases.measurement import Finding, found, inconclusive
-from watership.releases.quantity import listed
 
 PATIENCE: Final = 2.0
 """Seconds until a port that says nothing is silent."""

@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 import msgspec
 
 from watership.errors import BadInput, Unavailable
-from watership.releases.audit import Plain
+from watership.releases.auditing.audit import Plain
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
-from watership.releases.gate import Verdict
 from watership.releases.instruments import Row
+from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed, found, passed
-from watership.releases.quantity import listed, spoken
 
 MIB: Final = 1024 * 1024
 

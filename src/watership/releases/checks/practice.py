@@ -9,11 +9,11 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed
-from watership.releases.quantity import spoken
 
 
 class Reached(Struct, frozen=True, kw_only=True):

@@ -10,12 +10,12 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
-from watership.releases.gate import percent
+from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
 
 T = TypeVar("T")
 

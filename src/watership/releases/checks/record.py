@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from watership.releases.audit import Broken
+from watership.releases.auditing.audit import Broken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import section_of
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
-from watership.releases.gate import percent
+from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive
-from watership.releases.quantity import listed
 
 SAMPLE = 200
 """Keys that are looked at: who documents or bounds nine of ten would be found out by this many."""

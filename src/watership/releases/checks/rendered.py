@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from watership.errors import BadInput
+from watership.releases.book.shelf import Source, find
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, inconclusive, passed
-from watership.releases.shelf import Source, find
 
 OWN: Final = "runbooks"
 """The folder of a project's own runbooks, each in a folder of its name."""
@@ -23,7 +23,7 @@ async def rendered(scene: Scene, *, path: str, form: str, runbook: str = "") -> 
     `runbook`: its folder; unless given, what is planned is looked for in runbooks/NAME, then among those shipped.
     """
     # Papers tell of every check, so that they cannot be imported before all of them are.
-    from watership.releases.paper import PAPERS
+    from watership.releases.book.paper import PAPERS
 
     if form not in PAPERS:
         raise BadInput(f"A runbook is not rendered as '{form}'.", fix=f"Say one of: {', '.join(PAPERS)}.")

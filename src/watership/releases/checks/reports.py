@@ -8,10 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import spoken
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed
-from watership.releases.quantity import spoken
 
 T = TypeVar("T")
 

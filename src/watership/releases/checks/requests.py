@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.ports import ProbeAnswer
-from watership.releases.quantity import listed
 
 SHOWN = 200
 """Characters of a wrong answer that become evidence."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.environment import Environment
-from watership.releases.gate import percent
+from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, passed
 from watership.releases.ports import Backup
 from watership.releases.snapshots import BACKUP, load, save

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, found
-from watership.releases.quantity import listed
 
 PYTHON = re.compile(r'^python_info\{[^}]*\bversion="([0-9.]+)[^"]*"[^}]*\} 1(?:\.0)?$', re.MULTILINE)
 

@@ -12,6 +12,8 @@ import msgspec
 from watership.durable.clock import Clock
 from watership.durable.states import TERMINAL, RunState
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.quantity import Given, listed
+from watership.releases.book.system import System
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
 from watership.releases.instruments import Instruments
@@ -19,10 +21,8 @@ from watership.releases.measurement import Finding
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
-from watership.releases.quantity import Given, listed
-from watership.releases.records import Records
-from watership.releases.situation import CriticalIncidents
-from watership.releases.system import System
+from watership.releases.readiness.records import Records
+from watership.releases.readiness.situation import CriticalIncidents
 
 POLL_SECONDS = 0.25
 

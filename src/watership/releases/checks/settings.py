@@ -7,12 +7,12 @@ import tomllib
 from collections.abc import Mapping
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import fresh
 from watership.releases.checks.requests import at
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed
 
 VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 OFFERED = re.compile(r"^\s*#?\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=")

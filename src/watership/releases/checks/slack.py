@@ -41,7 +41,7 @@ class _Messages(Struct):
 @check(
     "slack.delivers",
     adapted=True,
-    good_for="24h",
+    good_for="48h",
     fix="Make the incoming webhook anew, and keep its URL as a secret.",
 )
 async def delivers(scene: Scene, *, hook: str, api: str) -> Finding:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import PLACEHOLDER, marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed
 
 UNFILLED = ("changeme", "change_me", "<", "${", "example.com")
 """What a value begins with, or holds, that nobody has filled in."""

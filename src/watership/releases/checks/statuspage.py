@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
-from watership.releases.quantity import listed
 
 
 class _Component(Struct):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.junit import Case, Results, State, parsed, plain
 from watership.releases.checks.kind import check
@@ -12,7 +13,6 @@ from watership.releases.checks.papers import WEEK, of_another, report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, passed
-from watership.releases.quantity import listed
 
 SHOWN: Final = 5
 """Cases that are named in evidence; more would not be read."""

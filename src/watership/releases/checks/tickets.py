@@ -18,7 +18,7 @@ from watership.releases.checks.prometheus import judged
 from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive
-from watership.releases.signoff import missing
+from watership.releases.readiness.signoff import missing
 
 TELL: Final = "watership notify send approvals"
 

@@ -8,11 +8,11 @@ import ssl
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Certificate, TlsAnswer
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
 
 DAY = 86400.0
 

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed
 from watership.releases.checks.exercise import lacking, sent
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import POLL_SECONDS, Scene, told
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.plan import Side
 from watership.releases.ports import ProbeAnswer
-from watership.releases.quantity import listed
 from watership.releases.smoke import Message
 
 OPENAPI: Final = "/openapi.json"

@@ -12,13 +12,13 @@ from typing import Final
 import yaml
 
 from watership.errors import BadInput
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
 
 WISH: Final = re.compile(r"([\w.-]+)\s*(?:(>=|<=|<|>|=)\s*(.+))?")
 """`a.b >= 5`, `a.b = text`, or `a.b`: it is there."""

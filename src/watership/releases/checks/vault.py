@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene, told
 from watership.releases.measurement import Finding, failed, found
-from watership.releases.quantity import listed, spoken
 
 MOUNT: Final = "secret"
 """Where the store is mounted, unless the system's fact `mount` says otherwise."""

@@ -12,9 +12,9 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from watership.errors import BadInput
-from watership.releases.document import load
+from watership.releases.book.document import load
+from watership.releases.book.quantity import Duration, offset
 from watership.releases.notices.notice import Kind, Priority
-from watership.releases.quantity import Duration, offset
 
 # What one attempt to send may take. A channel that needs longer is tried again; nobody else waits for it.
 SEND_TIMEOUT = 10.0
@@ -33,7 +33,7 @@ Mailbox = Annotated[str, Meta(pattern=r"^[^\s@<>]+@[^\s@<>]+$", max_length=254)]
 Moment = Annotated[
     str,
     Meta(
-        pattern=r"^(T[+-].+|release\.(started|approved|done)|issue|rollback\.started|incident)$",
+        pattern=r"^(T[+-].+|release\.(started|approved|decided|done)|issue|rollback\.started|incident)$",
         max_length=40,
     ),
 ]
@@ -127,6 +127,7 @@ PAGED: frozenset[Kind] = frozenset({"issue", "rollback", "incident"})
 KINDS: Mapping[str, Kind] = {
     "release.started": "status",
     "release.approved": "approval",
+    "release.decided": "decision",
     "release.done": "success",
     "issue": "issue",
     "rollback.started": "rollback",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from watership.durable.clock import Clock
 from watership.durable.scrubbing import scrub
 from watership.errors import BadInput, Unavailable
-from watership.releases.audit import Audit, Fact
+from watership.releases.auditing.audit import Audit, Fact
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import OPEN, Delivery, Line, Outbox, State, next_up, outlived
 

@@ -11,13 +11,14 @@ from jinja2 import TemplateSyntaxError, nodes
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watership.releases.document import DocumentError
+from watership.releases.book.document import DocumentError
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.minute import Traffic
 from watership.releases.notices.notice import Asked, Incident, Issue, Kind, Window
 from watership.releases.notices.situation import (
     Approval,
     Checks,
+    Decision,
     PhaseSight,
     Rollback,
     Seat,
@@ -201,6 +202,14 @@ def example() -> Situation:
         migrations=("add_topic (5 → 6)",),
         approvals=(Approval(role="release_manager", person="Rea Lee", at=NOON),),
         missing=("security_lead",),
+        decision=Decision(
+            said="NO-GO",
+            person="Dee Lead",
+            role="deployment_lead",
+            at=NOON,
+            reason="the backup is stale",
+            record=("Issue: the backup is stale",),
+        ),
         team=(Seat(role="Deployment lead", person="Dee Lead"),),
         began=NOON,
         ended=NOON + timedelta(minutes=52),
@@ -236,6 +245,7 @@ _NOTHING: dict[str, Any] = {
     "migrations": (),
     "approvals": (),
     "missing": (),
+    "decision": None,
     "team": (),
     "began": None,
     "ended": None,

@@ -8,17 +8,18 @@ from watership.durable.clock import Clock
 from watership.durable.codec import decode
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
-from watership.releases.audit import Entry
-from watership.releases.incident import Incidents
+from watership.releases.auditing.audit import Entry
+from watership.releases.incidents.incident import Incidents
 from watership.releases.notices.messenger import Look
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.situation import Situation, planned, situation
 from watership.releases.notices.trouble import told_of
 from watership.releases.order import Release
 from watership.releases.plan import Plan
-from watership.releases.records import Records, standing_signoffs
+from watership.releases.readiness.go import decision
+from watership.releases.readiness.records import Records, standing_signoffs
+from watership.releases.readiness.standing import standing
 from watership.releases.snapshots import Snapshots
-from watership.releases.standing import standing
 from watership.releases.status import fold, journal, status
 
 Pages = Callable[[], Sequence[Entry]]
@@ -42,7 +43,7 @@ def looking(
         run_id = RunId(plan.release)
         run, kept = await runs.get(run_id), await records.all(plan.release)
         if run is None:
-            return planned(plan, standing_signoffs((), kept), clock.now())
+            return planned(plan, standing_signoffs((), kept), clock.now(), decision(plan, kept))
         release: Release = decode(run.input, Release)
         return situation(
             release,
@@ -50,6 +51,7 @@ def looking(
             await status(runs, run_id, snapshots),
             clock.now(),
             signoffs=standing_signoffs(release.signoffs, kept),
+            made=decision(plan, kept),
             minute=await minute.of(plan),
             audit=pages(),
             incidents=told_of(await incidents.all(), plan.release),

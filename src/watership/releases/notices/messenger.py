@@ -9,7 +9,7 @@ from datetime import datetime
 from watership.durable.clock import Clock
 from watership.durable.ports import Observer
 from watership.errors import WatershipError
-from watership.releases.audit import Audit, Fact
+from watership.releases.auditing.audit import Audit, Fact
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import LOOK_SECONDS, WHO, Deliverer
 from watership.releases.notices.notice import Message, Notice

@@ -12,10 +12,10 @@ from msgspec import Struct
 from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
+from watership.releases.judging.traffic import latency_p95
+from watership.releases.judging.vigil import ENDLESS
 from watership.releases.plan import Plan
 from watership.releases.ports import Metrics, Router, RouterState, TrafficTick
-from watership.releases.traffic import latency_p95
-from watership.releases.vigil import ENDLESS
 
 SECONDS = 60
 

@@ -7,7 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-Kind = Literal["announce", "approval", "status", "issue", "rollback", "success", "incident", "test"]
+Kind = Literal[
+    "announce", "approval", "decision", "status", "issue", "rollback", "success", "incident", "test"
+]
 Priority = Literal["CRITICAL", "HIGH", "MEDIUM"]
 
 TEXT_CHARS = 16_000

@@ -89,6 +89,9 @@ def _moments(sending: Sending, tail: str, situation: Situation, now: datetime) -
             yield _notice(sending, f"started{tail}/{name}", situation.began, thread)
         case "release.approved" if situation.approvals and not situation.missing:
             yield _notice(sending, f"approved{tail}/{name}", situation.approvals[-1].at, thread)
+        case "release.decided" if situation.decision is not None:
+            at = situation.decision.at
+            yield _notice(sending, f"decided{tail}/{name}/{at:%Y-%m-%dT%H:%M:%SZ}", at, thread)
         case "release.done" if situation.promoted and back is None:
             yield _notice(sending, f"success{tail}/{name}", now, thread, ends=True)
         case "rollback.started" if back is not None:

@@ -11,14 +11,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watership.releases import plan as plans
-from watership.releases.audit import Entry
+from watership.releases.auditing.audit import Entry
 from watership.releases.decide import CONTROLLER, TakeBack, decide
 from watership.releases.notices.minute import UNKNOWN, Minute, Traffic
 from watership.releases.notices.notice import Incident, Issue, Priority, Window
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase
-from watership.releases.signoff import SignOff, missing
-from watership.releases.standing import ItemStanding
+from watership.releases.readiness.records import Decided
+from watership.releases.readiness.signoff import SignOff, missing
+from watership.releases.readiness.standing import ItemStanding
 from watership.releases.status import Fold, ItemStatus, ReleaseStatus, Stage
 
 PAGES: dict[str, Priority] = {
@@ -65,6 +66,17 @@ class Approval(Struct, frozen=True, kw_only=True):
     role: str
     person: str
     at: datetime
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """GO or NO-GO, by whom; `record` are the lines that a NO-GO has to say."""
+
+    said: Literal["GO", "NO-GO"]
+    person: str
+    role: str
+    at: datetime
+    reason: str
+    record: tuple[str, ...] = ()
 
 
 class Seat(Struct, frozen=True, kw_only=True):
@@ -133,6 +145,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     approvals: tuple[Approval, ...]
     missing: tuple[str, ...]
     """Roles that have still to sign."""
+    decision: Decision | None = None
     team: tuple[Seat, ...]
     began: datetime | None = None
     ended: datetime | None = None
@@ -167,8 +180,28 @@ class Situation(Struct, frozen=True, kw_only=True):
         return self.stage in ("running", "taking_back")
 
 
-def planned(plan: Plan, signoffs: Sequence[SignOff], now: datetime) -> Situation:
-    """The situation before the start."""
+def decided(made: Decided | None) -> Decision | None:
+    """A decision as messages need it."""
+    if made is None:
+        return None
+    lines = {
+        "Issue": made.issue,
+        "Mitigation": made.mitigation,
+        "Until": made.rescheduled,
+        "Informed": made.informed,
+    }
+    return Decision(
+        said="GO" if made.decision == "go" else "NO-GO",
+        person=made.person,
+        role=made.role,
+        at=made.at,
+        reason=made.reason,
+        record=tuple(f"{name}: {line}" for name, line in lines.items() if line),
+    )
+
+
+def planned(plan: Plan, signoffs: Sequence[SignOff], now: datetime, made: Decided | None = None) -> Situation:
+    """The situation before the start. `made`: the decision about this plan."""
     return Situation(
         name=plan.release,
         environment=plan.environment,
@@ -190,6 +223,7 @@ def planned(plan: Plan, signoffs: Sequence[SignOff], now: datetime) -> Situation
         migrations=tuple(f"{each.name} ({each.start} → {each.end})" for each in plan.migrations),
         approvals=tuple(Approval(role=s.role, person=s.person, at=s.at) for s in signoffs),
         missing=tuple(each.role for each in missing(plan, signoffs, now)),
+        decision=decided(made),
         team=tuple(
             Seat(role=contact.title, person=contact.person) for contact in plan.contacts if contact.person
         ),
@@ -208,6 +242,7 @@ def situation(
     now: datetime,
     *,
     signoffs: Sequence[SignOff],
+    made: Decided | None = None,
     minute: Minute = UNKNOWN,
     audit: Iterable[Entry] = (),
     incidents: tuple[Incident, ...] = (),
@@ -215,7 +250,7 @@ def situation(
 ) -> Situation:
     """The situation of a release that was started, by its folded journal and what its status says."""
     plan = release.plan
-    before = planned(plan, signoffs, now)
+    before = planned(plan, signoffs, now, made)
     sights = tuple(_sight(phase, status, plan, now) for phase in plan.phases)
     back = _rollback(state, release)
     return replace(

@@ -20,10 +20,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from msgspec import Struct
 
 from watership.errors import BadInput
-from watership.releases.document import DocumentError, parse
+from watership.releases.book.document import DocumentError, parse
+from watership.releases.book.quantity import spoken
 from watership.releases.notices.notice import SUBJECT_CHARS, TEXT_CHARS, Incident, Issue, Message, Notice
 from watership.releases.notices.situation import Situation
-from watership.releases.quantity import spoken
 
 TEMPLATE_BYTES = 64 * 1024
 """Of a template; a message is a page at most."""

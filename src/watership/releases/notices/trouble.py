@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from watership.durable.clock import Clock
 from watership.errors import Unavailable
-from watership.releases import incident as incidents
-from watership.releases.audit import Audit, Fact
-from watership.releases.escalation import Due
+from watership.releases.auditing.audit import Audit, Fact
+from watership.releases.incidents import incident as incidents
+from watership.releases.incidents.escalation import Due
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import WHO
 from watership.releases.notices.messenger import Look, worded

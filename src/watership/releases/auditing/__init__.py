@@ -1,0 +1,1 @@
+"""Auditing: the record that cannot be changed unseen."""

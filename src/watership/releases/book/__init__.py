@@ -1,0 +1,1 @@
+"""The book: a runbook's files, read, checked, and printed for people."""

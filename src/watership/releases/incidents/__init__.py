@@ -1,0 +1,1 @@
+"""Incidents: opened by rule or by hand, told level by level, closed with a post-mortem."""

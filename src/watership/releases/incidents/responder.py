@@ -1,0 +1,83 @@
+"""The responder goes along with a release: what is an alarm of it opens an incident, and people are told in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from watership.releases.auditing.audit import Entry
+from watership.releases.environment import Environment
+from watership.releases.incidents.alarm import Alarm, WindowFailed, WindowUnmet, alarms_in
+from watership.releases.incidents.response import Response, Tell
+from watership.releases.judging.gate import Verdict
+from watership.releases.order import Release
+from watership.releases.plan import Plan
+from watership.releases.readiness.aftercare import last_of, promoted_at
+from watership.releases.readiness.attendant import Look
+from watership.releases.readiness.records import Record
+
+LOOK_SECONDS: Final = 5.0
+"""Little beside the quarter of an hour that a level has."""
+
+RESPONDER: Final = "responder"
+
+Pages = Callable[[], Sequence[Entry]]
+"""The entries of the audit among which alarms are, or more."""
+
+
+class Responder:
+    """Looks while its release runs; the escalation of an incident that outlives it goes on with whoever looks next."""
+
+    def __init__(
+        self, env: Environment, release: Release, response: Response, *, look: Look, pages: Pages, tell: Tell
+    ) -> None:
+        self._env = env
+        self._release = release
+        self._response = response
+        self._look = look
+        self._pages = pages
+        self._tell = tell
+
+    async def look_once(self) -> None:
+        await self._response.look(await self.alarms(), self._tell)
+
+    async def alarms(self) -> list[Alarm]:
+        """Everything that is an alarm of this release, whether or not it has an incident already."""
+        name = self._release.plan.release
+        found = alarms_in([entry for entry in self._pages() if entry.facts.get("release") == name])
+        promoted = promoted_at(await self._look())
+        if promoted is not None:
+            records = await self._env.records.all(name)
+            found += window_alarms(self._release.plan, records, promoted=promoted, now=self._env.clock.now())
+        return found
+
+
+def window_alarms(plan: Plan, records: Sequence[Record], *, promoted: datetime, now: datetime) -> list[Alarm]:
+    """The points of windows after the deployment that failed lately, or of which nothing is known at the end."""
+    found: list[Alarm] = []
+    for window in plan.validations:
+        begins, ends = (
+            promoted + timedelta(seconds=seconds * plan.overrides.clock_factor)
+            for seconds in (window.begins, window.ends)
+        )
+        for point in window.points:
+            if point.check is None:
+                continue
+            last = last_of(f"{window.id}/{point.id}", records, since=begins)
+            if last is not None and last.got.verdict is Verdict.FAILED:
+                failed = WindowFailed(
+                    release=plan.release, window=window.id, point=point.id, text=point.text, got=last.got
+                )
+                found.append(failed)
+            elif now > ends and (last is None or not last.got.passed):
+                unmet = WindowUnmet(
+                    release=plan.release,
+                    window=window.id,
+                    point=point.id,
+                    text=point.text,
+                    words=last.got.evidence if last is not None else "it was never measured",
+                    at=ends,
+                )
+                found.append(unmet)
+    return found

@@ -1,0 +1,323 @@
+"""A fuse blows on a plain threshold that operators know, beside the gate and never instead of it.
+
+A fuse needs its whole window: a second that is missing, or too few requests, is unknown, and unknown neither
+blows a fuse nor shows it intact.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, assert_never
+
+from msgspec import Meta, Struct
+
+from watership.errors import BadInput
+from watership.releases.book.quantity import Duration, Share, spoken
+from watership.releases.judging.gate import percent
+
+# Below 50 requests one error is more than 2 %: a rate says nothing.
+MIN_SAMPLES = 50
+
+
+class Action(enum.Enum):
+    """What a blown fuse calls for; the first is the most urgent."""
+
+    ROLL_BACK = "roll_back"
+    FREEZE = "freeze"
+    PAGE = "page"
+    INVESTIGATE = "investigate"
+
+
+Resort = Literal["roll_back", "page", "investigate"]
+Happening = Literal[
+    "out_of_memory",
+    "data_corruption",
+    "security_breach",
+    "unhandled_in_critical_path",
+    "feature_failure",
+    "warning_alert",
+]
+Gauge = Literal["latency_p95", "cpu", "memory", "disk"]
+Trend = Literal["cache_hit_rate", "query_time"]
+Dependency = Literal["database", "rabbitmq"]
+
+
+class Reading(Struct, frozen=True, kw_only=True):
+    """What one slot showed in one second. None is unknown; shares are parts of 1, times are seconds."""
+
+    requests: int | None = None
+    errors: int | None = None
+    latency_p95: float | None = None
+    cpu: float | None = None
+    memory: float | None = None
+    disk: float | None = None
+    cache_hit_rate: float | None = None
+    query_time: float | None = None
+    database: bool | None = None
+    rabbitmq: bool | None = None
+    happened: tuple[Happening, ...] | None = None
+
+
+class Second(Struct, frozen=True, kw_only=True):
+    """Both slots in the second `at` (whole seconds of any clock that does not jump)."""
+
+    at: int
+    live: Reading = Reading()
+    next: Reading = Reading()
+
+
+Window = Annotated[float, Meta(ge=1, le=3600, extra={"text": "duration"})]
+"""Whole seconds that must all be known; an hour of both slots is what a controller keeps."""
+
+
+class Criterion(Struct, frozen=True, kw_only=True):
+    """What every fuse has: the criterion of the written runbook that it stands for, in its words."""
+
+    criterion: Annotated[str, Meta(max_length=500)] = ""
+
+
+class ErrorRate(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="error_rate"):
+    """The errors of a whole window: more than `above`, and not more than `up_to`."""
+
+    above: Share
+    up_to: Share = 1.0
+    window: Window
+    min_samples: Annotated[int, Meta(ge=1)] = MIN_SAMPLES
+    then: Resort
+
+    @property
+    def name(self) -> str:
+        band = f" up to {percent(self.up_to)}" if self.up_to < 1 else ""
+        return f"error rate above {percent(self.above)}{band} for {spoken(self.window)}"
+
+
+class Level(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="level"):
+    """A gauge above `above` in every second of a window; above is a share, or seconds for latency."""
+
+    of: Gauge
+    above: Share | None = None
+    slower_than: Duration | None = None
+    up_to: Duration | None = None
+    window: Window
+    min_samples: Annotated[int, Meta(ge=0)] = 0
+    then: Resort
+
+    def __post_init__(self) -> None:
+        if (self.above is None) == (self.slower_than is None):
+            raise BadInput("A level has either 'above' (a share) or 'slower_than' (a duration).")
+        if (self.of == "latency_p95") != (self.slower_than is not None):
+            raise BadInput("'slower_than' is for latency_p95, 'above' is for shares.")
+
+    @property
+    def bound(self) -> float:
+        return self.above if self.above is not None else self.slower_than or 0.0
+
+    @property
+    def name(self) -> str:
+        bound = percent(self.above) if self.above is not None else spoken(self.bound)
+        band = f" up to {spoken(self.up_to)}" if self.up_to is not None else ""
+        return f"{self.of} above {bound}{band} for {spoken(self.window)}"
+
+
+class Drift(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="drift"):
+    """A figure that has moved away from its baseline: halved for hits, doubled for times."""
+
+    of: Trend
+    window: Window = 60.0
+    then: Resort
+
+    @property
+    def name(self) -> str:
+        moved = "halved" if self.of == "cache_hit_rate" else "doubled"
+        return f"{self.of} {moved} for {spoken(self.window)}"
+
+
+class Lost(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="lost"):
+    """A dependency that next cannot reach; lost for live too it freezes, as a rollback would not help."""
+
+    of: Dependency
+    window: Window
+    then: Resort
+
+    @property
+    def name(self) -> str:
+        return f"{self.of} lost for {spoken(self.window)}"
+
+
+class Event(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="event"):
+    """Something that must not happen even once."""
+
+    of: Happening
+    then: Resort
+
+    @property
+    def name(self) -> str:
+        return self.of.replace("_", " ")
+
+
+Fuse = ErrorRate | Level | Drift | Lost | Event
+
+
+class Baseline(Struct, frozen=True, kw_only=True):
+    """Live's figures as captured before the release; None where they were not."""
+
+    cache_hit_rate: float | None = None
+    query_time: float | None = None
+
+
+class Blown(Struct, frozen=True, kw_only=True):
+    """A fuse has blown: what it was, what it calls for, and the measurement."""
+
+    fuse: str
+    action: Action
+    reason: str
+
+
+class Intact(Struct, frozen=True):
+    """The whole window was seen, and it was in order."""
+
+    fuse: str
+
+
+class Unknown(Struct, frozen=True):
+    """The window was not seen, or held too little; `reason` says what is missing."""
+
+    fuse: str
+    reason: str
+
+
+State = Blown | Intact | Unknown
+
+
+def blown(fuses: Sequence[Fuse], seconds: Sequence[Second], baseline: Baseline) -> list[Blown]:
+    """The fuses that have blown, most urgent first."""
+    states = [inspect(fuse, seconds, baseline) for fuse in fuses]
+    urgency = list(Action)
+    return sorted(
+        (state for state in states if isinstance(state, Blown)), key=lambda found: urgency.index(found.action)
+    )
+
+
+def inspect(fuse: Fuse, seconds: Sequence[Second], baseline: Baseline) -> State:
+    """The state of one fuse after `seconds` (ascending), the last of which is now."""
+    match fuse:
+        case ErrorRate():
+            return _error_rate(fuse, seconds)
+        case Level():
+            return _level(fuse, seconds)
+        case Drift():
+            return _drift(fuse, seconds, baseline)
+        case Lost():
+            return _lost(fuse, seconds)
+        case Event():
+            return _event(fuse, seconds)
+        case _:
+            assert_never(fuse)
+
+
+def _window(seconds: Sequence[Second], length: float) -> Sequence[Second] | None:
+    """The last `length` seconds, or None where one of them is missing."""
+    size = max(round(length), 1)
+    last = seconds[-size:]
+    whole = len(last) == size and last[-1].at - last[0].at == size - 1
+    return last if whole else None
+
+
+def _error_rate(fuse: ErrorRate, seconds: Sequence[Second]) -> State:
+    window = _window(seconds, fuse.window)
+    if window is None:
+        return _unseen(fuse)
+    requests, errors = 0, 0
+    for second in window:
+        if second.next.requests is None or second.next.errors is None:
+            return Unknown(fuse.name, f"requests were not measured in second {second.at}")
+        requests, errors = requests + second.next.requests, errors + second.next.errors
+    if requests < fuse.min_samples:
+        return Unknown(fuse.name, f"{requests} of {fuse.min_samples} requests were seen")
+    if fuse.above < errors / requests <= fuse.up_to:
+        return _blown(fuse, f"{errors:,} of {requests:,} requests failed ({percent(errors / requests)})")
+    return Intact(fuse.name)
+
+
+def _level(fuse: Level, seconds: Sequence[Second]) -> State:
+    highest = float("inf") if fuse.up_to is None else fuse.up_to
+    window = _window(seconds, fuse.window)
+    if window is not None and fuse.min_samples:
+        requests = sum(second.next.requests or 0 for second in window)
+        if requests < fuse.min_samples:
+            return Unknown(fuse.name, f"{requests} of {fuse.min_samples} requests were seen")
+    return _throughout(
+        fuse, window, lambda now: getattr(now, fuse.of), lambda value: fuse.bound < value <= highest
+    )
+
+
+def _drift(fuse: Drift, seconds: Sequence[Second], baseline: Baseline) -> State:
+    usual = baseline.cache_hit_rate if fuse.of == "cache_hit_rate" else baseline.query_time
+    if usual is None:
+        return Unknown(fuse.name, "no baseline was captured")
+    moved = _halved(usual) if fuse.of == "cache_hit_rate" else _doubled(usual)
+    return _throughout(fuse, _window(seconds, fuse.window), lambda now: getattr(now, fuse.of), moved)
+
+
+def _halved(usual: float) -> Callable[[float], bool]:
+    return lambda value: value < usual / 2
+
+
+def _doubled(usual: float) -> Callable[[float], bool]:
+    return lambda value: value > usual * 2
+
+
+def _throughout(
+    fuse: Level | Drift,
+    window: Sequence[Second] | None,
+    read: Callable[[Reading], float | None],
+    bad: Callable[[float], bool],
+) -> State:
+    """Blown when every second is bad; one good second is enough for intact; else something is unknown."""
+    if window is None:
+        return _unseen(fuse)
+    values = [read(second.next) for second in window]
+    if any(value is not None and not bad(value) for value in values):
+        return Intact(fuse.name)
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return Unknown(fuse.name, f"{len(values) - len(known)} of {len(values)} seconds were not measured")
+    return _blown(fuse, f"between {min(known):.4g} and {max(known):.4g} throughout")
+
+
+def _lost(fuse: Lost, seconds: Sequence[Second]) -> State:
+    window = _window(seconds, fuse.window)
+    if window is None:
+        return _unseen(fuse)
+    nexts = [_reached(second.next, fuse.of) for second in window]
+    lives = [_reached(second.live, fuse.of) for second in window]
+    if True in nexts:
+        return Intact(fuse.name)
+    if None in nexts:
+        return Unknown(fuse.name, "next was not asked in every second")
+    if True in lives:
+        return _blown(fuse, "next cannot reach it, live can")
+    # Nobody can say that the old version would do better.
+    reason = "live was not asked" if None in lives else "live does not reach it either"
+    return Blown(fuse=fuse.name, action=Action.FREEZE, reason=reason)
+
+
+def _reached(reading: Reading, dependency: Dependency) -> bool | None:
+    return reading.database if dependency == "database" else reading.rabbitmq
+
+
+def _event(fuse: Event, seconds: Sequence[Second]) -> State:
+    if any(fuse.of in (second.next.happened or ()) for second in seconds):
+        return _blown(fuse, "it happened on next")
+    if not seconds or any(second.next.happened is None for second in seconds):
+        return Unknown(fuse.name, "nobody looked for it in every second")
+    return Intact(fuse.name)
+
+
+def _unseen(fuse: Fuse) -> Unknown:
+    return Unknown(fuse.name, "the window has not been seen whole")
+
+
+def _blown(fuse: Fuse, reason: str) -> Blown:
+    return Blown(fuse=fuse.name, action=Action(fuse.then), reason=reason)

@@ -1,0 +1,1 @@
+"""Readiness: the checklist and its records, whose word counts, and the decision to go."""

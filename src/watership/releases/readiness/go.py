@@ -1,0 +1,178 @@
+"""GO or NO-GO: conditions that are judged by what is on record, and a decision that only one seat takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from msgspec import Struct
+
+from watership.errors import BadInput, WatershipError
+from watership.releases.book.runbook import Condition
+from watership.releases.judging.gate import Verdict
+from watership.releases.plan import Plan, fingerprint
+from watership.releases.readiness.checklist import Id
+from watership.releases.readiness.records import Decided, Ready, Record
+from watership.releases.readiness.signoff import Missing
+from watership.releases.readiness.standing import ORDER, ItemStanding, State
+
+
+class ConditionFound(Struct, frozen=True, kw_only=True):
+    """A condition and how it stands. `words` name what is wrong or missing."""
+
+    id: Id
+    text: str
+    verdict: Verdict
+    words: str
+
+
+class Situation(Struct, frozen=True, kw_only=True):
+    """What the conditions are judged by. `critical`: incidents that are open and critical; None: nobody could look."""
+
+    items: tuple[ItemStanding, ...]
+    missing: tuple[Missing, ...]
+    records: tuple[Record, ...]
+    critical: tuple[str, ...] | None
+
+
+_STATES: dict[State, Verdict] = {
+    "passed": Verdict.PASSED,
+    "waived": Verdict.PASSED,
+    "failed": Verdict.FAILED,
+    "inconclusive": Verdict.INCONCLUSIVE,
+    "expired": Verdict.INCONCLUSIVE,
+    "open": Verdict.INCONCLUSIVE,
+}
+
+
+NAMED: Final = 8
+"""Items that are named; who wants to see all of them looks at the checklist."""
+
+WORDS: Final = 200
+"""Characters of a point's words."""
+
+
+def conditions(plan: Plan, situation: Situation) -> tuple[ConditionFound, ...]:
+    """Every condition of the plan, judged."""
+    return tuple(_judged(plan, condition, situation) for condition in plan.go_no_go)
+
+
+def verdict(found: Sequence[ConditionFound]) -> Verdict:
+    """Failed if one has failed; passed only if all are known and good."""
+    there = {each.verdict for each in found}
+    if Verdict.FAILED in there:
+        return Verdict.FAILED
+    return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in there else Verdict.PASSED
+
+
+def _judged(plan: Plan, condition: Condition, situation: Situation) -> ConditionFound:
+    match condition.judged_by:
+        case "checklist":
+            found, words = items_stand(due(situation.items, plan))
+        case "items":
+            named = [item for item in situation.items if item.id in condition.items]
+            found, words = items_stand(named)
+        case "approvals":
+            lacking = [f"{each.role}: {each.reason}" for each in situation.missing]
+            found = Verdict.INCONCLUSIVE if lacking else Verdict.PASSED
+            words = "; ".join(lacking) or "every approval is given"
+        case "incidents":
+            found, words = _incidents(situation.critical)
+        case "team":
+            found, words = _team(plan, situation.records)
+        case _:
+            assert_never(condition.judged_by)
+    return ConditionFound(id=condition.id, text=condition.text, verdict=found, words=words)
+
+
+def due(items: Sequence[ItemStanding], plan: Plan) -> list[ItemStanding]:
+    """The items that must be good before T+0 is over: those of the calendar up to the go/no-go."""
+    by = {item.id: item.by for section in plan.checklist for item in section.items}
+    return [item for item in items if by[item.id] <= 0]
+
+
+def items_stand(items: Sequence[ItemStanding]) -> tuple[Verdict, str]:
+    """The worst of items, with words that name those that are not good, the worst first."""
+    bad = sorted(
+        (item for item in items if not item.good), key=lambda item: (ORDER.index(item.state), item.number)
+    )
+    there = {_STATES[item.state] for item in bad}
+    found = Verdict.FAILED if Verdict.FAILED in there else Verdict.INCONCLUSIVE if there else Verdict.PASSED
+    if not bad:
+        return found, f"all of {len(items)} items are good"
+    words = [f"{item.number} {item.title}: {_points(item)}" for item in bad[:NAMED]]
+    more = [f"and {len(bad) - NAMED} more (watership check list --open)"] if len(bad) > NAMED else []
+    return found, f"{len(bad)} of {len(items)} items are not good: {'; '.join([*words, *more])}"
+
+
+def _points(item: ItemStanding) -> str:
+    """What is wrong with its points, in their words; what is merely open is counted."""
+    bad = [point for point in item.points if not point.good and point.state != "open"]
+    words = [f"{point.key.partition('/')[2]} {point.state} ({short(point.words)})" for point in bad]
+    waiting = sum(point.state == "open" for point in item.points)
+    return ", ".join([*words, *([f"{waiting} open"] if waiting else [])])
+
+
+def short(words: str) -> str:
+    return words if len(words) <= WORDS else f"{words[: WORDS - 1]}…"
+
+
+def _incidents(critical: Sequence[str] | None) -> tuple[Verdict, str]:
+    if critical is None:
+        return Verdict.INCONCLUSIVE, "the incidents could not be read"
+    words = f"open and critical: {', '.join(critical)}" if critical else "no critical incident is open"
+    return (Verdict.FAILED if critical else Verdict.PASSED), words
+
+
+def _team(plan: Plan, records: Sequence[Record]) -> tuple[Verdict, str]:
+    lacking = absent(plan, records)
+    words = f"not yet ready: {', '.join(lacking)}" if lacking else "every seat has answered the roll call"
+    return (Verdict.INCONCLUSIVE if lacking else Verdict.PASSED), words
+
+
+def decision(plan: Plan, records: Sequence[Record]) -> Decided | None:
+    """The last decision about this very plan."""
+    mark = fingerprint(plan)
+    return next(
+        (each for each in records[::-1] if isinstance(each, Decided) and each.fingerprint == mark), None
+    )
+
+
+class NotGo(WatershipError):
+    """GO was said against a condition. `verdict`: whether one has failed, or is merely not known."""
+
+    code = "not_go"
+
+    def __init__(self, found: Sequence[ConditionFound]) -> None:
+        bad = [each for each in found if each.verdict is not Verdict.PASSED]
+        super().__init__(
+            f"GO cannot be decided: {'; '.join(f'{each.text}: {each.words}' for each in bad)}.",
+            fix="Mend it, waive it point by point (watership check waive), or decide no-go.",
+        )
+        self.verdict = verdict(found)
+
+
+def require_decidable(found: Sequence[ConditionFound], decided: Decided) -> None:
+    """Refuse a decision that does not count. Raises NotGo, or BadInput for a record of a NO-GO that lacks a line."""
+    if decided.decision == "go":
+        if verdict(found) is not Verdict.PASSED:
+            raise NotGo(found)
+        return
+    lacking = [
+        name for name in ("issue", "mitigation", "rescheduled", "informed") if not getattr(decided, name)
+    ]
+    if lacking:
+        raise BadInput(f"The record of a NO-GO lacks: {', '.join(lacking)}.", fix=f"Say it: --{lacking[0]} …")
+
+
+def absent(plan: Plan, records: Sequence[Record]) -> list[str]:
+    """The seats that have not answered the roll call for this build."""
+    there = {
+        each.role for each in records if isinstance(each, Ready) and each.build == plan.next.build.digest
+    }
+    return [role.id for role in plan.roles if role.id not in there]
+
+
+def deciders(plan: Plan) -> tuple[str, ...]:
+    """The roles that decide GO or NO-GO."""
+    return tuple(role.id for role in plan.roles if "go_no_go" in role.may)

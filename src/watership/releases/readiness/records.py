@@ -1,0 +1,127 @@
+"""Records are what people and programs put down about a release, in order, and never change again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal, Protocol
+
+from msgspec import Meta, Struct
+
+from watership.releases.measurement import Measurement
+from watership.releases.readiness.signoff import SignOff
+
+Words = Annotated[str, Meta(max_length=2_000)]
+
+
+class Measured(Struct, frozen=True, kw_only=True, tag_field="kind", tag="measured"):
+    """A point of the checklist, or of a window after the deployment, was measured for the build of that digest."""
+
+    point: str
+    build: str
+    by: str
+    got: Measurement
+
+
+class Attested(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attested"):
+    """A person answers for points, in a role. `evidence` is a file or a URL; `sha256` that of the file's bytes."""
+
+    points: tuple[str, ...]
+    build: str
+    person: str
+    role: str
+    holds: bool
+    """False: it is not so. That is said as openly as the other."""
+    words: Words
+    evidence: str = ""
+    sha256: str = ""
+    at: datetime
+    expires_at: datetime
+
+
+class Waived(Struct, frozen=True, kw_only=True, tag_field="kind", tag="waived"):
+    """A person lets the release go on without points, for a reason and until a time."""
+
+    points: tuple[str, ...]
+    build: str
+    person: str
+    role: str
+    reason: Words
+    at: datetime
+    until: datetime
+
+
+class Signed(Struct, frozen=True, kw_only=True, tag_field="kind", tag="signed"):
+    """A sign-off was given."""
+
+    signoff: SignOff
+
+
+class Declined(Struct, frozen=True, kw_only=True, tag_field="kind", tag="declined"):
+    """A person refuses to sign in a role. A later sign-off in that role takes it back."""
+
+    fingerprint: str
+    role: str
+    person: str
+    reason: Words
+    at: datetime
+
+
+class Decided(Struct, frozen=True, kw_only=True, tag_field="kind", tag="decided"):
+    """GO or NO-GO, by who may say so, for one plan. A NO-GO says what the four lines of its record ask."""
+
+    decision: Literal["go", "no_go"]
+    fingerprint: str
+    person: str
+    role: str
+    reason: Words
+    at: datetime
+    issue: Words = ""
+    mitigation: Words = ""
+    rescheduled: str = ""
+    informed: Words = ""
+
+
+class Ready(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ready"):
+    """Somebody of the team is here and ready, in a role."""
+
+    build: str
+    person: str
+    role: str
+    at: datetime
+
+
+class Called(Struct, frozen=True, kw_only=True, tag_field="kind", tag="called"):
+    """A test call to a contact, and whether it was answered."""
+
+    seat: str
+    person: str
+    by: str
+    reached: bool
+    at: datetime
+
+
+Record = Measured | Attested | Waived | Signed | Declined | Decided | Ready | Called
+
+
+def standing_signoffs(given: Sequence[SignOff], records: Sequence[Record]) -> tuple[SignOff, ...]:
+    """The sign-offs that stand: those given before, then those on record, without what was declined afterwards."""
+    found = [each for each in given if each not in {r.signoff for r in records if isinstance(r, Signed)}]
+    for record in records:
+        match record:
+            case Signed(signoff=signoff):
+                found.append(signoff)
+            case Declined(fingerprint=fingerprint, role=role):
+                found = [each for each in found if (each.fingerprint, each.role) != (fingerprint, role)]
+            case _:
+                pass
+    return tuple(found)
+
+
+class Records(Protocol):
+    """Keeps the records of releases. What was added is on disk before `add` returns."""
+
+    async def add(self, release: str, record: Record) -> None: ...
+
+    async def all(self, release: str) -> Sequence[Record]:
+        """In the order in which they were added; empty for a release that has none."""

@@ -1,0 +1,1 @@
+"""Reporting: what a release did, gathered once and told in several forms."""

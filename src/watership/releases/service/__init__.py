@@ -1,0 +1,1 @@
+"""The service as it fares: its promises, its figures, and what they were before."""

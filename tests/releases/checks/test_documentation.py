@@ -1,0 +1,50 @@
+"""What docs/checks.md shows is what is read: its systems, its items, and the check that it writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.releases.checks.scenes import Looker
+from watership.releases.book.document import parse
+from watership.releases.book.system import Systems
+from watership.releases.checks import CHECKS
+from watership.releases.checks.kind import CheckKind
+from watership.releases.readiness.checklist import Section, points_of
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "checks.md").read_text(encoding="utf-8")
+
+ITEM, SYSTEMS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+CHECK, TEST = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+WITHOUT_CODE = re.findall(r"^\| `([a-z.]+)` \| .* \| `(\{.*\})` \|$", PAGE, re.MULTILINE)
+
+
+def test_the_systems_that_are_shown_can_be_used() -> None:
+    assert set(parse(SYSTEMS, Systems).systems) == {"jira", "replica", "registry"}
+
+
+def test_the_item_that_is_shown_can_be_used() -> None:
+    head = "schema: watership/checklist/v1\nsection: A\nid: a\ntitle: A\nitems:\n"
+    section = parse(head + re.sub("^", "  ", ITEM, flags=re.MULTILINE), Section)
+    for _, point in points_of((section,)):
+        if point.check is not None:
+            CHECKS[point.check].bound(point.parameters)
+
+
+@pytest.mark.parametrize(("name", "given"), WITHOUT_CODE)
+def test_a_kind_that_needs_no_code_takes_what_is_shown(name: str, given: str) -> None:
+    CHECKS[name].bound(yaml.safe_load(given))
+
+
+def test_the_check_that_is_shown_passes_the_test_that_is_shown(tmp_path: Path) -> None:
+    names: dict[str, Any] = {"Looker": Looker}
+    for code in (CHECK, TEST):
+        exec(code, names)  # noqa: S102 - a page of ours
+    kind: CheckKind = names["allowed"].kind
+    names["test_a_list_is_as_long_as_it_may_be"](Looker(tmp_path, kinds={kind.name: kind}))

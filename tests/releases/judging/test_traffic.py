@@ -1,0 +1,39 @@
+"""A router's second becomes counts and a percentile, or stays unknown."""
+
+from __future__ import annotations
+
+from math import inf
+
+from watership.releases.judging.gate import Counts
+from watership.releases.judging.traffic import counts, latency_p95
+from watership.releases.ports import TrafficTick
+
+
+def second(requests: int, **latencies: int) -> TrafficTick:
+    return TrafficTick(second=0, requests=requests, errors=1 if requests else 0, latencies=latencies)
+
+
+SERVED = second(100, **{"+Inf": 1, "0.1": 90, "1": 6, "5": 3})
+
+
+def test_what_lies_above_the_bound_is_slow() -> None:
+    assert counts(SERVED, 5.0) == Counts(100, 1, 1)
+    assert counts(SERVED, 1.0) == Counts(100, 1, 4)
+
+
+def test_a_bound_between_two_buckets_is_not_guessed() -> None:
+    assert counts(SERVED, 2.0).slow is None
+
+
+def test_requests_without_a_latency_leave_it_unknown() -> None:
+    assert counts(second(101, **{"5": 100}), 5.0).slow is None
+
+
+def test_a_second_without_requests_has_no_slow_ones() -> None:
+    assert counts(second(0), 5.0) == Counts(0, 0, 0)
+
+
+def test_the_percentile_is_the_bound_of_its_bucket() -> None:
+    assert latency_p95(SERVED) == 1.0
+    assert latency_p95(second(10, **{"+Inf": 10})) == inf
+    assert latency_p95(second(0)) is None

@@ -1,0 +1,199 @@
+"""The clerk takes down what people and programs say, if it is theirs to say."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.releases.checklists import a_checked_plan
+from tests.releases.plans import NOON
+from tests.simulation.release_world import ReleaseWorld
+from watership.adapters.memory.documents import MemoryDocuments
+from watership.errors import BadInput, NotAllowed
+from watership.fleet.identity import Identity
+from watership.releases.checks import CHECKS
+from watership.releases.facts import Position
+from watership.releases.judging.gate import Verdict
+from watership.releases.order import Release
+from watership.releases.readiness.clerk import Clerk
+from watership.releases.readiness.go import NotGo
+from watership.releases.smoke import Smoke
+from watership.releases.warrant import Caller
+from watership.testing import run_in_virtual_time
+from watership.wiring.instruments import instruments
+
+FILES = {"guide.md": b"# Guide\n\n## How\n\nLike this, then like that.\n", "uat.pdf": b"signed"}
+SIGNERS = {
+    "release_manager": "Rae",
+    "technical_lead": "Theo",
+    "product_manager": "Pia",
+    "security_lead": "Sol",
+    "operations_manager": "Omar",
+}
+
+
+def person(name: str, *roles: str) -> Caller:
+    identity = Identity(person=name, tenant="t", roles=frozenset(roles), expires_at=NOON)
+    return Caller(identity, open=False)
+
+
+LEAD, QA, OPS = (
+    person("Dana", "deployment_lead"),
+    person("Quinn", "qa"),
+    person("Oz", "operations", "operator"),
+)
+
+
+def told(
+    main: Callable[[Clerk, ReleaseWorld], Awaitable[None]],
+    *,
+    critical: tuple[str, ...] = (),
+    position: Position | None = None,
+) -> None:
+    """Let a test speak with the clerk of a release that is planned, in a project with a guide."""
+
+    async def go() -> None:
+        world = ReleaseWorld()
+
+        async def incidents(release: str) -> tuple[str, ...]:
+            return critical
+
+        outside = replace(instruments(Path()), documents=MemoryDocuments(FILES, NOON))
+        env = replace(world.controller()._env, instruments=outside, incidents=incidents)
+        plan = a_checked_plan()
+        release = Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=world.clock.now())
+        await main(Clerk(env, release, CHECKS, position=position), world)
+
+    run_in_virtual_time(go)
+
+
+async def everything(clerk: Clerk) -> None:
+    """All that a GO needs."""
+    await clerk.measure(["guide"], OPS)
+    await clerk.attest(["uat"], QA, saying="they like it")
+    for role, name in SIGNERS.items():
+        await clerk.sign(role, person(name, role))
+    for each in clerk.plan.roles:
+        await clerk.ready(each.id, person(each.title, each.id))
+
+
+def test_a_measured_point_is_on_record_with_its_evidence() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        assert (await clerk.measure([], OPS))["guide/says"].verdict is Verdict.PASSED
+        (guide, _) = await clerk.stand()
+        assert guide.good and guide.points[0].by == "Oz"
+        assert world.audit.kept[-1].action == "point.measured"
+
+    told(main)
+
+
+def test_only_the_owner_attests_and_only_what_no_program_sees() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        with pytest.raises(NotAllowed, match="qa"):
+            await clerk.attest(["uat"], LEAD, saying="fine")
+        with pytest.raises(BadInput, match="measured by document"):
+            await clerk.attest(["guide/says"], OPS, saying="I read it")
+        with pytest.raises(BadInput, match="no evidence"):
+            await clerk.attest(["uat"], QA, saying="fine", evidence="other.pdf")
+        record = await clerk.attest(["uat"], QA, saying="fine", evidence="uat.pdf")
+        assert record.points == ("uat/signed", "uat/workflows") and record.sha256
+
+    told(main)
+
+
+def test_a_waiver_has_a_reason_an_end_and_the_right_role() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        with pytest.raises(NotAllowed, match="waive"):
+            await clerk.waive(["guide"], QA, reason="later", seconds=3600.0)
+        with pytest.raises(BadInput, match="reason"):
+            await clerk.waive(["guide"], LEAD, reason=" ", seconds=3600.0)
+        with pytest.raises(BadInput, match="at most"):
+            await clerk.waive(["guide"], LEAD, reason="later", seconds=1e9)
+        await clerk.waive(["guide"], LEAD, reason="later", seconds=3600.0)
+        assert (await clerk.stand())[0].state == "waived"
+
+    told(main)
+
+
+def test_go_is_not_to_be_had_against_a_condition_and_the_words_name_it() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        with pytest.raises(NotGo, match="User acceptance") as error:
+            await clerk.decide("go", LEAD, reason="it will do")
+        assert error.value.verdict is Verdict.INCONCLUSIVE
+        await everything(clerk)
+        await clerk.attest(["uat/signed"], QA, saying="they do not like it", holds=False)
+        with pytest.raises(NotGo, match="they do not like it") as error:
+            await clerk.decide("go", LEAD, reason="it will do")
+        assert error.value.verdict is Verdict.FAILED
+        assert await clerk.decision() is None
+
+    told(main)
+
+
+def test_with_every_condition_known_and_good_the_lead_decides_go() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        await everything(clerk)
+        with pytest.raises(NotAllowed, match="deployment_lead"):
+            await clerk.decide("go", QA, reason="all green")
+        await clerk.decide("go", LEAD, reason="all green")
+        found = await clerk.decision()
+        assert found is not None and (found.decision, found.person) == ("go", "Dana")
+
+    told(main)
+
+
+def test_an_open_critical_incident_is_no_go() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        await everything(clerk)
+        with pytest.raises(NotGo, match="INC-7"):
+            await clerk.decide("go", LEAD, reason="it will do")
+
+    told(main, critical=("INC-7",))
+
+
+def test_a_no_go_says_what_its_record_asks() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        with pytest.raises(BadInput, match="mitigation, rescheduled, informed"):
+            await clerk.decide("no_go", LEAD, reason="no", issue="stale backup")
+        made = await clerk.decide(
+            "no_go",
+            LEAD,
+            reason="no",
+            issue="stale backup",
+            mitigation="new one",
+            rescheduled="Friday",
+            informed="all",
+        )
+        assert made.decision == "no_go"
+
+    told(main)
+
+
+def test_whoever_declines_takes_the_sign_off_of_that_role_back() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        rae = person("Rae", "release_manager")
+        await clerk.sign("release_manager", rae)
+        assert "release_manager" not in {each.role for each in await clerk.lacking()}
+        await clerk.decline("release_manager", rae, reason="the notes are wrong")
+        assert "release_manager" in {each.role for each in await clerk.lacking()}
+        await clerk.sign("release_manager", rae)
+        assert "release_manager" not in {each.role for each in await clerk.lacking()}
+
+    told(main)
+
+
+@pytest.mark.parametrize(
+    ("position", "words"),
+    [(None, "There was no cutover."), (Position(cutover_began=NOON), "requests failed")],
+)
+def test_what_is_looked_at_by_hand_goes_back_to_the_cutover_of_a_release_that_had_one(
+    position: Position | None, words: str
+) -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        found = await clerk.look({"errors": ("traffic.errors", {"of": "next", "below": 0.001})})
+        assert words in found["errors"].evidence
+
+    told(main, position=position)
