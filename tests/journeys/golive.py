@@ -121,6 +121,8 @@ class GoLive:
     traffic: Traffic | None = None
     settings: dict[str, str] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=lambda: dict(PEOPLE))
+    begun: tuple[str, ...] = ()
+    """The release that was started last, here."""
     along: Callable[[timedelta], None] = lambda _: None
     """What else goes along when the calendar leaps."""
 
@@ -150,7 +152,7 @@ class GoLive:
         return told
 
     def status(self) -> dict[str, Any]:
-        _, told = self.act("operator", "release", "status")
+        _, told = self.act("operator", "release", "status", *self.begun)
         assert isinstance(told, dict), self.words
         return told
 
@@ -195,6 +197,7 @@ class GoLive:
 
     def release(self, name: str) -> subprocess.Popen[bytes]:
         """The controller of a release, in a process of its own."""
+        self.begun = (name,)
         with (self.folder / "controller.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "watership", "release", "start", name],

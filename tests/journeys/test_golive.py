@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 
@@ -17,9 +19,29 @@ DUTY = ["release_manager", "technical_lead", "product_manager", "security_lead",
 TEAM = ["deployment_lead", "operations", "dba", "monitoring", "qa", "network", "security", "communication"]
 
 
-def small_runbook(folder: Path) -> Path:
-    """The shipped runbook with a checklist of two items, where there is no name server to ask."""
-    book = folder / "runbook"
+BACKUPS = """\
+  - id: backups
+    number: 25
+    title: Backup & Recovery
+    owner: dba
+    by: T-24h
+    verification: look at the last one
+    command: watership check run backups
+    points:
+      - { id: full, text: "Full database backup < 4 hours old", check: backups.young,
+          parameters: { of: production-backups, kind: full, younger_than: 4h } }
+"""
+
+SYSTEMS = """\
+schema: watership/systems/v1
+systems:
+  production-backups: { url: "file:backups.json" }
+"""
+
+
+def small_runbook(folder: Path, name: str = "runbook", more: str = "") -> Path:
+    """The shipped runbook with a checklist of two items, and `more`, where there is no name server to ask."""
+    book = folder / name
     with resources.as_file(resources.files("watership") / "runbooks" / "agent-orchestrator") as shipped:
         shutil.copytree(shipped, book)
     lines = (book / "runbook.yaml").read_text().splitlines()
@@ -28,23 +50,61 @@ def small_runbook(folder: Path) -> Path:
     text = re.sub(r"judged_by: items,\n +items: \[.*?\]", "judged_by: checklist", text)
     text = re.sub(r"      - { do: check, id: dns-ttl,.*?\n(?=      - )", "", text, flags=re.DOTALL)
     (book / "runbook.yaml").write_text(text)
-    (book / "small.yaml").write_text(TEXT)
+    (book / "small.yaml").write_text(TEXT + more)
     return book
 
 
-def planned(there: GoLive, book: Path) -> None:
+def planned(there: GoLive, book: Path, name: str = "r1", *options: str) -> None:
     there.must(
         "operator",
-        *("release", "plan", str(there.folder / "two"), "--runbook", str(book), "--name", "r1"),
-        *("--soak", "4", "--min-samples", "200", "--workers", "1"),
+        *("release", "plan", str(there.folder / "two"), "--runbook", str(book), "--name", name),
+        *("--soak", "4", "--min-samples", "200", "--workers", "1", *options),
     )
+
+
+def a_stale_backup_is_a_no_go(there: GoLive) -> None:
+    """The release ends with exit 3, and names the item."""
+    (there.folder / "systems.yaml").write_text(SYSTEMS)
+    taken = datetime.now(UTC) - timedelta(hours=5)
+    last = {"kind": "full", "name": "full/1", "taken_at": taken.isoformat(), "bytes": 4096}
+    (there.folder / "backups.json").write_text(json.dumps({"backups": [last]}))
+    planned(there, small_runbook(there.folder, "with-backups", BACKUPS), "r0", "--systems", "systems.yaml")
+    controller = there.release("r0")
+    try:
+        there.reach("gate/review")
+        there.leap("20h")
+        assert controller.wait(60) == 3
+    finally:
+        controller.kill()
+        controller.wait()
+    there_now = there.status()
+    assert there_now["stage"] == "refused" and "25 Backup & Recovery: full failed" in there_now["reason"]
+
+
+def an_approval_that_is_missing_needs_a_person(there: GoLive, book: Path) -> None:
+    """The release ends with exit 7, and names the role."""
+    planned(there, book, "unsigned")
+    there.must("qa", "check", "attest", "uat", "--words", "they like it")
+    for role in DUTY[1:]:
+        there.must(role, "signoff", "give", role)
+    controller = there.release("unsigned")
+    try:
+        assert there.go_on("refused")["stage"] == "refused"
+        assert controller.wait(60) == 7
+    finally:
+        controller.kill()
+        controller.wait()
+    assert "release_manager: not given" in there.status()["reason"]
 
 
 @pytest.mark.usefixtures("long")
 def test_a_release_is_prepared_signed_and_decided_by_people_and_promoted(tmp_path: Path) -> None:
     with golive(tmp_path) as there:
         (tmp_path / "guide.md").write_text(GUIDE)
-        planned(there, small_runbook(tmp_path))
+        a_stale_backup_is_a_no_go(there)
+        book = small_runbook(tmp_path)
+        an_approval_that_is_missing_needs_a_person(there, book)
+        planned(there, book)
         controller = there.release("r1")
         try:
             there.until("T-4h")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from watership.durable.ids import RunId
 from watership.durable.writes import Submit
 from watership.errors import BadInput
 from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene, require_known
 from watership.releases.checks.database import scripts
 from watership.releases.checks.exercise import lacking
@@ -23,6 +26,7 @@ from watership.releases.plan import check_kinds
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.smoke import Message, Request, Smoke
 from watership.testing import run_in_virtual_time
+from watership.wiring.instruments import instruments
 
 Prepare = Callable[[ReleaseWorld], Awaitable[None]]
 
@@ -67,6 +71,28 @@ def test_every_check_of_the_shipped_runbook_is_known() -> None:
         assert check_kinds(plan) <= CHECKS.keys()
 
     run_in_virtual_time(main)
+
+
+def test_a_system_that_is_named_next_is_asked_in_place_of_its_processes() -> None:
+    async def main() -> None:
+        world = ReleaseWorld(source=shipped("one-machine"))
+        await world.begin()
+        spec = HostSpec(deployment=NEXT.deployment, build=NEXT.build, slot=NEXT.slot, serve=2, workers=1)
+        await world.hosts.ensure(spec, epoch=1)
+        await world.clock.sleep(5.0)
+        started = Release(plan=world.plan, signoffs=(), scripts=(), smoke=SMOKE, zero=world.clock.now())
+        scene = Scene(
+            key="phase/it",
+            clock=world.clock,
+            environment=world.controller()._env,
+            instruments=instruments(Path()),
+            started=started,
+        )
+        assert len(await scene.urls("next")) == 2
+        named = replace(scene, systems={"next": System(url="https://next.example.com/")})
+        assert await named.urls("next") == ["https://next.example.com"]
+
+    run_in_virtual_time(main, limit_seconds=3600.0)
 
 
 def test_each_process_must_report_the_planned_digest() -> None:

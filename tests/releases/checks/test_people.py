@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +335,19 @@ def test_what_is_printed_is_what_was_planned(team: Team, form: str) -> None:
     has(team.says("runbook.rendered", path="printed.md", form="poem"), UNKNOWN, "not rendered as 'poem'")
     team.plans(runbook_sha256="another")
     has(team.says("runbook.rendered", **asked), UNKNOWN, "not the one that was planned")
+
+
+def test_a_runbook_of_ones_own_is_looked_for_where_it_belongs(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(team.world.root)
+    with resources.as_file(resources.files("watership") / "runbooks" / "agent-orchestrator") as shipped:
+        shutil.copytree(shipped, "runbooks/agent-orchestrator")
+    own = Path("runbooks/agent-orchestrator/team.yaml")
+    own.write_text(
+        own.read_text().replace("seat: deployment_lead, title", "seat: deployment_lead, person: Dora, title")
+    )
+    source = find("runbooks/agent-orchestrator")
+    team.plans(runbook_sha256=source.sha256)
+    team.world.write("printed.md", PAPERS["checklist"](source))
+    has(team.says("runbook.rendered", path="printed.md", form="checklist"), PASSED)
