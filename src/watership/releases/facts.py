@@ -66,8 +66,8 @@ class Position(Struct, frozen=True, kw_only=True):
 
     @property
     def split(self) -> bool:
-        """Both serve, and nobody has judged yet: the dead-man's switches are armed."""
-        return 0 < self.weight < 100
+        """Both serve, and nobody has judged yet: the dead-man's switches are armed. Not while it is taken back."""
+        return 0 < self.weight < 100 and self.taken_back is None
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -183,7 +183,11 @@ def moved(plan: Plan, position: Position, record: Record, at: datetime) -> Posit
         case "take_back":
             why = str(got.facts.get("why", ""))
             condemned = position.condemned or got.facts.get("quarantines") is True
-            return replace(position, taken_back=got, reason=why, condemned=condemned, weight=0, demand=None)
+            # What did not read back is not told as done: next may still be served.
+            weight = 0 if got.passed else position.weight
+            return replace(
+                position, taken_back=got, reason=why, condemned=condemned, weight=weight, demand=None
+            )
         case "retire":
             return replace(position, retired=got, retire_tries=position.retire_tries + 1)
         case _ if record.item:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from watership.durable.scrubbing import scrub, scrub_value
 from watership.releases.auditing.audit import Plain
 from watership.releases.judging.gate import Judgement, Verdict
 
@@ -77,6 +78,13 @@ def dated(
         judgement=finding.judgement,
         fix=finding.fix,
         expires_at=None if good_for is None else ended + timedelta(seconds=good_for),
+    )
+
+
+def scrubbed(finding: Finding) -> Finding:
+    """A finding without a secret that this process knows: evidence is kept, shown, and sent to people."""
+    return structs.replace(
+        finding, evidence=scrub(finding.evidence), fix=scrub(finding.fix), facts=scrub_value(finding.facts)
     )
 
 

@@ -35,7 +35,7 @@ from watership.releases.decide import (
 )
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Facts, Position, Record, begun, informed, moved, opening, tried_again
-from watership.releases.measurement import Finding, Measurement, failed, unknown
+from watership.releases.measurement import Finding, Measurement, failed, scrubbed, unknown
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, PlannedItem
 from watership.releases.rollback import leave, traffic_back
@@ -252,7 +252,7 @@ class ReleaseProgram:
         async def perform() -> Record:
             began = self._env.clock.now()
             self._note(acts, f"{name} begun", attempt=attempt)
-            finding = await self._guarded(body)
+            finding = scrubbed(await self._guarded(body))
             got = Measurement(
                 verdict=finding.verdict,
                 evidence=finding.evidence,

@@ -8,6 +8,7 @@ import pytest
 
 from watership.adapters.files.secrets import ReferredSecrets
 from watership.errors import BadInput, Unavailable
+from watership.releases.measurement import failed, scrubbed
 
 
 def test_a_secret_is_what_stands_there_now(tmp_path: Path) -> None:
@@ -47,3 +48,13 @@ def test_a_missing_one_is_named_and_one_that_others_may_read_is_refused(tmp_path
         with pytest.raises(BadInput) as caught:
             secrets.read(reference)
         assert "hush" not in str(caught.value)
+
+
+def test_a_secret_that_was_read_is_in_no_evidence(tmp_path: Path) -> None:
+    ReferredSecrets(tmp_path, {"PASSWORD": "correct horse battery"}).read("env:PASSWORD")
+
+    finding = scrubbed(
+        failed("http://me:correct%20horse%20battery@host answered 500", url="correct horse battery")
+    )
+
+    assert "horse" not in finding.evidence and finding.facts == {"url": "[secret env:PASSWORD]"}

@@ -59,7 +59,7 @@ def test_each_step_was_gone_through(looker: Looker) -> None:
     looker.passes("drill.steps", kind="failover", steps="promote")
     looker.fails("drill.steps", "'compare' failed: 3 rows", kind="failover", steps="promote, compare")
     looker.fails("drill.steps", "'redirect' was left out", kind="failover", steps="promote, redirect")
-    looker.unsure("drill.steps", "No step", kind="failover", steps="")
+    looker.unsure("drill.steps", "an empty 'steps'", kind="failover", steps="")
 
 
 def test_a_broken_record_is_no_verdict(looker: Looker) -> None:

@@ -186,4 +186,4 @@ def test_a_password_says_by_its_end_when_it_was_changed(pair: Looker, postgres_p
     finally:
         primary.sql("DROP ROLE app_of_test")
     pair.unsure("postgres.password", "Unavailable", **(asked | {"of": "nobody"}))
-    pair.unsure("postgres.password", "No role", **(asked | {"roles": ""}))
+    pair.unsure("postgres.password", "an empty 'roles'", **(asked | {"roles": ""}))

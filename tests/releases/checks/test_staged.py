@@ -38,4 +38,4 @@ def test_a_variable_that_nobody_filled_in_is_named_and_no_value_is_shown(
 
 def test_a_file_outside_of_the_project_is_no_verdict(looker: Looker) -> None:
     looker.unsure("staged.variables", "BadInput", path="../app.env", names="A")
-    looker.unsure("staged.variables", "No variable", path="app.env", names="")
+    looker.unsure("staged.variables", "an empty 'names'", path="app.env", names="")

@@ -197,3 +197,14 @@ def test_what_is_looked_at_by_hand_goes_back_to_the_cutover_of_a_release_that_ha
         assert words in found["errors"].evidence
 
     told(main, position=position)
+
+
+def test_only_the_team_puts_a_test_call_on_record() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        with pytest.raises(NotAllowed, match="put a call on record"):
+            await clerk.called("dba", person("Stranger", "reader"), reached=True)
+        assert world.audit.kept[-1].action == "authority.refused"
+        with pytest.raises(BadInput, match="no contact"):
+            await clerk.called("dba", QA, reached=True)
+
+    told(main)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from watership.durable.scrubbing import keep_out
 from watership.errors import BadInput, Unavailable
 
 
@@ -21,13 +22,16 @@ class ReferredSecrets:
         kind, _, where = reference.partition(":")
         match kind:
             case "env":
-                return self._variable(where)
+                secret = self._variable(where)
             case "file":
-                return _file(self._root / where)
+                secret = _file(self._root / where)
             case _:
                 raise BadInput(
                     f"'{reference}' is no reference to a secret.", fix="Write env:NAME or file:PATH."
                 )
+        # From here on whoever writes it down by accident writes its reference instead.
+        keep_out(reference, secret)
+        return secret
 
     def _variable(self, name: str) -> str:
         value = self._variables.get(name)

@@ -15,7 +15,7 @@ from watership.releases.readiness.drill import FOLDER, drills
 
 DAY = 86400.0
 
-TAKE = "watership backup create"
+TAKE = "Take a backup, and let the catalogue tell of it."
 
 
 @check("backups.young", good_for="1h", fix=TAKE)
@@ -63,7 +63,9 @@ async def retained(
     return found(gap <= at_most_apart, f"{words}, {spoken(at_most_apart)} is allowed.", backups=len(every))
 
 
-@check("backups.proved", good_for="24h", fix="watership drill backup-restore")
+@check(
+    "backups.proved", good_for="24h", fix="Restore the newest backup elsewhere, and keep the record of it."
+)
 async def proved(scene: Scene, *, of: str, younger_than: float, folder: str = FOLDER) -> Finding:
     """A full backup that is in the catalogue `of`, not older than `younger_than`, was restored and compared: the last
     drill of backup-restore says so, and names it."""

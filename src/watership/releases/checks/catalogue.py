@@ -75,7 +75,7 @@ async def _of_manifest(scene: Scene, of: str) -> Sequence[Kept]:
     path = scene.address(of).removeprefix("file:")
     document = await scene.look.documents.read(path)
     if document is None:
-        raise NotFound(f"There is no manifest {path}.", fix="watership backup list")
+        raise NotFound(f"There is no manifest {path}.", fix="Write one: docs/evidence.md says how.")
     try:
         found = msgspec.json.decode(document.content, type=Manifest).backups
     except msgspec.DecodeError as error:

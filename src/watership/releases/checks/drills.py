@@ -11,7 +11,7 @@ from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.readiness.drill import FOLDER, Drill, drills
 
-AGAIN = "watership drill KIND"
+AGAIN = "Hold the drill again, and keep its record: docs/evidence.md says how."
 
 
 @check("drill.fresh", good_for="48h", fix=AGAIN)

@@ -125,7 +125,7 @@ async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20) -> Find
     return found(not below, f"{words}: {below[0][:SHOWN]}" if below else f"{words}.", lines=len(logged))
 
 
-@check("host.quiet", good_for="1h", fix="Read them: watership logs, or the command of the fact `logs`.")
+@check("host.quiet", good_for="1h", fix="Read them, with the command of the fact `logs`.")
 async def quiet(scene: Scene, *, on: str, below: str = "error", lines: int = 20) -> Finding:
     """Of the latest log lines, `lines` at least, none is of the level `below` or above."""
     logged = await _logged(scene, on)

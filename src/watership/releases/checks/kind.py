@@ -87,6 +87,11 @@ class CheckKind:
         lacking = [each.name for each in self.parameters.values() if each.required and each.name not in given]
         if lacking:
             raise BadInput(f"The check {self.name} needs '{', '.join(lacking)}'.")
+        empty = [name for name, value in given.items() if value == "" and self.parameters[name].required]
+        if empty:
+            raise BadInput(
+                f"The check {self.name} is given an empty '{empty[0]}': it would pass whatever there is."
+            )
         return {name: self.parameters[name].taken(value) for name, value in given.items()}
 
     async def measure(self, scene: Scene, given: Mapping[str, Given]) -> Finding:

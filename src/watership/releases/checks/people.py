@@ -108,7 +108,8 @@ async def answered(scene: Scene, *, within: float, seats: str = "") -> Finding:
         return failed("The plan names nobody to call.")
     oldest = scene.now() - timedelta(seconds=within)
     chosen = list(dict.fromkeys(called))
-    wrong = [words for seat in chosen if (words := uncalled(seat, records, oldest))]
+    people = {contact.seat: contact.person for contact in scene.plan.contacts}
+    wrong = [words for seat in chosen if (words := uncalled(seat, records, oldest, people.get(seat, "")))]
     return judged(wrong, f"{', '.join(chosen)} answered their test calls.", seats=len(chosen))
 
 

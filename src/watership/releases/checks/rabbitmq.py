@@ -214,7 +214,7 @@ async def consumers(scene: Scene, *, of: str, queues: str, at_least: int = 1) ->
     return _judged(wrong, f"{len(chosen)} queue(s) have {at_least} consumer(s) or more.")
 
 
-@check("rabbitmq.depth", good_for="1h", fix="Find out what the queue waits for: watership status.")
+@check("rabbitmq.depth", good_for="1h", fix="Find out what the queue waits for: watership run list.")
 async def depth(scene: Scene, *, of: str, queues: str = "*", below: int = DEPTH) -> Finding:
     """Fewer than `below` messages wait in each queue that matches `queues`. A queue whose count is not there yet is
     not known."""

@@ -41,7 +41,7 @@ class _Issues(Struct):
     isLast: bool = True  # noqa: N815 - as Jira spells it
 
 
-@check("jira.approvals", adapted=True, good_for="4h", fix=TELL)
+@check("jira.approvals", adapted=True, good_for="10m", fix=TELL)  # soon asked again: others approve meanwhile
 async def approvals(scene: Scene, *, of: str) -> Finding:
     """A comment of the release's ticket (fact `ticket`) names each role that has approved, with its person. Whether all
     have is another question."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from watership.errors import BadInput, NotAllowed
+from watership.fleet.identity import OPERATOR
 from watership.releases.auditing.audit import Fact
 from watership.releases.book.quantity import Given
 from watership.releases.checks.scene import Kind, Scene
@@ -257,7 +258,9 @@ class Clerk:
         return go.absent(self.plan, await self._records())
 
     async def called(self, seat: str, caller: Caller, *, reached: bool) -> Called:
-        """Put a test call on record."""
+        """Put a test call on record; for whoever has a seat in the team. Raises NotAllowed."""
+        seated = tuple(role.id for role in self.plan.roles)
+        caller.require(self._env.audit, "put a call on record", OPERATOR, *seated, release=self.plan.release)
         contact = next((each for each in self.plan.contacts if each.seat == seat), None)
         if contact is None:
             seats = ", ".join(each.seat for each in self.plan.contacts) or "none"

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from watership.releases.checks.scene import Kind, Scene
-from watership.releases.measurement import Finding, Measurement, dated, unknown
+from watership.releases.measurement import Finding, Measurement, dated, scrubbed, unknown
 from watership.releases.readiness.checklist import Point
 
 AT_ONCE: Final = 8
@@ -35,8 +35,7 @@ async def measured(scene: Scene, name: str, point: Point) -> Measurement:
     assert point.check is not None
     kind, began = scene.kinds[point.check], scene.now()
     finding = await _found(dataclasses.replace(scene, key=name, timeout=point.timeout), kind, point)
-    if not finding.fix:
-        finding = replace(finding, fix=kind.fix)
+    finding = scrubbed(replace(finding, fix=finding.fix or kind.fix))
     good_for = kind.good_for if point.good_for is None else point.good_for
     return dated(finding, began, scene.now(), good_for=good_for)
 
