@@ -105,10 +105,8 @@ def refused_for(everybody: Attendance, name: str, item: str, point: str, *, at: 
 
 
 def said(everybody: Attendance, name: str, point: str) -> Iterator[bool]:
-    """What was found of a point, time by time."""
-    for each in everybody.records(name):
-        if isinstance(each, Measured) and each.point == point:
-            yield not each.got.passed
+    """Each time that something was found of a point."""
+    return (isinstance(each, Measured) and each.point == point for each in everybody.records(name))
 
 
 def failed_points(found: Mapping[str, Any]) -> list[Any]:
@@ -151,6 +149,9 @@ def go(everybody: Attendance) -> int:
 def watched(everybody: Attendance) -> None:
     """The day after the promotion, with what is looked at in its time."""
     there = everybody.there
+    there.reach("validation/ready")
+    everybody.until(lambda: any(said(everybody, "r1", "decision/items")))
+    there.leap("1m")  # what expired since T+0 was measured anew, and so is what looks at that
     assert there.go_on("watching")["stage"] == "watching", there.status()["reason"]
     for window, owner, ends in (
         ("immediate", "", "31m"),
