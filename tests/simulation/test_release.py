@@ -41,7 +41,7 @@ SECONDS = 3600.0
 SHORT_PAUSE, LONG_PAUSE = 1.0, 40.0
 """Until a dead controller is started again: well within the switches' time, and well beyond it."""
 
-SEEDS, NIGHTLY_SEEDS = 250, 5_000
+SEEDS, NIGHTLY_SEEDS = 150, 5_000
 
 PARTS = 4
 """Tests that share the places to die at, so that none of them takes minutes on a busy machine."""
@@ -113,7 +113,7 @@ def test_targets_that_often_do_not_answer_delay_a_release_and_never_split_its_mi
         return outcome, await world.faults(outcome)
 
     ends: Counter[tuple[float, str]] = Counter()
-    for seed in range(1, NIGHTLY_SEEDS if nightly else 100):
+    for seed in range(1, NIGHTLY_SEEDS if nightly else 60):
         bad = (0.0, BAD)[seed % 2]
         outcome, faults = run_in_virtual_time(
             lambda: main(Random(seed), bad),  # noqa: B023 - called at once
