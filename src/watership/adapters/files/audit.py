@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
+from watership.adapters.files.appending import all_or_nothing, append, locked
 from watership.adapters.files.replace import sync_folder
 from watership.errors import BadInput, NotFound
 from watership.releases.auditing import head as heads
@@ -47,14 +47,14 @@ class AuditFile:
         self._size = -1
         self._needs_secret = False
         try:
-            with self._locked():
+            with locked(self._file):
                 self._catch_up()
         except BaseException:
             os.close(self._file)
             raise
 
     def append(self, actor: str, action: str, facts: Mapping[str, Fact]) -> Entry:
-        with self._locked():
+        with locked(self._file):
             self._catch_up()
             return self._append(actor, action, facts)
 
@@ -98,15 +98,6 @@ class AuditFile:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Appends are short, so whoever comes second waits."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
     def _catch_up(self) -> None:
         """Read what others wrote since; nothing to do when the file is as long as we left it."""
         if os.fstat(self._file).st_size == self._size:
@@ -136,16 +127,9 @@ class AuditFile:
 
     def _write(self, line: bytes, head: Head) -> None:
         """Write at the end, whole or not at all, and then replace the head."""
-        start = os.lseek(self._file, 0, os.SEEK_END)
-        try:
-            left = line
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
+        with all_or_nothing(self._file):
+            append(self._file, line)
             replace_head(self.path, head)
-        except OSError:
-            os.ftruncate(self._file, start)
-            raise
 
 
 def head_file(path: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from watership.adapters.files.appending import append
 from watership.adapters.files.replace import sync_folder
 from watership.errors import Unavailable, WatershipError
 from watership.releases.incidents.incident import Decide, Event, Incident, fold, happened
@@ -74,12 +75,8 @@ class IncidentFile:
         if size + len(line) > MAX_BYTES:
             raise Unavailable(f"{self._path} has reached {MAX_BYTES:,} bytes.", fix="Move it away.")
         try:
-            left = line
-            while left:
-                left = left[os.write(file, left) :]
-            os.fsync(file)
+            append(file, line)
         except OSError as error:
-            os.ftruncate(file, size)
             raise Unavailable(f"An incident cannot be written: {error.strerror}.") from error
 
 

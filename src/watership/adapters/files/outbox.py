@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
+from watership.adapters.files.appending import append, locked
+from watership.adapters.files.replace import sync_folder
 from watership.errors import BadInput
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Box, Delivery, Put, Record, State, Tried, folded
@@ -34,15 +35,15 @@ class OutboxFile:
         self._held: int | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
-            with self._locked():
+            with locked(self._file):
                 self._catch_up()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             os.close(self._file)
             raise
 
     def put(self, message: Message, channels: Sequence[str], at: datetime) -> bool:
-        with self._locked():
+        with locked(self._file):
             self._catch_up()
             new = tuple(each for each in channels if (message.id, each) not in self._box)
             if new:
@@ -51,14 +52,14 @@ class OutboxFile:
 
     def mark(self, delivery: Delivery, state: State, evidence: str, at: datetime) -> Delivery:
         identity, channel = delivery.message.id, delivery.channel
-        with self._locked():
+        with locked(self._file):
             self._catch_up()
             self._append(Tried(at=at, id=identity, channel=channel, state=state, evidence=evidence))
         return self._box[identity, channel]
 
     def deliveries(self) -> Sequence[Delivery]:
         if os.fstat(self._file).st_size != self._size:
-            with self._locked():
+            with locked(self._file):
                 self._catch_up()
         return list(self._box.values())
 
@@ -91,15 +92,6 @@ class OutboxFile:
     ) -> None:
         self.close()
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Appends are short, so whoever comes second waits."""
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
-
     def _catch_up(self) -> None:
         """Read what others wrote since; nothing to do when the file is as long as we left it."""
         size = os.fstat(self._file).st_size
@@ -128,23 +120,6 @@ class OutboxFile:
     def _append(self, record: Record) -> None:
         """Write at the end, whole or not at all."""
         line = msgspec.json.encode(record) + b"\n"
-        start = os.lseek(self._file, 0, os.SEEK_END)
-        try:
-            left = line
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-        except OSError:
-            os.ftruncate(self._file, start)
-            raise
+        append(self._file, line)
         folded(self._box, record)
         self._size += len(line)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file is durable once its folder is."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from watership.adapters.files.appending import append
 from watership.adapters.files.releases import ReleaseFolder
 from watership.errors import Unavailable
 from watership.releases.readiness.records import Record
@@ -47,7 +48,7 @@ class RecordFiles:
             if size + len(line) > MAX_BYTES:
                 raise Unavailable(f"{path} has reached {MAX_BYTES:,} bytes.", fix="Plan the release anew.")
             self._require_whole(file, size)
-            _write(file, line, size)
+            _write(file, line)
         finally:
             os.close(file)  # which also gives the lock back
 
@@ -71,13 +72,9 @@ class RecordFiles:
             ) from error
 
 
-def _write(file: int, line: bytes, size: int) -> None:
+def _write(file: int, line: bytes) -> None:
     """Write at the end, whole or not at all."""
     try:
-        left = line
-        while left:
-            left = left[os.write(file, left) :]
-        os.fsync(file)
+        append(file, line)
     except OSError as error:
-        os.ftruncate(file, size)
         raise Unavailable(f"A record cannot be written: {error.strerror}.") from error
