@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,25 @@ async def test_what_a_crash_left_of_a_line_is_no_record(tmp_path: Path) -> None:
     assert await desk.all("r1") == [ready(1)]
     await desk.add("r1", ready(2))
     assert await desk.all("r1") == [ready(1), ready(2)]
+
+
+async def test_a_record_that_the_disk_refuses_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    desk = RecordFiles(tmp_path)
+    await desk.add("r1", ready(1))
+    file = tmp_path / "r1" / "records.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b'{"kind":"rea')
+
+    with monkeypatch.context() as patch, pytest.raises(Unavailable, match="No space left"):
+        patch.setattr(os, "fsync", refuse)
+        await desk.add("r1", ready(2))
+
+    assert file.read_bytes() == whole
 
 
 async def test_a_record_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
