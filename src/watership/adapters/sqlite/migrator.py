@@ -90,7 +90,9 @@ class SQLiteMigrator:
     def _rehearse(self, migrations: Sequence[Migration]) -> float:
         """Forward, backward and forward again on a copy, comparing schema and data with what they were."""
         longest = 0.0
-        with tempfile.TemporaryDirectory(prefix="watership-rehearsal-") as folder:
+        # Beside the database, where there is room for one of its size and nobody else reads: a copy that a kill leaves
+        # behind stays under the environment's own folder.
+        with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=self._path.parent) as folder:
             original, copy = Path(folder) / "original.sqlite3", Path(folder) / "copy.sqlite3"
             copy_database(self._path, original)
             copy_database(original, copy)
