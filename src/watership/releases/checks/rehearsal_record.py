@@ -1,4 +1,4 @@
-"""The migrations of the plan were tried on a copy, both ways, and what that cost was measured."""
+"""A rehearsal's record is read: the migrations went both ways on a copy, and what that cost was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Migrations are rehearsed on a scratch database: forward, backward, and with a look at what they leave."""
+"""Migrations run on a scratch database: forward, backward, and with a look at what they leave."""
 
 from __future__ import annotations
 
