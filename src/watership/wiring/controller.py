@@ -64,7 +64,7 @@ from watership.releases.status import Planned, ReleaseStatus, fold, journal, sta
 from watership.wiring.company import Company
 from watership.wiring.environment import Places, deployment_id
 from watership.wiring.incidents import critical_of, incidents_of
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
 
 RUNBOOK = "one-machine"
@@ -329,7 +329,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases),
             incidents=critical_of(places),
-            instruments=instruments(Path.cwd()),
+            instruments=ProjectInstruments(Path.cwd()),
         )
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
         controller = Controller(

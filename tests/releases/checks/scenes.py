@@ -22,7 +22,7 @@ from watership.releases.plan import Plan
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
 from watership.releases.smoke import Smoke
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 
 
 def now() -> datetime:
@@ -55,7 +55,7 @@ class Looker:
         scene = Scene(
             key="",
             clock=SystemClock(),
-            instruments=instruments(self.root, authorities=self.authorities),
+            instruments=ProjectInstruments(self.root, authorities=self.authorities),
             started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=now()),
             systems=self.systems,
             kinds=self.kinds,
