@@ -23,7 +23,7 @@ from watership.releases.reporting.dora import MOST, Past, past
 from watership.releases.reporting.forms import Form, rendered
 from watership.releases.reporting.report import EvidenceFile, ReportFacts
 from watership.releases.status import fold, journal
-from watership.wiring.controller import Desk, Known
+from watership.wiring.desk import Desk, Known
 from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
 from watership.wiring.messages import outbox
