@@ -30,6 +30,7 @@ from watership.releases.checks import CHECKS
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
+from watership.releases.journal import fold, journal
 from watership.releases.measurement import Finding
 from watership.releases.order import Order, Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
@@ -38,7 +39,7 @@ from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import standing_signoffs
 from watership.releases.readiness.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
-from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.releases.status import Planned, ReleaseStatus, status
 from watership.releases.warrant import Caller, grounds
 from watership.wiring.environment import Places, deployment_id
 
