@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from watership.releases.readiness.standing import ItemStanding
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "waived": "~", "expired": "!", "open": "·"}
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from watership.releases.program import Outcome
     from watership.releases.reporting.forms import Form
     from watership.releases.status import Planned, ReleaseStatus
-    from watership.releases.warrant import Caller
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 T = TypeVar("T")
 
@@ -51,17 +50,6 @@ def release() -> None:
 
     Without --as you are $USER. By example: docs/releases.md
     """
-
-
-async def _grounds(desk: Desk, caller: Caller, *, criterion: str, reason: str) -> str:
-    """On what the caller orders a rollback, in words, by the plan of the release that was started last."""
-    from watership.releases.warrant import grounds
-
-    try:
-        plan = (await desk.find(None)).release.plan
-    except NotFound:
-        plan = None
-    return str(grounds(plan, caller, desk.environment.audit, criterion=criterion, reason=reason))
 
 
 @release.command()
@@ -229,7 +217,7 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
     from watership.fleet.identity import ADMIN, OPERATOR
 
     async def started(desk: Desk) -> int:
-        folder = desk.folder(release) if release else desk.latest()
+        folder = desk.folder(release)
         folder.draft()  # no plan is told before anything is asked of the person
         caller = calling(name, token)
         person = caller.person
@@ -308,22 +296,16 @@ def rollback(
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
     """
     from watership.releases.judging.gate import Verdict
-    from watership.releases.order import Order
 
     if not now and not _agreed("Take both planes to the last safe state?"):
         return Exit.FAILED
     caller = calling(name, token)
-    person = caller.person
 
     async def taken_back(desk: Desk) -> int:
         if version is not None:
             await desk.require_safe(version)
-        why = await _grounds(desk, caller, criterion=criterion, reason=reason)
-        if await desk.environment.lock.read() is not None and not force:
-            order = Order(kind="rollback", who=person, reason=why)
-            found = await desk.controller.taken_back(order, seconds=timeout)
-        else:
-            found = await desk.controller.rollback(who=person, reason=why, force=force)
+        why = await desk.grounds(caller, criterion=criterion, reason=reason)
+        found = await desk.take_back(caller.person, why, force=force, seconds=timeout)
         if found is None:
             words = (
                 f"ordered, and not done within {timeout:g} s; a controller that hangs is deposed with --force"
@@ -360,7 +342,7 @@ def _order(command: str, kind: Kind, about: str) -> None:
         async def ordered(desk: Desk) -> str:
             why = reason
             if kind in ("abort", "rollback"):
-                why = await _grounds(desk, caller, criterion=criterion, reason=reason)
+                why = await desk.grounds(caller, criterion=criterion, reason=reason)
             else:
                 caller.require(desk.environment.audit, command, OPERATOR)
             return await desk.controller.order(Order(kind=kind, who=person, reason=why))

@@ -28,6 +28,7 @@ from watership.releases.company import Beside, Companion, nobody, together
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
+from watership.releases.journal import fold, journal
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
@@ -38,7 +39,6 @@ from watership.releases.readiness.signoff import Missing, SignOff, missing
 from watership.releases.rollback import misplaced, traffic_back, whole
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
-from watership.releases.status import fold, journal
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"

@@ -16,12 +16,12 @@ from watership.releases.incidents.escalation import USUAL
 from watership.releases.incidents.incident import Incidents
 from watership.releases.incidents.responder import Responder
 from watership.releases.incidents.response import Response
+from watership.releases.journal import Fold, fold, journal
 from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.readiness import attendant
 from watership.releases.readiness.attendant import Attendant
 from watership.releases.readiness.clerk import Clerk
-from watership.releases.status import Fold, fold, journal
 from watership.wiring.messages import Pages, press
 
 
