@@ -7,9 +7,9 @@ from email.utils import format_datetime
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import judged
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
 
