@@ -9,6 +9,7 @@ import pytest
 
 from tests.releases.checks.records import a_drill, put
 from tests.releases.checks.scenes import Looker
+from watership.releases.book.quantity import Given
 from watership.releases.readiness.drill import FOLDER, Step
 
 DAY = 86400.0
@@ -60,8 +61,8 @@ def test_what_was_lost_and_for_how_long_counts_where_it_was_measured(looker: Loo
     looker.unsure("drill.within", "No drill measures 'luck'", kind="backup-restore", figure="luck", below=1.0)
 
 
-TRAFFIC = {"kind": "rollback", "steps": "traffic"}
-QUICK = {"kind": "rollback", "below": 41.0}
+TRAFFIC: dict[str, Given] = {"kind": "rollback", "steps": "traffic"}
+QUICK: dict[str, Given] = {"kind": "rollback", "below": 41.0}
 
 
 def test_the_newest_drill_counts_whatever_came_of_it(looker: Looker) -> None:
