@@ -15,6 +15,7 @@ from tests.checklist.orchestrator import (
     TOKEN,
     Orchestrator,
     Prometheus,
+    counted,
     guarded,
     limited,
     other,
@@ -307,6 +308,9 @@ def _drilled(world: World, papers: Papers) -> None:
 def _serving(world: World, papers: Papers, standin: StandIn) -> None:
     nxt = Orchestrator(standin, "")
     world.systems["next"] = System(url=nxt.url)
+    world.systems["live"] = System(url=f"{standin.url}/live")
+    read = {"/api/v1/runs/{run_id}": 4210, "/api/v1/agents": 940, "/api/v1/runs": 120}
+    standin.routes["GET /live/metrics"] = counted(read)
     world.systems["next-limited"] = System(url=f"{standin.url}/limited")
     standin.routes["GET /limited/api/v1/agents"] = limited(5)
     world.smoke = Smoke(messages=(Message(name="a greeting", program="greeter", includes={"text": "hello"}),))
@@ -315,14 +319,14 @@ def _serving(world: World, papers: Papers, standin: StandIn) -> None:
         "smoke-tests/health": lambda: other(nxt.health, "status", "degraded"),
         "smoke-tests/database": lambda: other(nxt.health, "database", "failed: no route to host"),
         "smoke-tests/rabbitmq": lambda: other(nxt.health, "rabbitmq", "no answer within 2 s"),
-        "smoke-tests/endpoints": lambda: other(nxt.statuses, "/api/v1/dead-letters", 500),
+        "smoke-tests/endpoints": lambda: other(nxt.statuses, "/api/v1/runs", 500),
         "smoke-tests/flows": lambda: other(nxt.run, "result", {"text": "goodbye"}),
         "runtime-configuration/flags": lambda: other(nxt.works, "flags", False),
         "runtime-configuration/rate-limits": lambda: standin.changed(
             "GET /limited/api/v1/agents", Answer({"data": []})
         ),
         "next-validation/baselines": lambda: slower(papers, nxt),
-        "next-validation/functional": lambda: other(nxt.status, "draining", True),
+        "next-validation/functional": lambda: other(nxt.crew, "slow", "d-2.0.5"),
         "next-validation/health": lambda: other(nxt.statuses, "/readyz", 503),
     }
 
@@ -452,6 +456,8 @@ def _unknown(figure: str) -> Callable[[Any], object]:
 
 def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
     cut_off = Orchestrator(standin, "/cut-off")
+    cut_off.health["version"] = world.next.version
+    cut_off.run["result"] = {"text": "hello", "by": "fallback"}
     database = postgres.new_database()
     postgres.sql("CREATE TABLE sync_state (source text, synced_at timestamptz)", url=database)
     postgres.sql("INSERT INTO sync_state VALUES ('crm', now() - interval '2 minutes')", url=database)
@@ -484,7 +490,7 @@ def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
             "GET /identity/api/v1/me", Answer({"id": "anybody"})
         ),
         "external-systems/data-sync": asleep,
-        "external-systems/fallback": lambda: other(cut_off.statuses, "/api/v1/agents", 502),
+        "external-systems/fallback": lambda: other(cut_off.run, "state", "failed"),
     }
 
 
