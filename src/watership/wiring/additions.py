@@ -12,7 +12,7 @@ from watership.wiring.kinds import of_source
 
 
 def begun(folder: Path, name: str, *, section: str, item: str, text: str = "") -> Addition:
-    """Write a check's function, its test and its point into a runbook's folder: the point last, when there is what measures it.
+    """Write a check's function, its test and its point into a runbook's folder; the point last of all.
 
     Raises Conflict for what is there already, NotFound, BadInput, DocumentError.
     """
