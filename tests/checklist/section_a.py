@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tests.checklist.world import RUNBOOK, Fault, World
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
+from tests.releases.checks.lookout import run
 from tests.releases.checks.pairs import archived, not_archiving, until
 from tests.releases.checks.records import a_drill
 from tests.releases.checks.registry_standin import Registry, record, scan
@@ -119,9 +120,13 @@ def _machines(world: World, stack: ExitStack) -> None:
         gone = [f"{LOOPBACK}:{free_port()}"] if wrong else []
         named(world, "next-servers", "tcp://next", addresses=", ".join([*servers, *gone]))
 
-    def shut(wrong: set[str]) -> None:
-        addresses = servers[:1] if wrong else [f"{LOOPBACK}:{free_port()}"]
-        named(world, "next-shut", "tcp://next", addresses=", ".join(addresses), alive=servers[0])
+    shut_port = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
+    for host in ("lookout", "prometheus-host"):
+        world.write(f"firewall/{host}", "")
+        named(world, host, f"ssh://{host}.example.test", run=run(world.root / "firewall" / host))
+    facts: dict[str, Given] = {"from": "lookout", "inside": "prometheus-host", "alive": servers[0]}
+    named(world, "next-shut", "tcp://next", addresses=f"{LOOPBACK}:{shut_port}", **facts)
+    shut = file(world, "firewall/lookout", f"{shut_port} reject", "")
 
     agents = [stack.enter_context(StandIn()) for _ in range(2)]
     named(
@@ -139,7 +144,7 @@ def _machines(world: World, stack: ExitStack) -> None:
             )
 
     world.faults["blue-provisioning/servers"] = made(online).fault("gone")
-    world.faults["blue-provisioning/firewall"] = made(shut).fault("open")
+    world.faults["blue-provisioning/firewall"] = shut
     world.faults["blue-provisioning/interfaces"] = made(interfaces).fault("down")
 
 

@@ -93,6 +93,9 @@ class Ports(Protocol):
     async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
         """Connect to HOST:PORT and close. Unavailable when no way leads to that host."""
 
+    async def here(self, address: str) -> bool:
+        """Whether HOST is this very machine. Unavailable for a name that is not known."""
+
 
 class Finished(Struct, frozen=True, kw_only=True):
     """A command that ended by itself."""

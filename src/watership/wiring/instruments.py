@@ -136,6 +136,11 @@ class _Ports:
 
         return await Knocking().knock(address, timeout=timeout)
 
+    async def here(self, address: str) -> bool:
+        from watership.adapters.tcp.knocking import Knocking
+
+        return await Knocking().here(address)
+
 
 class _Commands:
     def __init__(self, root: Path) -> None:

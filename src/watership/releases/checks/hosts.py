@@ -19,6 +19,7 @@ from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.papers import report
 from watership.releases.checks.scene import Scene
+from watership.releases.instruments import Finished
 from watership.releases.measurement import Finding, ending, excerpt, failed, found, inconclusive
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50, "fatal": 50}
@@ -158,13 +159,18 @@ def _pid(scene: Scene, on: str) -> str:
     return pid
 
 
+async def ended(scene: Scene, on: str, words: Sequence[str]) -> Finished:
+    """How a command ended there, well or not."""
+    before = shlex.split(scene.fact(on, "run")) if "run" in scene.system(on).facts else []
+    return await scene.look.commands.run([*before, *words], timeout=scene.timeout)
+
+
 async def _ran(scene: Scene, on: str, words: Sequence[str]) -> str:
     """What a command printed there. Raises Unavailable when it did not end well."""
-    before = shlex.split(scene.fact(on, "run")) if "run" in scene.system(on).facts else []
-    ended = await scene.look.commands.run([*before, *words], timeout=scene.timeout)
-    if ended.code != 0:
-        raise Unavailable(f"{words[0]} on {on} ended with {ended.code}: {ending(ended.errors.strip())}")
-    return ended.output
+    finished = await ended(scene, on, words)
+    if finished.code != 0:
+        raise Unavailable(f"{words[0]} on {on} ended with {finished.code}: {ending(finished.errors.strip())}")
+    return finished.output
 
 
 def assigned(text: str) -> dict[str, str]:
