@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Row,
         SocketAnswer,
         TlsAnswer,
+        Written,
     )
     from watership.releases.ports import ProbeAnswer
 
@@ -98,6 +99,16 @@ class _Sql:
         with _importing():
             from watership.adapters.postgres.sql import PostgresSql
         return await PostgresSql().rows(url, statement)
+
+    async def write(self, url: str) -> Written:
+        with _importing():
+            from watership.adapters.postgres.sql import PostgresSql
+        return await PostgresSql().write(url)
+
+    async def admits(self, url: str) -> bool:
+        with _importing():
+            from watership.adapters.postgres.sql import PostgresSql
+        return await PostgresSql().admits(url)
 
 
 class _Redis:

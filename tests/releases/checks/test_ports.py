@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from tests.releases.checks.lookout import run
 from tests.releases.checks.scenes import Looker
-from watership.releases.book.quantity import Given
 from watership.testing.servers import free_port
 
 
@@ -74,7 +74,7 @@ def test_a_firewall_is_seen_from_outside_where_somebody_listens_inside(
         for host, rules in (("outside", f"{port} reject"), ("inside", "")):
             looker.write(host, rules)
             looker.named(host, f"ssh://{host}.example.test", run=run(looker.root / host))
-        facts: dict[str, Given] = {"addresses": f"127.0.0.1:{port}", "alive": listening, "from": "outside"}
+        facts: dict[str, Any] = {"addresses": f"127.0.0.1:{port}", "alive": listening, "from": "outside"}
         looker.named("shut", "tcp://", **facts)
         looker.unsure("ports.closed", "only a look from `inside`", of="shut", by_firewall=True)
         looker.named("shut", "tcp://", **facts, inside="inside")
