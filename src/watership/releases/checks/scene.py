@@ -17,7 +17,7 @@ from watership.releases.book.system import System
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
 from watership.releases.instruments import Instruments
-from watership.releases.measurement import Finding
+from watership.releases.measurement import Finding, excerpt
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
@@ -195,9 +195,7 @@ class Scene:
 def told(name: str, path: str, answer: ProbeAnswer) -> object:
     """The JSON of an answer with 200. Raises Unavailable for any other answer."""
     if answer.status != 200:
-        raise Unavailable(
-            f"{name}{path} answered {answer.status}: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{name}{path} answered {answer.status}: {excerpt(answer.body)}")
     try:
         return msgspec.json.decode(answer.body)
     except msgspec.DecodeError as error:
