@@ -130,6 +130,8 @@ WELL = f'timestamp="{ago(hours=1)}"><properties><property name="build" value="2.
         (WELL.replace("2.1.0", "2.0.9"), "it is about 2.0.9"),
         (WELL, ""),
     ],
+    # Two processes collect the tests: a time in a name would be another in each.
+    ids=["no build", "too old", "no time", "another build", "well"],
 )
 def test_each_suite_of_a_report_is_of_this_build_and_of_this_week(
     world: World, suite: str, words: str
