@@ -46,6 +46,7 @@ def show_plan(made: Plan) -> None:
         f"access      {access(made)}",
         f"gate        {guarantee(made.gate)}",
         f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
+        f"own checks  {', '.join(each.path for each in made.code) or 'none'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
         f"            {_rules(made)}",
         "",

@@ -26,7 +26,6 @@ from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
 from watership.releases.book import shelf, system
-from watership.releases.checks import CHECKS
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
@@ -41,6 +40,7 @@ from watership.releases.readiness.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, status
 from watership.releases.warrant import Caller, grounds
+from watership.wiring import kinds
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "one-machine"
@@ -101,8 +101,10 @@ class Desk:
         lingering(standing, await self.environment.runs.census(), serving={live.deployment})
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
+        runbook = shelf.find(book or RUNBOOK)
+        kinds.of_source(runbook)  # nobody signs a check that does not load
         plan = draw(
-            shelf.find(book or RUNBOOK),
+            runbook,
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -121,7 +123,7 @@ class Desk:
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
-        return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
+        return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke, code=runbook.code)
 
     async def clerk(self, release: str | None) -> Clerk:
         """The clerk of the release that is named, or of the one that was last worked at, begun or not."""
@@ -130,16 +132,17 @@ class Desk:
         if row is not None:
             started: Release = decode(row.input, Release)
             state = fold(await journal(self.store, row.id), started)
-            return Clerk(self.environment, started, CHECKS, position=state.position)
+            return Clerk(self.environment, started, kinds.of_release(started), position=state.position)
         draft = self.folder(name).draft()
         planned = Release(
             plan=draft.plan,
             signoffs=(),
             scripts=draft.scripts,
             smoke=draft.smoke,
+            code=draft.code,
             zero=zero_for(draft.plan, self.environment.clock.now()),
         )
-        return Clerk(self.environment, planned, CHECKS, zero_known=False)
+        return Clerk(self.environment, planned, kinds.of_release(planned), zero_known=False)
 
     async def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
         """What the start of a drawn release needs."""
@@ -150,6 +153,7 @@ class Desk:
             signoffs=standing_signoffs((), await self.environment.records.all(release)),
             scripts=draft.scripts,
             smoke=draft.smoke,
+            code=draft.code,
             starter=starter,
             waived_by=waived_by,
         )
