@@ -9,7 +9,8 @@ Before      `book` reads a runbook's files. `plan` is what it comes to for one b
 The run     `controller` owns it, `program` is its loop: read the `facts`, `decide`, and let `acts` change the
             `environment`, which stands behind `ports`. `order` is what it begins with and what people tell it
             meanwhile, `pause` its read-only window, `company` who goes along with it.
-Traffic     `cutover` turns the dial, `judging` says what the traffic proves, `rollback` is the way back.
+Traffic     `cutover` turns the dial, `judging` says what the traffic proves, `rollback` is the way back, and
+            `rollback_now` the one that needs no journal.
 The record  `journal` is what was done, folded; `snapshots` what is too large for it; `status` and `figures`
             what both say; `auditing` what nobody can change unseen.
 People      `notices` tell them, `incidents` call them, `reporting` is what they read afterwards, `service` how
