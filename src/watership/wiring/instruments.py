@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Finished,
         Knock,
         MachineLoad,
+        Revocations,
         Row,
         SocketAnswer,
         TlsAnswer,
@@ -132,6 +133,11 @@ class _Tls:
             from watership.adapters.tls.handshake import Handshake
         file = str(self._root / authorities) if authorities else ""
         return await Handshake().look(address, name=name, authorities=file)
+
+    async def listed(self, answer: TlsAnswer, content: bytes) -> Revocations:
+        with _importing():
+            from watership.adapters.tls.handshake import Handshake
+        return await Handshake().listed(answer, content)
 
 
 class _Dns:
