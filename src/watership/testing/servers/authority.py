@@ -22,7 +22,7 @@ Kind = Literal["good", "expired", "expires_soon", "incomplete", "self_signed", "
 
 Word = Literal["good", "revoked", "late", "another", "forged", "deputy", "pretender"]
 """Of an OCSP response. `late`: it counted until yesterday. `another`: about another certificate, which OpenSSL does not
-send. `forged`: its signature was changed. `deputy`: signed by whom the intermediate deputed; `pretender`: by no such."""
+send. `forged`: its signature was changed. `deputy`: signed by whom the intermediate deputed; `pretender`: not so."""
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 ELSEWHERE = ("elsewhere.example",)
