@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from watership.releases.book.runbook import Deploy, Migrate
     from watership.releases.measurement import Finding
     from watership.releases.readiness.rehearsal import Rehearsal
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 
 @click.command()

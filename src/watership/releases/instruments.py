@@ -6,13 +6,13 @@ All raise Unavailable when they get no answer, and BadInput when they were asked
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from watership.durable.clock import Clock
 from watership.releases.auditing.audit import Plain
 from watership.releases.book.system import Secrets
 from watership.releases.ports import Probe
@@ -216,19 +216,46 @@ class Mail(Protocol):
         """Hand a message to a server; the recipients that it refused, each with its words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruments:
+class Instruments(Protocol):
     """All of them."""
 
-    http: Probe
-    sql: Sql
-    redis: RedisCommands
-    tls: Tls
-    dns: Dns
-    ports: Ports
-    commands: Commands
-    documents: Documents
-    machine: Machine
-    sockets: Sockets
-    mail: Mail
-    secrets: Secrets
+    @property
+    def clock(self) -> Clock:
+        """The machine's own, whatever the calendar of a rehearsal says: by it others judge what is signed and sent."""
+        ...
+
+    @property
+    def http(self) -> Probe: ...
+
+    @property
+    def sql(self) -> Sql: ...
+
+    @property
+    def redis(self) -> RedisCommands: ...
+
+    @property
+    def tls(self) -> Tls: ...
+
+    @property
+    def dns(self) -> Dns: ...
+
+    @property
+    def ports(self) -> Ports: ...
+
+    @property
+    def commands(self) -> Commands: ...
+
+    @property
+    def documents(self) -> Documents: ...
+
+    @property
+    def machine(self) -> Machine: ...
+
+    @property
+    def sockets(self) -> Sockets: ...
+
+    @property
+    def mail(self) -> Mail: ...
+
+    @property
+    def secrets(self) -> Secrets: ...

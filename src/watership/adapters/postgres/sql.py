@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 
 from watership.adapters.address import shown
-from watership.adapters.postgres.pool import CLOSE_SECONDS, CONNECT_SECONDS, SCHEMES, Session
+from watership.adapters.postgres.pool import CONNECT_SECONDS, SCHEMES, Session, part
 from watership.errors import BadInput, Unavailable
 from watership.releases.auditing.audit import Plain
 from watership.releases.instruments import Row, Written
@@ -77,7 +77,7 @@ class PostgresSql:
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
             raise Unavailable(f"{shown(url)} was lost: {str(reason) or type(reason).__name__}.") from reason
         finally:
-            await _close(session)
+            await part(session)
         if len(found) > ROWS:
             raise BadInput(
                 f"The statement gives more than {ROWS:,} rows.", fix="Let the database count or sum."
@@ -100,7 +100,7 @@ class PostgresSql:
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
             raise Unavailable(f"{shown(url)} was lost: {str(reason) or type(reason).__name__}.") from reason
         finally:
-            await _close(session)
+            await part(session)
         return Written(read_only=read_only)
 
     async def admits(self, url: str) -> bool:
@@ -111,7 +111,7 @@ class PostgresSql:
             if isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(UNADMITTED):
                 return False
             raise
-        await _close(session)
+        await part(session)
         return True
 
     async def _connect(self, url: str, **settings: str | None) -> Session:
@@ -148,13 +148,6 @@ def _refusal(url: str, reason: asyncpg.PostgresError) -> BadInput | Unavailable:
     if (reason.sqlstate or "").startswith(WAITING):
         return Unavailable(f"{shown(url)} did not do as asked: {reason}.")
     return BadInput(f"The database refused the statement: {reason}.", fix="Give one statement that reads.")
-
-
-async def _close(session: Session) -> None:
-    try:
-        await session.close(timeout=CLOSE_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        session.terminate()
 
 
 def _row(record: Mapping[str, object]) -> Row:

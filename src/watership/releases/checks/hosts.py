@@ -17,8 +17,9 @@ import msgspec
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import report
+from watership.releases.checks.reports import report
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.variables import assignments
 from watership.releases.instruments import Finished
 from watership.releases.measurement import Finding, ending, excerpt, failed, found, inconclusive
 
@@ -47,7 +48,7 @@ async def reached(scene: Scene, *, on: str) -> Finding:
 async def variables(scene: Scene, *, on: str, file: str) -> Finding:
     """The running process has every variable of the staged `file` (NAME=value lines), with that very value. Values are
     compared and never shown: whatever its name is, one may be a secret."""
-    staged = assigned((await report(scene, file)).content.decode())
+    staged = dict(assignments((await report(scene, file)).content.decode()))
     if not staged:
         return failed(f"{file} sets no variable.")
     loaded = await _environment(scene, on)
@@ -171,17 +172,3 @@ async def _ran(scene: Scene, on: str, words: Sequence[str]) -> str:
     if finished.code != 0:
         raise Unavailable(f"{words[0]} on {on} ended with {finished.code}: {ending(finished.errors.strip())}")
     return finished.output
-
-
-def assigned(text: str) -> dict[str, str]:
-    """The NAME=value lines of a file of variables; quotes around a value are dropped, comments and blanks skipped."""
-    found = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and re.fullmatch(r"[A-Za-z_]\w*", name):
-            found[name] = (
-                value[1:-1]
-                if value[:1] == value[-1:] and value[:1] in ('"', "'") and len(value) > 1
-                else value
-            )
-    return found
