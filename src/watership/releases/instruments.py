@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from watership.durable.clock import Clock
 from watership.releases.auditing.audit import Plain
 from watership.releases.book.system import Secrets
 from watership.releases.ports import Probe
@@ -183,6 +184,11 @@ class Mail(Protocol):
 
 class Instruments(Protocol):
     """All of them."""
+
+    @property
+    def clock(self) -> Clock:
+        """The machine's own, whatever the calendar of a rehearsal says: by it others judge what is signed and sent."""
+        ...
 
     @property
     def http(self) -> Probe: ...

@@ -33,6 +33,7 @@ from watership.durable.lease import LEASE_SECONDS
 from watership.errors import NotFound, Unavailable
 from watership.releases.controller import Controller
 from watership.releases.environment import Environment
+from watership.wiring import kinds
 from watership.wiring.company import Company
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
@@ -96,12 +97,14 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
             lease=LEASE_SECONDS if clock is machine else REHEARSED_LEASE,
+            kinds=kinds.of_release,
             beside=Company(
                 env=environment,
                 own=own,
                 incidents=incidents_of(places),
                 box=stack.enter_context(outbox(places)),
                 observer=observer,
+                kinds=kinds.of_release,
             ),
         )
         yield Desk(

@@ -26,7 +26,6 @@ from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
 from watership.releases.book import shelf, system
-from watership.releases.checks import CHECKS
 from watership.releases.checks.images import planned_image
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
@@ -42,6 +41,7 @@ from watership.releases.readiness.signoff import missing
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, status
 from watership.releases.warrant import Caller, grounds
+from watership.wiring import kinds
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "one-machine"
@@ -102,8 +102,10 @@ class Desk:
         lingering(standing, await self.environment.runs.census(), serving={live.deployment})
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
+        runbook = shelf.find(book or RUNBOOK)
+        kinds.of_source(runbook)  # nobody signs a check that does not load
         plan = draw(
-            shelf.find(book or RUNBOOK),
+            runbook,
             release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
             environment=self.name,
             live=live,
@@ -119,11 +121,11 @@ class Desk:
             overrides=overrides,
             pauses_writes=pausing(migrations),
             committed_at=read_build_file(source).committed_at,
-            image=await self._image(shelf.find(book or RUNBOOK), build.version),
+            image=await self._image(runbook, build.version),
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
-        return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
+        return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke, code=runbook.code)
 
     async def _image(self, source: shelf.Source, version: str) -> str:
         """The image of that version, by the record that the runbook's checklist reads."""
@@ -138,16 +140,17 @@ class Desk:
         if row is not None:
             started: Release = decode(row.input, Release)
             state = fold(await journal(self.store, row.id), started)
-            return Clerk(self.environment, started, CHECKS, position=state.position)
+            return Clerk(self.environment, started, kinds.of_release(started), position=state.position)
         draft = self.folder(name).draft()
         planned = Release(
             plan=draft.plan,
             signoffs=(),
             scripts=draft.scripts,
             smoke=draft.smoke,
+            code=draft.code,
             zero=zero_for(draft.plan, self.environment.clock.now()),
         )
-        return Clerk(self.environment, planned, CHECKS, zero_known=False)
+        return Clerk(self.environment, planned, kinds.of_release(planned), zero_known=False)
 
     async def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
         """What the start of a drawn release needs."""
@@ -158,6 +161,7 @@ class Desk:
             signoffs=standing_signoffs((), await self.environment.records.all(release)),
             scripts=draft.scripts,
             smoke=draft.smoke,
+            code=draft.code,
             starter=starter,
             waived_by=waived_by,
         )
@@ -202,6 +206,18 @@ class Desk:
                 fix="Draw one: watership release plan BUILD; a plan that is drawn: watership release status",
             )
         return Known(id=row.id, release=decode(row.input, Release))
+
+    async def look(self, release: str | None) -> ReleaseStatus | Planned:
+        """Where a release stands, beside a newer plan if one is drawn; or the plan that is not started."""
+        try:
+            known = await self.find(release)
+        except NotFound:
+            if (drawn := await self.planned(release)) is None:
+                raise
+            return drawn
+        drawn = None if release else await self.planned()
+        newer = drawn if drawn and drawn.created_at > known.release.plan.created_at else None
+        return replace(await self.status(known), planned=newer)
 
     async def status(self, known: Known) -> ReleaseStatus:
         """Where the release stands, with what router and intake say at this moment; None of what does not answer."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.checklist.labels import label, relabelled
 from tests.releases.plans import a_plan
-from watership.durable.clock import SystemClock
+from watership.durable.clock import Clock, SystemClock
 from watership.releases.book.quantity import Given
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
@@ -43,6 +43,8 @@ class Looker:
     seconds: float = 30.0
     """That a check has."""
     kinds: Mapping[str, CheckKind] = field(default_factory=lambda: CHECKS)
+    clock: Clock = field(default_factory=SystemClock)
+    """The calendar's."""
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -61,7 +63,7 @@ class Looker:
     def look(self, check: str, parameters: Mapping[str, Given] | None = None, **more: Given) -> Measurement:
         scene = Scene(
             key="",
-            clock=SystemClock(),
+            clock=self.clock,
             instruments=ProjectInstruments(self.root, authorities=self.authorities),
             started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=now()),
             systems=self.systems,

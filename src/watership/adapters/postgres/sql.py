@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from watership.adapters.address import shown
-from watership.adapters.postgres.pool import CLOSE_SECONDS, CONNECT_SECONDS, SCHEMES, Session
+from watership.adapters.postgres.pool import CONNECT_SECONDS, SCHEMES, Session, part
 from watership.errors import BadInput, Unavailable
 from watership.releases.auditing.audit import Plain
 from watership.releases.instruments import Row
@@ -63,7 +63,7 @@ class PostgresSql:
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
             raise Unavailable(f"{shown(url)} was lost: {str(reason) or type(reason).__name__}.") from reason
         finally:
-            await _close(session)
+            await part(session)
         if len(found) > ROWS:
             raise BadInput(
                 f"The statement gives more than {ROWS:,} rows.", fix="Let the database count or sum."
@@ -99,13 +99,6 @@ def _refusal(url: str, reason: asyncpg.PostgresError) -> BadInput | Unavailable:
     if (reason.sqlstate or "").startswith(WAITING):
         return Unavailable(f"{shown(url)} did not do as asked: {reason}.")
     return BadInput(f"The database refused the statement: {reason}.", fix="Give one statement that reads.")
-
-
-async def _close(session: Session) -> None:
-    try:
-        await session.close(timeout=CLOSE_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        session.terminate()
 
 
 def _row(record: Mapping[str, object]) -> Row:

@@ -33,7 +33,7 @@ async def queried(scene: Scene, of: str, service: Service, action: str, given: M
     url = scene.address(of).rstrip("/") + "/"
     body = urlencode({"Action": action, "Version": service.version, **given}).encode()
     own = FORM | _session(scene, of)
-    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=own, body=body)
+    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.sent_at(), headers=own, body=body)
     answer = await scene.look.http.request("POST", url, body=body, headers=headers)
     return _told(of, action, answer)
 
@@ -44,7 +44,9 @@ async def called(scene: Scene, of: str, service: Service, target: str, given: Ma
     url = scene.address(of).rstrip("/") + "/"
     body = msgspec.json.encode(given)
     wanted = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=wanted, body=body)
+    headers = signed(
+        _key(scene, of, service.name), "POST", url, at=scene.sent_at(), headers=wanted, body=body
+    )
     answer = await scene.look.http.request(
         "POST", url, body=body, headers={**system.sent(scene.look.secrets), **headers}
     )
@@ -97,7 +99,7 @@ def _signed_get(scene: Scene, of: str, url: str) -> dict[str, str]:
     """The headers of a listing; none where the system has no secret."""
     if not scene.system(of).secret:
         return {}
-    return signed(_key(scene, of, "s3"), "GET", url, at=scene.now(), headers=_session(scene, of))
+    return signed(_key(scene, of, "s3"), "GET", url, at=scene.sent_at(), headers=_session(scene, of))
 
 
 def _session(scene: Scene, of: str) -> dict[str, str]:

@@ -153,7 +153,7 @@ async def searchable(scene: Scene, *, of: str, stream: str, within: float) -> Fi
     """A line that is written to `stream` is found by a search `within` that time."""
     name, began = mark(scene), scene.clock.monotonic()
     line = {
-        "@timestamp": scene.now().isoformat(),
+        "@timestamp": scene.sent_at().isoformat(),
         "level": "info",
         "message": f"A test before the release of {scene.plan.next.build.version}.",
         "probe": name,

@@ -121,7 +121,7 @@ async def flow(scene: Scene, *, collector: str, of: str, within: float) -> Findi
 
 def _sent(scene: Scene, trace: str, span: str, name: str) -> dict[str, Any]:
     """One span as OTLP writes it in JSON."""
-    end = round(scene.now().timestamp() * 1e9)
+    end = round(scene.sent_at().timestamp() * 1e9)
     times = {"startTimeUnixNano": str(end - 1_000_000), "endTimeUnixNano": str(end)}
     one = {"traceId": trace, "spanId": span, "name": name, "kind": 1, **times}
     service = {"key": "service.name", "value": {"stringValue": PROBE}}

@@ -44,7 +44,7 @@ def _message(scene: Scene, sender: str, recipients: tuple[str, ...]) -> EmailMes
     message = EmailMessage()
     message["From"], message["To"] = sender, ", ".join(recipients)
     message["Subject"] = f"Test of alerting before the release of {version}"
-    message["Date"] = format_datetime(scene.now())
+    message["Date"] = format_datetime(scene.sent_at())
     message["Message-ID"] = f"<watership-{mark(scene)}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(

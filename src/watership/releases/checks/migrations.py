@@ -78,7 +78,8 @@ async def tested(scene: Scene, *, folder: str, report: str, younger_than: float 
     if isinstance(scripts, Finding):
         return scripts
     results = parsed(document.content, report)
-    wrong = await stale(scene, document, younger_than=younger_than, at=results.at, builds=results.builds)
+    first, _ = results.times()
+    wrong = await stale(scene, document, younger_than=younger_than, at=first, builds=results.builds())
     if not results.cases:
         wrong.append("it has no case")
     # A test that was skipped has tested nothing.

@@ -41,6 +41,17 @@ async def answers(
     )
 
 
+async def sent_to(scene: Scene, method: str, of: str, path: str, body: object = None) -> ProbeAnswer:
+    """A request to the first address of `of`, with `body` as JSON and the headers of the system of that name."""
+    system = scene.systems.get(of)
+    headers = system.sent(scene.look.secrets) if system is not None else {}
+    content = None if body is None else msgspec.json.encode(body)
+    if content is not None:
+        headers = {"content-type": "application/json", **headers}
+    url = (await scene.urls(of))[0] + path
+    return await scene.look.http.request(method, url, body=content, headers=headers)
+
+
 def faults(answer: ProbeAnswer, status: str, header: str, contains: str, equals: str) -> list[str]:
     """What an answer lacks, in words."""
     if str(answer.status) not in listed(status):

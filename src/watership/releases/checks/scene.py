@@ -100,7 +100,13 @@ class Scene:
                 raise BadInput(f"'of' is live or next, not {other!r}.")
 
     def now(self) -> datetime:
+        """The moment by the calendar, which leaps in a rehearsal: how old something is, and what is due."""
         return self.clock.now()
+
+    def sent_at(self) -> datetime:
+        """The moment by the machine's clock, for what goes outside: who gets it compares the date with their own clock,
+        and refuses a signature, an event or a webhook that comes from tomorrow."""
+        return self.look.clock.now()
 
     # --- systems outside ------------------------------------------------------------------------------------
 
