@@ -26,6 +26,7 @@ from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
 from watership.releases.book import shelf, system
+from watership.releases.checks.images import planned_image
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
@@ -121,10 +122,17 @@ class Desk:
             overrides=overrides,
             pauses_writes=pausing(migrations),
             committed_at=read_build_file(source).committed_at,
+            image=await self._image(runbook, build.version),
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke, code=runbook.code)
+
+    async def _image(self, source: shelf.Source, version: str) -> str:
+        """The image of that version, by the record that the runbook's checklist reads."""
+        looking = self.environment.instruments
+        assert looking is not None, "a desk has instruments"
+        return await planned_image(looking.documents, source.runbook.checklist, version)
 
     async def clerk(self, release: str | None) -> Clerk:
         """The clerk of the release that is named, or of the one that was last worked at, begun or not."""
