@@ -464,7 +464,7 @@ def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
     standin.routes |= {
         "GET /models/v1/models": guarded({"data": []}),
         "GET /identity/api/v1/me": guarded({"id": "app"}),
-        "POST /webhooks/release-probe": receiver(WHSEC, lambda: world.clock.now().timestamp()),
+        "POST /webhooks/release-probe": receiver(WHSEC),
     }
     world.systems |= {
         "model-provider": System(url=f"{standin.url}/models", secret=SECRET, headers=BEARER),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from watership.releases.book.quantity import offset, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.people import recorded
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.plan import fingerprint

@@ -9,7 +9,7 @@ from typing import Final
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import AHEAD
+from watership.releases.checks.reports import AHEAD
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.readiness.drill import FOLDER, Drill, drills

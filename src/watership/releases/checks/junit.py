@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from msgspec import Struct
 
 from watership.errors import BadInput
-from watership.releases.checks.papers import BUILD_WORDS, moment
+from watership.releases.checks.reports import BUILD_WORDS, moment
 
 
 class State(StrEnum):

@@ -8,9 +8,9 @@ from typing import Final, assert_never
 
 from watership.errors import BadInput, NotFound
 from watership.releases.book.document import parse
+from watership.releases.checks.faults import judged
 from watership.releases.checks.figures import NONE, queried
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.service.sla import (

@@ -13,9 +13,9 @@ from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.errands import meant
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.requests import sent_to
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found, inconclusive
 
 
