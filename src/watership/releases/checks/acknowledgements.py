@@ -12,7 +12,7 @@ from msgspec import Struct
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.shapes import shaped
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.plan import Plan
