@@ -155,18 +155,21 @@ def other(mapping: MutableMapping[str, V], key: str, value: V) -> Iterator[None]
 
 
 class Prometheus:
-    """Answers instant queries below `prefix` by the very text of the query."""
+    """Answers instant queries below `prefix` by the very text of the query, with one number, or one by instance."""
 
     def __init__(self, standin: StandIn, prefix: str) -> None:
         self.url = standin.url + prefix
-        self.values: dict[str, float] = {}
+        self.values: dict[str, float | dict[str, float]] = {}
         standin.routes[f"GET {prefix}/api/v1/query"] = self._query
 
     def _query(self, asked: Asked) -> Answer:
         query = parse_qs(urlsplit(asked.path).query)["query"][0]
-        there = (
-            [{"metric": {}, "value": [time.time(), str(self.values[query])]}] if query in self.values else []
-        )
+        value = self.values.get(query, {})
+        series = value if isinstance(value, dict) else {"": value}
+        there = [
+            {"metric": {"instance": name} if name else {}, "value": [time.time(), str(number)]}
+            for name, number in series.items()
+        ]
         return Answer({"status": "success", "data": {"resultType": "vector", "result": there}})
 
 

@@ -98,3 +98,20 @@ def test_the_whole_log_is_read_or_nothing_is_known(looker: Looker, api: StandIn)
     api.routes["GET /log_entries"] = Answer({"error": "unauthorized"}, 401)
     looker.unsure("pagerduty.answered", "401", **ASKED)
     looker.unsure("pagerduty.answered", "Unavailable", **{**ASKED, "of": "nobody"})
+
+
+def test_who_decides_is_on_the_rota_and_answers(looker: Looker, api: StandIn) -> None:
+    looker.named("pagerduty", api.url, deciders="PD")
+    given: dict[str, Given] = {"of": "pagerduty", "until": 7200.0, "answered": DAY}
+    shift = {"escalation_level": 1, "user": {"summary": LEAD}, "start": None, "end": None}
+    api.routes |= {
+        "GET /oncalls": Answer({"oncalls": [shift]}),
+        "GET /log_entries": Answer({"log_entries": [entry()]}),
+    }
+    assert LEAD in looker.passes("decision.available", **given)
+    with api.changed("GET /log_entries", Answer({"log_entries": [entry(channel={"type": "website"})]})):
+        looker.fails("decision.available", f"{LEAD} has acknowledged nothing by telephone within 1d", **given)
+    with api.changed("GET /oncalls", Answer({"oncalls": [{**shift, "user": {"summary": "Another"}}]})):
+        looker.fails("decision.available", f"{LEAD} is not on the rota from", **given)
+    looker.named("pagerduty", api.url)
+    looker.unsure("decision.available", "it is not known: deciders", **given)

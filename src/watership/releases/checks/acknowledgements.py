@@ -12,8 +12,8 @@ from msgspec import Struct
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.shapes import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.plan import Plan
 
@@ -68,8 +68,7 @@ async def answered(
     chosen = listed(seats) or [seat for seat in _called(scene.plan) if people.get(seat)]
     if not chosen:
         return failed("The plan names nobody to call.")
-    since = scene.now() - timedelta(seconds=within)
-    there = {_who(each) for each in await _log(scene, of, since) if _is_answer(each, since, listed(channels))}
+    there = await reached(scene, of, within, channels)
     wrong = []
     for seat in chosen:
         if not (person := people.get(seat, "")):
@@ -80,6 +79,13 @@ async def answered(
         f"{', '.join(people.get(seat, '') for seat in chosen)} answered by {channels} within {spoken(within)}"
     )
     return found(not wrong, f"{'; '.join(wrong) or words}.", seats=len(chosen))
+
+
+async def reached(scene: Scene, of: str, within: float, channels: str = "phone, sms") -> frozenset[str]:
+    """Who has acknowledged an incident within that time, by one of `channels`: names in small letters."""
+    since = scene.now() - timedelta(seconds=within)
+    entries = await _log(scene, of, since)
+    return frozenset(_who(each) for each in entries if _is_answer(each, since, listed(channels)))
 
 
 def _is_answer(entry: Entry, since: datetime, channels: Sequence[str]) -> bool:

@@ -12,9 +12,9 @@ from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import spoken
 from watership.releases.checks.exercise import lacking, sent
 from watership.releases.checks.kind import check
-from watership.releases.checks.requests import SHOWN, sent_to
+from watership.releases.checks.requests import sent_to
 from watership.releases.checks.scene import POLL_SECONDS, Scene, told
-from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive, passed
 from watership.releases.smoke import Message
 
 ENDED: Final = ("succeeded", "failed", "cancelled", "in_doubt", "stopped")
@@ -82,11 +82,7 @@ async def _set(scene: Scene, of: str, flag: str, on: bool) -> str:
     body = {"on": on, "reason": "a release looks whether flags work"}
     answer = await sent_to(scene, "PUT", of, f"/api/v1/flags/{flag}", body)
     good = answer.status in (200, 201)
-    return (
-        ""
-        if good
-        else f"it cannot be set, for {answer.status}: {answer.body[:SHOWN].decode(errors='replace')}"
-    )
+    return "" if good else f"it cannot be set, for {answer.status}: {excerpt(answer.body)}"
 
 
 async def _obeyed(scene: Scene, of: str, message: Message) -> str:
@@ -162,7 +158,7 @@ async def _flowed(scene: Scene, of: str, message: Message, deployment: str) -> s
     body = {"agent": message.program, "input": message.input}
     answer = await sent_to(scene, "POST", of, "/api/v1/messages", body)
     if answer.status != 202:
-        return f"{message.name}: answered {answer.status}: {answer.body[:SHOWN].decode(errors='replace')}"
+        return f"{message.name}: answered {answer.status}: {excerpt(answer.body)}"
     accepted = msgspec.json.decode(answer.body, type=_Accepted)
     if deployment and accepted.deployment != deployment:
         raise Unavailable(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from watership.durable.clock import Clock
 from watership.durable.states import TERMINAL, RunState
 from watership.errors import BadInput, Unavailable
-from watership.releases.book.quantity import Given, listed
+from watership.releases.book.quantity import Given, listed, offset
 from watership.releases.book.system import System
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
@@ -107,6 +107,10 @@ class Scene:
         """The moment by the machine's clock, for what goes outside: who gets it compares the date with their own clock,
         and refuses a signature, an event or a webhook that comes from tomorrow."""
         return self.look.clock.now()
+
+    def moment(self, text: str) -> datetime:
+        """A moment of the release's calendar (`T-4h`)."""
+        return self.release.zero + timedelta(seconds=offset(text) * self.plan.overrides.clock_factor)
 
     # --- systems outside ------------------------------------------------------------------------------------
 
