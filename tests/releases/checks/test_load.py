@@ -17,6 +17,7 @@ from tests.releases.plans import a_plan
 from watership.releases.book.system import System
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.rehearsal import Rehearsal, Script, differing
+from watership.testing.standin import Answer, StandIn
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 
@@ -70,6 +71,9 @@ def test_a_figure_that_k6_did_not_take_is_not_known(world: World) -> None:
     assert look(world, check, **{**parameters, "below": 121.5})[0] is FAILED
     assert look(world, check, **{**parameters, "below": 999.0, "at_least": 122.0})[0] is FAILED
     assert look(world, check, **{**parameters, "value": "p(99)"})[0] is INCONCLUSIVE
+    with papers.changed("k.json", lambda told: told["metrics"]["http_reqs"]["values"].update(count=0)):
+        verdict, words = look(world, FINISHED[0], **FINISHED[1])
+        assert verdict is FAILED and "it made no request" in words
     with papers.changed("k.json", lambda told: told["metrics"].pop("vus")):
         assert look(world, FINISHED[0], **FINISHED[1])[0] is INCONCLUSIVE
     world.write("k.json", '{"metrics": {"http_req_duration": {"p(95)": 121.5}}}')
@@ -77,9 +81,24 @@ def test_a_figure_that_k6_did_not_take_is_not_known(world: World) -> None:
 
 
 def test_zap_has_to_have_attacked_what_is_released_and_found_nothing_much(world: World) -> None:
-    papers, clean = Papers(world), {"path": "z.json", "site": "next"}
+    clean = {"path": "z.json", "site": "next"}
     assert look(world, "zap.clean", **clean)[0] is INCONCLUSIVE
-    papers.put("z.json", zap("http://next.example:3000"), as_json)
+    with StandIn({"GET /health": Answer({"version": "2.1.0"})}) as site:
+        world.systems["next"] = System(url=site.url)
+        _attacked(world, site, clean)
+    assert look(world, "zap.clean", **clean)[0] is INCONCLUSIVE, "nobody says which build it was"
+
+
+def _attacked(world: World, site: StandIn, clean: dict[str, str]) -> None:
+    papers = Papers(world)
+    papers.put("z.json", zap(site.url), as_json)
+    for told, verdict in (
+        ({"version": "2.0.9"}, FAILED),
+        ({"version": "2.1.0", "build": "sha256:other"}, FAILED),
+        ({"status": "ok"}, INCONCLUSIVE),
+    ):
+        with site.changed("GET /health", Answer(told)):
+            assert look(world, "zap.clean", **clean)[0] is verdict, told
     assert look(world, "zap.clean", **clean)[0] is PASSED
     verdict, words = look(world, "zap.clean", **clean, below="low")
     assert verdict is FAILED and "X-Content-Type-Options Header Missing (Low (Medium), 1 places)" in words
@@ -87,7 +106,7 @@ def test_zap_has_to_have_attacked_what_is_released_and_found_nothing_much(world:
     with papers.changed("z.json", lambda told: told.update(site=[])):
         assert look(world, "zap.clean", **clean) == (
             FAILED,
-            "z.json: http://next.example:3000 was not attacked, but nothing.",
+            f"z.json: {site.url} was not attacked, but nothing.",
         )
     with papers.changed("z.json", lambda told: told.pop("created")):
         verdict, words = look(world, "zap.clean", **clean)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from msgspec import Struct, field
+from msgspec import DecodeError, Struct, field
+from msgspec.json import decode
 
-from watership.errors import BadInput
+from watership.errors import BadInput, Unavailable
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import WEEK, json_report, moment, too_old
+from watership.releases.checks.reports import WEEK, json_report, moment, of_another, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed
 
@@ -53,9 +54,19 @@ class Attack(Struct, frozen=True):
     fix="Mend what ZAP found, release that build, and let ZAP attack it.",
 )
 async def clean(
-    scene: Scene, *, path: str, site: str, below: str = "medium", younger_than: float = WEEK
+    scene: Scene,
+    *,
+    path: str,
+    site: str,
+    below: str = "medium",
+    health: str = "/health",
+    younger_than: float = WEEK,
 ) -> Finding:
-    """ZAP attacked the system `site`, and found nothing of the risk `below` (low, medium, high) or above."""
+    """ZAP attacked the system `site`, and found nothing of the risk `below` (low, medium, high) or above.
+
+    Its report names no build: the site itself says, at `health` (JSON with `version`, and `build` or not), that it runs
+    the one that is released.
+    """
     if below not in RISKS:
         raise BadInput(f"There is no risk {below!r}.", fix=f"It is one of: {', '.join(RISKS)}.")
     document, attack = await json_report(scene, path, Attack)
@@ -63,6 +74,7 @@ async def clean(
     attacked, target = [each.name.rstrip("/") for each in attack.site], (await scene.urls(site))[0]
     if not any(target.startswith(each) for each in attacked):
         wrong.append(f"{target} was not attacked, but {', '.join(attacked) or 'nothing'}")
+    wrong += await _another(scene, site, target + health)
     alerts = [alert for each in attack.site for alert in each.alerts]
     wrong += [
         f"{each.name} ({each.riskdesc or each.riskcode}, {len(each.instances)} places)"
@@ -73,3 +85,19 @@ async def clean(
         return failed(f"{path}: {'; '.join(wrong)}.")
     words = f"{path}: {target} was attacked, {len(alerts)} alerts, all of a risk below {below}."
     return passed(words, alerts=len(alerts), **marks(document))
+
+
+class _Health(Struct):
+    version: str
+    build: str = ""
+
+
+async def _another(scene: Scene, site: str, url: str) -> list[str]:
+    answer = await scene.fetch(site, url)
+    if answer.status not in (200, 503):
+        raise Unavailable(f"{url} answered {answer.status}: which build was attacked is not known.")
+    try:
+        there = decode(answer.body, type=_Health)
+    except DecodeError as error:
+        raise Unavailable(f"{url} does not say which build was attacked: {error}.") from error
+    return of_another(scene, [name for name in (there.version, there.build) if name])
