@@ -12,7 +12,7 @@ import msgspec
 
 from tests.checklist import observed
 from tests.checklist.changes import edited, otherwise, replaced
-from tests.checklist.desk import LEAD, SIGNED, Desk, planned
+from tests.checklist.desk import LEAD, PEOPLE, SIGNED, Desk, planned
 from tests.checklist.front import House
 from tests.checklist.world import World, points
 from watership.releases.book.paper import PAPERS
@@ -73,11 +73,26 @@ def paged(world: World, stack: ExitStack, town: StandIn) -> None:
         there = [{"id": "Q1", "incident_key": key}] if key in events.incidents else []
         return Answer({"incidents": there, "more": False})
 
+    answered = {name: ("phone", timedelta(hours=1)) for name in PEOPLE.values()}
+
+    def log(asked: Asked) -> Answer:
+        entries = [
+            {
+                "type": "acknowledge_log_entry",
+                "created_at": (datetime.now(UTC) - ago).isoformat(timespec="seconds"),
+                "agent": {"type": "user_reference", "summary": name},
+                "channel": {"type": channel},
+            }
+            for name, (channel, ago) in answered.items()
+        ]
+        return Answer({"log_entries": entries, "more": False})
+
     policy = {"escalation_policy": {"name": "Production", "escalation_rules": rules}}
     api.keep(
         {
             "GET /incidents": incidents,
             "GET /escalation_policies/PPROD": lambda asked: Answer(policy),
+            "GET /log_entries": log,
             "GET /oncalls": oncalls,
         }
     )
@@ -92,6 +107,7 @@ def paged(world: World, stack: ExitStack, town: StandIn) -> None:
         "alerting/pagerduty": replaced(world, "secrets/pagerduty", KEY, "no key"),
         "alerting/escalation": otherwise(rules[0], "escalation_delay_in_minutes", 60),
         "alerting/rotation": otherwise(shifts[1], "end", soon),
+        "on-call/calls": otherwise(answered, PEOPLE["vp_engineering"], ("website", timedelta(hours=1))),
         "authority/available": otherwise(deciders[0], "end", at_once),
     }
 
@@ -264,7 +280,6 @@ def people(world: World, desk: Desk) -> None:
         "on-call/primary": desk.but(people={"monitoring": ""}),
         "on-call/secondary": desk.but(people={"operations": ""}),
         "on-call/manager": desk.but(people={"engineering_lead": ""}),
-        "on-call/calls": desk.but(uncalled={"vp_engineering"}),
         "approvals/technical-lead": desk.but(signed={"technical_lead": None}),
         "approvals/release-manager": desk.but(signed={"release_manager": None}),
         "approvals/product-manager": desk.but(signed={"product_manager": None}),
