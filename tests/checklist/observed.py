@@ -16,6 +16,7 @@ import yaml
 from tests.checklist.changes import edited, otherwise
 from tests.checklist.front import Edit, Front, House
 from tests.checklist.world import Fault, World, points
+from tests.releases.checks.aws_standin import dated
 from watership.releases.book.system import System
 from watership.testing.servers import PrometheusServer
 from watership.testing.standin import Answer, Asked, StandIn
@@ -384,6 +385,7 @@ def cloudwatch(world: World, town: StandIn) -> None:
     def described(asked: Asked) -> Answer:
         assert asked.headers["x-amz-target"] == "Logs_20140328.DescribeLogGroups"
         assert "/eu-central-1/logs/aws4_request" in asked.headers["authorization"]
+        assert dated(asked) is not None, "AWS refuses a signature that comes from tomorrow"
         prefix = msgspec.json.decode(asked.body)["logGroupNamePrefix"]
         groups: list[dict[str, Any]] = [
             {"logGroupName": f"/watership/{name}", "storedBytes": 1}

@@ -29,7 +29,7 @@ from watership.releases.readiness.checklist import Point, Section, key
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.rounds import round_of
 from watership.releases.smoke import Smoke
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 
 Fault = Callable[[], AbstractContextManager[object]]
 
@@ -68,7 +68,7 @@ class World:
         return Scene(
             key="",
             clock=self.clock,
-            instruments=instruments(self.root, authorities=self.authorities),
+            instruments=ProjectInstruments(self.root, authorities=self.authorities),
             started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=self.smoke, zero=self.clock.now()),
             records=self.records(self.plan),
             systems=self.systems,

@@ -29,7 +29,7 @@ from watership.releases.plan import check_kinds
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.smoke import Message, Request, Smoke
 from watership.testing import run_in_virtual_time
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 
 Prepare = Callable[[ReleaseWorld], Awaitable[None]]
 
@@ -96,7 +96,7 @@ def test_a_system_that_is_named_next_is_asked_in_place_of_its_processes() -> Non
             key="phase/it",
             clock=world.clock,
             environment=world.controller()._env,
-            instruments=instruments(Path()),
+            instruments=ProjectInstruments(Path()),
             started=started,
         )
         assert len(await scene.urls("next")) == 2

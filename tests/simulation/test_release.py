@@ -22,6 +22,7 @@ from watership.errors import BadInput, Conflict, Fenced, NotAllowed
 from watership.fleet.deployment import Slot
 from watership.releases.book.shelf import shipped
 from watership.releases.controller import Deposed
+from watership.releases.journal import fold, journal
 from watership.releases.judging import gate
 from watership.releases.judging.gate import GateSpec, GateState, Judgement, Verdict
 from watership.releases.order import Order, Release
@@ -31,7 +32,7 @@ from watership.releases.program import Outcome
 from watership.releases.reporting.account import account
 from watership.releases.reporting.forms.html import page as render
 from watership.releases.smoke import Smoke
-from watership.releases.status import fold, journal, status
+from watership.releases.status import status
 from watership.testing import run_in_virtual_time
 
 BAD = 0.15

@@ -13,7 +13,7 @@ from watership.errors import BadInput, NotAllowed
 
 if TYPE_CHECKING:
     from watership.releases.warrant import Caller
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 T = TypeVar("T")
 

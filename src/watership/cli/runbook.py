@@ -121,10 +121,10 @@ def check(name: str, traffic: float | None) -> int:
     """
     from watership.releases.book.lint import linted
     from watership.releases.book.shelf import find
-    from watership.releases.checks import CHECKS
+    from watership.wiring.kinds import of_source
 
     source = find(name)
-    remarks = linted(source, CHECKS, traffic)
+    remarks = linted(source, of_source(source), traffic)
     for remark in remarks:
         say(str(remark))
     if traffic is None:
@@ -138,6 +138,35 @@ def check(name: str, traffic: float | None) -> int:
     told = {"runbook": source.runbook.name, "sha256": source.sha256, "warnings": warnings, "remarks": remarks}
     show(told, f"{source.runbook.name} can be used; {warnings} warning(s)")
     return Exit.OK
+
+
+@runbook.command(name="add-check")
+@click.argument("name")
+@click.option("--section", required=True, help="The letter of a section of the checklist.")
+@click.option("--item", required=True, help="An item of that section, by its id or number.")
+@click.option("--text", default="", help="What the point says; made of the name unless given.")
+@click.option(
+    "--runbook",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    help="Your runbook's folder; the working folder unless given.",
+)
+def add_check(name: str, section: str, item: str, text: str, folder: Path) -> None:
+    """Begin a check of your own, in Python: its function, its test, and its point in the checklist.
+
+    It is inconclusive until you have written it, so that no release passes by it.
+
+    \b
+    watership runbook add-check redis-memory --section B --item caching --runbook my-runbook
+    """
+    from watership.wiring.additions import begun
+
+    made = begun(folder, name, section=section, item=item, text=text)
+    told = {key: getattr(made, key) for key in ("kind", "point", "function", "test", "checklist")}
+    words = f"created {made.function}, {made.test}, and one line in {made.checklist}"
+    show(told, words)
+    say(f"next: write {folder / made.function}, then: pytest {folder}   watership runbook check {folder}")
 
 
 def _unusable(errors: Sequence[Remark]) -> BadInput:

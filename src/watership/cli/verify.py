@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from watership.releases.plan import Plan
     from watership.releases.readiness.clerk import Clerk
     from watership.releases.readiness.standing import ItemStanding
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 SLOTS = ("blue", "green")
 

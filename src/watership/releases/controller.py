@@ -21,13 +21,16 @@ from watership.durable.writes import Bury, Cancel, Deliver, Submit
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.acts import Acts, Standing
 from watership.releases.auditing.audit import Fact
+from watership.releases.book.code import Code
 from watership.releases.book.runbook import Deploy, Migrate
-from watership.releases.checks import require_known
+from watership.releases.checks import Kinds, require_known, shipped
 from watership.releases.checks.database import scripts
+from watership.releases.checks.own import planned
 from watership.releases.company import Beside, Companion, nobody, together
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
+from watership.releases.journal import fold, journal
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
@@ -38,7 +41,6 @@ from watership.releases.readiness.signoff import Missing, SignOff, missing
 from watership.releases.rollback import misplaced, traffic_back, whole
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
-from watership.releases.status import fold, journal
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"
@@ -74,6 +76,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     signoffs: tuple[SignOff, ...]
     scripts: tuple[Migration, ...] = ()
     smoke: Smoke = Smoke()
+    code: tuple[Code, ...] = ()
     starter: str = ""
     zero: datetime | None = None
     waived_by: str | None = None
@@ -83,6 +86,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 class Controller:
     """`build` is the digest of the code that runs here; `who` is told to whoever finds the lock held.
 
+    `kinds`: what a release may have measured, by its plan and the code that it brings.
     `lease`: seconds of the clock after which a release is another controller's, if this one does not renew it.
     """
 
@@ -98,6 +102,7 @@ class Controller:
         build: str,
         who: str,
         beside: Beside = nobody,
+        kinds: Kinds = shipped,
         lease: float = LEASE_SECONDS,
     ) -> None:
         self._store = store
@@ -109,6 +114,7 @@ class Controller:
         self._build = build
         self._who = who
         self._beside = beside
+        self._kinds = kinds
         self._lease = lease
 
     async def start(self, brief: Brief) -> Outcome:
@@ -145,7 +151,7 @@ class Controller:
             if await self._active() is not None:
                 raise Conflict("A release is under way; it does this itself.", fix="watership release status")
             release = self._release(brief)
-            acts = Acts(self._env, authority, release, no_orders)
+            acts = Acts(self._env, authority, release, no_orders, self._kinds(release))
             item = PlannedItem(
                 key=f"by-hand/{does.id}", phase="by-hand", owner="operations", at=0.0, does=does
             )
@@ -162,6 +168,7 @@ class Controller:
         if run is None:
             raise NotFound("No release is under way.", fix="Start one: watership release start.")
         release = msgspec.json.decode(run.input, type=Release)
+        self._kinds(release)  # code that is not to be loaded here is told before anything is taken
         authority = await self._authority(release.plan.release)
         try:
             facts: dict[str, Fact] = {
@@ -256,6 +263,7 @@ class Controller:
             signoffs=brief.signoffs,
             scripts=brief.scripts,
             smoke=brief.smoke,
+            code=brief.code,
             zero=brief.zero or zero_for(brief.plan, self._env.clock.now()),
             waived_by=brief.waived_by,
             linger=brief.linger,
@@ -264,17 +272,9 @@ class Controller:
     # --- before -----------------------------------------------------------------------------------------------
 
     async def _may_start(self, brief: Brief) -> None:
-        plan = brief.plan
-        require_known(plan)
-        scripts(
-            Release(
-                plan=plan,
-                signoffs=(),
-                scripts=brief.scripts,
-                smoke=brief.smoke,
-                zero=self._env.clock.now(),
-            )
-        )
+        plan, release = brief.plan, self._release(brief)
+        scripts(release)
+        planned(plan, brief.code)
         if smoke_sha256(brief.smoke) != plan.smoke_sha256:
             raise BadInput(
                 "The smoke test is not the one that was planned.", fix="Plan again, and have it signed."
@@ -292,6 +292,8 @@ class Controller:
         lacking = missing(plan, brief.signoffs, self._env.clock.now())
         if lacking and plan.signoffs.at_start:
             raise _unsigned(lacking)
+        # Last, because the plan's own code is run for it: not before it is signed.
+        require_known(plan, self._kinds(release))
 
     async def _require_standing(self, safe: LastSafe) -> None:
         """Nobody is sent to a slot in which something else, or nothing, stands by now."""
@@ -363,7 +365,7 @@ class Controller:
         return self._beside(run_id, msgspec.json.decode(run.input, type=Release))
 
     def _worker(self, authority: Authority, committer: Committer) -> Worker:
-        program = ReleaseProgram(self._env, authority, self._store).program
+        program = ReleaseProgram(self._env, authority, self._store, self._kinds).program
         return Worker(
             id=WorkerId(f"controller-{authority.epoch}-{self._new_id()}"),
             deployment=DEPLOYMENT,

@@ -6,13 +6,13 @@ All raise Unavailable when they get no answer, and BadInput when they were asked
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from watership.durable.clock import Clock
 from watership.releases.auditing.audit import Plain
 from watership.releases.book.system import Secrets
 from watership.releases.ports import Probe
@@ -20,11 +20,26 @@ from watership.releases.ports import Probe
 Row = Mapping[str, Plain]
 
 
+class Written(Struct, frozen=True, kw_only=True):
+    """How a write went that was taken back. `read_only`: transactions begin so; `refused`: the database's words when it
+    did not take the write, `forbidden`: because the role may not."""
+
+    read_only: bool
+    refused: str = ""
+    forbidden: bool = False
+
+
 class Sql(Protocol):
     """A database that speaks SQL."""
 
     async def rows(self, url: str, statement: str) -> Sequence[Row]:
         """The rows of one reading statement. A statement that the database refuses is BadInput, in its words."""
+
+    async def write(self, url: str) -> Written:
+        """Write a temporary table in a transaction as the database begins it, and roll it back."""
+
+    async def admits(self, url: str) -> bool:
+        """Whether the database lets in who comes with this user and password. Unavailable when that is not known."""
 
 
 class RedisCommands(Protocol):
@@ -92,6 +107,9 @@ class Ports(Protocol):
 
     async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
         """Connect to HOST:PORT and close. Unavailable when no way leads to that host."""
+
+    async def here(self, address: str) -> bool:
+        """Whether HOST is this very machine. Unavailable for a name that is not known."""
 
 
 class Finished(Struct, frozen=True, kw_only=True):
@@ -182,19 +200,46 @@ class Mail(Protocol):
         """Hand a message to a server; the recipients that it refused, each with its words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruments:
+class Instruments(Protocol):
     """All of them."""
 
-    http: Probe
-    sql: Sql
-    redis: RedisCommands
-    tls: Tls
-    dns: Dns
-    ports: Ports
-    commands: Commands
-    documents: Documents
-    machine: Machine
-    sockets: Sockets
-    mail: Mail
-    secrets: Secrets
+    @property
+    def clock(self) -> Clock:
+        """The machine's own, whatever the calendar of a rehearsal says: by it others judge what is signed and sent."""
+        ...
+
+    @property
+    def http(self) -> Probe: ...
+
+    @property
+    def sql(self) -> Sql: ...
+
+    @property
+    def redis(self) -> RedisCommands: ...
+
+    @property
+    def tls(self) -> Tls: ...
+
+    @property
+    def dns(self) -> Dns: ...
+
+    @property
+    def ports(self) -> Ports: ...
+
+    @property
+    def commands(self) -> Commands: ...
+
+    @property
+    def documents(self) -> Documents: ...
+
+    @property
+    def machine(self) -> Machine: ...
+
+    @property
+    def sockets(self) -> Sockets: ...
+
+    @property
+    def mail(self) -> Mail: ...
+
+    @property
+    def secrets(self) -> Secrets: ...

@@ -66,6 +66,13 @@ class PlannedMigration(Struct, frozen=True, kw_only=True):
     pauses_writes: bool = False
 
 
+class PlannedCode(Struct, frozen=True, kw_only=True):
+    """A file of the runbook's own checks, and the digest of its bytes."""
+
+    path: str
+    sha256: str
+
+
 class Size(Struct, frozen=True, kw_only=True):
     """Processes of a deployment, and the runs that each worker executes at a time."""
 
@@ -151,6 +158,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     escalation: Escalation | None = None
     comms: Comms = Comms()
     """With its templates' texts: who signs the plan signs the words too."""
+    code: tuple[PlannedCode, ...] = ()
+    """The runbook's own checks: who signs the plan signs what they look at."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
 
@@ -220,6 +229,7 @@ def draw(
         on_call=book.on_call,
         escalation=book.escalation,
         comms=book.comms,
+        code=tuple(PlannedCode(path=each.path, sha256=each.sha256) for each in source.code),
         rehearsal=rehearsal,
     )
 

@@ -19,14 +19,14 @@ from watership.durable.states import RunState
 from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.book.quantity import spoken
-from watership.releases.instruments import Machine
+from watership.releases.instruments import Instruments
 from watership.releases.ports import Instance, RouterState
 from watership.releases.service import sla
 from watership.releases.service.dashboard import Board, Members, look
 from watership.releases.service.readings import Measure, Readings, RouterReadings, assess
 from watership.releases.service.sla import Compliance, Gauge, Sla
 from watership.wiring.environment import BEGIN, LocalEnvironment
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 
 Place = Literal["live", "next", "blue", "green"]
 
@@ -133,7 +133,7 @@ async def _own(config: Config) -> AsyncIterator[Readings]:
             clock=SystemClock(),
             router=local.router,
             metrics=local.router,
-            gauges=_gauges(store, instruments(Path.cwd()).machine),
+            gauges=_gauges(store, ProjectInstruments(Path.cwd())),
             absent=_ABSENT,
         )
 
@@ -141,7 +141,7 @@ async def _own(config: Config) -> AsyncIterator[Readings]:
 _ABSENT: dict[Gauge, str] = {"connections": "SQLite is a file, and has no connections"}
 
 
-def _gauges(store: SQLiteStore, machine: Machine) -> Mapping[Gauge, Measure]:
+def _gauges(store: SQLiteStore, looked: Instruments) -> Mapping[Gauge, Measure]:
     """How a gauge is measured on one machine, at this moment."""
 
     async def waiting() -> float:
@@ -151,10 +151,10 @@ def _gauges(store: SQLiteStore, machine: Machine) -> Mapping[Gauge, Measure]:
         )
 
     async def cpu() -> float:
-        return (await machine.load()).cpu
+        return (await looked.machine.load()).cpu
 
     async def memory() -> float:
-        return (await machine.load()).memory
+        return (await looked.machine.load()).memory
 
     return {"queue_depth": waiting, "cpu": cpu, "memory": memory}
 

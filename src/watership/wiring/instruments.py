@@ -1,31 +1,34 @@
-"""The instruments that a release's checks look at the world with; what is behind each is imported when it is used."""
+"""The instruments that a release's checks look at the world with; each is imported and made when it is first used."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from watership.adapters.files.documents import FileDocuments
 from watership.adapters.files.secrets import ReferredSecrets
+from watership.durable.clock import Clock, SystemClock
 from watership.errors import Unavailable
-from watership.releases.instruments import Instruments
 
 if TYPE_CHECKING:
-    from email.message import EmailMessage
-
+    from watership.releases.book.system import Secrets
     from watership.releases.instruments import (
-        DnsAnswer,
-        Finished,
-        Knock,
-        MachineLoad,
-        Row,
-        SocketAnswer,
-        TlsAnswer,
+        Commands,
+        Dns,
+        Documents,
+        Machine,
+        Mail,
+        Ports,
+        RedisCommands,
+        Sockets,
+        Sql,
+        Tls,
     )
-    from watership.releases.ports import ProbeAnswer
+    from watership.releases.ports import Probe
 
 EXTRAS: Final = {
     "asyncpg": "servers",
@@ -36,27 +39,6 @@ EXTRAS: Final = {
     "psutil": "checks",
 }
 """The packages that are not always installed, and what to install for them."""
-
-
-def instruments(root: Path, *, authorities: Path | None = None) -> Instruments:
-    """All of them, for a project whose files are below `root`. Nothing is opened, and next to nothing imported.
-
-    `authorities`: a file of those that HTTP, WebSockets and mail trust in place of the system's.
-    """
-    return Instruments(
-        http=_Http(authorities),
-        sql=_Sql(),
-        redis=_Redis(),
-        tls=_Tls(root),
-        dns=_Dns(),
-        ports=_Ports(),
-        commands=_Commands(root),
-        documents=FileDocuments(root),
-        machine=_Machine(root),
-        sockets=_Sockets(authorities),
-        mail=_Mail(authorities),
-        secrets=ReferredSecrets(root, os.environ),
-    )
 
 
 @contextmanager
@@ -74,124 +56,75 @@ def _importing() -> Iterator[None]:
         ) from None
 
 
-class _Http:
-    def __init__(self, authorities: Path | None) -> None:
-        self._authorities = authorities
+class ProjectInstruments:
+    """Instruments for a project whose files are below `root`. Made, they have opened and imported next to nothing.
 
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] = {},
-        timeout: float = 5.0,
-    ) -> ProbeAnswer:
+    `authorities`: a file of those that HTTP, WebSockets and mail trust in place of the system's.
+    """
+
+    def __init__(self, root: Path, *, authorities: Path | None = None) -> None:
+        self._root = root
+        self._authorities = authorities
+        self.clock: Clock = SystemClock()
+        self.documents: Documents = FileDocuments(root)
+        self.secrets: Secrets = ReferredSecrets(root, os.environ)
+
+    @cached_property
+    def http(self) -> Probe:
         from watership.adapters.http.probe import HttpProbe
 
-        probe = HttpProbe(self._authorities)
-        return await probe.request(method, url, body=body, headers=headers, timeout=timeout)
+        return HttpProbe(self._authorities)
 
-
-class _Sql:
-    async def rows(self, url: str, statement: str) -> Sequence[Row]:
+    @cached_property
+    def sql(self) -> Sql:
         with _importing():
             from watership.adapters.postgres.sql import PostgresSql
-        return await PostgresSql().rows(url, statement)
+        return PostgresSql()
 
-
-class _Redis:
-    async def info(self, url: str) -> Row:
+    @cached_property
+    def redis(self) -> RedisCommands:
         with _importing():
             from watership.adapters.redis.commands import OneRedis
-        return await OneRedis().info(url)
+        return OneRedis()
 
-    async def call(self, url: str, *words: str) -> object:
-        with _importing():
-            from watership.adapters.redis.commands import OneRedis
-        return await OneRedis().call(url, *words)
-
-
-class _Tls:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    async def look(self, address: str, *, name: str = "", authorities: str = "") -> TlsAnswer:
+    @cached_property
+    def tls(self) -> Tls:
         with _importing():
             from watership.adapters.tls.handshake import Handshake
-        file = str(self._root / authorities) if authorities else ""
-        return await Handshake().look(address, name=name, authorities=file)
+        return Handshake(self._root)
 
-
-class _Dns:
-    async def lookup(self, server: str, name: str, kind: str = "A") -> DnsAnswer:
+    @cached_property
+    def dns(self) -> Dns:
         with _importing():
             from watership.adapters.dns.lookup import Lookup
-        return await Lookup().lookup(server, name, kind)
+        return Lookup()
 
-
-class _Ports:
-    async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
+    @cached_property
+    def ports(self) -> Ports:
         from watership.adapters.tcp.knocking import Knocking
 
-        return await Knocking().knock(address, timeout=timeout)
+        return Knocking()
 
-
-class _Commands:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    async def run(
-        self,
-        words: Sequence[str],
-        *,
-        folder: str = "",
-        variables: Mapping[str, str] = {},
-        timeout: float = 60.0,
-    ) -> Finished:
+    @cached_property
+    def commands(self) -> Commands:
         with _importing():
             from watership.adapters.processes.commands import ProcessCommands
-        commands = ProcessCommands(self._root)
-        return await commands.run(words, folder=folder, variables=variables, timeout=timeout)
+        return ProcessCommands(self._root)
 
-
-class _Machine:
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    async def load(self, *, seconds: float = 0.5) -> MachineLoad:
+    @cached_property
+    def machine(self) -> Machine:
         with _importing():
             from watership.adapters.machine.load import LocalMachine
-        return await LocalMachine(self._root).load(seconds=seconds)
+        return LocalMachine(self._root)
 
-
-class _Sockets:
-    def __init__(self, authorities: Path | None) -> None:
-        self._authorities = authorities
-
-    async def open(
-        self, url: str, *, headers: Mapping[str, str] = {}, send: str = "", timeout: float = 5.0
-    ) -> SocketAnswer:
+    @cached_property
+    def sockets(self) -> Sockets:
         from watership.adapters.http.sockets import WebSockets
 
-        return await WebSockets(self._authorities).open(url, headers=headers, send=send, timeout=timeout)
+        return WebSockets(self._authorities)
 
-
-class _Mail:
-    def __init__(self, authorities: Path | None) -> None:
-        self._authorities = authorities
-
-    async def greet(self, url: str) -> Sequence[str]:
-        from watership.adapters.mail.greeting import Greeting
-
-        return await Greeting(self._authorities).greet(url)
-
-    async def offer(self, url: str, sender: str, recipients: Sequence[str]) -> Mapping[str, str]:
+    @cached_property
+    def mail(self) -> Mail:
         from watership.adapters.mail.posting import Posting
 
-        return await Posting(self._authorities).offer(url, sender, recipients)
-
-    async def send(self, url: str, message: EmailMessage) -> Mapping[str, str]:
-        from watership.adapters.mail.posting import Posting
-
-        return await Posting(self._authorities).send(url, message)
+        return Posting(self._authorities)

@@ -14,6 +14,7 @@ from watership.durable.ports import RunFilter
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
 from watership.fleet.stranded import Census, open_runs
+from watership.releases.journal import fold, journal
 from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.program import PROGRAM
@@ -22,8 +23,7 @@ from watership.releases.reporting.account import Count, account, traffic
 from watership.releases.reporting.dora import MOST, Past, past
 from watership.releases.reporting.forms import Form, rendered
 from watership.releases.reporting.report import EvidenceFile, ReportFacts
-from watership.releases.status import fold, journal
-from watership.wiring.controller import Desk, Known
+from watership.wiring.desk import Desk, Known
 from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
 from watership.wiring.messages import outbox

@@ -55,7 +55,9 @@ def test_a_secret_that_was_read_is_in_no_evidence(tmp_path: Path) -> None:
     ReferredSecrets(tmp_path, {"PASSWORD": "a staple of these secrets"}).read("env:PASSWORD")
 
     finding = scrubbed(
-        failed("http://me:a%20staple%20of%20these%20secrets@host answered 500", url="a staple of these secrets")
+        failed(
+            "http://me:a%20staple%20of%20these%20secrets@host answered 500", url="a staple of these secrets"
+        )
     )
 
     assert "staple" not in finding.evidence and finding.facts == {"url": "[secret env:PASSWORD]"}

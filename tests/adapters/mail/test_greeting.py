@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.listening import listening
-from watership.adapters.mail.greeting import Greeting
+from watership.adapters.mail.posting import Posting
 from watership.errors import BadInput, Unavailable
 from watership.testing.servers import free_port
 from watership.testing.servers.authority import Authority, Kind
@@ -66,14 +66,14 @@ async def address(postman: Postman) -> AsyncIterator[str]:
 
 
 async def test_what_the_server_offers_comes_back_and_no_mail_is_sent(postman: Postman, address: str) -> None:
-    assert await Greeting().greet(f"smtp://{address}") == ["8BITMIME", "AUTH PLAIN", "SIZE 1000"]
+    assert await Posting().greet(f"smtp://{address}") == ["8BITMIME", "AUTH PLAIN", "SIZE 1000"]
     assert [line.split()[0].upper() for line in postman.said] == ["EHLO", "QUIT"]
 
 
 async def test_it_logs_in_where_the_url_has_a_name(postman: Postman, address: str) -> None:
-    assert await Greeting().greet(f"smtp://us%2Fer:hush@{address}")
+    assert await Posting().greet(f"smtp://us%2Fer:hush@{address}")
     with pytest.raises(Unavailable, match="refused user or password") as caught:
-        await Greeting().greet(f"smtp://us%2Fer:hash@{address}")
+        await Posting().greet(f"smtp://us%2Fer:hash@{address}")
     assert "hash" not in str(caught.value)
 
 
@@ -81,7 +81,7 @@ async def test_it_goes_on_in_tls_where_the_url_says_so_and_with_none_it_does_not
     postman: Postman, address: str, tls_authority: Authority
 ) -> None:
     postman.tls = tls_authority.context()
-    offered = await Greeting(tls_authority.file).greet(f"smtp+starttls://us%2Fer:hush@{address}")
+    offered = await Posting(tls_authority.file).greet(f"smtp+starttls://us%2Fer:hush@{address}")
     assert "STARTTLS" in offered
     assert postman.safe
     kinds: list[tuple[Kind, Path | None]] = [("good", None), ("expired", tls_authority.file)]
@@ -89,26 +89,26 @@ async def test_it_goes_on_in_tls_where_the_url_says_so_and_with_none_it_does_not
         postman.tls, postman.safe = tls_authority.context(kind), False
         postman.said.clear()
         with pytest.raises(Unavailable, match="certificate"):
-            await Greeting(trusted).greet(f"smtp+starttls://us%2Fer:hush@{address}")
+            await Posting(trusted).greet(f"smtp+starttls://us%2Fer:hush@{address}")
         assert not [line for line in postman.said if line.startswith("AUTH")]
 
 
 async def test_smtps_begins_in_tls(postman: Postman, tls_authority: Authority) -> None:
     async with listening(postman.serve, tls=tls_authority.context()) as address:
-        assert "SIZE 1000" in await Greeting(tls_authority.file).greet(f"smtps://{address}")
+        assert "SIZE 1000" in await Posting(tls_authority.file).greet(f"smtps://{address}")
 
 
 async def test_a_server_without_tls_is_not_taken_for_one_with_it(address: str) -> None:
     with pytest.raises(Unavailable, match="STARTTLS"):
-        await Greeting().greet(f"smtp+starttls://{address}")
+        await Posting().greet(f"smtp+starttls://{address}")
 
 
 async def test_who_is_not_there_or_refuses_is_unavailable(postman: Postman, address: str) -> None:
     with pytest.raises(Unavailable, match="does not answer") as caught:
-        await Greeting().greet(f"smtp://user:hush@127.0.0.1:{free_port()}")
+        await Posting().greet(f"smtp://user:hush@127.0.0.1:{free_port()}")
     assert "hush" not in str(caught.value)
     postman.banner = "554 not today"
     with pytest.raises(Unavailable, match="554 not today"):
-        await Greeting().greet(f"smtp://{address}")
+        await Posting().greet(f"smtp://{address}")
     with pytest.raises(BadInput):
-        await Greeting().greet("http://host")
+        await Posting().greet("http://host")

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.releases.plans import a_plan
-from watership.durable.clock import SystemClock
+from watership.durable.clock import Clock, SystemClock
 from watership.releases.book.quantity import Given
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
@@ -22,7 +22,7 @@ from watership.releases.plan import Plan
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
 from watership.releases.smoke import Smoke
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 
 
 def now() -> datetime:
@@ -41,6 +41,8 @@ class Looker:
     seconds: float = 30.0
     """That a check has."""
     kinds: Mapping[str, CheckKind] = field(default_factory=lambda: CHECKS)
+    clock: Clock = field(default_factory=SystemClock)
+    """The calendar's."""
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
@@ -54,8 +56,8 @@ class Looker:
     def look(self, check: str, parameters: Mapping[str, Given] | None = None, **more: Given) -> Measurement:
         scene = Scene(
             key="",
-            clock=SystemClock(),
-            instruments=instruments(self.root, authorities=self.authorities),
+            clock=self.clock,
+            instruments=ProjectInstruments(self.root, authorities=self.authorities),
             started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=now()),
             systems=self.systems,
             kinds=self.kinds,

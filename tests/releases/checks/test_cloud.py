@@ -9,6 +9,7 @@ import pytest
 
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
 from tests.releases.checks.scenes import Looker, now
+from watership.adapters.rehearsal.clock import LeapingClock
 from watership.testing.servers import free_port
 
 DAY = 86400.0
@@ -54,6 +55,12 @@ def test_a_group_that_lets_everybody_in_elsewhere_is_named(
     cloud.passes("cloud.security_groups", of="aws", groups="entry, app")
     aws.groups["app"] = [rule]
     cloud.fails("cloud.security_groups", f"app {words}", of="aws", groups="entry, app")
+
+
+def test_a_request_is_signed_by_the_machines_clock_when_the_calendar_has_leapt(cloud: Looker) -> None:
+    cloud.clock = calendar = LeapingClock(cloud.root / "calendar.json")
+    calendar.leap(DAY)
+    cloud.passes("cloud.security_groups", of="aws", groups="entry, app")
 
 
 def test_a_group_that_is_not_there_is_named(cloud: Looker) -> None:

@@ -23,6 +23,7 @@ from watership.releases.incidents.escalation import USUAL, Due
 from watership.releases.incidents.incident import Incident
 from watership.releases.incidents.responder import LOOK_SECONDS, RESPONDER, Responder, window_alarms
 from watership.releases.incidents.response import Response
+from watership.releases.journal import Fold, fold, journal
 from watership.releases.judging.fuse import Lost
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
@@ -31,7 +32,6 @@ from watership.releases.plan import Plan
 from watership.releases.program import PROGRAM, Outcome
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.records import Measured, Record
-from watership.releases.status import Fold, fold, journal
 from watership.testing import run_in_virtual_time
 
 LOST = {"database": "failed: OSError"}

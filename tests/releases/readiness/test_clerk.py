@@ -23,7 +23,7 @@ from watership.releases.readiness.go import NotGo
 from watership.releases.smoke import Smoke
 from watership.releases.warrant import Caller
 from watership.testing import run_in_virtual_time
-from watership.wiring.instruments import instruments
+from watership.wiring.instruments import ProjectInstruments
 
 FILES = {"guide.md": b"# Guide\n\n## How\n\nLike this, then like that.\n", "uat.pdf": b"signed"}
 SIGNERS = {
@@ -61,7 +61,8 @@ def told(
         async def incidents(release: str) -> tuple[str, ...]:
             return critical
 
-        outside = replace(instruments(Path()), documents=MemoryDocuments(FILES, NOON))
+        outside = ProjectInstruments(Path())
+        outside.documents = MemoryDocuments(FILES, NOON)
         env = replace(world.controller()._env, instruments=outside, incidents=incidents)
         plan = a_checked_plan()
         release = Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=world.clock.now())

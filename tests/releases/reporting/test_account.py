@@ -13,6 +13,7 @@ from watership.durable.clock import SystemClock
 from watership.releases.facts import Position
 from watership.releases.incidents.incident import Event, Opened, Opening, Restored, Severity
 from watership.releases.incidents.incident import fold as happened_in
+from watership.releases.journal import Fold
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.notices.notice import Message
@@ -25,7 +26,6 @@ from watership.releases.readiness.signoff import SignOff
 from watership.releases.reporting.account import Count, account
 from watership.releases.reporting.forms.html import page as render
 from watership.releases.reporting.report import EvidenceFile, ReportFacts
-from watership.releases.status import Fold
 
 CHECKLIST = (
     Section(

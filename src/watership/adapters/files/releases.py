@@ -10,6 +10,7 @@ import msgspec
 
 from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, NotFound
+from watership.releases.book.code import Code
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
 from watership.releases.smoke import Smoke
@@ -25,6 +26,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     scripts: tuple[Migration, ...]
     smoke: Smoke
+    code: tuple[Code, ...] = ()
 
 
 class ReleaseFolder:

@@ -1,4 +1,4 @@
-"""Posting hands a mail server a message, or asks it whether it would take one."""
+"""Posting hands a mail server a message, or asks it whether it would take one, or what it offers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ class Posting:
     def __init__(self, authorities: Path | None = None) -> None:
         self._session = Session(authorities)
 
+    async def greet(self, url: str) -> Sequence[str]:
+        return await self._session.held(url, _extensions)
+
     async def offer(self, url: str, sender: str, recipients: Sequence[str]) -> Mapping[str, str]:
         return await self._session.held(url, lambda server: _offered(server, sender, recipients))
 
     async def send(self, url: str, message: EmailMessage) -> Mapping[str, str]:
         return await self._session.held(url, lambda server: _sent(server, message))
+
+
+def _extensions(server: smtplib.SMTP) -> list[str]:
+    # The library keeps what some extensions say with a blank before it.
+    return sorted({" ".join([name.upper(), *words.split()]) for name, words in server.esmtp_features.items()})
 
 
 def _offered(server: smtplib.SMTP, sender: str, recipients: Sequence[str]) -> dict[str, str]:

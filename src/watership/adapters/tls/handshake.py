@@ -36,13 +36,20 @@ MACOS_AUTHORITIES: Final = Path("/etc/ssl/cert.pem")
 
 
 class Handshake:
-    """Tls over real connections. No certificate of a client is shown, and nothing is said after the handshake."""
+    """Tls over real connections. No certificate of a client is shown, and nothing is said after the handshake.
+
+    Files of authorities are below `root`.
+    """
+
+    def __init__(self, root: Path = Path()) -> None:
+        self._root = root
 
     async def look(self, address: str, *, name: str = "", authorities: str = "") -> TlsAnswer:
         host, port = host_and_port(address, 443)
+        file = str(self._root / authorities) if authorities else ""
         try:
             async with asyncio.timeout(SECONDS):
-                return await _look(host, port, name or host, authorities)
+                return await _look(host, port, name or host, file)
         except TimeoutError:
             raise Unavailable(f"{address} did not shake hands within {SECONDS:g} s.") from None
         except OSError as reason:

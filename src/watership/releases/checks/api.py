@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.compatibility import breaking
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
 from watership.releases.checks.openapi import Json, faults, mapping, operations
-from watership.releases.checks.reports import decoded, fresh
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.shapes import decoded
 from watership.releases.measurement import Finding, failed, found
 
 ROUTE = re.compile(r'^http_requests_total\{[^}]*\broute="([^"]*)"', re.MULTILINE)
@@ -67,7 +68,7 @@ async def compatible(
 ) -> Finding:
     """Next's OpenAPI document (a file of the release, of next's version) takes nothing away from the one that `live`
     serves now: no path, operation, answer or field, and asks for nothing more."""
-    there = await fresh(scene, document)
+    there = await present(scene, document)
     if isinstance(there, Finding):
         return there
     after = decoded(there, dict[str, object])

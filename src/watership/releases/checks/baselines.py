@@ -12,7 +12,7 @@ from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.figures import queried
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import json_report, too_old
+from watership.releases.checks.reports import json_report, too_old
 from watership.releases.checks.router import WINDOW
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document

@@ -7,11 +7,11 @@ from typing import Final
 from msgspec import Struct
 
 from watership.errors import Unavailable
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.rabbitmq import DEPTH, matching
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, found, inconclusive
 
 HEALTH: Final = {"alarms": "an alarm is in effect", "virtual-hosts": "a virtual host is down"}

@@ -14,7 +14,7 @@ from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.junit import xml
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, moment, report, too_old
+from watership.releases.checks.reports import WEEK, moment, report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.gate import percent

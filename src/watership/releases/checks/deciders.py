@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.pagerduty import gap, oncalls
 from watership.releases.checks.people import recorded
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed
 from watership.releases.readiness import go

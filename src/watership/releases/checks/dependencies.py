@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import decoded, fresh
+from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import decoded
 from watership.releases.measurement import Finding, failed, found
 
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
@@ -74,7 +76,7 @@ async def pinned(
 ) -> Finding:
     """The lock pins every dependency that the project declares (and those of its `extras`), each of them with its
     version and a hash."""
-    project, there = await fresh(scene, declared), await _lock(scene, lock)
+    project, there = await present(scene, declared), await _lock(scene, lock)
     if isinstance(project, Finding):
         return project
     if isinstance(there, Finding):
@@ -86,7 +88,7 @@ async def pinned(
 
 
 async def _lock(scene: Scene, path: str) -> Lock | Finding:
-    document = await fresh(scene, path)
+    document = await present(scene, path)
     if isinstance(document, Finding):
         return document
     there = locked(document.content.decode(errors="replace"))

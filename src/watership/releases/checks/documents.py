@@ -29,9 +29,9 @@ async def says(
 
     With `younger_than` the file was changed within that time.
     """
-    document = await scene.look.documents.read(path)
-    if document is None:
-        return failed(f"There is no {path}.")
+    document = await present(scene, path)
+    if isinstance(document, Finding):
+        return document
     body = section_of(document.content.decode(errors="replace"), section)
     if body is None:
         return failed(f"{path} has no section '{section}'.")
@@ -48,7 +48,7 @@ def _faults(scene: Scene, body: str, mentions: str, words: int) -> list[str]:
     if unfinished := PLACEHOLDER.search(body):
         wrong.append(f"'{unfinished[0]}' is not filled in")
     for each in listed(mentions):
-        wanted = scene.plan.next.build.version if each == "{version}" else each
+        wanted = filled(scene, each)
         if wanted.casefold() not in body.casefold():
             wrong.append(f"it does not mention {wanted}")
     return wrong
@@ -57,9 +57,9 @@ def _faults(scene: Scene, body: str, mentions: str, words: int) -> list[str]:
 @check("document.current", good_for="48h")
 async def current(scene: Scene, *, path: str, younger_than: float, contains: str = "") -> Finding:
     """The file at `path` was changed within `younger_than`, and contains each of `contains` (commas between)."""
-    document = await scene.look.documents.read(path)
-    if document is None:
-        return failed(f"There is no {path}.")
+    document = await present(scene, path)
+    if isinstance(document, Finding):
+        return document
     text = document.content.decode(errors="replace")
     lacks = [each for each in listed(contains) if each not in text]
     if lacks:
@@ -67,6 +67,20 @@ async def current(scene: Scene, *, path: str, younger_than: float, contains: str
     age = (scene.now() - document.changed_at).total_seconds()
     words = f"{path} was changed {spoken(max(age, 1.0))} ago; {spoken(younger_than)} is the limit."
     return found(age <= younger_than, words, **marks(document))
+
+
+async def present(scene: Scene, path: str) -> Document | Finding:
+    """The file of the project at `path`; a failed finding where there is none: what it should say is not said."""
+    document = await scene.look.documents.read(path)
+    return failed(f"There is no {path}.") if document is None else document
+
+
+def filled(scene: Scene, text: str) -> str:
+    """The text with next's version and digest in the places of {version} and {digest}."""
+    if "{" not in text:
+        return text
+    build = scene.plan.next.build
+    return text.replace("{version}", build.version).replace("{digest}", build.digest)
 
 
 def section_of(text: str, title: str) -> str | None:

@@ -9,11 +9,12 @@ from msgspec import Struct, field
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import in_seconds, judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
+from watership.releases.checks.prometheus import in_seconds
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 
 LIFECYCLE: Final = "index.lifecycle.name"
@@ -152,7 +153,7 @@ async def searchable(scene: Scene, *, of: str, stream: str, within: float) -> Fi
     """A line that is written to `stream` is found by a search `within` that time."""
     name, began = mark(scene), scene.clock.monotonic()
     line = {
-        "@timestamp": scene.now().isoformat(),
+        "@timestamp": scene.sent_at().isoformat(),
         "level": "info",
         "message": f"A test before the release of {scene.plan.next.build.version}.",
         "probe": name,

@@ -12,8 +12,8 @@ from watership.errors import BadInput
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, found
 
 CHANGES = 200

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 
 NONE = "none"

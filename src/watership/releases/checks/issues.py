@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from msgspec import Struct
 
 from watership.releases.book.quantity import listed
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, inconclusive
 
 ALERTS: Final = "/api/v2/alerts?active=true&silenced=false&inhibited=false"

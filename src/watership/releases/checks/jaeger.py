@@ -10,10 +10,10 @@ from msgspec import Struct, field
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive
 
@@ -121,7 +121,7 @@ async def flow(scene: Scene, *, collector: str, of: str, within: float) -> Findi
 
 def _sent(scene: Scene, trace: str, span: str, name: str) -> dict[str, Any]:
     """One span as OTLP writes it in JSON."""
-    end = round(scene.now().timestamp() * 1e9)
+    end = round(scene.sent_at().timestamp() * 1e9)
     times = {"startTimeUnixNano": str(end - 1_000_000), "endTimeUnixNano": str(end)}
     one = {"traceId": trace, "spanId": span, "name": name, "kind": 1, **times}
     service = {"key": "service.name", "value": {"stringValue": PROBE}}

@@ -16,7 +16,7 @@ from watership.releases.book.quantity import spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.figures import NONE
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, json_report, of_another, too_old
+from watership.releases.checks.reports import WEEK, json_report, of_another, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from watership.errors import Unavailable
-from watership.releases.checks.documents import section_of
+from watership.releases.checks.documents import filled, present, section_of
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import filled, fresh
+from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, passed
 
@@ -104,7 +104,7 @@ async def documented(scene: Scene, *, folder: str, document: str, section: str) 
     tables = sorted(set(TOUCHED.findall(scripts.text)))
     if not tables:
         return passed("The plan's migrations touch no table.")
-    told = await fresh(scene, document)
+    told = await present(scene, document)
     if isinstance(told, Finding):
         return told
     body = section_of(told.content.decode(errors="replace"), filled(scene, section))

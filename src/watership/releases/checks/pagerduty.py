@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
@@ -12,10 +11,11 @@ from msgspec import Struct, field
 from watership.errors import BadInput
 from watership.releases.book.quantity import spoken
 from watership.releases.book.team import Level
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 
 ENQUEUE: Final = "/v2/enqueue"
@@ -164,8 +164,3 @@ def gap(shifts: list[Shift], begin: datetime, end: datetime) -> datetime | None:
 
 def _iso(at: datetime) -> str:
     return quote(at.isoformat(timespec="seconds"), safe="")
-
-
-def mark(scene: Scene) -> str:
-    """What a test message is known by when it is found again."""
-    return hashlib.sha256(f"{scene.key} {scene.now().isoformat()}".encode()).hexdigest()[:16]

@@ -9,8 +9,8 @@ from typing import Final
 from watership.errors import BadInput, WatershipError
 from watership.releases.book.quantity import listed
 from watership.releases.book.team import Contact, OnCall
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.readiness import go

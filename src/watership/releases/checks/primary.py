@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from watership.errors import Unavailable
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding

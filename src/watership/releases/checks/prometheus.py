@@ -11,16 +11,14 @@ from msgspec import Struct
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found
 
 T = TypeVar("T")
-
-SHOWN: Final = 5
-"""Faults that are named; there may be thousands of targets."""
 
 _UNITS: Final = {
     "ms": 0.001,
@@ -200,11 +198,3 @@ def in_seconds(text: str) -> float:
     if "".join(f"{number}{unit}" for number, unit in parts) != text:
         return 0.0
     return sum(int(number) * _UNITS[unit] for number, unit in parts)
-
-
-def judged(wrong: list[str], good: str, **facts: str | int | float | bool | None) -> Finding:
-    """Failed by the first faults, else passed."""
-    if not wrong:
-        return found(True, good, **facts)
-    rest = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    return failed(f"{'; '.join(wrong[:SHOWN])}{rest}.", **facts)

@@ -14,8 +14,8 @@ from msgspec import Struct
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found, inconclusive
 
 T = TypeVar("T")

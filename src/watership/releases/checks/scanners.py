@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from watership.releases.checks.reports import decoded
+from watership.releases.checks.shapes import decoded
 from watership.releases.instruments import Document
 
 SEVERITIES: Final = ("low", "medium", "high", "critical")

@@ -17,7 +17,7 @@ from watership.releases.book.system import System
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
 from watership.releases.instruments import Instruments
-from watership.releases.measurement import Finding
+from watership.releases.measurement import Finding, excerpt
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
@@ -100,7 +100,13 @@ class Scene:
                 raise BadInput(f"'of' is live or next, not {other!r}.")
 
     def now(self) -> datetime:
+        """The moment by the calendar, which leaps in a rehearsal: how old something is, and what is due."""
         return self.clock.now()
+
+    def sent_at(self) -> datetime:
+        """The moment by the machine's clock, for what goes outside: who gets it compares the date with their own clock,
+        and refuses a signature, an event or a webhook that comes from tomorrow."""
+        return self.look.clock.now()
 
     def moment(self, text: str) -> datetime:
         """A moment of the release's calendar (`T-4h`)."""
@@ -193,9 +199,7 @@ class Scene:
 def told(name: str, path: str, answer: ProbeAnswer) -> object:
     """The JSON of an answer with 200. Raises Unavailable for any other answer."""
     if answer.status != 200:
-        raise Unavailable(
-            f"{name}{path} answered {answer.status}: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{name}{path} answered {answer.status}: {excerpt(answer.body)}")
     try:
         return msgspec.json.decode(answer.body)
     except msgspec.DecodeError as error:

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 from msgspec import Struct, field
 
 from watership.errors import Unavailable
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 
 T = TypeVar("T")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from watership.releases.checks.answers import unwell
 from watership.releases.checks.builds import settled, strangers
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from watership.releases.checks.documents import filled
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import filled
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Finished
 from watership.releases.measurement import Finding, failed, passed

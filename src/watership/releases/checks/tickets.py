@@ -12,11 +12,11 @@ from msgspec import Struct, field
 from watership.errors import Unavailable
 from watership.releases.checks.decisions import decided, signoffs
 from watership.releases.checks.documents import section_of
+from watership.releases.checks.faults import judged
 from watership.releases.checks.jira import MOST, SEARCH
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found, inconclusive
 from watership.releases.readiness.signoff import missing
 

@@ -52,7 +52,7 @@ def envelope(scene: Scene, event: str) -> bytes:
     """One event in an envelope: headers, the item's headers, the item, each a line (develop.sentry.dev)."""
     item = {
         "event_id": event,
-        "timestamp": scene.now().isoformat(),
+        "timestamp": scene.sent_at().isoformat(),
         "platform": "python",
         "level": "info",
         "logger": "watership.check",
@@ -64,7 +64,7 @@ def envelope(scene: Scene, event: str) -> bytes:
     }
     body = msgspec.json.encode(item)
     lines = (
-        msgspec.json.encode({"event_id": event, "sent_at": scene.now().isoformat()}),
+        msgspec.json.encode({"event_id": event, "sent_at": scene.sent_at().isoformat()}),
         msgspec.json.encode({"type": "event", "length": len(body)}),
         body,
     )

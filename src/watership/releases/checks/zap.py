@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from watership.errors import BadInput
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, json_report, moment, too_old
+from watership.releases.checks.reports import WEEK, json_report, moment, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed
 

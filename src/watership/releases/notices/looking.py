@@ -10,6 +10,7 @@ from watership.durable.ids import RunId
 from watership.durable.ports import Runs
 from watership.releases.auditing.audit import Entry
 from watership.releases.incidents.incident import Incidents
+from watership.releases.journal import fold, journal
 from watership.releases.notices.messenger import Look
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.situation import Situation, planned, situation
@@ -20,7 +21,7 @@ from watership.releases.readiness.go import decision
 from watership.releases.readiness.records import Records, standing_signoffs
 from watership.releases.readiness.standing import standing
 from watership.releases.snapshots import Snapshots
-from watership.releases.status import fold, journal, status
+from watership.releases.status import status
 
 Pages = Callable[[], Sequence[Entry]]
 """The entries of the audit that people are paged for, or more."""

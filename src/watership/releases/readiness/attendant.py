@@ -8,11 +8,11 @@ from typing import Final
 
 from watership.releases.checks.scene import Scene
 from watership.releases.environment import Environment
+from watership.releases.journal import Fold
 from watership.releases.order import Release
 from watership.releases.readiness import aftercare
 from watership.releases.readiness.records import Measured
 from watership.releases.readiness.rounds import round_of
-from watership.releases.status import Fold
 
 LOOK_SECONDS: Final = 1.0
 

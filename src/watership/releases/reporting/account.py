@@ -13,7 +13,9 @@ from watership.releases import plan as plans
 from watership.releases.auditing.audit import Audit, Verified
 from watership.releases.book.quantity import spoken
 from watership.releases.book.runbook import Shift, Soak
+from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
+from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, Verdict, guarantee
 from watership.releases.judging.glimpse import blind
 from watership.releases.judging.power import Traffic, table
@@ -41,7 +43,7 @@ from watership.releases.reporting.report import (
     SlotSecond,
     WeightStep,
 )
-from watership.releases.status import Figures, Fold, ItemStatus, ReleaseStatus, promoted_at, told
+from watership.releases.status import ItemStatus, ReleaseStatus, told
 
 OUTCOMES: dict[str, Outcome] = {"promoted": "promoted", "rolled_back": "rolled_back", "refused": "stopped"}
 

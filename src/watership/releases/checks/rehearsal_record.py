@@ -1,4 +1,4 @@
-"""The migrations of the plan were tried on a copy, both ways, and what that cost was measured."""
+"""A rehearsal's record is read: the migrations went both ways on a copy, and what that cost was measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from watership.releases.book.quantity import spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, json_report, too_old
+from watership.releases.checks.reports import WEEK, json_report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.gate import percent
