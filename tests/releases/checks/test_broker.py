@@ -10,6 +10,7 @@ import pytest
 from tests.checklist.section_b import Client
 from tests.managed import ManagedRabbit
 from tests.releases.checks.scenes import Looker
+from watership.releases.book.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, StandIn
 
@@ -78,7 +79,7 @@ def test_a_queue_that_only_fills_is_not_processed(looker: Looker) -> None:
 
     with StandIn({"GET /api/queues/%2F": lambda asked: Answer([looks.pop(0)])}) as server:
         looker.named("rabbitmq", server.url)
-        asked = {**OF, "queues": "q", "apart": 0.0}
+        asked: dict[str, Given] = {**OF, "queues": "q", "apart": 0.0}
         looks[:] = [queue(0, 7)]
         looker.passes("rabbitmq.processing", **asked)
         looks[:] = [queue(4, 7), queue(4, 9)]

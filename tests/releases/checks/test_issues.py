@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.checklist.world import World
+from watership.releases.book.quantity import Given
 from watership.releases.book.system import System
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Point
@@ -53,7 +54,7 @@ def test_an_issue_that_nobody_has_taken_up_is_named(tmp_path: Path) -> None:
     issues = "GET /sentry/api/0/projects/acme/app/issues/"
     with StandIn({ALERTS: unsilenced, issues: new}) as server:
         world.systems["alertmanager"] = System(url=f"{server.url}/alerts")
-        facts = {"organization": "acme", "project": "app"}
+        facts: dict[str, Given] = {"organization": "acme", "project": "app"}
         world.systems["sentry"] = System(url=f"{server.url}/sentry", facts=facts)
         assert found(world, [])[0] is Verdict.PASSED
         assert found(world, None) == (Verdict.INCONCLUSIVE, "The incidents could not be read here.")

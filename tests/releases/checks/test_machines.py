@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.releases.checks.scenes import Looker
+from watership.releases.book.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, StandIn
 
@@ -47,7 +48,13 @@ node_filesystem_avail_bytes{mountpoint="/"} %s
 node_filesystem_size_bytes{mountpoint="/"} 10
 """
 
-READY = {"of": "agents", "at_least": 1, "load_below": 1.0, "memory_free": 0.5, "disk_free": 0.2}
+READY: dict[str, Given] = {
+    "of": "agents",
+    "at_least": 1,
+    "load_below": 1.0,
+    "memory_free": 0.5,
+    "disk_free": 0.2,
+}
 
 
 def test_an_idle_machine_with_room_is_ready(looker: Looker) -> None:

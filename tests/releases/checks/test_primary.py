@@ -26,7 +26,7 @@ def test_a_database_is_well_if_it_takes_writes_and_nobody_waits(
     looker.unsure("postgres.healthy", "Unavailable", of="nobody")
     name = url.rpartition("/")[2].partition("?")[0]
     postgres_server.sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    looker.fails("postgres.healthy", "it is read-only", of="database")
+    looker.fails("postgres.healthy", "it takes no writes", of="database")
 
 
 def test_who_waits_in_a_database_is_seen(looker: Looker, postgres_server: PostgresServer) -> None:
