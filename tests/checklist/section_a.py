@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from tests.checklist.world import RUNBOOK, Fault, World
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
-from tests.releases.checks.pairs import archived, not_archiving, until
+from tests.releases.checks.lookout import run
+from tests.releases.checks.pairs import archived, not_archiving, until, with_password
 from tests.releases.checks.records import a_drill
 from tests.releases.checks.registry_standin import Registry, record, scan
 from tests.releases.checks.scenes import now
@@ -32,6 +33,9 @@ from watership.testing.servers.names import NameServer
 from watership.testing.servers.ports import LOOPBACK
 from watership.testing.servers.tls import HSTS, TlsServer
 from watership.testing.standin import Answer, Asked, StandIn
+
+NOW, BEFORE = "hush", "hush-before"
+"""The password of the application's role."""
 
 BASE: Final = "docker.io/library/python:3.12-slim"
 
@@ -119,9 +123,13 @@ def _machines(world: World, stack: ExitStack) -> None:
         gone = [f"{LOOPBACK}:{free_port()}"] if wrong else []
         named(world, "next-servers", "tcp://next", addresses=", ".join([*servers, *gone]))
 
-    def shut(wrong: set[str]) -> None:
-        addresses = servers[:1] if wrong else [f"{LOOPBACK}:{free_port()}"]
-        named(world, "next-shut", "tcp://next", addresses=", ".join(addresses), alive=servers[0])
+    shut_port = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
+    for host in ("lookout", "prometheus-host"):
+        world.write(f"firewall/{host}", "")
+        named(world, host, f"ssh://{host}.example.test", run=run(world.root / "firewall" / host))
+    facts: dict[str, Given] = {"from": "lookout", "inside": "prometheus-host", "alive": servers[0]}
+    named(world, "next-shut", "tcp://next", addresses=f"{LOOPBACK}:{shut_port}", **facts)
+    shut = file(world, "firewall/lookout", f"{shut_port} reject", "")
 
     agents = [stack.enter_context(StandIn()) for _ in range(2)]
     named(
@@ -139,7 +147,7 @@ def _machines(world: World, stack: ExitStack) -> None:
             )
 
     world.faults["blue-provisioning/servers"] = made(online).fault("gone")
-    world.faults["blue-provisioning/firewall"] = made(shut).fault("open")
+    world.faults["blue-provisioning/firewall"] = shut
     world.faults["blue-provisioning/interfaces"] = made(interfaces).fault("down")
 
 
@@ -338,8 +346,10 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
     world.faults["replication/retention"] = lambda: set_in(
         "ALTER SYSTEM SET wal_keep_size = '64MB'", "ALTER SYSTEM SET wal_keep_size = '1GB'", keep
     )
+    for name, word in (("application-database", NOW), ("former-database", BEFORE)):
+        named(world, name, primary.url.replace("//watership@", f"//app:{word}@"))
     world.faults["secrets/database"] = lambda: set_in(
-        "ALTER ROLE app VALID UNTIL '2020-01-01'", "ALTER ROLE app VALID UNTIL 'tomorrow'", "SELECT 1"
+        f"ALTER ROLE app PASSWORD '{BEFORE}'", f"ALTER ROLE app PASSWORD '{NOW}'", "SELECT 1"
     )
     at = primary.sql("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8")
 
@@ -370,9 +380,7 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
 
 def _database_settings(stack: ExitStack, primary: PostgresServer) -> None:
     """What production has: a role whose password ends, a log that is kept, and a part of it archived lately."""
-    primary.sql("DROP ROLE IF EXISTS app")
-    primary.sql("CREATE ROLE app LOGIN PASSWORD 'hush' VALID UNTIL 'tomorrow'")
-    stack.callback(primary.sql, "DROP ROLE app")
+    stack.enter_context(with_password(primary, "app", NOW))
     _told(primary, "ALTER SYSTEM SET wal_keep_size = '1GB'", "SHOW wal_keep_size")
     stack.callback(_told, primary, "ALTER SYSTEM RESET wal_keep_size", "SHOW wal_keep_size")
     archived(primary)

@@ -79,7 +79,12 @@ def _moved(system: System, port: int) -> System:
     """The same, where nobody listens."""
     if system.url.startswith("file:"):
         return replace(system, url="file:evidence/nothing.json")
-    return replace(system, url=re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", system.url))
+
+    def moved(text: str) -> str:
+        return re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", text)
+
+    facts = {name: moved(fact) if isinstance(fact, str) else fact for name, fact in system.facts.items()}
+    return replace(system, url=moved(system.url), facts=facts)
 
 
 def test_every_system_that_is_looked_at_has_an_example(world: World) -> None:

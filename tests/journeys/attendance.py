@@ -226,14 +226,18 @@ def attendance(folder: Path, servers: Servers) -> Iterator[Attendance]:
 
 
 def calendar(stack: ExitStack, zero: Callable[[], datetime]) -> System:
-    """A calendar with the meeting before the deployment, and the conference while it runs."""
+    """A calendar with the meetings before the deployment, and the conference while it runs."""
     standin = stack.enter_context(StandIn({"GET /go-live.ics": lambda _: Answer(booked(zero()))}))
     return System(url=f"{standin.url}/go-live.ics")
 
 
 def booked(zero: datetime) -> str:
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0"]
-    for summary, begins, ends in (("Go/no-go for 2.1.0", -2, -1), ("Deployment of 2.1.0", -1, 3)):
+    for summary, begins, ends in (
+        ("Briefing for 2.1.0", -20, -19),
+        ("Go/no-go for 2.1.0", -2, -1),
+        ("Deployment of 2.1.0", -1, 3),
+    ):
         times = [f"{zero + timedelta(hours=hours):%Y%m%dT%H%M%SZ}" for hours in (begins, ends)]
         lines += ["BEGIN:VEVENT", f"SUMMARY:{summary}", f"DTSTART:{times[0]}", f"DTEND:{times[1]}"]
         lines += ["LOCATION:https://meet.example.com/deployment", "END:VEVENT"]

@@ -121,10 +121,11 @@ def failed_points(found: Mapping[str, Any]) -> list[Any]:
 
 
 def prepared(everybody: Attendance) -> None:
-    """Up to T-1h: what is due is good each time, and what expired meanwhile was measured anew."""
+    """Up to T-1h: what is due is good each time, what expired was measured anew, and everybody has arrived."""
     there = everybody.there
     there.until("T-4h")
     there.leap("20h")
+    everybody.ready()
     there.until("T-1h")
     there.leap("3h")
 

@@ -20,11 +20,26 @@ from watership.releases.ports import Probe
 Row = Mapping[str, Plain]
 
 
+class Written(Struct, frozen=True, kw_only=True):
+    """How a write went that was taken back. `read_only`: transactions begin so; `refused`: the database's words when it
+    did not take the write, `forbidden`: because the role may not."""
+
+    read_only: bool
+    refused: str = ""
+    forbidden: bool = False
+
+
 class Sql(Protocol):
     """A database that speaks SQL."""
 
     async def rows(self, url: str, statement: str) -> Sequence[Row]:
         """The rows of one reading statement. A statement that the database refuses is BadInput, in its words."""
+
+    async def write(self, url: str) -> Written:
+        """Write a temporary table in a transaction as the database begins it, and roll it back."""
+
+    async def admits(self, url: str) -> bool:
+        """Whether the database lets in who comes with this user and password. Unavailable when that is not known."""
 
 
 class RedisCommands(Protocol):
@@ -92,6 +107,9 @@ class Ports(Protocol):
 
     async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
         """Connect to HOST:PORT and close. Unavailable when no way leads to that host."""
+
+    async def here(self, address: str) -> bool:
+        """Whether HOST is this very machine. Unavailable for a name that is not known."""
 
 
 class Finished(Struct, frozen=True, kw_only=True):

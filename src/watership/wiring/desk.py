@@ -199,6 +199,18 @@ class Desk:
             )
         return Known(id=row.id, release=decode(row.input, Release))
 
+    async def look(self, release: str | None) -> ReleaseStatus | Planned:
+        """Where a release stands, beside a newer plan if one is drawn; or the plan that is not started."""
+        try:
+            known = await self.find(release)
+        except NotFound:
+            if (drawn := await self.planned(release)) is None:
+                raise
+            return drawn
+        drawn = None if release else await self.planned()
+        newer = drawn if drawn and drawn.created_at > known.release.plan.created_at else None
+        return replace(await self.status(known), planned=newer)
+
     async def status(self, known: Known) -> ReleaseStatus:
         """Where the release stands, with what router and intake say at this moment; None of what does not answer."""
         found = await status(self.store, known.id, self.environment.snapshots)

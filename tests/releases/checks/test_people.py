@@ -201,6 +201,15 @@ def test_a_decision_has_a_reason_an_author_and_a_time(
     has(team.says("decision.timely"), timely)
 
 
+def test_where_nobody_has_the_seat_it_is_not_known_who_may_decide(team: Team) -> None:
+    team.adds(decided(team.world.plan))
+    with team.desk.but(people={"deployment_lead": ""})():
+        team.adds(decided(team.world.plan))
+        has(team.says("decision.authorised"), UNKNOWN, "does not name whose seat that is")
+        team.adds(decided(team.world.plan, role="qa"))
+        has(team.says("decision.authorised"), FAILED, "decides no GO or NO-GO")
+
+
 def test_who_signs_after_the_decision_was_not_heard(team: Team) -> None:
     team.adds(decided(team.world.plan, at=NOW - timedelta(hours=1, minutes=50)))
     has(team.says("decision.timely", within=4 * 3600.0), PASSED)

@@ -32,7 +32,7 @@ async def health(scene: Scene, *, of: str) -> Finding:
     wrong: list[str] = []
 
     async def well() -> bool:
-        wrong[:] = await _unwell(scene, side)
+        wrong[:] = await unwell(scene, side)
         return not wrong
 
     # A process that has just begun may need a moment; half of the timeout is left for the check itself.
@@ -43,7 +43,8 @@ async def health(scene: Scene, *, of: str) -> Finding:
     )
 
 
-async def _unwell(scene: Scene, side: Side) -> list[str]:
+async def unwell(scene: Scene, side: Side) -> list[str]:
+    """What is wrong with the serving processes of a side, each by its address."""
     return [
         words
         for address in await scene.addresses(side)

@@ -13,6 +13,7 @@ from msgspec import Struct
 from watership.errors import BadInput, Unavailable
 from watership.releases.checks.scene import Scene, told
 from watership.releases.checks.signature import Key, signed
+from watership.releases.measurement import excerpt
 from watership.releases.ports import ProbeAnswer
 
 PAGES: Final = 100
@@ -124,8 +125,7 @@ def _key(scene: Scene, of: str, service: str) -> Key:
 
 def _told(of: str, action: str, answer: ProbeAnswer) -> Element:
     if answer.status != 200:
-        shown = answer.body[:300].decode(errors="replace")
-        raise Unavailable(f"{of} answered {action} with {answer.status}: {shown}")
+        raise Unavailable(f"{of} answered {action} with {answer.status}: {excerpt(answer.body, 300)}")
     try:
         return _parsed(answer.body)
     except ParseError as error:

@@ -20,18 +20,13 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.reports import report
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.variables import assignments
-from watership.releases.measurement import Finding, failed, found, inconclusive
-
-SECRET: Final = re.compile(r"SECRET|PASSWORD|TOKEN|KEY|URL|DSN", re.IGNORECASE)
-"""Variables whose value is never shown: URLs carry passwords."""
+from watership.releases.instruments import Finished
+from watership.releases.measurement import Finding, ending, excerpt, failed, found, inconclusive
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50, "fatal": 50}
 
 MODE_SECRET: Final = 0o077
 """Bits that must not be set: nobody but the owner may read, write or run it."""
-
-SHOWN: Final = 200
-"""Characters of a log line, or of what a command said, that become evidence."""
 
 
 @check("host.reached", good_for="24h", fix="Add your key to the host: ssh-copy-id HOST")
@@ -41,7 +36,7 @@ async def reached(scene: Scene, *, on: str) -> Finding:
     for name in listed(on):
         meant, there = scene.fact(name, "name"), await _ran(scene, name, ["hostname"])
         if there.strip() != meant:
-            wrong.append(f"{name} calls itself '{there.strip()[:SHOWN]}', not '{meant}'")
+            wrong.append(f"{name} calls itself '{excerpt(there.strip())}', not '{meant}'")
     return found(not wrong, "; ".join(wrong) or f"A command ran on {on}.")
 
 
@@ -51,23 +46,20 @@ async def reached(scene: Scene, *, on: str) -> Finding:
     fix="Deploy the staged file, and restart the process that still has the old one.",
 )
 async def variables(scene: Scene, *, on: str, file: str) -> Finding:
-    """The running process has every variable of the staged `file` (NAME=value lines), with that very value."""
+    """The running process has every variable of the staged `file` (NAME=value lines), with that very value. Values are
+    compared and never shown: whatever its name is, one may be a secret."""
     staged = dict(assignments((await report(scene, file)).content.decode()))
     if not staged:
         return failed(f"{file} sets no variable.")
     loaded = await _environment(scene, on)
     wrong = [words for name, value in staged.items() if (words := _unlike(name, value, loaded))]
-    return found(not wrong, "; ".join(wrong) or f"All {len(staged)} variables of {file} are loaded on {on}.")
+    return found(not wrong, "; ".join(wrong) or f"{', '.join(staged)} of {file} are loaded on {on}.")
 
 
 def _unlike(name: str, value: str, loaded: Mapping[str, str]) -> str:
     if name not in loaded:
         return f"{name} is not loaded"
-    if loaded[name] == value:
-        return ""
-    return (
-        f"{name} has another value" if SECRET.search(name) else f"{name} is '{loaded[name]}', not '{value}'"
-    )
+    return "" if loaded[name] == value else f"{name} has another value"
 
 
 @check("host.bounds", good_for="1h", fix="Set it in the staged file, deploy that, and restart the process.")
@@ -123,7 +115,7 @@ async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20) -> Find
         return inconclusive(f"{on} logged {len(logged)} lines, {lines} are needed.")
     below = [line for level, line in logged if level < LEVELS[lowest]]
     words = f"{len(below)} of {len(logged)} lines are below {lowest}"
-    return found(not below, f"{words}: {below[0][:SHOWN]}" if below else f"{words}.", lines=len(logged))
+    return found(not below, f"{words}: {excerpt(below[0])}" if below else f"{words}.", lines=len(logged))
 
 
 @check("host.quiet", good_for="1h", fix="Read them, with the command of the fact `logs`.")
@@ -134,7 +126,7 @@ async def quiet(scene: Scene, *, on: str, below: str = "error", lines: int = 20)
         return inconclusive(f"{on} logged {len(logged)} lines, {lines} are needed.")
     loud = [line for level, line in logged if level >= LEVELS[below]]
     words = f"{len(loud)} of {len(logged)} lines are {below} or worse"
-    return found(not loud, f"{words}: {loud[0][:SHOWN]}" if loud else f"{words}.", lines=len(logged))
+    return found(not loud, f"{words}: {excerpt(loud[0])}" if loud else f"{words}.", lines=len(logged))
 
 
 class _Line(msgspec.Struct):
@@ -149,7 +141,7 @@ async def _logged(scene: Scene, on: str) -> list[tuple[int, str]]:
         try:
             level = LEVELS[msgspec.json.decode(line, type=_Line).level.lower()]
         except (msgspec.DecodeError, KeyError):
-            raise Unavailable(f"{on} logged a line without a level: {line[:SHOWN]}") from None
+            raise Unavailable(f"{on} logged a line without a level: {excerpt(line)}") from None
         logged.append((level, line))
     return logged
 
@@ -168,10 +160,15 @@ def _pid(scene: Scene, on: str) -> str:
     return pid
 
 
+async def ended(scene: Scene, on: str, words: Sequence[str]) -> Finished:
+    """How a command ended there, well or not."""
+    before = shlex.split(scene.fact(on, "run")) if "run" in scene.system(on).facts else []
+    return await scene.look.commands.run([*before, *words], timeout=scene.timeout)
+
+
 async def _ran(scene: Scene, on: str, words: Sequence[str]) -> str:
     """What a command printed there. Raises Unavailable when it did not end well."""
-    before = shlex.split(scene.fact(on, "run")) if "run" in scene.system(on).facts else []
-    ended = await scene.look.commands.run([*before, *words], timeout=scene.timeout)
-    if ended.code != 0:
-        raise Unavailable(f"{words[0]} on {on} ended with {ended.code}: {ended.errors.strip()[-SHOWN:]}")
-    return ended.output
+    finished = await ended(scene, on, words)
+    if finished.code != 0:
+        raise Unavailable(f"{words[0]} on {on} ended with {finished.code}: {ending(finished.errors.strip())}")
+    return finished.output

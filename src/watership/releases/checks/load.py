@@ -74,7 +74,7 @@ async def finished(
 ) -> Finding:
     """The load test of k6's summary had `users` at the same time, lasted `lasting`, and kept every threshold that its
     script sets; one without a threshold cannot have passed."""
-    document, load, wrong = await _read(scene, report, younger_than)
+    document, load, wrong = await measured(scene, report, younger_than)
     there, seconds = load.value("vus", "max"), load.state.milliseconds / 1000
     requests = load.value("http_reqs", "count")
     limits = load.thresholds()
@@ -108,7 +108,7 @@ async def figure(
 ) -> Finding:
     """The value of one metric of k6's summary (`http_req_duration` `p(95)`) keeps its bounds, in k6's own unit: times
     are in milliseconds, rates are parts of 1. A metric without a sample is not known."""
-    document, load, wrong = await _read(scene, report, younger_than)
+    document, load, wrong = await measured(scene, report, younger_than)
     if wrong:
         return failed(f"{report}: {'; '.join(wrong)}.")
     there = load.value(metric, value)
@@ -122,6 +122,7 @@ async def figure(
     return found(good, words, value=there, **marks(document))
 
 
-async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Load, list[str]]:
+async def measured(scene: Scene, path: str, younger_than: float) -> tuple[Document, Load, list[str]]:
+    """A summary, and what is wrong with its time and its build."""
     document, load = await json_report(scene, path, Load)
     return document, load, too_old(scene, load.ended_at, younger_than) + of_another(scene, load.named())

@@ -178,9 +178,9 @@ async def scraped(scene: Scene, of: str) -> list[Target]:
     return (await data(scene, of, "/api/v1/targets?state=active", _Targets)).active_targets
 
 
-async def vector(scene: Scene, of: str, query: str) -> list[tuple[dict[str, str], float]]:
-    """The series of an instant query with their values."""
-    told = await data(scene, of, f"/api/v1/query?query={quote(query, safe='')}", _Vector)
+async def vector(scene: Scene, of: str, query: str, at: str = "") -> list[tuple[dict[str, str], float]]:
+    """The series of an instant query with their values; `at`: what else is said of it (`&time=…`)."""
+    told = await data(scene, of, f"/api/v1/query?query={quote(query, safe='')}{at}", _Vector)
     return [(each.metric, float(each.value[1])) for each in told.result]
 
 

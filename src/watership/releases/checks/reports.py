@@ -68,9 +68,9 @@ def too_old(scene: Scene, at: datetime | None, younger_than: float) -> list[str]
 
 def of_another(scene: Scene, named: Iterable[str]) -> list[str]:
     """What is wrong with the builds that a report names: all are to be the one that is released, by digest or
-    version, and there is to be at least one."""
+    version, and there is to be at least one. An empty name is a part of it that names none."""
     names, build = sorted(set(named)), scene.plan.next.build
-    if not names:
+    if not all(names) or not names:
         return [f"it does not say which build it is about (wanted: {build.digest})"]
     strange = [name for name in names if name not in (build.digest, build.version)]
     return [f"it is about {name}, not about {build.version} ({build.digest})" for name in strange]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -12,12 +12,12 @@ import msgspec
 from watership.durable.clock import Clock
 from watership.durable.states import TERMINAL, RunState
 from watership.errors import BadInput, Unavailable
-from watership.releases.book.quantity import Given, listed
+from watership.releases.book.quantity import Given, listed, offset
 from watership.releases.book.system import System
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
 from watership.releases.instruments import Instruments
-from watership.releases.measurement import Finding
+from watership.releases.measurement import Finding, excerpt
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
@@ -108,6 +108,10 @@ class Scene:
         and refuses a signature, an event or a webhook that comes from tomorrow."""
         return self.look.clock.now()
 
+    def moment(self, text: str) -> datetime:
+        """A moment of the release's calendar (`T-4h`)."""
+        return self.release.zero + timedelta(seconds=offset(text) * self.plan.overrides.clock_factor)
+
     # --- systems outside ------------------------------------------------------------------------------------
 
     def system(self, name: str) -> System:
@@ -195,9 +199,7 @@ class Scene:
 def told(name: str, path: str, answer: ProbeAnswer) -> object:
     """The JSON of an answer with 200. Raises Unavailable for any other answer."""
     if answer.status != 200:
-        raise Unavailable(
-            f"{name}{path} answered {answer.status}: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{name}{path} answered {answer.status}: {excerpt(answer.body)}")
     try:
         return msgspec.json.decode(answer.body)
     except msgspec.DecodeError as error:
