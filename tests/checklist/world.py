@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.releases.plans import ADD_TOPIC, a_plan, side
+from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import Clock, SystemClock
 from watership.fleet.build import Build
@@ -54,7 +55,7 @@ class World:
     clock: Clock = field(default_factory=SystemClock)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""
-    records: Callable[[Plan], Records] = lambda plan: MemoryRecords()
+    records: Callable[[Plan], Records] = lambda plan: MemoryRecords(SimAudit(SystemClock()))
     """What is on record of the plan."""
 
     def write(self, path: str, content: str | bytes) -> Path:
