@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from tests.releases.folds import a_release
 from tests.releases.plans import a_plan
 from watership.adapters.files.audit import read as entries
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import load
 from watership.durable.clock import SystemClock
+from watership.durable.ids import RunId
+from watership.durable.writes import Submit
 from watership.releases.book.document import parse
 from watership.releases.company import together
+from watership.releases.controller import DEPLOYMENT
 from watership.releases.incidents.escalation import Due
 from watership.releases.incidents.incident import Opening, Severity, opened
 from watership.releases.notices.comms import Comms, bound
 from watership.releases.plan import fingerprint
-from watership.releases.readiness.records import Signed
+from watership.releases.program import PROGRAM
+from watership.releases.readiness.records import Signed, TakenBack
 from watership.releases.readiness.signoff import SignOff
 from watership.testing.receivers import SlackReceiver
 from watership.wiring.controller import open_desk
@@ -34,6 +41,10 @@ send:
 seats: { monitoring: [ops] }
 """
 
+BACK = """
+channels: [{ id: ops, kind: slack, url: env:SLACK }]
+send: [{ on: rollback.started, template: comms/rollback.md, to: [ops] }]
+"""
 
 NOW = SystemClock().now()
 OPENING = Opening(
@@ -109,3 +120,33 @@ def test_a_release_takes_along_who_tells_people_and_who_tells_a_level_of_its_inc
     ]
     told = [entry.action for entry in entries(places.audit) if entry]
     assert [each for each in told if each != "plan.signed"] == ["notice.put", "notice.delivered"] * 2
+
+
+def test_people_hear_of_a_rollback_though_nobody_goes_along_with_the_release_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load(tmp_path, {})
+    places, now = Places.of(config), SystemClock().now()
+    release = replace(
+        a_release(), plan=replace(a_plan(created_at=now), comms=bound(parse(BACK, Comms), shipped))
+    )
+    name, value = release.plan.release, msgspec.Raw(msgspec.json.encode(release))
+    back = TakenBack(person="mo", reason="disk", began=now, ended=now, done=True, evidence="Back on 2.0.5.")
+
+    async def main() -> None:
+        places.store.parent.mkdir(parents=True)
+        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+            pass
+        async with open_desk(config) as desk:
+            await desk.store.write(
+                [Submit(run_id=RunId(name), program=PROGRAM, input=value, deployment=DEPLOYMENT)]
+            )
+            await desk.environment.records.add(name, back)
+            for _ in range(2):
+                await desk.tells(release)
+
+    with SlackReceiver() as slack:
+        monkeypatch.setenv("SLACK", slack.url)
+        asyncio.run(main())
+        subjects = [request.body["text"] for request in slack.received]
+    assert subjects == ["ROLLBACK: one-machine 2.1.0", "Rolled back: one-machine 2.1.0"]

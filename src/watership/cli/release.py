@@ -252,9 +252,24 @@ def rollback(
             show({"ordered": True, "timeout": timeout}, words)
             return Exit.TIMED_OUT
         show(found, found.evidence)
+        await _report_anew(desk)
         return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
 
     return at_desk(taken_back)
+
+
+async def _report_anew(desk: Desk) -> None:
+    """Whoever reads the report of a release that has ended reads there that it was taken back, too."""
+    from watership.wiring.reporting import write_report
+
+    try:
+        known = await desk.taken_back()
+        if known is not None:
+            say(f"report: {await write_report(desk, known)}")
+    except (WatershipError, OSError) as error:
+        # The exit says whether it was taken back, whatever becomes of its report.
+        say(f"error: the report could not be written: {error}")
+        say("  fix: mend that, then: watership release report")
 
 
 def _agreed(question: str) -> bool:

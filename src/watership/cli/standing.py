@@ -84,22 +84,31 @@ def _side(side: Side) -> str:
 
 def exit_for(found: ReleaseStatus) -> Exit:
     """0 while all is well, 7 while it waits for a person or for a controller, else how it ended."""
-    waits = found.asks or found.unattended or (found.outcome is not None and found.outcome.unknown)
+    waits = (
+        found.asks
+        or found.unattended
+        or found.unsure
+        or (found.outcome is not None and found.outcome.unknown)
+    )
     return Exit.INCONCLUSIVE if waits else OUTCOMES.get(found.stage, Exit.OK)
 
 
 def line(found: ReleaseStatus, now: datetime) -> str:
     """One line: what is done now, and what is known of it. `now` is the calendar's, which leaps in a rehearsal."""
+    unsure = f" · NOT KNOWN whether it was taken back since: {found.unsure}" if found.unsure else ""
     if found.over:
-        return f"{found.release} {found.stage}: {found.reason}"
+        asked = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else ""
+        return f"{found.release} {found.stage}: {found.reason}{asked}{unsure}"
     running = next((each for each in found.items if each.state == "running"), None)
     phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
     doing = f" · {running.title}" if running else ""
     if found.unattended:
-        return f"{found.release} {phase}{doing} · {_given(found)} · NO CONTROLLER is at work: watership release resume"
+        back = f" · {found.reason}" if found.taken_back else ""
+        nobody = "NO CONTROLLER is at work: watership release resume"
+        return f"{found.release} {phase}{doing} · {_given(found)}{back} · {nobody}{unsure}"
     soak = f" · {found.vigil.words}" if found.vigil and found.stage in ("running", "watching") else ""
     held = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else " · HELD" if found.held else ""
-    return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found, now)}{soak}{held}"
+    return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found, now)}{soak}{held}{unsure}"
 
 
 def _given(found: ReleaseStatus) -> str:

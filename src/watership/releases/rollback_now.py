@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from watership.errors import Conflict, NotFound
+from datetime import datetime
+from typing import Final
+
+from watership.errors import Conflict, NotFound, WatershipError
 from watership.releases.auditing.audit import Fact
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed
+from watership.releases.readiness.records import TakenBack
 from watership.releases.rollback import misplaced, traffic_back
 from watership.releases.snapshots import LAST_SAFE, load
 
+WORDS: Final = 1000
+"""Characters of a reason, and of what was found, that go on record."""
+
 
 async def rollback_now(env: Environment, *, who: str, reason: str, force: bool = False) -> Finding:
-    """Both planes to the last safe side, now, by its record alone; no journal is read.
+    """Both planes to the last safe side, now, by its record alone; no journal is read. The release has it on record.
 
     Raises Conflict where a controller lives, which gets the order instead; one that hangs is deposed with `force`.
     """
@@ -32,13 +39,34 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
         facts: dict[str, Fact] = {"release": safe.release, "reason": reason, "epoch": authority.epoch}
         env.audit.append(who, "release.rollback_now", facts)
         dial = Dial(env, authority, to=safe.to, away=safe.away)
+        began = env.clock.now()
         found = await traffic_back(env, authority, dial)
         if found.verdict is Verdict.PASSED and (why := await misplaced(env, safe.to)):
             found = failed(f"{found.evidence} But meanwhile {why}.")
-        env.audit.append(who, f"release.rollback_now.{found.verdict.value}", {"evidence": found.evidence})
-        return found
+        told: dict[str, Fact] = {"release": safe.release, "evidence": found.evidence}
+        env.audit.append(who, f"release.rollback_now.{found.verdict.value}", told)
+        return await _recorded(env, safe.release, found, who=who, reason=reason, began=began)
     finally:
         await authority.give_up()
+
+
+async def _recorded(
+    env: Environment, release: str, found: Finding, *, who: str, reason: str, began: datetime
+) -> Finding:
+    """The release has it on record from here on. That it could not be written hides nothing of what was done."""
+    record = TakenBack(
+        person=who,
+        reason=reason[:WORDS],
+        began=began,
+        ended=env.clock.now(),
+        done=found.verdict is Verdict.PASSED,
+        evidence=found.evidence[:WORDS],
+    )
+    try:
+        await env.records.add(release, record)
+    except WatershipError as error:
+        return failed(f"{found.evidence} But release {release} does not have it on record: {error.message}")
+    return found
 
 
 async def _require_standing(env: Environment, safe: LastSafe) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watership.durable.codec import decode
 from watership.durable.ids import RunId
@@ -19,12 +20,13 @@ from watership.releases.book.runbook import Soak
 from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import item_at, items_of
 from watership.releases.figures import Figures, figures
-from watership.releases.journal import Fold, fold, journal
+from watership.releases.journal import Fold, fold, journal, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.judging.vigil import Vigil
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import Outcome
+from watership.releases.readiness.records import TakenBack
 from watership.releases.snapshots import Snapshots, load
 
 Stage = Literal[
@@ -119,21 +121,31 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True):
     """It has not ended, and no controller is at work on it."""
     planned: Planned | None = None
     """A newer plan, which is not started."""
+    taken_back: TakenBack | None = None
+    """The rollback that was ordered where no controller lived."""
+    unsure: str = ""
+    """Why its records count for nothing: nobody knows then whether such a rollback is among them."""
 
     @property
     def over(self) -> bool:
         """Whether it will go on no more, well or not."""
-        return self.outcome is not None or self.stage in BROKEN.values()
+        return self.outcome is not None or self.stage in {*BROKEN.values(), "rolled_back"}
 
 
-async def status(runs: Runs, run_id: RunId, snapshots: Snapshots) -> ReleaseStatus:
-    """Where a release stands, for whoever reads the controller's store and its snapshots. Raises NotFound."""
+async def status(
+    runs: Runs, run_id: RunId, snapshots: Snapshots, back: TakenBack | None = None
+) -> ReleaseStatus:
+    """Where a release stands, for whoever reads the controller's store and its snapshots. Raises NotFound.
+
+    `back`: what its records say of a rollback without a controller.
+    """
     run = await runs.get(run_id)
     if run is None:
         raise NotFound(f"There is no release {run_id}.")
     release: Release = decode(run.input, Release)
     state = fold(await journal(runs, run_id), release)
-    return told(state, release, await _vigil(state, release.plan, snapshots), run)
+    found = told(state, release, await _vigil(state, release.plan, snapshots), run)
+    return reversed_by(found, back, promoted_at(state))
 
 
 def told(
@@ -166,6 +178,36 @@ def told(
         ended=state.ended,
         outcome=state.outcome,
     )
+
+
+def reversed_by(found: ReleaseStatus, back: TakenBack | None, promoted: datetime | None) -> ReleaseStatus:
+    """The status with a rollback that no journal knows of. `promoted`: when it was, if it was.
+
+    A release that is not over is still to be ended by its controller, which finds the traffic back. One that did not
+    succeed waits for a person, whatever the release came to.
+    """
+    if back is None or found.stage in ("rolled_back", "taking_back"):
+        return found
+    if not back.done:
+        about = f"The rollback that {back.person} ordered at {_moment(back.began)} did not succeed: {back.evidence}"
+        return replace(found, asks=about, taken_back=back)
+    return replace(
+        found,
+        stage="rolled_back" if found.over else "taking_back",
+        reason=reversal(back, promoted),
+        taken_back=back,
+    )
+
+
+def reversal(back: TakenBack, promoted: datetime | None = None) -> str:
+    """What became of a release that was taken back where no controller lived."""
+    first = f"promoted at {_moment(promoted)}, " if promoted else ""
+    why = f": {back.reason}" if back.reason else ""
+    return f"{first}taken back at {_moment(back.ended)} by {back.person}{why}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _pending(state: Fold, release: Release) -> Act | None:

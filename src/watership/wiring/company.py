@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from watership.durable.ids import RunId
 from watership.durable.ports import Observer, Runs
+from watership.errors import WatershipError
 from watership.releases.checks import Kinds
-from watership.releases.company import Companion, Regular
+from watership.releases.company import Companion, Regular, together
 from watership.releases.environment import Environment
 from watership.releases.incidents import responder
 from watership.releases.incidents.alarm import ALARMING
@@ -17,12 +18,13 @@ from watership.releases.incidents.incident import Incidents
 from watership.releases.incidents.responder import Responder
 from watership.releases.incidents.response import Response
 from watership.releases.journal import Fold, fold, journal
+from watership.releases.notices.deliverer import WHO
 from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.readiness import attendant
 from watership.releases.readiness.attendant import Attendant
 from watership.releases.readiness.clerk import Clerk
-from watership.wiring.messages import Pages, press
+from watership.wiring.messages import Pages, Press, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +44,7 @@ class Company:
         async def look() -> Fold:
             return fold(await journal(self.own, run_id), release)
 
-        told = press(
-            env,
-            self.own,
-            self.incidents,
-            box=self.box,
-            comms=plan.comms,
-            plan=plan,
-            observer=self.observer,
-        )
+        told = self._press(release)
         attends = Attendant(env, release, Clerk(env, release, self.kinds(release)).scene(), look)
         response = Response(self.incidents, env.audit, env.clock, plan.escalation or USUAL)
         responds = Responder(
@@ -60,6 +54,30 @@ class Company:
             told.messenger,
             self._regular(attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
             self._regular(responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
+        )
+
+    async def tells(self, release: Release) -> None:
+        """Put out what is due about a release that nobody goes along with, and deliver it if nobody else does.
+
+        What cannot be said is in the audit: what was done to the release is told by its command all the same.
+        """
+        try:
+            async with together([self._press(release).messenger]):
+                pass
+        except WatershipError as error:
+            problem = f"{type(error).__name__}: {error}"[:1000]
+            self.env.audit.append(WHO, "messenger.failed", {"doing": "tell", "problem": problem})
+
+    def _press(self, release: Release) -> Press:
+        plan = release.plan
+        return press(
+            self.env,
+            self.own,
+            self.incidents,
+            box=self.box,
+            comms=plan.comms,
+            plan=plan,
+            observer=self.observer,
         )
 
     def _regular(self, name: str, look_once: Callable[[], Awaitable[None]], every: float) -> Regular:

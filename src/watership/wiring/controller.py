@@ -88,6 +88,14 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             instruments=ProjectInstruments(Path.cwd()),
         )
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
+        company = Company(
+            env=environment,
+            own=own,
+            incidents=incidents_of(places),
+            box=stack.enter_context(outbox(places)),
+            observer=observer,
+            kinds=kinds.of_release,
+        )
         controller = Controller(
             store=own,
             bell=bell,
@@ -99,14 +107,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             who=f"{getpass.getuser()}@{socket.gethostname()}",
             lease=LEASE_SECONDS if clock is machine else REHEARSED_LEASE,
             kinds=kinds.of_release,
-            beside=Company(
-                env=environment,
-                own=own,
-                incidents=incidents_of(places),
-                box=stack.enter_context(outbox(places)),
-                observer=observer,
-                kinds=kinds.of_release,
-            ),
+            beside=company,
         )
         yield Desk(
             environment=environment,
@@ -114,6 +115,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             store=own,
             places=places,
             name=config.environment.name,
+            tells=company.tells,
             rehearsal=config.environment.rehearsal,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from watership.adapters.sqlite.store import SQLiteStore
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, Runs
-from watership.errors import Conflict, NotFound, Unavailable
+from watership.errors import Conflict, NotFound, Unavailable, Untrusted
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
 from watership.releases.book import shelf, system
@@ -36,7 +36,7 @@ from watership.releases.order import Order, Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
 from watership.releases.program import PROGRAM, zero_for
 from watership.releases.readiness.clerk import Clerk
-from watership.releases.readiness.records import standing_signoffs
+from watership.releases.readiness.records import TakenBack, standing_signoffs, taken_back
 from watership.releases.readiness.signoff import missing
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
@@ -46,6 +46,9 @@ from watership.wiring import kinds
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "one-machine"
+
+Tells = Callable[[Release], Awaitable[None]]
+"""Puts out what is due about a release at this moment; raises nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class Desk:
     """The controller's own."""
     places: Places
     name: str
+    tells: Tells
     rehearsal: bool = False
 
     def folder(self, release: str | None) -> ReleaseFolder:
@@ -195,7 +199,24 @@ class Desk:
             return await self.controller.taken_back(
                 Order(kind="rollback", who=who, reason=why), seconds=seconds
             )
-        return await rollback_now(self.environment, who=who, reason=why, force=force)
+        found = await rollback_now(self.environment, who=who, reason=why, force=force)
+        known = await self._safe()
+        if known is not None:  # else the controller's store is another one, and nobody knows whom to tell
+            await self.tells(known.release)
+        return found
+
+    async def taken_back(self) -> Known | None:
+        """The release whose traffic was moved last, if it was taken back beside its journal."""
+        known = await self._safe()
+        return known if known and (await self.status(known)).taken_back is not None else None
+
+    async def _safe(self) -> Known | None:
+        """The release that moved traffic last; None where nothing of it is here."""
+        safe = await load(self.environment.snapshots, LAST_SAFE, LastSafe)
+        try:
+            return await self.find(safe.release) if safe is not None else None
+        except NotFound:
+            return None
 
     async def find(self, release: str | None) -> Known:
         """A release that was started: the one named, or the last one. Raises NotFound."""
@@ -222,7 +243,8 @@ class Desk:
 
     async def status(self, known: Known) -> ReleaseStatus:
         """Where the release stands, with what router and intake say at this moment; None of what does not answer."""
-        found = await status(self.store, known.id, self.environment.snapshots)
+        back, unsure = await self._back(known.release.plan.release)
+        found = await status(self.store, known.id, self.environment.snapshots, back)
         nxt = known.release.plan.next
         attended = found.over or await self.environment.lock.read() is not None
         return replace(
@@ -230,7 +252,15 @@ class Desk:
             router=await self._router_gives(nxt.slot),
             intake=await self._intake_gives(nxt.deployment),
             unattended=not attended,
+            unsure=unsure,
         )
+
+    async def _back(self, release: str) -> tuple[TakenBack | None, str]:
+        """The rollback that a release has on record; or why its records count for nothing."""
+        try:
+            return taken_back(await self.environment.records.all(release)), ""
+        except Untrusted as error:
+            return None, error.message
 
     async def _router_gives(self, slot: Slot) -> int | None:
         try:

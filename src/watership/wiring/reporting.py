@@ -19,7 +19,7 @@ from watership.releases.journal import fold, journal
 from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.program import PROGRAM
-from watership.releases.readiness.records import Attested, Record
+from watership.releases.readiness.records import Attested, Record, taken_back
 from watership.releases.reporting.account import Count, account, traffic
 from watership.releases.reporting.dora import MOST, Past, past
 from watership.releases.reporting.forms import Form, rendered
@@ -47,7 +47,7 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
     state = fold(await journal(desk.store, known.id), known.release)
     began, ended = state.began or plan.created_at, state.ended or now
     served = {slot: await traffic(env.metrics, slot, began=began, ended=ended) for slot in Slot}
-    census, (records, astray) = await env.runs.census(), await _records(env, known)
+    census, (records, astray) = await env.runs.census(), await _records(env, plan.release)
     folders = (desk.folder(known.id).folder, Path.cwd())
     return account(
         known.release,
@@ -67,10 +67,10 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
     )
 
 
-async def _records(env: Environment, known: Known) -> tuple[Sequence[Record] | None, str]:
+async def _records(env: Environment, release: str) -> tuple[Sequence[Record] | None, str]:
     """What is on record, or why that counts for nothing: a report is written all the same, and says so."""
     try:
-        return await env.records.all(known.id), ""
+        return await env.records.all(release), ""
     except Untrusted as error:
         return None, error.message
 
@@ -91,7 +91,9 @@ async def past_releases(desk: Desk, *, rehearsals: bool) -> list[Past]:
         release: Release = decode(row.input, Release)
         if release.plan.rehearsal is not rehearsals:
             continue
-        found.append(past(release, fold(await journal(desk.store, row.id), release)))
+        state = fold(await journal(desk.store, row.id), release)
+        records, _ = await _records(desk.environment, release.plan.release)
+        found.append(past(release, state, taken_back(records or ()), sure=records is not None))
     return [each for each in found if each is not None]
 
 

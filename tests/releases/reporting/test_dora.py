@@ -76,6 +76,13 @@ def test_what_never_served_failed_nobody_and_what_is_under_way_is_no_sample_yet(
     assert figures(kept(1), back(1, served=False), under_way)[2] == ("0 %: 0 of 1", 1, 3)
 
 
+def test_a_release_whose_records_cannot_be_trusted_is_no_sample_of_what_was_kept_or_failed() -> None:
+    unsure = replace(kept(1), taken_back=None)
+    assert figures(unsure)[0] == (None, 0, 1)
+    assert figures(unsure)[2] == (None, 0, 1)
+    assert figures(kept(9), unsure)[2] == ("0 %: 0 of 1", 1, 2)
+
+
 def test_a_promotion_that_was_taken_back_later_is_a_failure_and_no_deployment_that_stayed() -> None:
     taken = replace(kept(1, lead=3), taken_back=True)
     assert figures(taken) == [

@@ -19,7 +19,7 @@ from watership.releases.notices.trouble import told_of
 from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.readiness.go import decision
-from watership.releases.readiness.records import Records, standing_signoffs
+from watership.releases.readiness.records import Records, standing_signoffs, taken_back
 from watership.releases.readiness.standing import standing
 from watership.releases.snapshots import Snapshots
 from watership.releases.status import status
@@ -59,7 +59,7 @@ def looking(
         return situation(
             release,
             fold(await journal(runs, run_id), release),
-            await status(runs, run_id, snapshots),
+            await status(runs, run_id, snapshots, taken_back(kept)),
             clock.now(),
             signoffs=standing_signoffs(release.signoffs, kept),
             made=decision(plan, kept),

@@ -237,7 +237,7 @@ def situation(
     plan = release.plan
     before = planned(plan, signoffs, now, made)
     sights = tuple(_sight(phase, status, plan, now) for phase in plan.phases)
-    back = _rollback(state, release)
+    back = _rollback(state, release) or _reversed(status)
     return replace(
         before,
         stage=status.stage,
@@ -291,6 +291,21 @@ def _rollback(state: Fold, release: Release) -> Rollback | None:
     if not isinstance(act, TakeBack):
         return None
     return Rollback(reason=act.reason, by=act.who, began=act.decided_at)
+
+
+def _reversed(status: ReleaseStatus) -> Rollback | None:
+    """A rollback that was ordered where no controller lived: the release's record has it, and its journal does not."""
+    got = status.taken_back
+    if got is None:
+        return None
+    return Rollback(
+        reason=got.reason,
+        by=got.person,
+        began=got.began,
+        done=got.done,
+        evidence=got.evidence,
+        seconds=(got.ended - got.began).total_seconds() if got.done else None,
+    )
 
 
 def _stage(status: ReleaseStatus, back: Rollback | None) -> str:

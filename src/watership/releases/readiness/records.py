@@ -102,7 +102,24 @@ class Called(Struct, frozen=True, kw_only=True, tag_field="kind", tag="called"):
     at: datetime
 
 
-Record = Measured | Attested | Waived | Signed | Declined | Decided | Ready | Called
+class TakenBack(Struct, frozen=True, kw_only=True, tag_field="kind", tag="taken_back"):
+    """Both planes were ordered to the last safe side where no controller lived. `done`: they read back so."""
+
+    person: str
+    reason: Words
+    began: datetime
+    ended: datetime
+    done: bool
+    evidence: Words
+
+
+Record = Measured | Attested | Waived | Signed | Declined | Decided | Ready | Called | TakenBack
+
+
+def taken_back(records: Sequence[Record]) -> TakenBack | None:
+    """What became of a release beside its journal: the first rollback that succeeded, else the last that was tried."""
+    tried = [each for each in records if isinstance(each, TakenBack)]
+    return next((each for each in tried if each.done), tried[-1] if tried else None)
 
 
 def standing_signoffs(given: Sequence[SignOff], records: Sequence[Record]) -> tuple[SignOff, ...]:
@@ -138,6 +155,8 @@ def told(record: Record) -> tuple[str, str, dict[str, Fact]]:
             return record.person, "team.ready", {"role": record.role}
         case Called():
             return record.by, "contact.called", {"seat": record.seat, "reached": record.reached}
+        case TakenBack():
+            return record.person, "release.taken_back", {"done": record.done, "reason": record.reason[:1000]}
         case _:
             assert_never(record)
 

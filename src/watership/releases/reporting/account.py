@@ -25,7 +25,7 @@ from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
-from watership.releases.readiness.records import Record, standing_signoffs
+from watership.releases.readiness.records import Record, TakenBack, standing_signoffs, taken_back
 from watership.releases.reporting import testimony
 from watership.releases.reporting.deviations import deviations
 from watership.releases.reporting.dora import Past, dora
@@ -43,7 +43,7 @@ from watership.releases.reporting.report import (
     SlotSecond,
     WeightStep,
 )
-from watership.releases.status import ItemStatus, ReleaseStatus, told
+from watership.releases.status import ItemStatus, ReleaseStatus, reversed_by, told
 
 OUTCOMES: dict[str, Outcome] = {"promoted": "promoted", "rolled_back": "rolled_back", "refused": "stopped"}
 
@@ -100,7 +100,8 @@ def account(
     and `past` the incidents, messages and releases of this environment, `now` when the report is written. What is not
     given is not known. `astray`: how the records do not agree with the audit, where they do not.
     """
-    plan, status = release.plan, told(state, release)
+    plan, back = release.plan, taken_back(records or ())
+    status = reversed_by(told(state, release), back, promoted_at(state))
     # When the checklist was relied on last.
     relied_on = promoted_at(state) or state.ended
     began = state.began or plan.created_at
@@ -109,8 +110,8 @@ def account(
     return ReportFacts(
         release=plan.release,
         environment=plan.environment,
-        outcome=OUTCOMES[state.outcome.outcome] if state.outcome else "running",
-        reason=status.reason,
+        outcome=_outcome(state, back),
+        reason=status.asks if back is not None and not back.done else status.reason,
         live=_side(plan.live),
         next=_side(plan.next),
         started_at=began,
@@ -134,7 +135,7 @@ def account(
         gates=_gates(plan, state, status),
         blue=blue,
         green=green,
-        weights=_weights(state, plan, began),
+        weights=_weights(state, plan, began, back),
         runs=_runs(plan, status, live_runs, next_runs),
         figures=_figures(status.figures, back=state.position.taken_back is not None),
         deviations=deviations(plan, state, release.zero),
@@ -151,6 +152,12 @@ def account(
         audit_seal=checked.seal if isinstance(checked, Verified) else None,
         written_at=now,
     )
+
+
+def _outcome(state: Fold, back: TakenBack | None) -> Outcome:
+    if back is not None and back.done:
+        return "rolled_back"
+    return OUTCOMES[state.outcome.outcome] if state.outcome else "running"
 
 
 def _side(side: plans.Side) -> Side:
@@ -223,7 +230,7 @@ def _gate(
     return GateFacts(name=name, guarantee=guarantee(gate), judgement=judgement, power=power)
 
 
-def _weights(state: Fold, plan: Plan, began: datetime) -> tuple[WeightStep, ...]:
+def _weights(state: Fold, plan: Plan, began: datetime, reversed_: TakenBack | None) -> tuple[WeightStep, ...]:
     shifts = {item.key: item.does.weight for item in plan.items if isinstance(item.does, Shift)}
     steps = [
         WeightStep(at=(record.got.ended - began).total_seconds(), weight=shifts[record.item])
@@ -233,6 +240,8 @@ def _weights(state: Fold, plan: Plan, began: datetime) -> tuple[WeightStep, ...]
     back = state.position.taken_back
     if back is not None and back.passed and steps:
         steps.append(WeightStep(at=(back.ended - began).total_seconds(), weight=0.0))
+    elif reversed_ is not None and reversed_.done and steps:
+        steps.append(WeightStep(at=(reversed_.ended - began).total_seconds(), weight=0.0))
     return tuple(steps)
 
 

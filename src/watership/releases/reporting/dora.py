@@ -18,6 +18,7 @@ from watership.releases.figures import figures
 from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import percent
 from watership.releases.order import Release
+from watership.releases.readiness.records import TakenBack
 from watership.releases.reporting.report import DoraFacts
 
 WINDOW: Final = timedelta(days=90)
@@ -36,22 +37,28 @@ class Past(Struct, frozen=True, kw_only=True):
     ended: bool
     served: bool = False
     """Next was given traffic."""
-    taken_back: bool = False
+    taken_back: bool | None = False
+    """None: its records cannot be trusted, so nobody knows what became of it after its end."""
     promoted_at: datetime | None = None
     committed_at: datetime | None = None
     restore_seconds: float | None = None
     """From the first failed request on next until both planes gave it nothing."""
 
 
-def past(release: Release, state: Fold) -> Past | None:
-    """What a folded journal gives; None of a release that has not begun."""
+def past(release: Release, state: Fold, back: TakenBack | None = None, *, sure: bool = True) -> Past | None:
+    """What a folded journal gives; None of a release that has not begun.
+
+    `back`: what its records say of a rollback without a controller, if they can be trusted (`sure`).
+    """
     if state.began is None:
         return None
+    reversed_ = back is not None and back.done
+    rolled_back = state.outcome is not None and state.outcome.outcome == "rolled_back"
     return Past(
         began=state.began,
-        ended=state.outcome is not None,
+        ended=state.outcome is not None or reversed_,
         served=state.position.moved,
-        taken_back=state.outcome is not None and state.outcome.outcome == "rolled_back",
+        taken_back=rolled_back or reversed_ or (False if sure else None),
         promoted_at=promoted_at(state),
         committed_at=release.plan.committed_at,
         restore_seconds=_restored(state, release),
@@ -68,9 +75,9 @@ def _restored(state: Fold, release: Release) -> float | None:
 def dora(releases: Sequence[Past], now: datetime) -> tuple[DoraFacts, ...]:
     """The four figures over what began within the window before `now`."""
     known = [each for each in releases if now - each.began <= WINDOW]
-    kept = [each for each in known if each.promoted_at is not None and not each.taken_back]
+    kept = [each for each in known if each.promoted_at is not None and each.taken_back is False]
     failed = [each for each in known if each.ended and each.served and each.taken_back]
-    served = [each for each in known if each.ended and each.served]
+    served = [each for each in known if each.ended and each.served and each.taken_back is not None]
     return (
         _frequency(known, kept, now),
         _median(
@@ -102,13 +109,14 @@ def dora(releases: Sequence[Past], now: datetime) -> tuple[DoraFacts, ...]:
 
 def _frequency(known: Sequence[Past], kept: Sequence[Past], now: datetime) -> DoraFacts:
     since = now - min((each.began for each in known), default=now)
+    sure = [each for each in known if each.taken_back is not None]
     rate = f", {len(kept) / (since / WEEK):.2g} a week" if since >= WEEK else ""
     return DoraFacts(
         name="Deployment frequency",
         definition="Releases that were promoted and kept, since the first that is known: "
         f"at most {WINDOW.days} days ago, and of the last {MOST}.",
-        value=f"{len(kept)} in {spoken(since.total_seconds()) or '0s'}{rate}" if known else None,
-        samples=len(known),
+        value=f"{len(kept)} in {spoken(since.total_seconds()) or '0s'}{rate}" if sure else None,
+        samples=len(sure),
         of=len(known),
     )
 

@@ -11,7 +11,7 @@ from watership.releases.incidents.timeline import words
 from watership.releases.journal import Fold
 from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
-from watership.releases.readiness.records import Decided, Declined, Record, Waived
+from watership.releases.readiness.records import Decided, Declined, Record, TakenBack, Waived
 from watership.releases.readiness.standing import ItemStanding, PointStanding, standing
 from watership.releases.reporting.report import (
     ChecklistItemFacts,
@@ -105,6 +105,10 @@ def _recorded(records: Sequence[Record]) -> Iterator[DecisionFacts]:
                     what="declined to sign",
                     reason=record.reason,
                 )
+            case TakenBack():
+                how = "took it back" if record.done else "ordered a rollback that did not succeed"
+                words = "; ".join(each for each in (record.reason, record.evidence) if each)
+                yield DecisionFacts(at=record.began, who=record.person, what=how, reason=words)
             case _:
                 pass
 
