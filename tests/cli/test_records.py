@@ -109,3 +109,26 @@ def test_an_export_has_no_records_to_be_compared_with(
     records.parent.rmdir()
     assert run(["audit", "verify"]) == Exit.NOT_OK
     assert "line 1 was removed" in capsys.readouterr().out
+
+
+def test_a_refused_sign_off_shows_wherever_it_is_asked_for_until_it_is_given(ask: Ask, records: Path) -> None:
+    role, why = "security_lead", "refused by sue: no scan"
+    assert ask("signoff", "give", role, "--as", "sue")[0] == Exit.OK
+    assert ask("signoff", "refuse", role, "--reason", "no scan", "--as", "sue")[0] == Exit.OK
+
+    code, told = ask("signoff", "list")
+    assert (code, [each["reason"] for each in told["missing"] if each["refused"]]) == (Exit.NOT_OK, [why])
+    assert ask("release", "status")[1]["refused"] == {role: why}
+    code, told = ask("gate", "show")
+    approvals = next(each for each in told["conditions"] if role in each["words"])
+    assert (code, approvals["verdict"]) == (Exit.NOT_OK, "failed") and f"{role}: {why}" in approvals["words"]
+
+    assert ask("signoff", "give", role, "--as", "sue")[0] == Exit.OK
+    code, told = ask("signoff", "list")
+    assert (code, [each for each in told["missing"] if each["refused"]]) == (Exit.INCONCLUSIVE, [])
+
+
+def test_who_signs_twice_has_signed_once(ask: Ask, records: Path) -> None:
+    for _ in range(2):
+        assert ask("signoff", "give", "technical_lead", "--as", "theo")[0] == Exit.OK
+    assert [each["person"] for each in ask("signoff", "list")[1]["signed"]] == ["theo"]

@@ -23,21 +23,23 @@ def signoff() -> None:
 @signoff.command(name="list")
 @one
 def list_signoffs(release: str | None) -> int:
-    """Who has signed, and who has still to. Exit 7 while one is missing."""
+    """Who has signed, and who has still to. Exit 7 while one is missing, 3 once one is refused."""
 
     async def looked(desk: Desk) -> tuple[tuple[SignOff, ...], list[Missing], tuple[str, ...]]:
         clerk = await desk.clerk(release)
         return await clerk.signoffs(), await clerk.lacking(), clerk.plan.signoffs.needed
 
     given, lacking, needed = at_desk(looked)
-    why = {each.role: each.reason for each in lacking}
+    why = {each.role: each.reason if each.refused else f"missing: {each.reason}" for each in lacking}
     rows = [
-        {"role": role, "state": f"missing: {why[role]}"}
+        {"role": role, "state": why[role]}
         if role in why
         else {"role": role, "state": "signed", **_last(given, role)}
         for role in needed
     ]
     show({"signed": given, "missing": lacking}, table(rows, ["role", "state", "person", "at"]))
+    if any(each.refused for each in lacking):
+        return Exit.NOT_OK
     return Exit.INCONCLUSIVE if lacking else Exit.OK
 
 

@@ -146,5 +146,6 @@ def drawn(plan: Planned) -> list[str]:
         f"{plan.release} planned: {plan.live} → {plan.next} ({plan.slot})",
         f"signed   {', '.join(plan.signed) or 'nobody yet'}",
         f"missing  {', '.join(plan.missing) or 'nothing'}",
+        *(f"NO       {role}: {why}" for role, why in plan.refused.items()),
         f"next: watership release {onward}",
     ]

@@ -36,7 +36,8 @@ from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, PlannedItem, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
-from watership.releases.readiness.signoff import Missing, SignOff, missing
+from watership.releases.readiness.records import lacking
+from watership.releases.readiness.signoff import Missing, SignOff
 from watership.releases.rollback import whole
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import STANDING, load, quarantined
@@ -143,8 +144,8 @@ class Controller:
         A release that is started afterwards finds it done: acts are absolute.
         """
         await self._may_start(brief)
-        if lacking := missing(brief.plan, brief.signoffs, self._env.clock.now()):
-            raise _unsigned(lacking)
+        if missing := await self._missing(brief):
+            raise _unsigned(missing)
         authority = await self._authority(brief.plan.release)
         try:
             if await self._active() is not None:
@@ -258,11 +259,14 @@ class Controller:
                 f"Build {plan.next.build.digest} was rolled back automatically and is quarantined.",
                 fix="Release another build, or waive it by name.",
             )
-        lacking = missing(plan, brief.signoffs, self._env.clock.now())
-        if lacking and plan.signoffs.at_start:
-            raise _unsigned(lacking)
+        if plan.signoffs.at_start and (missing := await self._missing(brief)):
+            raise _unsigned(missing)
         # Last, because the plan's own code is run for it: not before it is signed.
         require_known(plan, self._kinds(release))
+
+    async def _missing(self, brief: Brief) -> Sequence[Missing]:
+        records = await self._env.records.all(brief.plan.release)
+        return lacking(brief.plan, brief.signoffs, records, self._env.clock.now())
 
     async def _authority(self, release: str) -> Authority:
         authority = Authority(self._env.lock, who=self._who, release=release)
@@ -364,8 +368,8 @@ class Controller:
         await self._bell.wait(frozenset({run_topic(run_id)}), POLL_SECONDS)
 
 
-def _unsigned(lacking: Sequence[Missing]) -> NotAllowed:
-    words = ", ".join(f"{each.role} ({each.reason})" for each in lacking)
+def _unsigned(missing: Sequence[Missing]) -> NotAllowed:
+    words = ", ".join(f"{each.role} ({each.reason})" for each in missing)
     return NotAllowed(f"Sign-offs are missing: {words}.", fix="Sign the plan: watership release sign.")
 
 

@@ -88,6 +88,8 @@ class Planned(Struct, frozen=True, kw_only=True):
     fingerprint: str
     signed: tuple[str, ...]
     missing: tuple[str, ...]
+    refused: dict[str, str] = {}
+    """By role, the reason of whoever refuses to sign in it."""
     created_at: datetime
     stage: Literal["planned"] = "planned"
 

@@ -36,8 +36,7 @@ from watership.releases.order import Order, Release
 from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
 from watership.releases.program import PROGRAM, zero_for
 from watership.releases.readiness.clerk import Clerk
-from watership.releases.readiness.records import TakenBack, standing_signoffs, taken_back
-from watership.releases.readiness.signoff import missing
+from watership.releases.readiness.records import TakenBack, lacking, standing_signoffs, taken_back
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, status
@@ -284,16 +283,18 @@ class Desk:
         if not drafts:
             return None
         plan = max(drafts, key=lambda draft: draft.created_at)
-        signoffs = standing_signoffs((), await self.environment.records.all(plan.release))
-        lacking = tuple(each.role for each in missing(plan, signoffs, self.environment.clock.now()))
+        records = await self.environment.records.all(plan.release)
+        missing = lacking(plan, (), records, self.environment.clock.now())
+        roles = tuple(each.role for each in missing)
         return Planned(
             release=plan.release,
             live=plan.live.build.version,
             next=plan.next.build.version,
             slot=plan.next.slot.value,
             fingerprint=fingerprint(plan),
-            signed=tuple(role for role in plan.signoffs.needed if role not in lacking),
-            missing=lacking,
+            signed=tuple(role for role in plan.signoffs.needed if role not in roles),
+            missing=roles,
+            refused={each.role: each.reason for each in missing if each.refused},
             created_at=plan.created_at,
         )
 

@@ -10,10 +10,9 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.people import recorded
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
-from watership.releases.plan import fingerprint
 from watership.releases.readiness import go
-from watership.releases.readiness.records import Decided, Declined, standing_signoffs
-from watership.releases.readiness.signoff import NOT_GIVEN, SignOff, missing
+from watership.releases.readiness.records import Decided, lacking, standing_signoffs
+from watership.releases.readiness.signoff import NOT_GIVEN, SignOff
 from watership.releases.readiness.standing import standing
 
 DECIDE = "watership gate decide go|no-go --reason …"
@@ -30,15 +29,13 @@ async def given(scene: Scene, *, role: str) -> Finding:
 
     Where nobody has said anything nothing is known; one that was declined, or does not count, has failed.
     """
-    lacking = {each.role: each.reason for each in missing(scene.plan, await signoffs(scene), scene.now())}
+    records = await recorded(scene)
+    missing = {each.role: each for each in lacking(scene.plan, scene.release.signoffs, records, scene.now())}
     if role not in scene.plan.signoffs.needed:
         return failed(f"The plan asks for no sign-off of {role}.")
-    if role in lacking:
-        words = f"The sign-off of {role}: {lacking[role]}."
-        said_no = await _declined(scene, role)
-        if said_no is not None:
-            return failed(f"{words} {said_no.person} declined: {said_no.reason}")
-        return inconclusive(words) if lacking[role] == NOT_GIVEN else failed(words)
+    if role in missing:
+        words = f"The sign-off of {role}: {missing[role].reason}."
+        return inconclusive(words) if missing[role].reason == NOT_GIVEN else failed(words)
     last = [each for each in await signoffs(scene) if each.role == role][-1]
     return passed(f"{last.person} signed as {role} at {last.at:%Y-%m-%d %H:%M} UTC.", person=last.person)
 
@@ -102,13 +99,6 @@ async def reviewed(scene: Scene, *, by: str) -> Finding:
     points = [point for item in stand if item.id in due for point in item.points]
     silent = [f"{point.key} is {point.state}" for point in points if point.state in ("open", "expired")]
     return judged(silent, f"{len(points)} points of {len(due)} items were looked at.", points=len(points))
-
-
-async def _declined(scene: Scene, role: str) -> Declined | None:
-    """Who has declined to sign this very plan in that role last."""
-    mark = fingerprint(scene.plan)
-    said = [each for each in await recorded(scene) if isinstance(each, Declined)]
-    return next((each for each in said[::-1] if (each.role, each.fingerprint) == (role, mark)), None)
 
 
 async def signoffs(scene: Scene) -> tuple[SignOff, ...]:

@@ -30,10 +30,11 @@ from watership.releases.readiness.records import (
     Record,
     Signed,
     Waived,
+    lacking,
     standing_signoffs,
 )
 from watership.releases.readiness.rounds import round_of
-from watership.releases.readiness.signoff import Missing, SignOff, missing, sign
+from watership.releases.readiness.signoff import Missing, SignOff, sign
 from watership.releases.readiness.situation import situation
 from watership.releases.readiness.standing import ItemStanding, standing
 from watership.releases.warrant import Caller
@@ -172,9 +173,9 @@ class Clerk:
             fingerprint=fingerprint(self.plan), role=role, person=caller.person, at=self._env.clock.now()
         )
         there = await self.signoffs()
-        signed = sign(self.plan, there, given)
+        sign(self.plan, there, given)
         await self._put(Signed(signoff=given))
-        return missing(self.plan, signed, given.at)
+        return await self.lacking()
 
     async def decline(self, role: str, caller: Caller, *, reason: str) -> Declined:
         """Refuse to sign in a role, with the reason. An earlier sign-off in that role counts no more."""
@@ -201,7 +202,8 @@ class Clerk:
 
     async def lacking(self) -> list[Missing]:
         """The roles that have still to sign, and why."""
-        return missing(self.plan, await self.signoffs(), self._env.clock.now())
+        records = await self._records()
+        return list(lacking(self.plan, self._release.signoffs, records, self._env.clock.now()))
 
     # --- the decision ---------------------------------------------------------------------------------------
 

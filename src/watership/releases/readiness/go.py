@@ -73,9 +73,7 @@ def _judged(plan: Plan, condition: Condition, situation: Situation) -> Condition
             named = [item for item in situation.items if item.id in condition.items]
             found, words = items_stand(named)
         case "approvals":
-            lacking = [f"{each.role}: {each.reason}" for each in situation.missing]
-            found = Verdict.INCONCLUSIVE if lacking else Verdict.PASSED
-            words = "; ".join(lacking) or "every approval is given"
+            found, words = _approvals(situation.missing)
         case "incidents":
             found, words = _incidents(situation.critical)
         case "team":
@@ -83,6 +81,14 @@ def _judged(plan: Plan, condition: Condition, situation: Situation) -> Condition
         case _:
             assert_never(condition.judged_by)
     return ConditionFound(id=condition.id, text=condition.text, verdict=found, words=words)
+
+
+def _approvals(missing: Sequence[Missing]) -> tuple[Verdict, str]:
+    """A refusal is a no, and what nobody has said is not known."""
+    words = "; ".join(f"{each.role}: {each.reason}" for each in missing) or "every approval is given"
+    if any(each.refused for each in missing):
+        return Verdict.FAILED, words
+    return (Verdict.INCONCLUSIVE if missing else Verdict.PASSED), words
 
 
 def due(items: Sequence[ItemStanding], plan: Plan) -> list[ItemStanding]:

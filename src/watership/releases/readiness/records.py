@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 
 from watership.releases.auditing.audit import Fact
 from watership.releases.measurement import Measurement
-from watership.releases.readiness.signoff import SignOff
+from watership.releases.plan import Plan, fingerprint
+from watership.releases.readiness.signoff import Missing, SignOff, missing
 
 Words = Annotated[str, Meta(max_length=2_000)]
 
@@ -123,17 +124,58 @@ def taken_back(records: Sequence[Record]) -> TakenBack | None:
 
 
 def standing_signoffs(given: Sequence[SignOff], records: Sequence[Record]) -> tuple[SignOff, ...]:
-    """The sign-offs that stand: those given before, then those on record, without what was declined afterwards."""
+    """The sign-offs that stand: those given before, then those on record, without what was declined afterwards.
+
+    Who signs once more has given one word, and the newer one stands.
+    """
     found = [each for each in given if each not in {r.signoff for r in records if isinstance(r, Signed)}]
     for record in records:
         match record:
             case Signed(signoff=signoff):
-                found.append(signoff)
+                found = [*(each for each in found if not _anew(signoff, each)), signoff]
             case Declined(fingerprint=fingerprint, role=role):
                 found = [each for each in found if (each.fingerprint, each.role) != (fingerprint, role)]
             case _:
                 pass
     return tuple(found)
+
+
+def _anew(signoff: SignOff, before: SignOff) -> bool:
+    """Whether a sign-off is the same word as one before, given once more."""
+    return (signoff.fingerprint, signoff.role, signoff.person) == (
+        before.fingerprint,
+        before.role,
+        before.person,
+    )
+
+
+def refusals(plan: Plan, records: Sequence[Record]) -> dict[str, Declined]:
+    """By role, who refuses to sign this very plan in it; a later sign-off in that role takes it back."""
+    mark, found = fingerprint(plan), dict[str, Declined]()
+    for record in records:
+        match record:
+            case Declined(fingerprint=of, role=role) if of == mark:
+                found[role] = record
+            case Signed(signoff=signoff) if signoff.fingerprint == mark:
+                found.pop(signoff.role, None)
+            case _:
+                pass
+    return found
+
+
+def lacking(
+    plan: Plan, given: Sequence[SignOff], records: Sequence[Record], now: datetime
+) -> tuple[Missing, ...]:
+    """The roles whose sign-off does not count, by all that is on record. `given`: what was given before."""
+    no = refusals(plan, records)
+    return tuple(
+        Missing(
+            role=each.role, reason=f"refused by {no[each.role].person}: {no[each.role].reason}", refused=True
+        )
+        if each.role in no
+        else each
+        for each in missing(plan, standing_signoffs(given, records), now)
+    )
 
 
 def told(record: Record) -> tuple[str, str, dict[str, Fact]]:

@@ -26,10 +26,11 @@ NOT_GIVEN: Final = "not given"
 
 
 class Missing(Struct, frozen=True, kw_only=True):
-    """A role whose sign-off does not count, and why."""
+    """A role whose sign-off does not count, and why. `refused`: somebody has said no."""
 
     role: str
     reason: str
+    refused: bool = False
 
 
 class Unsigned(NotAllowed):

@@ -8,8 +8,7 @@ from datetime import datetime
 from watership.errors import Unavailable
 from watership.releases.order import Release
 from watership.releases.readiness.go import Situation
-from watership.releases.readiness.records import Records, standing_signoffs
-from watership.releases.readiness.signoff import missing
+from watership.releases.readiness.records import Records, lacking
 from watership.releases.readiness.standing import standing
 
 CriticalIncidents = Callable[[str], Awaitable[Sequence[str]]]
@@ -24,7 +23,7 @@ async def situation(
     there = await records.all(plan.release)
     return Situation(
         items=standing(plan.checklist, there, build=plan.next.build.digest, now=now),
-        missing=tuple(missing(plan, standing_signoffs(release.signoffs, there), now)),
+        missing=lacking(plan, release.signoffs, there, now),
         records=tuple(there),
         critical=await _critical(incidents, plan.release),
     )
