@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from tests.releases.checks.registry_standin import Registry, record, scan
@@ -134,6 +135,11 @@ def test_a_scan_counts_for_its_digest_and_its_day(images: Looker, registry: Regi
     images.fails("image.scanned", "1 critical", **asked)
     images.write("scan.json", scan(digest, now() - timedelta(days=2)))
     images.fails("image.scanned", "before 1d", **asked)
+    images.write("scan.json", scan(digest, now() + timedelta(days=2)))
+    images.fails("image.scanned", "made in the future", **asked)
+    nothing = msgspec.json.decode(scan(digest, now())) | {"Results": []}
+    images.write("scan.json", msgspec.json.encode(nothing))
+    images.unsure("image.scanned", "nothing was looked at", **asked)
     images.write("scan.json", scan("sha256:other", now()))
     images.fails("image.scanned", f"not of {digest}", **asked)
     images.write("scan.json", scan(digest, now(), results=False))

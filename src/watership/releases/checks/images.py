@@ -186,8 +186,10 @@ async def scanned(
         )
     made = scan.created_at
     age = (scene.now() - made).total_seconds()
-    if scan.results is None:
+    if not scan.results:
         return inconclusive(f"{report} has no results: nothing was looked at.")
+    if age < -60:
+        return failed(f"{report} was made in the future, at {made:%Y-%m-%d %H:%M}: a clock is wrong.")
     bad = [
         one for result in scan.results for one in result.vulnerabilities if one.severity in listed(severities)
     ]
