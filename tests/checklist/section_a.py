@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
+from tests.checklist.image import push
 from tests.checklist.world import RUNBOOK, Fault, World
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
 from tests.releases.checks.lookout import run
@@ -36,8 +36,6 @@ from watership.testing.standin import Answer, Asked, StandIn
 
 NOW, BEFORE = "hush", "hush-before"
 """The password of the application's role."""
-
-BASE: Final = "docker.io/library/python:3.12-slim"
 
 
 def grown(
@@ -288,21 +286,21 @@ def _images(world: World, stack: ExitStack) -> None:
     server = stack.enter_context(registry.standin())
     named(world, "registry", server.url, repository="company/app")
     named(world, "base-registry", server.url)
-    base = registry.push("library/python", "3.12-slim")
 
     def image(wrong: set[str]) -> None:
-        digest = registry.push(
-            "company/app",
-            "2.1.0",
-            architectures=("amd64",) if "platforms" in wrong else ("amd64", "arm64"),
+        digest = push(
+            registry,
+            only="amd64" if "platforms" in wrong else "",
             size=300_000_000 if "size" in wrong else 100_000_000,
-            base=(BASE, f"sha256:{'0' * 64}" if "base" in wrong else base),
+            base=f"sha256:{'0' * 64}" if "base" in wrong else "",
         )
-        world.write("evidence/image.json", record(digest, "registry.example/company/app:2.1.0"))
+        world.plan = replace(world.plan, image=digest)
         bad = ("CRITICAL",) if "scanned" in wrong else ("HIGH",)
         world.write("evidence/image-scan.json", scan(digest, now(), severities=bad))
-        if "digest" in wrong:
-            registry.push("company/app", "2.1.0", seed="moved")
+        there = digest
+        if "digest" in wrong:  # built again after the plan was signed, and recorded again
+            there = registry.push("company/app", "2.1.0", seed="moved")
+        world.write("evidence/image.json", record(there, "registry.example/company/app:2.1.0"))
         if "pushed" in wrong:
             index = msgspec.json.decode(registry.manifests["company/app", digest][1])
             child = index["manifests"][0]["digest"]
@@ -574,7 +572,8 @@ def _balancer(world: World, stack: ExitStack) -> None:
     unfinished = comms.texts[name].replace("release.previous", "release.version")
 
     def plan(wrong: set[str]) -> None:
-        world.plan = drained(whole, 5.0) if "short" in wrong else whole
+        there = drained(whole, 5.0) if "short" in wrong else whole
+        world.plan = replace(there, image=world.plan.image)
         if "unfinished" in wrong:
             changed = replace(comms, texts=comms.texts | {name: unfinished})
             world.plan = replace(world.plan, comms=changed)
@@ -599,7 +598,7 @@ def _drills(world: World) -> None:
         build=world.next.digest,
         steps=steps("restore point", "replay", "compare"),
         ago=timedelta(minutes=10),
-        rto=40.0,
+        rto=120.0,
     )
 
     def restored(wrong: set[str]) -> None:
