@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.checklist.desk import Desk, planned
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
-from tests.simulation.release_world import SimAudit
+from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import SystemClock
 from watership.releases.judging.gate import Verdict
