@@ -127,7 +127,8 @@ def _machines(world: World, stack: ExitStack) -> None:
         named(world, host, f"ssh://{host}.example.test", run=run(world.root / "firewall" / host))
     facts: dict[str, Given] = {"from": "lookout", "inside": "prometheus-host", "alive": servers[0]}
     named(world, "next-shut", "tcp://next", addresses=f"{LOOPBACK}:{shut_port}", **facts)
-    shut = file(world, "firewall/lookout", f"{shut_port} reject", "")
+    dropped = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
+    shut = file(world, "firewall/lookout", f"{shut_port} reject\n{dropped} drop\n", f"{dropped} drop\n")
 
     agents = [stack.enter_context(StandIn()) for _ in range(2)]
     named(
@@ -146,6 +147,8 @@ def _machines(world: World, stack: ExitStack) -> None:
 
     world.faults["blue-provisioning/servers"] = made(online).fault("gone")
     world.faults["blue-provisioning/firewall"] = shut
+    facts = {"from": "lookout", "alive": servers[0], "open": servers[0]}
+    named(world, "walls", "tcp://entry", addresses=f"{LOOPBACK}:{dropped}", **facts)
     world.faults["blue-provisioning/interfaces"] = made(interfaces).fault("down")
 
 
@@ -159,11 +162,19 @@ def _live(world: World, stack: ExitStack) -> None:
     def health(wrong: set[str]) -> None:
         live.routes["GET /health"] = Answer(well | ({"redis": "Connection refused"} if wrong else {}))
 
-    def ready(wrong: set[str]) -> None:
-        live.routes["GET /readyz"] = Answer(status=404 if wrong else 200)
+    live.routes["GET /readyz"] = Answer()
+    balancer = standin(world, stack, "load-balancer-api")
+    pool = "/v3/services/haproxy/configuration/backends/app"
+    balancer.routes[f"GET {pool}/http_checks"] = Answer([])
+
+    def asking(wrong: set[str]) -> None:
+        params = {"method": "GET", "uri": "/" if wrong else "/readyz"}
+        balancer.routes[f"GET {pool}"] = Answer(
+            {"name": "app", "adv_check": "httpchk", "httpchk_params": params}
+        )
 
     world.faults["green-verification/health"] = made(health).fault("redis")
-    world.faults["network/health-paths"] = made(ready).fault("gone")
+    world.faults["network/health-paths"] = made(asking).fault("another path")
     named(world, "live-backups", "file:backups/live.json")
 
     def backup(wrong: set[str]) -> None:
@@ -419,11 +430,13 @@ def _configuration(world: World, stack: ExitStack) -> None:
     world.faults["configuration/files"] = state.fault("files")
     server = standin(world, stack, "flags")
 
-    def flags(wrong: set[str]) -> None:
-        names = ["new_topics"] if wrong else ["new_topics", "ENABLE_READ_ONLY"]
-        server.routes["GET /api/v1/flags"] = Answer({"data": [{"name": name, "on": False} for name in names]})
+    world.write("deploy/next/flags.json", '{"ENABLE_READ_ONLY": "off", "new_topics": "10%"}')
 
-    world.faults["configuration/flags"] = made(flags).fault("missing")
+    def flags(wrong: set[str]) -> None:
+        topics = {"name": "new_topics", "on": True, "percent": 100.0 if wrong else 10.0}
+        server.routes["GET /api/v1/flags"] = Answer({"data": [{"name": "ENABLE_READ_ONLY"}, topics]})
+
+    world.faults["configuration/flags"] = made(flags).fault("another share")
 
 
 def _secrets(world: World, stack: ExitStack) -> None:
@@ -476,14 +489,15 @@ def _observability(world: World, stack: ExitStack) -> None:
         world.faults[point] = _gone(grafana, route)
 
     def traced(wrong: set[str]) -> None:
-        tracing.routes["GET /api/services"] = Answer(
-            {"data": ["jaeger"] if wrong else ["agent-orchestrator"]}
-        )
+        names = ["agent-orchestrator", "agent-orchestrator-worker"][: 1 if wrong else 2]
+        processes = {name: {"serviceName": name} for name in names}
+        spans = [{"operationName": "it", "processID": name} for name in names]
+        tracing.routes["GET /api/traces"] = Answer({"data": [{"spans": spans, "processes": processes}]})
 
     def shipped(wrong: set[str]) -> None:
         logs.routes["GET /logs-*/_count"] = Answer({"count": 0 if wrong else 812, "_shards": {"failed": 0}})
 
-    world.faults["observability/tracing"] = made(traced).fault("none")
+    world.faults["observability/tracing"] = made(traced).fault("alone")
     world.faults["observability/logs"] = made(shipped).fault("none")
 
 
@@ -509,13 +523,24 @@ def _gone(server: StandIn, route: str) -> Fault:
 def _balancer(world: World, stack: ExitStack) -> None:
     balancer, entrance = standin(world, stack, "balancer"), standin(world, stack, "entry-http")
 
+    sessions, bound = [0, 0], [False]
+
+    def alive(_: Asked) -> Answer:
+        sessions[0] += 1
+        sessions[1] += 0 if bound[0] else 1
+        return Answer()
+
+    entrance.routes["GET /livez"] = alive
+
     def statistics(wrong: set[str]) -> None:
         blue, weight = "spare" if "pools" in wrong else "blue-1", 100 if "weights" in wrong else 0
         status, said = ("no check", "") if "health-checks" in wrong else ("UP", "L7OK")
-        balancer.routes["GET /;csv"] = Answer(
-            "# pxname,svname,status,weight,uweight,check_status,cookie,algo\n"
-            f"app,{blue},UP,{weight},{weight},L7OK,,\napp,green-1,{status},100,100,{said},,\n"
-            f"app,BACKEND,UP,100,100,,{'SRV' if 'stickiness' in wrong else ''},roundrobin\n"
+        bound[0] = "stickiness" in wrong
+        balancer.routes["GET /;csv"] = lambda _: Answer(
+            "# pxname,svname,status,weight,uweight,check_status,cookie,algo,stot,lbtot\n"
+            f"app,{blue},UP,{weight},{weight},L7OK,,,0,0\n"
+            f"app,green-1,{status},100,100,{said},,,{sessions[0]},{sessions[1]}\n"
+            f"app,BACKEND,UP,100,100,,,roundrobin,{sessions[0]},{sessions[1]}\n"
         )
 
     state = made(statistics)
@@ -570,7 +595,7 @@ def _drills(world: World) -> None:
         build=world.next.digest,
         steps=steps("restore point", "replay", "compare"),
         ago=timedelta(minutes=10),
-        rto=40.0,
+        rto=120.0,
     )
 
     def restored(wrong: set[str]) -> None:

@@ -310,6 +310,7 @@ def _drilled(world: World, papers: Papers) -> None:
 
 def _serving(world: World, papers: Papers, standin: StandIn) -> None:
     nxt = Orchestrator(standin, "")
+    nxt.health["version"] = world.next.version
     world.systems["next"] = System(url=nxt.url)
     world.systems["live"] = System(url=f"{standin.url}/live")
     read = {"/api/v1/runs/{run_id}": 4210, "/api/v1/agents": 940, "/api/v1/runs": 120}

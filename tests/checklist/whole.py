@@ -238,13 +238,17 @@ def one_of(answers: Sequence[Answer]) -> Answer:
 # --- all of it -------------------------------------------------------------------------------------------------
 
 
-def grown_whole(whole: Whole, stack: ExitStack, servers: Servers) -> None:
-    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back."""
+def grown_whole(
+    whole: Whole, stack: ExitStack, servers: Servers, *, ticket: section_d.Ticket | None = None
+) -> None:
+    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back.
+
+    `ticket`: the comments of the release's ticket, where a release writes them."""
     part = {name: whole.part(name) for name in ("b", "c", "capacity", "after", "d", "a")}
     section_b.grown(part["b"], stack, postgres=servers.postgres, rabbit=servers.rabbit)
     section_c.grown(part["c"], stack, servers.postgres)
     section_d_capacity.grown(part["capacity"], stack, servers.postgres)
-    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus)
+    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus, ticket=ticket)
     section_a.grown(part["a"], stack, servers.pair, servers.postgres, servers.authority)
     validated(part["after"], stack.enter_context(StandIn()))
     drilled(whole.part("drills"))

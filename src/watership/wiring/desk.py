@@ -38,6 +38,7 @@ from watership.releases.program import PROGRAM, zero_for
 from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import standing_signoffs
 from watership.releases.readiness.signoff import missing
+from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, status
 from watership.releases.warrant import Caller, grounds
@@ -194,7 +195,7 @@ class Desk:
             return await self.controller.taken_back(
                 Order(kind="rollback", who=who, reason=why), seconds=seconds
             )
-        return await self.controller.rollback(who=who, reason=why, force=force)
+        return await rollback_now(self.environment, who=who, reason=why, force=force)
 
     async def find(self, release: str | None) -> Known:
         """A release that was started: the one named, or the last one. Raises NotFound."""

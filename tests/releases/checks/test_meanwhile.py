@@ -10,7 +10,6 @@ import pytest
 from tests.checklist.papers import ago, k6
 from tests.checklist.world import points
 from tests.releases.checks.scenes import Looker
-from watership.releases.book.quantity import Given
 from watership.testing.servers import PrometheusServer, free_port
 
 ASKED = {"report": "k6.json", "of": "prometheus"}
@@ -48,7 +47,7 @@ def test_a_time_that_prometheus_did_not_see_is_not_known(loaded: Looker) -> None
 
 
 def test_the_load_was_on_this_build_and_lately(loaded: Looker) -> None:
-    asked: dict[str, Given] = {**ASKED, "query": "vector(0.5)", "below": 0.8}
+    asked: dict[str, str | float] = {**ASKED, "query": "vector(0.5)", "below": 0.8}
     loaded.write("k6.json", json.dumps({**k6(1000, 600.0), "build": "sha256:2.0.9"}))
     loaded.fails("load.meanwhile", "it is about sha256:2.0.9", **asked)
     loaded.write("k6.json", json.dumps({**k6(1000, 600.0), "ended_at": ago(days=8)}))

@@ -80,6 +80,8 @@ async def finished(
     limits = load.thresholds()
     if there is None or requests is None:
         return inconclusive(f"{report} does not say how many users there were, or how many requests.")
+    if not requests:
+        wrong.append("it made no request")
     if there < users:
         wrong.append(f"{there:,.0f} users at most, {users:,} are wanted")
     if seconds < lasting:
