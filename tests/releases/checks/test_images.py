@@ -233,7 +233,7 @@ async def test_a_plan_names_the_image_that_the_checklists_points_have_a_record_o
     checklist = shipped(RUNBOOK).runbook.checklist
 
     async def named(records: dict[str, bytes]) -> str:
-        return await planned_image(MemoryDocuments(records, now()), checklist, "2.1.0")
+        return await planned_image(MemoryDocuments(records), checklist, "2.1.0")
 
     assert await named({"evidence/image.json": record(digest, NAME)}) == digest
     assert await named({"evidence/previous-image.json": record(other, NAME)}) == "", "that is live's"
