@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,8 +29,19 @@ ELSEWHERE: Final = ("baseline-figures", "continuity", "capacity", "access")
 POINTS: Final = [(name, point) for name, point in points("D") if name.partition("/")[0] not in ELSEWHERE]
 
 
-def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheus: PrometheusServer) -> None:
-    """All that the points look at."""
+Ticket = Callable[[], Sequence[object]]
+"""The comments of the release's ticket, as they stand there now."""
+
+
+def grown(
+    world: World,
+    stack: ExitStack,
+    *,
+    postgres: PostgresServer,
+    prometheus: PrometheusServer,
+    ticket: Ticket | None = None,
+) -> None:
+    """All that the points look at. `ticket`: where a release comments it; as if it had been, unless given."""
     desk = Desk(world)
     world.plan, world.records = desk.plan(), desk.records
     town = stack.enter_context(StandIn())
@@ -40,7 +51,7 @@ def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheu
     mailed(world, stack, desk)
     shown(world, town)
     booked(world, town)
-    ticketed(world, town)
+    ticketed(world, town, ticket)
     people(world, desk)
     documents(world)
     promised(world)
@@ -215,7 +226,7 @@ def booked(world: World, town: StandIn) -> None:
     }
 
 
-def ticketed(world: World, town: StandIn) -> None:
+def ticketed(world: World, town: StandIn, ticket: Ticket | None) -> None:
     """Jira: the release's ticket with its comments, and what is known to be wrong."""
     standin = House(town, "/ticketed")
     titles = planned().signoffs.titles
@@ -231,11 +242,12 @@ def ticketed(world: World, town: StandIn) -> None:
         ]
         return {"type": "doc", "version": 1, "content": lines}
 
+    def written() -> Sequence[object]:
+        return [{"body": node(text)} for text in comments.values()] if ticket is None else ticket()
+
     standin.keep(
         {
-            "GET /rest/api/3/issue/REL-1/comment": lambda asked: Answer(
-                {"comments": [{"body": node(text)} for text in comments.values()], "total": 2}
-            ),
+            "GET /rest/api/3/issue/REL-1/comment": lambda asked: Answer({"comments": written()}),
             "POST /rest/api/3/search/jql": lambda asked: Answer(
                 {"issues": [{"key": key} for key in keys.values()], "isLast": True}
             ),

@@ -10,14 +10,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tests.checklist.papers import Papers, ago, as_json, k6, rehearsal, zap
+from tests.checklist.papers import Papers, ago, as_json, k6, rehearsal
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
 from tests.releases.plans import a_plan
 from watership.releases.book.system import System
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.rehearsal import Rehearsal, Script, differing
-from watership.testing.standin import Answer, StandIn
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 
@@ -78,39 +77,6 @@ def test_a_figure_that_k6_did_not_take_is_not_known(world: World) -> None:
         assert look(world, FINISHED[0], **FINISHED[1])[0] is INCONCLUSIVE
     world.write("k.json", '{"metrics": {"http_req_duration": {"p(95)": 121.5}}}')
     assert look(world, check, **parameters)[0] is INCONCLUSIVE
-
-
-def test_zap_has_to_have_attacked_what_is_released_and_found_nothing_much(world: World) -> None:
-    clean = {"path": "z.json", "site": "next"}
-    assert look(world, "zap.clean", **clean)[0] is INCONCLUSIVE
-    with StandIn({"GET /health": Answer({"version": "2.1.0"})}) as site:
-        world.systems["next"] = System(url=site.url)
-        _attacked(world, site, clean)
-    assert look(world, "zap.clean", **clean)[0] is INCONCLUSIVE, "nobody says which build it was"
-
-
-def _attacked(world: World, site: StandIn, clean: dict[str, str]) -> None:
-    papers = Papers(world)
-    papers.put("z.json", zap(site.url), as_json)
-    for told, verdict in (
-        ({"version": "2.0.9"}, FAILED),
-        ({"version": "2.1.0", "build": "sha256:other"}, FAILED),
-        ({"status": "ok"}, INCONCLUSIVE),
-    ):
-        with site.changed("GET /health", Answer(told)):
-            assert look(world, "zap.clean", **clean)[0] is verdict, told
-    assert look(world, "zap.clean", **clean)[0] is PASSED
-    verdict, words = look(world, "zap.clean", **clean, below="low")
-    assert verdict is FAILED and "X-Content-Type-Options Header Missing (Low (Medium), 1 places)" in words
-    assert look(world, "zap.clean", **clean, below="none")[0] is INCONCLUSIVE
-    with papers.changed("z.json", lambda told: told.update(site=[])):
-        assert look(world, "zap.clean", **clean) == (
-            FAILED,
-            f"z.json: {site.url} was not attacked, but nothing.",
-        )
-    with papers.changed("z.json", lambda told: told.pop("created")):
-        verdict, words = look(world, "zap.clean", **clean)
-        assert verdict is FAILED and "ago" in words
 
 
 REHEARSALS: list[tuple[str, dict[str, float], Change, str]] = [

@@ -130,6 +130,8 @@ WELL = f'timestamp="{ago(hours=1)}"><properties><property name="build" value="2.
         (WELL.replace("2.1.0", "2.0.9"), "it is about 2.0.9"),
         (WELL, ""),
     ],
+    # Two processes collect the tests: a time in a name would be another in each.
+    ids=["no build", "too old", "no date", "another build", "well"],
 )
 def test_each_suite_of_a_report_is_of_this_build_and_of_this_week(
     world: World, suite: str, words: str
@@ -227,51 +229,36 @@ def test_a_stub_has_to_stand_the_very_cases_that_the_real_one_stands(world: Worl
 
 def test_coverage_is_counted_line_by_line(world: World) -> None:
     papers = Papers(world)
-    reported(world, results(unit=CASES))
     papers.put(
         "c.xml", {"at": ago(hours=1), "files": {"src/a/x.py": (86, 100), "src/b/y.py": (0, 0)}}, cobertura
     )
-    assert look(world, "coverage.whole", path="c.xml", run="r.xml", above=0.85)[0] is PASSED
-    assert look(world, "coverage.whole", path="c.xml", run="r.xml", above=0.86)[0] is FAILED
-    assert look(world, "coverage.files", path="c.xml", run="r.xml", files="*/a/*", at_least=0.86)[0] is PASSED
-    assert look(world, "coverage.files", path="c.xml", run="r.xml", files="*/a/*", at_least=0.87)[0] is FAILED
-    verdict, words = look(
-        world, "coverage.files", path="c.xml", run="r.xml", files="*/a/*, */b/*", at_least=0.1
-    )
+    verdict, words = look(world, "coverage.whole", path="c.xml", above=0.85)
+    assert verdict is FAILED and "it does not say which build it is about" in words
+    world.label("c.xml")
+    assert look(world, "coverage.whole", path="c.xml", above=0.85)[0] is PASSED
+    assert look(world, "coverage.whole", path="c.xml", above=0.86)[0] is FAILED
+    assert look(world, "coverage.files", path="c.xml", files="*/a/*", at_least=0.86)[0] is PASSED
+    assert look(world, "coverage.files", path="c.xml", files="*/a/*", at_least=0.87)[0] is FAILED
+    verdict, words = look(world, "coverage.files", path="c.xml", files="*/a/*, */b/*", at_least=0.1)
     assert (verdict, words) == (FAILED, "c.xml: */b/* has no line.")
-    assert look(world, "coverage.whole", path="other.xml", run="r.xml", above=0.85)[0] is INCONCLUSIVE
+    assert look(world, "coverage.whole", path="other.xml", above=0.85)[0] is INCONCLUSIVE
 
 
 def test_coverage_is_read_from_json_too_and_has_a_date(world: World) -> None:
-    reported(world, results(unit=CASES))
     summary = '{"summary": {"covered_lines": 9, "num_statements": 10, "percent_covered": 99.0}}'
     world.write(
         "c.json",
         f'{{"meta": {{"timestamp": "{ago(hours=1)}"}}, "files": {{"src/a.py": {summary}}}, "totals": {{}}}}',
     )
-    assert look(world, "coverage.whole", path="c.json", run="r.xml", above=0.85)[0] is PASSED
+    world.label("c.json")
+    assert look(world, "coverage.whole", path="c.json", above=0.85)[0] is PASSED
+    old = f'{{"meta": {{"timestamp": "{ago(days=8)}"}}, "files": {{"src/a.py": {summary}}}}}'
+    world.write("c.json", old)
+    verdict, words = look(world, "coverage.whole", path="c.json", above=0.85)
+    assert (verdict, words) == (FAILED, "c.json: it was written 8d ago; 7d is the limit.")
+    (world.root / "c.json.label.json").unlink()
     world.write("c.json", f'{{"files": {{"src/a.py": {summary}}}}}')
-    verdict, words = look(world, "coverage.whole", path="c.json", run="r.xml", above=0.85)
-    assert (verdict, words) == (FAILED, "c.json: it does not say when it was written.")
+    verdict, words = look(world, "coverage.whole", path="c.json", above=0.85)
+    assert verdict is FAILED and words.startswith("c.json: it does not say when it was written;")
     world.write("c.json", '{"meta": {"timestamp": "2026"}, "files": {}}')
-    assert look(world, "coverage.whole", path="c.json", run="r.xml", above=0.85)[0] is FAILED
-
-
-RUNS: dict[str, tuple[dict[str, Any], Verdict]] = {
-    "this one": ({}, PASSED),
-    "long before": ({"at": ago(hours=9)}, FAILED),
-    "afterwards": ({"at": ago(minutes=10)}, FAILED),
-    "without a date": ({"at": ""}, FAILED),
-    "of another build": ({"build": "sha256:2.0.9"}, FAILED),
-}
-
-
-@pytest.mark.parametrize("which", RUNS)
-def test_coverage_is_that_of_the_run_in_whose_hours_it_was_written(world: World, which: str) -> None:
-    changes, wanted = RUNS[which]
-    Papers(world).put("c.xml", {"at": ago(hours=1), "files": {"src/a.py": (9, 10)}}, cobertura)
-    asked = {"path": "c.xml", "run": "r.xml"}
-    assert look(world, "coverage.whole", **asked, above=0.8)[0] is INCONCLUSIVE, "there is no such run"
-    reported(world, {**results(unit=CASES), **changes})
-    assert look(world, "coverage.whole", **asked, above=0.8)[0] is wanted
-    assert look(world, "coverage.files", **asked, files="*", at_least=0.8)[0] is wanted
+    assert look(world, "coverage.whole", path="c.json", above=0.85)[0] is FAILED

@@ -1,8 +1,11 @@
-"""How much of the code the tests went through, by Cobertura's XML or the JSON of coverage.py."""
+"""How much of the code the tests went through, by Cobertura's XML or the JSON of coverage.py.
+
+Both say when they were made, and neither of which build: a label beside them does.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -12,17 +15,13 @@ from msgspec import Struct
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
-from watership.releases.checks.junit import Results, xml
-from watership.releases.checks.junit import parsed as junit
+from watership.releases.checks.junit import xml
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import AHEAD, WEEK, moment, of_another, report, too_old
+from watership.releases.checks.reports import WEEK, moment, report, stale
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found
-
-LONGEST: Final = timedelta(hours=6)
-"""A suite may run after it began; what is written later is another run's."""
 
 SHOWN: Final = 5
 """Files that are named in evidence."""
@@ -50,12 +49,9 @@ class Coverage(Struct, frozen=True, kw_only=True):
 
 
 @check("coverage.whole", good_for="24h", fix="Write the tests that are missing; the report shows the lines.")
-async def whole(scene: Scene, *, path: str, run: str, above: float, younger_than: float = WEEK) -> Finding:
-    """More than `above` of all lines of the coverage report (Cobertura, or coverage.py's JSON) were gone through.
-
-    Such a report names no build: it counts as that of the JUnit report `run`, in whose hours it was written.
-    """
-    document, coverage, wrong = await _read(scene, path, run, younger_than)
+async def whole(scene: Scene, *, path: str, above: float, younger_than: float = WEEK) -> Finding:
+    """More than `above` of all lines of the coverage report (Cobertura, or coverage.py's JSON) were gone through."""
+    document, coverage, wrong = await _read(scene, path, younger_than)
     lines = coverage.whole
     if not lines.valid:
         wrong.append("it knows of no line")
@@ -67,11 +63,11 @@ async def whole(scene: Scene, *, path: str, run: str, above: float, younger_than
 
 @check("coverage.files", good_for="24h", fix="Write the tests that are missing; the report shows the lines.")
 async def files(
-    scene: Scene, *, path: str, run: str, files: str, at_least: float, younger_than: float = WEEK
+    scene: Scene, *, path: str, files: str, at_least: float, younger_than: float = WEEK
 ) -> Finding:
     """Of the lines of each group of files (patterns with commas between) at least `at_least` were gone through. A
-    pattern without a line is not passed over. The report is of the run that wrote the JUnit report `run`."""
-    document, coverage, wrong = await _read(scene, path, run, younger_than)
+    pattern without a line is not passed over."""
+    document, coverage, wrong = await _read(scene, path, younger_than)
     told = []
     for pattern in listed(files):
         meant = [lines for name, lines in coverage.files.items() if fnmatchcase(name, pattern)]
@@ -84,23 +80,10 @@ async def files(
     return found(not wrong, f"{path}: {'; '.join(wrong or told)}.", **marks(document))
 
 
-async def _read(
-    scene: Scene, path: str, run: str, younger_than: float
-) -> tuple[Document, Coverage, list[str]]:
+async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Coverage, list[str]]:
     document = await report(scene, path)
     coverage = parsed(document.content, path)
-    results = junit((await report(scene, run)).content, run)
-    wrong = too_old(scene, coverage.at, younger_than)
-    wrong += [f"{run}: {words}" for words in of_another(scene, results.builds())]
-    if not wrong and coverage.at is not None and not _during(coverage.at, results):
-        wrong.append(f"it was written at {coverage.at:%Y-%m-%d %H:%M}, not by the run of {run}")
-    return document, coverage, wrong
-
-
-def _during(at: datetime, results: Results) -> bool:
-    """Whether it was written while those tests ran, or soon afterwards."""
-    first, last = results.times()
-    return first is not None and last is not None and first - AHEAD <= at <= last + LONGEST
+    return document, coverage, await stale(scene, document, younger_than=younger_than, at=coverage.at)
 
 
 def parsed(content: bytes, path: str) -> Coverage:

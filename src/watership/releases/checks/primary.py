@@ -9,14 +9,10 @@ from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.judging.gate import percent
-from watership.releases.measurement import Finding
+from watership.releases.measurement import Finding, inconclusive
 
-# Our own session is read-only, so that its setting says nothing: what the database and its roles are given does.
 STATE: Final = """
     SELECT pg_is_in_recovery() AS standby,
-           EXISTS (SELECT FROM pg_db_role_setting, unnest(setconfig) AS setting
-                   WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-                   AND setting ~ '^default_transaction_read_only=(on|true|yes|1)$') AS readonly,
            (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int AS clients,
            current_setting('max_connections')::int AS most,
            coalesce((SELECT max(extract(epoch FROM now() - waitstart)) FROM pg_locks
@@ -40,9 +36,9 @@ async def healthy(
     waiting_below: float = 30.0,
     open_below: float = 600.0,
 ) -> Finding:
-    """The database `of` is a primary that may be written to, with fewer clients than `connections_below` of its limit;
-    nobody waits for a lock for `waiting_below`, no transaction is open for `open_below`, no page was corrupt, no index
-    is invalid, and `standbys` follow it."""
+    """The database `of` is a primary that took a write, which was rolled back, with fewer clients than
+    `connections_below` of its limit; nobody waits for a lock for `waiting_below`, no transaction is open for
+    `open_below`, no page was corrupt, no index is invalid, and `standbys` follow it."""
     rows = await scene.look.sql.rows(scene.address(of), STATE)
     if len(rows) != 1:
         raise Unavailable(f"{of} answered with {len(rows)} rows where one was asked for.")
@@ -50,7 +46,9 @@ async def healthy(
     clients, most, following = (int(row[name] or 0) for name in ("clients", "most", "standbys"))
     waiting, open_for = (float(row[name] or 0) for name in ("waiting", "open"))
     wrong = ["it is a standby"] if row["standby"] else []
-    wrong += ["it is read-only"] if row["readonly"] else []
+    tried = None if row["standby"] else await scene.look.sql.write(scene.address(of))
+    if tried is not None and not tried.forbidden and (tried.read_only or tried.refused):
+        wrong.append(f"it takes no writes: {tried.refused or 'its transactions begin read-only'}")
     if clients >= connections_below * most:
         wrong.append(f"{clients} of {most} connections are taken")
     if waiting >= waiting_below:
@@ -60,10 +58,12 @@ async def healthy(
     wrong += [f"{row[name]} {words}" for name, words in _BROKEN.items() if row[name]]
     if following < standbys:
         wrong.append(f"{following} standby(s) follow it, of {standbys}")
+    if tried is not None and tried.forbidden and not wrong:
+        return inconclusive(f"Whether {of} takes writes is not known, for the role may not: {tried.refused}.")
     share = percent(clients / most)
     return judged(
         [f"{of}: {each}" for each in wrong],
-        f"{of} can be written to; {clients} clients ({share} of its limit), {following} standby(s).",
+        f"{of} took a write; {clients} clients ({share} of its limit), {following} standby(s).",
         clients=clients,
         standbys=following,
     )
