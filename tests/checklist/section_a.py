@@ -571,6 +571,7 @@ def _drills(world: World) -> None:
         build=world.next.digest,
         steps=steps("restore point", "replay", "compare"),
         ago=timedelta(minutes=10),
+        rto=900.0,
     )
 
     def restored(wrong: set[str]) -> None:
