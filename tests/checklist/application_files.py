@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from tests.checklist.changes import aged, edited, replaced, rewritten
+from tests.checklist.image import IMAGE
+from tests.checklist.papers import zap
 from tests.checklist.world import Fault, World
 from watership.releases.book.system import System
 
@@ -52,6 +54,8 @@ def dependencies(world: World) -> None:
     licences = zip(PACKAGES.items(), ("BSD-3-Clause", "BSD License", "MIT License; BSD License"), strict=True)
     rows = [{"Name": name, "Version": version, "License": licence} for (name, version), licence in licences]
     json(world, "evidence/licences.json", rows)
+    world.label("evidence/pip-audit.json")
+    world.label("evidence/licences.json")
     vulnerability = {
         "id": "GHSA-xxxx",
         "fix_versions": ["8.5.1"],
@@ -195,8 +199,9 @@ def scans(world: World) -> None:
     flaw = {"VulnerabilityID": "CVE-2026-2", "PkgName": "zlib", "Severity": "HIGH"}
     image = {
         "SchemaVersion": 2,
+        "CreatedAt": now().isoformat(),
         "ArtifactName": "registry.example.com/app:2.1.0",
-        "Metadata": {"RepoDigests": [f"registry.example.com/app@{world.next.digest}"]},
+        "Metadata": {"RepoDigests": [f"registry.example.com/app@{IMAGE}"]},
         "Results": [{"Target": "debian", "Class": "os-pkgs", "Vulnerabilities": [flaw]}],
     }
     json(world, "evidence/trivy-image.json", image)
@@ -205,26 +210,21 @@ def scans(world: World) -> None:
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"sast/{NEXT}"},
-        "invocations": [{"executionSuccessful": True}],
+        "invocations": [{"executionSuccessful": True, "endTimeUtc": now().isoformat()}],
         "results": [result],
     }
     json(world, "evidence/sast.sarif", {"version": "2.1.0", "runs": [run]})
     json(world, "evidence/gitleaks.json", [])
-    alert = {"alert": "X-Frame-Options missing", "riskcode": "1", "riskdesc": "Low (Medium)"}
-    site = {"@name": "https://next.example.com", "alerts": [alert]}
-    json(
-        world,
-        "evidence/zap.json",
-        {"@version": "2.16.0", "@generated": "Sun, 29 Nov 2026 10:00:00", "site": [site]},
-    )
+    json(world, "evidence/zap.json", zap(world.systems["next"].url))
+    world.label("evidence/osv.json")
+    world.label("evidence/gitleaks.json", looked_at=214)
+    world.label("evidence/zap.json")
     leak = {"RuleID": "aws-access-token", "File": "deploy.sh", "StartLine": 3, "Secret": "…"}
     world.faults |= {
         "security-scans/dependencies": edited(
             world, "evidence/osv.json", lambda report: report["results"][0]["packages"].append(osv("9.8"))
         ),
-        "security-scans/image": replaced(
-            world, "evidence/trivy-image.json", f"@{world.next.digest}", "@sha256:another"
-        ),
+        "security-scans/image": replaced(world, "evidence/trivy-image.json", f"@{IMAGE}", "@sha256:another"),
         "security-scans/sast": edited(
             world,
             "evidence/sast.sarif",

@@ -512,9 +512,9 @@ def traces(world: World, stack: ExitStack) -> None:
     tags = {"agent-orchestrator": [sdk], "agent-orchestrator-worker": [sdk]}
 
     def found(asked: Asked) -> Answer:
-        (service,) = parse_qs(urlsplit(asked.path).query)["service"]
-        process = {"serviceName": service, "tags": tags[service]}
-        return Answer({"data": [{"traceID": "1", "spans": [], "processes": {"p1": process}}]})
+        whole = {name: {"serviceName": name, "tags": told} for name, told in tags.items()}
+        spans = [{"operationName": "it", "processID": name} for name in whole]
+        return Answer({"data": [{"traceID": "1", "spans": spans, "processes": whole}]})
 
     rate = {"strategyType": "PROBABILISTIC", "probabilisticSampling": {"samplingRate": 0.1}}
     page = Answer(

@@ -136,6 +136,8 @@ def _tests(world: World, papers: Papers) -> None:
         {"at": ago(hours=1), "files": {"src/watership/api/a.py": (70, 100)}},
         cobertura,
     )
+    world.label("evidence/coverage-unit.xml")
+    world.label("evidence/coverage-integration.xml")
 
     world.faults |= {
         "unit-tests/suite": papers.fault(UNIT, _case("kernel", "test_case_7", "failed")),
@@ -262,6 +264,7 @@ def _attacks(world: World, papers: Papers, standin: StandIn) -> None:
 
     world.systems["staging"] = System(url=standin.url)
     papers.put("evidence/zap.json", zap(standin.url), as_json)
+    world.label("evidence/zap.json")
     world.faults["security-tests/owasp"] = papers.fault("evidence/zap.json", xss)
 
 
@@ -307,6 +310,7 @@ def _drilled(world: World, papers: Papers) -> None:
 
 def _serving(world: World, papers: Papers, standin: StandIn) -> None:
     nxt = Orchestrator(standin, "")
+    nxt.health["version"] = world.next.version
     world.systems["next"] = System(url=nxt.url)
     world.systems["live"] = System(url=f"{standin.url}/live")
     read = {"/api/v1/runs/{run_id}": 4210, "/api/v1/agents": 940, "/api/v1/runs": 120}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ import msgspec
 
 from tests.checklist import observed
 from tests.checklist.changes import edited, otherwise, replaced
-from tests.checklist.desk import LEAD, SIGNED, Desk, planned
+from tests.checklist.desk import LEAD, PEOPLE, SIGNED, Desk, planned
 from tests.checklist.front import House
 from tests.checklist.world import World, points
 from watership.releases.book.paper import PAPERS
@@ -29,8 +29,19 @@ ELSEWHERE: Final = ("baseline-figures", "continuity", "capacity", "access")
 POINTS: Final = [(name, point) for name, point in points("D") if name.partition("/")[0] not in ELSEWHERE]
 
 
-def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheus: PrometheusServer) -> None:
-    """All that the points look at."""
+Ticket = Callable[[], Sequence[object]]
+"""The comments of the release's ticket, as they stand there now."""
+
+
+def grown(
+    world: World,
+    stack: ExitStack,
+    *,
+    postgres: PostgresServer,
+    prometheus: PrometheusServer,
+    ticket: Ticket | None = None,
+) -> None:
+    """All that the points look at. `ticket`: where a release comments it; as if it had been, unless given."""
     desk = Desk(world)
     world.plan, world.records = desk.plan(), desk.records
     town = stack.enter_context(StandIn())
@@ -40,7 +51,7 @@ def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheu
     mailed(world, stack, desk)
     shown(world, town)
     booked(world, town)
-    ticketed(world, town)
+    ticketed(world, town, ticket)
     people(world, desk)
     documents(world)
     promised(world)
@@ -73,11 +84,26 @@ def paged(world: World, stack: ExitStack, town: StandIn) -> None:
         there = [{"id": "Q1", "incident_key": key}] if key in events.incidents else []
         return Answer({"incidents": there, "more": False})
 
+    answered = {name: ("phone", timedelta(hours=1)) for name in PEOPLE.values()}
+
+    def log(asked: Asked) -> Answer:
+        entries = [
+            {
+                "type": "acknowledge_log_entry",
+                "created_at": (datetime.now(UTC) - ago).isoformat(timespec="seconds"),
+                "agent": {"type": "user_reference", "summary": name},
+                "channel": {"type": channel},
+            }
+            for name, (channel, ago) in answered.items()
+        ]
+        return Answer({"log_entries": entries, "more": False})
+
     policy = {"escalation_policy": {"name": "Production", "escalation_rules": rules}}
     api.keep(
         {
             "GET /incidents": incidents,
             "GET /escalation_policies/PPROD": lambda asked: Answer(policy),
+            "GET /log_entries": log,
             "GET /oncalls": oncalls,
         }
     )
@@ -92,6 +118,7 @@ def paged(world: World, stack: ExitStack, town: StandIn) -> None:
         "alerting/pagerduty": replaced(world, "secrets/pagerduty", KEY, "no key"),
         "alerting/escalation": otherwise(rules[0], "escalation_delay_in_minutes", 60),
         "alerting/rotation": otherwise(shifts[1], "end", soon),
+        "on-call/calls": otherwise(answered, PEOPLE["vp_engineering"], ("website", timedelta(hours=1))),
         "authority/available": otherwise(deciders[0], "end", at_once),
     }
 
@@ -199,7 +226,7 @@ def booked(world: World, town: StandIn) -> None:
     }
 
 
-def ticketed(world: World, town: StandIn) -> None:
+def ticketed(world: World, town: StandIn, ticket: Ticket | None) -> None:
     """Jira: the release's ticket with its comments, and what is known to be wrong."""
     standin = House(town, "/ticketed")
     titles = planned().signoffs.titles
@@ -215,11 +242,12 @@ def ticketed(world: World, town: StandIn) -> None:
         ]
         return {"type": "doc", "version": 1, "content": lines}
 
+    def written() -> Sequence[object]:
+        return [{"body": node(text)} for text in comments.values()] if ticket is None else ticket()
+
     standin.keep(
         {
-            "GET /rest/api/3/issue/REL-1/comment": lambda asked: Answer(
-                {"comments": [{"body": node(text)} for text in comments.values()], "total": 2}
-            ),
+            "GET /rest/api/3/issue/REL-1/comment": lambda asked: Answer({"comments": written()}),
             "POST /rest/api/3/search/jql": lambda asked: Answer(
                 {"issues": [{"key": key} for key in keys.values()], "isLast": True}
             ),
@@ -264,7 +292,6 @@ def people(world: World, desk: Desk) -> None:
         "on-call/primary": desk.but(people={"monitoring": ""}),
         "on-call/secondary": desk.but(people={"operations": ""}),
         "on-call/manager": desk.but(people={"engineering_lead": ""}),
-        "on-call/calls": desk.but(uncalled={"vp_engineering"}),
         "approvals/technical-lead": desk.but(signed={"technical_lead": None}),
         "approvals/release-manager": desk.but(signed={"release_manager": None}),
         "approvals/product-manager": desk.but(signed={"product_manager": None}),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -32,14 +29,12 @@ SAID = ("approvals", "decision", "authority", "briefing", "on-call", "channels")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterator[Whole]:
-    with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        # For our own command.
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-        there = Whole(root=Path(tmp_path_factory.mktemp("whole")))
-        grown_whole(there, stack, servers)
-        yield there
+def world(
+    tmp_path_factory: pytest.TempPathFactory, stack: ExitStack, own_command: None, servers: Servers
+) -> Whole:
+    there = Whole(root=Path(tmp_path_factory.mktemp("whole")))
+    grown_whole(there, stack, servers)
+    return there
 
 
 def test_in_a_world_that_is_well_every_point_of_every_section_passes(world: Whole) -> None:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from tests.checklist import section_a, section_b, section_c, section_d, section_d_capacity
+from tests.checklist.labels import relabelled
 from tests.checklist.orchestrator import Prometheus
 from tests.checklist.papers import ago, as_json, drill, zap
 from tests.checklist.section_d_capacity import machines
@@ -94,6 +95,7 @@ class Whole(World):
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_bytes() != whole:
             file.write_bytes(whole)
+            relabelled(file)
         at = datetime.now(UTC).timestamp() + self.later.total_seconds()
         os.utime(file, (at, at))
         return file
@@ -236,22 +238,26 @@ def one_of(answers: Sequence[Answer]) -> Answer:
 # --- all of it -------------------------------------------------------------------------------------------------
 
 
-def grown_whole(whole: Whole, stack: ExitStack, servers: Servers) -> None:
-    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back."""
+def grown_whole(
+    whole: Whole, stack: ExitStack, servers: Servers, *, ticket: section_d.Ticket | None = None
+) -> None:
+    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back.
+
+    `ticket`: the comments of the release's ticket, where a release writes them."""
     part = {name: whole.part(name) for name in ("b", "c", "capacity", "after", "d", "a")}
     section_b.grown(part["b"], stack, postgres=servers.postgres, rabbit=servers.rabbit)
     section_c.grown(part["c"], stack, servers.postgres)
     section_d_capacity.grown(part["capacity"], stack, servers.postgres)
-    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus)
+    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus, ticket=ticket)
     section_a.grown(part["a"], stack, servers.pair, servers.postgres, servers.authority)
     validated(part["after"], stack.enter_context(StandIn()))
     drilled(whole.part("drills"))
-    whole.plan, whole.records = part["d"].plan, part["d"].records
+    whole.plan, whole.records = replace(part["d"].plan, image=part["a"].plan.image), part["d"].records
     whole.smoke, whole.authorities = part["c"].smoke, part["a"].authorities
     for each in part.values():
         whole.faults |= each.faults
     crossed(whole, stack.enter_context(Crossroads(lambda: whole.later)))
-    attack, elsewhere = (zap(site) for site in (whole.systems["staging"].url, "https://next.example.com"))
+    attack, elsewhere = (zap(whole.systems[site].url) for site in ("staging", "next"))
     whole.part("attack").write(ATTACK, as_json({**attack, "site": attack["site"] + elsewhere["site"]}))
 
 

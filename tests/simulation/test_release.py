@@ -31,6 +31,7 @@ from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
 from watership.releases.reporting.account import account
 from watership.releases.reporting.forms.html import page as render
+from watership.releases.rollback_now import rollback_now
 from watership.releases.smoke import Smoke
 from watership.releases.status import status
 from watership.testing import run_in_virtual_time
@@ -405,7 +406,7 @@ def test_rollback_now_needs_no_journal_and_the_controller_that_returns_completes
         await world.clock.sleep(2.0)
         await world.kill(life, asyncio.all_tasks() - before)
 
-        found = await world.controller(who="Ina Charge").rollback(who="Ina Charge", reason="now")
+        found = await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
         assert found.verdict is Verdict.PASSED
         assert (await world.router.read()).weights[NEXT.slot] == 0
         outcome = await world.controller().resume()

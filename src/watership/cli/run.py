@@ -223,12 +223,11 @@ def export(run_id: str, where: str) -> None:
 
     Reads the store that the settings name. The file holds the run's input and all results: look before you share it.
     """
-    from watership.testing.cassette import as_test
     from watership.wiring.replays import export as exported
 
-    found, cassette = asyncio.run(exported(read_config(), run_id))
     place, _, name = where.partition(":")
-    click.echo(as_test(found, cassette, _module(place), name or "app"), nl=False)
+    test = asyncio.run(exported(read_config(), run_id, module=_module(place), app=name or "app"))
+    click.echo(test, nl=False)
 
 
 def _module(place: str) -> str:

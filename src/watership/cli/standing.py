@@ -43,6 +43,7 @@ def show_plan(made: Plan) -> None:
         f"Release {made.release}: {_side(made.live)} → {_side(made.next)}",
         f"plan        {fingerprint(made)}",
         f"migrations  {', '.join(f'{each.start} → {each.end}' for each in made.migrations) or 'none'}",
+        *([f"image       {made.image}"] if made.image else []),
         f"access      {access(made)}",
         f"gate        {guarantee(made.gate)}",
         f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",

@@ -27,20 +27,19 @@ from watership.releases.checks import Kinds, require_known, shipped
 from watership.releases.checks.database import scripts
 from watership.releases.checks.own import planned
 from watership.releases.company import Beside, Companion, nobody, together
-from watership.releases.cutover import Dial, LastSafe
+from watership.releases.cutover import Dial
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
 from watership.releases.journal import fold, journal
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, PlannedItem, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
 from watership.releases.readiness.signoff import Missing, SignOff, missing
-from watership.releases.rollback import misplaced, traffic_back, whole
+from watership.releases.rollback import whole
 from watership.releases.smoke import Smoke, smoke_sha256
-from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
+from watership.releases.snapshots import STANDING, load, quarantined
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"
@@ -227,36 +226,6 @@ class Controller:
             return passed(f"Back on {plan.live.build.version}: {words}.")
         return failed(f"It is not taken back: {words}. {back.evidence if back is not None else ''}".strip())
 
-    async def rollback(self, *, who: str, reason: str, force: bool = False) -> Finding:
-        """Both planes to the last safe side, now, by its record alone; no journal is read.
-
-        A controller that lives gets the order instead; one that hangs is deposed with `force`.
-        """
-        safe = await load(self._env.snapshots, LAST_SAFE, LastSafe)
-        if safe is None:
-            raise NotFound("No release has changed anything yet, so there is nothing to take back.")
-        await self._require_standing(safe)
-        authority = Authority(self._env.lock, who=who, release=safe.release)
-        try:
-            await authority.take()
-        except Conflict:
-            if not force:
-                raise
-            authority = await self._above(who, safe.release)
-        try:
-            facts: dict[str, Fact] = {"release": safe.release, "reason": reason, "epoch": authority.epoch}
-            self._env.audit.append(who, "release.rollback_now", facts)
-            dial = Dial(self._env, authority, to=safe.to, away=safe.away)
-            found = await traffic_back(self._env, authority, dial)
-            if found.verdict is Verdict.PASSED and (why := await misplaced(self._env, safe.to)):
-                found = failed(f"{found.evidence} But meanwhile {why}.")
-            self._env.audit.append(
-                who, f"release.rollback_now.{found.verdict.value}", {"evidence": found.evidence}
-            )
-            return found
-        finally:
-            await authority.give_up()
-
     def _release(self, brief: Brief) -> Release:
         return Release(
             plan=brief.plan,
@@ -295,24 +264,8 @@ class Controller:
         # Last, because the plan's own code is run for it: not before it is signed.
         require_known(plan, self._kinds(release))
 
-    async def _require_standing(self, safe: LastSafe) -> None:
-        """Nobody is sent to a slot in which something else, or nothing, stands by now."""
-        if why := await misplaced(self._env, safe.to):
-            raise Conflict(
-                f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
-                f"{safe.to.slot.value}: {why}.",
-                fix="See what stands: watership environment show. Then release a good build: watership release plan.",
-            )
-
     async def _authority(self, release: str) -> Authority:
         authority = Authority(self._env.lock, who=self._who, release=release)
-        await authority.take()
-        return authority
-
-    async def _above(self, who: str, release: str) -> Authority:
-        if await self._env.lock.read() is None:
-            return await self._authority(release)
-        authority = _Forced(self._env.lock, who=who, release=release)
         await authority.take()
         return authority
 
@@ -424,16 +377,3 @@ async def no_orders(_: int) -> Sequence[Order]:
 def _submission(run_id: RunId, release: Release) -> Submit:
     value = msgspec.Raw(msgspec.json.encode(release))
     return Submit(run_id=run_id, program=PROGRAM, input=value, deployment=DEPLOYMENT)
-
-
-class _Forced(Authority):
-    """An epoch above a holder that hangs, without his lock."""
-
-    async def take(self) -> None:
-        self._holder = await self._lock.depose(who=self._who, release=self._release)
-
-    async def retake(self) -> None:
-        await self.take()
-
-    async def give_up(self) -> None:
-        """The lock was never held."""

@@ -65,6 +65,17 @@ class Certificate(Struct, frozen=True, kw_only=True):
     crl_urls: tuple[str, ...] = ()
     sha256: str = ""
     """Of the very bytes that were sent."""
+    serial: int = 0
+
+
+class Revocations(Struct, frozen=True, kw_only=True):
+    """What somebody says of whether a certificate was revoked. `status`: good, revoked or unknown; `wrong`: why it says
+    nothing of this very certificate (another's, or not signed by who may), else empty."""
+
+    status: str
+    since: datetime
+    until: datetime | None = None
+    wrong: str = ""
 
 
 class TlsAnswer(Struct, frozen=True, kw_only=True):
@@ -72,9 +83,11 @@ class TlsAnswer(Struct, frozen=True, kw_only=True):
 
     version: str
     chain: tuple[Certificate, ...]
+    sent: tuple[bytes, ...] = ()
+    """The same certificates, as they came."""
     untrusted: str = ""
-    stapled: bool = False
-    """It sent an OCSP response along."""
+    staple: Revocations | None = None
+    """What the OCSP response says that it sent along."""
 
 
 class Tls(Protocol):
@@ -83,6 +96,9 @@ class Tls(Protocol):
     async def look(self, address: str, *, name: str = "", authorities: str = "") -> TlsAnswer:
         """Shake hands with HOST:PORT as a client that asks for `name` (default: HOST) and trusts the system's
         authorities, or those of the file `authorities`. An untrusted chain is an answer, not an error."""
+
+    async def listed(self, answer: TlsAnswer, content: bytes) -> Revocations:
+        """What a list of the revoked (CRL) says of the certificate that was shown. BadInput for what is no list."""
 
 
 class DnsAnswer(Struct, frozen=True, kw_only=True):

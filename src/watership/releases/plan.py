@@ -148,6 +148,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     created_at: datetime
     committed_at: datetime | None = None
     """When the newest commit of next was made, as its build states; None where it does not."""
+    image: str = ""
+    """The digest of next's container image, by the record that the checklist reads; empty where there is none."""
     checklist: Checklist = ()
     systems: dict[str, System] = {}
     """What checks look at outside; secrets by reference."""
@@ -185,6 +187,7 @@ def draw(
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
     committed_at: datetime | None = None,
+    image: str = "",
     rehearsal: bool = False,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
@@ -221,6 +224,7 @@ def draw(
         starter=starter,
         created_at=created_at,
         committed_at=committed_at,
+        image=image,
         checklist=book.checklist,
         systems=dict(systems or {}),
         go_no_go=book.go_no_go,

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 from watership.adapters.memory import MemoryStore
 from watership.agents.app import App
@@ -20,27 +19,7 @@ from watership.agents.llm import Engine, use_engine
 from watership.durable.cassette import Cassette, read
 from watership.durable.clock import SystemClock
 from watership.durable.replay import Replayed, ended_alike, replay
-from watership.durable.run import Run
 from watership.durable.writes import ClaimedRun
-
-FILE: Final = '''"""Run {run} of the agent {agent}, replayed offline. Made by `watership run export`."""
-
-from {module} import {app}
-from watership.testing.cassette import check
-
-
-def test_{name}_does_what_it_did_in_run_{run}() -> None:
-    check({app}, CASSETTE)
-
-
-CASSETTE = {text}  # noqa: E501
-'''
-
-
-def as_test(run: Run, cassette: str, module: str, app: str) -> str:
-    """The file of a test that replays a run with the agents of `app`, which `module` has."""
-    name = run.program.replace("-", "_")
-    return FILE.format(agent=run.program, name=name, run=run.id, module=module, app=app, text=repr(cassette))
 
 
 def check(app: App, text: str) -> None:

@@ -26,6 +26,7 @@ from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
 from watership.releases.book import shelf, system
+from watership.releases.checks.images import planned_image
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
@@ -37,6 +38,7 @@ from watership.releases.program import PROGRAM, zero_for
 from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import standing_signoffs
 from watership.releases.readiness.signoff import missing
+from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Planned, ReleaseStatus, status
 from watership.releases.warrant import Caller, grounds
@@ -120,10 +122,17 @@ class Desk:
             overrides=overrides,
             pauses_writes=pausing(migrations),
             committed_at=read_build_file(source).committed_at,
+            image=await self._image(runbook, build.version),
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke, code=runbook.code)
+
+    async def _image(self, source: shelf.Source, version: str) -> str:
+        """The image of that version, by the record that the runbook's checklist reads."""
+        looking = self.environment.instruments
+        assert looking is not None, "a desk has instruments"
+        return await planned_image(looking.documents, source.runbook.checklist, version)
 
     async def clerk(self, release: str | None) -> Clerk:
         """The clerk of the release that is named, or of the one that was last worked at, begun or not."""
@@ -186,7 +195,7 @@ class Desk:
             return await self.controller.taken_back(
                 Order(kind="rollback", who=who, reason=why), seconds=seconds
             )
-        return await self.controller.rollback(who=who, reason=why, force=force)
+        return await rollback_now(self.environment, who=who, reason=why, force=force)
 
     async def find(self, release: str | None) -> Known:
         """A release that was started: the one named, or the last one. Raises NotFound."""

@@ -61,6 +61,10 @@ def test_settings_keep_their_bounds(world: World) -> None:
 
 def test_a_secret_is_its_owners_alone(world: World) -> None:
     assert look(world, "host.secrets", on="host")[0] is INCONCLUSIVE
+    host = world.systems["host"]
+    world.systems["host"] = replace(host, facts={**host.facts, "secrets": " , "})
+    assert look(world, "host.secrets", on="host")[0] is INCONCLUSIVE, "none is named"
+    world.systems["host"] = host
     token = world.write("token", "s3cret")
     token.chmod(0o400)
     assert look(world, "host.secrets", on="host")[0] is PASSED

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.releases.book.lint.books import changed
 from tests.releases.plans import NOON, a_plan
+from tests.simulation.release_world import Life, ReleaseWorld
 from watership.errors import BadInput, NotFound
 from watership.releases.book.code import MAX_FILES, Code
 from watership.releases.book.document import DocumentError
 from watership.releases.book.lint import linted
 from watership.releases.book.shelf import Source, read
-from watership.releases.checks import CHECKS
+from watership.releases.checks import CHECKS, CheckKind
 from watership.releases.checks.own import loaded, planned
+from watership.releases.order import Release
 from watership.releases.plan import Plan, Size, draw, fingerprint
 from watership.releases.smoke import Smoke
+from watership.testing import run_in_virtual_time
 from watership.testing.checks import measured, scene
 from watership.testing.standin import Answer, StandIn
 from watership.wiring.kinds import of_source
@@ -133,6 +138,27 @@ def test_a_file_that_cannot_be_loaded_is_refused_with_its_line(text: str, line: 
         loaded((Code("checks/rack.py", text),), CHECKS)
     assert (refused.value.source, refused.value.line) == ("checks/rack.py", line), refused.value
     assert words in refused.value.problem
+
+
+def test_a_release_whose_code_does_not_load_any_more_is_not_resumed_and_takes_no_lock() -> None:
+    def gone(_: Release) -> Mapping[str, CheckKind]:
+        raise DocumentError("checks/rack.py", 3, "it cannot be loaded")
+
+    async def main() -> None:
+        world, life, before = ReleaseWorld(), Life(), asyncio.all_tasks()
+        await world.begin()
+        first = asyncio.create_task(world.controller(life).start(world.brief()))
+        await world.clock.sleep(1.0)
+        assert not first.done()
+        await world.kill(life, asyncio.all_tasks() - before - {world.traffic})
+        again = world.controller()
+        again._kinds = gone
+        with pytest.raises(DocumentError, match=r"checks/rack\.py:3"):
+            await again.resume()
+        assert world.lock.owner is None
+        assert (await world.controller().resume()).outcome == "promoted"
+
+    run_in_virtual_time(main, limit_seconds=7200.0)
 
 
 def test_two_files_cannot_define_one_check(tmp_path: Path) -> None:

@@ -135,16 +135,6 @@ def test_an_address_is_one_that_takes_something(team: Team) -> None:
         has(team.says("contacts.verified", mail="mail"), FAILED, "names no contacts")
 
 
-def test_calls_are_answered_lately(team: Team) -> None:
-    has(team.says("contacts.answered", within=86400.0), PASSED, "vp_engineering")
-    has(team.says("contacts.answered", within=60.0), FAILED, "the last test call was on")
-    has(team.says("contacts.answered", within=86400.0, seats="cto"), FAILED, "cto: no test call is on record")
-    with team.desk.but(uncalled={"monitoring"})():
-        has(team.says("contacts.answered", within=86400.0), FAILED, "monitoring: did not answer")
-    team.plans(on_call=None, escalation=None)
-    has(team.says("contacts.answered", within=86400.0), FAILED, "names nobody to call")
-
-
 def test_the_roll_call_is_for_this_build(team: Team) -> None:
     has(team.says("team.confirmed"), PASSED)
     following = team.world.plan.next

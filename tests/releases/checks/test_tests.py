@@ -130,6 +130,8 @@ WELL = f'timestamp="{ago(hours=1)}"><properties><property name="build" value="2.
         (WELL.replace("2.1.0", "2.0.9"), "it is about 2.0.9"),
         (WELL, ""),
     ],
+    # Two processes collect the tests: a time in a name would be another in each.
+    ids=["no build", "too old", "no date", "another build", "well"],
 )
 def test_each_suite_of_a_report_is_of_this_build_and_of_this_week(
     world: World, suite: str, words: str
@@ -216,7 +218,9 @@ def test_a_stub_has_to_stand_the_very_cases_that_the_real_one_stands(world: Worl
         suite["properties"]["against"] = suite["name"]
     alike = {"path": "r.xml", "by": "against", "values": "stub, real"}
     reported(world, told)
-    assert look(world, "tests.alike", **alike)[0] is PASSED
+    assert look(world, "tests.alike", **alike, at_least=2)[0] is PASSED
+    assert look(world, "tests.alike", **alike, at_least=3)[0] is FAILED
+    assert look(world, "tests.alike", **{**alike, "values": "stub, stub"})[0] is INCONCLUSIVE
     del told["suites"][1]["cases"]["test_b"]
     reported(world, told)
     verdict, words = look(world, "tests.alike", **alike)
@@ -228,6 +232,9 @@ def test_coverage_is_counted_line_by_line(world: World) -> None:
     papers.put(
         "c.xml", {"at": ago(hours=1), "files": {"src/a/x.py": (86, 100), "src/b/y.py": (0, 0)}}, cobertura
     )
+    verdict, words = look(world, "coverage.whole", path="c.xml", above=0.85)
+    assert verdict is FAILED and "it does not say which build it is about" in words
+    world.label("c.xml")
     assert look(world, "coverage.whole", path="c.xml", above=0.85)[0] is PASSED
     assert look(world, "coverage.whole", path="c.xml", above=0.86)[0] is FAILED
     assert look(world, "coverage.files", path="c.xml", files="*/a/*", at_least=0.86)[0] is PASSED
@@ -243,9 +250,15 @@ def test_coverage_is_read_from_json_too_and_has_a_date(world: World) -> None:
         "c.json",
         f'{{"meta": {{"timestamp": "{ago(hours=1)}"}}, "files": {{"src/a.py": {summary}}}, "totals": {{}}}}',
     )
+    world.label("c.json")
     assert look(world, "coverage.whole", path="c.json", above=0.85)[0] is PASSED
+    old = f'{{"meta": {{"timestamp": "{ago(days=8)}"}}, "files": {{"src/a.py": {summary}}}}}'
+    world.write("c.json", old)
+    verdict, words = look(world, "coverage.whole", path="c.json", above=0.85)
+    assert (verdict, words) == (FAILED, "c.json: it was written 8d ago; 7d is the limit.")
+    (world.root / "c.json.label.json").unlink()
     world.write("c.json", f'{{"files": {{"src/a.py": {summary}}}}}')
     verdict, words = look(world, "coverage.whole", path="c.json", above=0.85)
-    assert (verdict, words) == (FAILED, "c.json: it does not say when it was written.")
+    assert verdict is FAILED and words.startswith("c.json: it does not say when it was written;")
     world.write("c.json", '{"meta": {"timestamp": "2026"}, "files": {}}')
     assert look(world, "coverage.whole", path="c.json", above=0.85)[0] is FAILED

@@ -48,6 +48,7 @@ async def test_what_answers_once_answers_again(tmp_path: Path) -> None:
         verdict, words = await looked(there, "http.steady", of="next", paths="/livez, /readyz", times=3)
         assert (verdict, words) == (PASSED, "All of 6 questions to next were answered with 200.")
         assert (await looked(there, "http.steady", of="next", paths="/livez, /nowhere", times=3))[0] is FAILED
+        assert (await looked(there, "http.steady", of="next", paths="/livez", times=0))[0] is INCONCLUSIVE
 
 
 async def test_next_is_functional_while_each_of_its_agents_has_a_worker(tmp_path: Path) -> None:

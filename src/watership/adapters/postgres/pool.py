@@ -61,7 +61,7 @@ async def part(session: Session) -> None:
     """Say good-bye to the server; a connection that cannot is cut."""
     try:
         await session.close(timeout=CLOSE_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
         session.terminate()
 
 

@@ -90,9 +90,9 @@ def _bound(text: str) -> tuple[str, float, float]:
 async def secrets(scene: Scene, *, on: str) -> Finding:
     """Each secret (the host's fact `secrets`, commas between) is a file that is not empty and that nobody but its
     owner may touch, who is the process's own user."""
-    paths, wrong = scene.fact(on, "secrets"), []
+    paths, wrong = scene.several(on, "secrets"), []
     owner = (await _ran(scene, on, ["stat", "-c", "%u", f"/proc/{_pid(scene, on)}"])).strip()
-    for path in listed(paths):
+    for path in paths:
         told = (await _ran(scene, on, ["stat", "-L", "-c", "%a %u %s %F", "--", path])).split(maxsplit=3)
         if len(told) != 4:
             raise Unavailable(f"{on} does not say of what kind {path} is.")
@@ -103,7 +103,7 @@ async def secrets(scene: Scene, *, on: str) -> Finding:
             wrong.append(f"{path} has the mode {mode}: others than its owner may touch it")
         if user != owner:
             wrong.append(f"{path} belongs to user {user}, the process to {owner}")
-    return found(not wrong, "; ".join(wrong) or f"{paths}: readable by the process's user alone.")
+    return found(not wrong, "; ".join(wrong) or f"{', '.join(paths)}: readable by the process's user alone.")
 
 
 @check("host.levels", good_for="1h", fix="Set log.level, and restart the process.")

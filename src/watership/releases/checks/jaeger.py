@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from watership.errors import Unavailable
+from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
@@ -34,7 +34,8 @@ class _Process(Struct, rename="camel"):
 
 
 class _Span(Struct, rename="camel"):
-    operation_name: str
+    operation_name: str = ""
+    process_id: str = field(default="", name="processID")
 
 
 class _Trace(Struct):
@@ -75,6 +76,43 @@ async def instrumented(scene: Scene, *, of: str, services: str, within: float) -
         elif not any(tag.key == SDK for each in own for tag in each.tags):
             wrong.append(f"{service} sends traces through no telemetry SDK ({SDK})")
     return judged(wrong, f"{services}: each has sent traces within {spoken(within)}.")
+
+
+@check(
+    "traces.distributed",
+    adapted=True,
+    good_for="4h",
+    fix="Let each service take the traceparent that it is given, and pass it on.",
+)
+async def distributed(scene: Scene, *, of: str, services: str, within: float, at_most: int = 100) -> Finding:
+    """Of the last `at_most` traces of the first of `services` `within` that time, one went through each of them: it has
+    spans of all, so that a request is seen on its whole way."""
+    names = listed(services)
+    if len(names) < 2:
+        raise BadInput("A trace is distributed over two services at least.")
+    end = scene.now().timestamp()
+    times = {"start": f"{1e6 * (end - within):.0f}", "end": f"{1e6 * end:.0f}"}
+    path = f"/api/traces?{urlencode({'service': names[0], 'limit': str(at_most), **times})}"
+    ways = [_way(trace) for trace in shaped(of, await scene.json(of, path), _Traces).data or []]
+    if not ways:
+        return failed(f"{names[0]} has sent no trace within {spoken(within)}.")
+    whole = sum(way >= set(names) for way in ways)
+    furthest = max(ways, key=lambda way: len(way & set(names)))
+    words = f"{whole} of {len(ways)} traces of {names[0]} went through {services}"
+    return found(
+        whole > 0,
+        f"{words}; the furthest went through {', '.join(sorted(furthest)) or 'none'}.",
+        traces=whole,
+    )
+
+
+def _way(trace: _Trace) -> set[str]:
+    """The services that spans of a trace are of."""
+    return {
+        trace.processes[span.process_id].service_name
+        for span in trace.spans
+        if span.process_id in trace.processes
+    }
 
 
 @check(

@@ -87,7 +87,9 @@ class CheckKind:
         lacking = [each.name for each in self.parameters.values() if each.required and each.name not in given]
         if lacking:
             raise BadInput(f"The check {self.name} needs '{', '.join(lacking)}'.")
-        empty = [name for name, value in given.items() if value == "" and self.parameters[name].required]
+        # Commas part several things: between nothing they name none.
+        bare = [name for name, value in given.items() if isinstance(value, str) and not value.strip(", ")]
+        empty = [name for name in bare if self.parameters[name].required]
         if empty:
             raise BadInput(
                 f"The check {self.name} is given an empty '{empty[0]}': it would pass whatever there is."

@@ -59,6 +59,23 @@ async def closed(scene: Scene, *, of: str, by_firewall: bool = False, within: fl
     return passed(f"{', '.join(told)}: shut, on machines that are there.", shut=len(told))
 
 
+async def filtered(scene: Scene, of: str, within: float = PATIENCE) -> tuple[list[str], list[str]]:
+    """What is wrong with a filter that drops what it does not let in, and what is in doubt: from every viewpoint the
+    fact `open` of the system `of` is open, and `addresses` say nothing at all, on hosts that are there."""
+    wrong, doubts, open_ = [], [], scene.several(of, "open")
+    for view in _views(scene, of):
+        heard = await heard_from(scene, view, open_, within)
+        wrong += [f"{each} is {said} from {view}" for each, said in heard.items() if said != "open"]
+        for look in await _looked(scene, of, view, within):
+            if look.heard == "open":
+                wrong.append(f"{look.address} is open from {view}")
+            elif words := await _doubt(scene, of, look, True, within):
+                doubts.append(words)
+            elif look.heard == "refused":
+                wrong.append(f"{look.address} refuses {view}: who refuses was let in to")
+    return wrong, doubts
+
+
 class Look(NamedTuple):
     """What was heard at an address; `there`: its host is known to be, `itself`: its own port was knocked at."""
 

@@ -133,14 +133,18 @@ async def matrix(
 
 
 @check("tests.alike", good_for="24h", fix=RUN)
-async def alike(scene: Scene, *, path: str, by: str, values: str, younger_than: float = WEEK) -> Finding:
-    """The very same cases were executed and passed for each of `values` of the property `by`: what stands in for a
-    system behaves as the system does."""
+async def alike(
+    scene: Scene, *, path: str, by: str, values: str, at_least: int = 1, younger_than: float = WEEK
+) -> Finding:
+    """The very same cases, `at_least` of them, were executed and passed for each of `values` (two or more) of the
+    property `by`: what stands in for a system behaves as the system does."""
+    if len(set(listed(values))) < 2:
+        raise BadInput(f"'{values}' alone is like itself.", fix='Write: values: "stub, real"')
     document, results, wrong = await _read(scene, path, younger_than)
     sets = {}
     for value in listed(values):
         meant = _having(results, by, value)
-        wrong += [f"{by} {value}: {words}" for words in _unlike(meant, 1)]
+        wrong += [f"{by} {value}: {words}" for words in _unlike(meant, at_least)]
         sets[value] = {plain(case.name.replace(plain(value), "")) for case in meant}
     everything = set().union(*sets.values())
     for value, names in sets.items():

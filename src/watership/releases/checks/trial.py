@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from watership.errors import Unavailable
+from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.errands import meant
 from watership.releases.checks.kind import check
@@ -22,6 +22,8 @@ from watership.releases.measurement import Finding, failed, found, inconclusive
 @check("http.steady", good_for="1h")
 async def steady(scene: Scene, *, of: str, paths: str, times: int = 10) -> Finding:
     """Every address of `of` answers every one of `paths` with 200, `times` times in a row."""
+    if times < 1:
+        raise BadInput("What is asked no time is not steady.", fix="Write: times: 10")
     wrong, asked = [], 0
     for url in await scene.urls(of):
         for path in listed(paths):
