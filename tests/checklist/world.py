@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from tests.checklist.image import IMAGE
 from tests.checklist.labels import label, relabelled
 from tests.releases.plans import ADD_TOPIC, a_plan, side
+from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import Clock, SystemClock
 from watership.fleet.build import Build
@@ -59,7 +60,7 @@ class World:
     clock: Clock = field(default_factory=SystemClock)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""
-    records: Callable[[Plan], Records] = lambda plan: MemoryRecords()
+    records: Callable[[Plan], Records] = lambda plan: MemoryRecords(SimAudit(SystemClock()))
     """What is on record of the plan."""
 
     def write(self, path: str, content: str | bytes) -> Path:

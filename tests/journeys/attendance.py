@@ -24,8 +24,11 @@ from tests.checklist.whole import Whole, grown_whole
 from tests.checklist.world import RUNBOOK
 from tests.journeys.golive import PEOPLE, SETTLED, Builds, GoLive, golive
 from tests.managed import Servers
+from tests.simulation.release_targets import SimAudit
+from watership.adapters.files.bindings import Bindings
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.records import RecordFiles
+from watership.durable.clock import SystemClock
 from watership.releases.book import shelf
 from watership.releases.book.paper import PAPERS
 from watership.releases.book.system import System
@@ -125,7 +128,10 @@ class Attendance:
 
     def records(self, name: str) -> Sequence[Record]:
         """What people and programs put down about a release."""
-        return asyncio.run(RecordFiles(self.there.folder / ".watership" / "releases").all(name))
+        state = self.there.folder / ".watership"
+        bindings = Bindings(state / "audit.jsonl", secret="")
+        desk = RecordFiles(state / "releases", SimAudit(SystemClock()), bindings)  # nothing is added to it
+        return asyncio.run(desk.all(name))
 
     def until(self, good: Callable[[], object]) -> None:
         """Look until it is so."""

@@ -140,6 +140,8 @@ def test_a_release_is_prepared_signed_and_decided_by_people_and_promoted(tmp_pat
             there.must("operator", "release", "accept", "--reason", "it is a rehearsal")
             assert there.go_on("promoted")["stage"] == "promoted"
             assert controller.wait(60) == 0
+            told = there.must("operator", "audit", "verify")
+            assert told["records"] == {"astray": {}, "unbound": {}} and told["seal"] == "signed"
             assert there.traffic is not None and there.traffic.answered > 100 and not there.traffic.failed
         finally:
             controller.kill()

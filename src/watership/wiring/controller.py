@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
+from watership.adapters.files.bindings import Bindings
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.records import RecordFiles
 from watership.adapters.files.snapshots import FileSnapshots
@@ -82,7 +83,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             snapshots=FileSnapshots(places.releases / "snapshots"),
             clock=clock,
             used_disk=lambda: _used(places.folder),
-            records=RecordFiles(places.releases),
+            records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
             incidents=critical_of(places),
             instruments=ProjectInstruments(Path.cwd()),
         )

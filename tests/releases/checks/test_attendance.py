@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from tests.checklist.desk import Desk, planned
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
+from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
+from watership.durable.clock import SystemClock
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import ChecklistItem, Point, Section
 from watership.releases.readiness.records import Measured
@@ -31,7 +33,7 @@ def test_a_roll_call_of_before_is_no_presence(tmp_path: Path) -> None:
 
 
 def test_items_are_measured_once_more_and_put_on_record(tmp_path: Path) -> None:
-    world, records = World(tmp_path), MemoryRecords()
+    world, records = World(tmp_path), MemoryRecords(SimAudit(SystemClock()))
     told: dict[str, Any] = {
         "check": "document.says",
         "parameters": {"path": "guide.md", "section": "How", "words": 3},

@@ -15,7 +15,7 @@ from watership.adapters.memory.documents import MemoryDocuments
 from watership.errors import BadInput
 from watership.releases.book.quantity import Given
 from watership.releases.book.shelf import shipped
-from watership.releases.checks.images import planned_image
+from watership.releases.checks.images import kin, planned_image
 from watership.releases.checks.registry import MANIFESTS, reference
 from watership.testing.servers import free_port
 
@@ -131,6 +131,61 @@ def test_a_registry_that_wants_a_token_is_given_one(images: Looker, registry: Re
     pushed(images, registry)
     images.passes("image.pushed", **HERE)
     images.passes("image.recorded", **HERE)
+
+
+@pytest.mark.parametrize(
+    ("realm", "words"),
+    [
+        ("http://127.0.0.1:1/token", "Unavailable"),  # the same host: it is asked, and does not answer
+        ("https://tokens.example/token", "tokens.example/token, which is not 127.0.0.1"),
+        ("http://tokens.example/token", "everybody on the way could read them"),
+        ("https://tokens.example\\@127.0.0.1/token", "is no address"),
+        ("https://127.0.0.1@tokens.example/token", "is no address"),
+        ("file:///etc/passwd", "is no address"),
+    ],
+)
+def test_credentials_go_to_nobody_whom_the_registry_merely_names(
+    images: Looker, registry: Registry, realm: str, words: str
+) -> None:
+    registry.open, registry.realm = False, realm
+    pushed(images, registry)
+    system = images.systems["registry"]
+    images.systems["registry"] = replace(system, headers={"authorization": "Basic c2VjcmV0"})
+    images.unsure("image.pushed", words, **HERE)
+
+
+def test_credentials_go_where_systems_yaml_says_so(images: Looker, registry: Registry) -> None:
+    registry.open = False
+    pushed(images, registry)
+    with registry.standin() as other:
+        registry.realm = other.url.replace("127.0.0.1", "localhost") + "/token"
+        system = replace(images.systems["registry"], headers={"authorization": "Basic c2VjcmV0"})
+        images.systems["registry"] = system
+        images.unsure(
+            "image.pushed", f'add to the facts of registry in systems.yaml: realm: "{registry.realm}"', **HERE
+        )
+        assert not other.asked
+        images.systems["registry"] = replace(system, facts={**system.facts, "realm": registry.realm})
+        images.passes("image.pushed", **HERE)
+        assert {each.headers["authorization"] for each in other.asked} == {"Basic c2VjcmV0"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are"),
+    [
+        ("ghcr.io", "ghcr.io", True),
+        ("registry.gitlab.com", "gitlab.com", True),
+        ("company.example", "auth.company.example", True),
+        ("registry-1.docker.io", "auth.docker.io", False),
+        ("mine.azurecr.io", "yours.azurecr.io", False),
+        ("ghcr.io", "io", False),
+        ("ghcr.io", "evilghcr.io", False),
+        ("1.2.3.4", "2.3.4", False),
+        ("localhost", "evil.localhost", False),
+    ],
+)
+def test_only_a_host_and_its_own_domains_are_kin(one: str, other: str, are: bool) -> None:
+    assert kin(one, other) is kin(other, one) is are
 
 
 def test_a_scan_counts_for_its_digest_and_its_day(images: Looker, registry: Registry) -> None:

@@ -104,14 +104,16 @@ def test_a_fuse_that_freezes_opens_a_critical_incident_and_tells_level_one_at_on
 
 
 def test_a_responder_that_fails_delays_no_release_and_is_on_record_once_a_minute() -> None:
-    async def main() -> tuple[Outcome, list[str]]:
-        world = ReleaseWorld(source=source())
-        outcome = await released(world, MemoryIncidents(), Told(), broken=True)
-        return outcome, [entry.action for entry in world.audit.kept]
+    async def main() -> tuple[Outcome, list[str], Sequence[Incident]]:
+        world, incidents = ReleaseWorld(source=source()), MemoryIncidents()
+        outcome = await released(world, incidents, Told(), broken=True)
+        return outcome, [entry.action for entry in world.audit.kept], await incidents.all()
 
-    outcome, actions = run_in_virtual_time(main, limit_seconds=3600.0)
+    outcome, actions, opened = run_in_virtual_time(main, limit_seconds=3600.0)
 
     assert outcome.outcome == "rolled_back"
+    # What is not known of the windows keeps nobody from what the audit says.
+    assert [each.opening.rule for each in opened] == ["fuse: database lost for 5s", "rollback"]
     assert 1 <= actions.count("companion.failed") <= 2
 
 

@@ -122,6 +122,15 @@ def accounted(release: Release, state: Fold, given: list[Record] | None = None) 
     )
 
 
+def test_records_that_do_not_agree_with_the_audit_are_told_of_and_nothing_comes_from_them() -> None:
+    state, words = Fold(position=Position()), "records.jsonl does not agree: line 3 was edited"
+
+    facts = account(a_release(), state, audit=SimAudit(SystemClock()), astray=words)
+
+    assert facts.checklist is None and facts.decisions is None
+    assert f"✗ {words}" in render(facts)
+
+
 def test_the_checklist_is_as_it_stood_when_it_was_relied_on() -> None:
     promoted = folded([*on_time(PLAN), act("promote", 90), act("watch", 5000)])
     facts = accounted(a_release(PLAN), promoted, records())

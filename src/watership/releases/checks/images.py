@@ -6,11 +6,12 @@ import asyncio
 import re
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
 from watership.errors import BadInput, NotFound, Unavailable
+from watership.fleet.identity import is_loopback
 from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
@@ -44,6 +45,10 @@ MOVED: Final = (301, 302, 303, 307, 308)
 """A registry sends a blob from elsewhere."""
 
 AGAIN: Final = "watership release plan BUILD, and have that signed"
+
+PLAIN_HOST: Final = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]+)?")
+"""A host that every parser reads alike: without a name and a password before it."""
+
 PUSH: Final = "docker buildx build --push --metadata-file evidence/image.json"
 
 
@@ -295,9 +300,41 @@ async def _token(scene: Scene, of: str, challenge: str, own: dict[str, str]) -> 
     realm = asked.pop("realm", "")
     if not challenge.casefold().startswith("bearer") or not realm:
         raise Unavailable(f"{of} does not let us in, and names no way to a token.")
+    if own:
+        _require_own(scene, of, realm)
     answer = await scene.look.http.request("GET", f"{realm}?{urlencode(asked)}", headers=own)
     told = msgspec.json.decode(answer.body, type=dict[str, object]) if answer.status == 200 else {}
     token = told.get("token") or told.get("access_token")
     if not isinstance(token, str):
         raise Unavailable(f"{realm} answered {answer.status}, and gave no token.")
     return token
+
+
+def _require_own(scene: Scene, of: str, realm: str) -> None:
+    """Whoever a challenge names gets our credentials only if it is the registry itself, or systems.yaml says so."""
+    parts = urlsplit(realm)
+    if not PLAIN_HOST.fullmatch(parts.netloc) or parts.scheme not in ("http", "https"):
+        raise BadInput(f"{of} wants its credentials sent to {realm!r}, which is no address.")
+    host = parts.hostname or ""
+    if parts.scheme != "https" and not is_loopback(host):
+        raise BadInput(
+            f"{of} wants its credentials sent to {realm}, where everybody on the way could read them.",
+            fix="Let the registry name a realm with https.",
+        )
+    own = urlsplit(scene.system(of).url).hostname or ""
+    if not kin(host, own) and realm not in listed(str(scene.system(of).facts.get("realm", ""))):
+        raise BadInput(
+            f"{of} wants its credentials sent to {realm}, which is not {own}.",
+            fix=f'If that is right, add to the facts of {of} in systems.yaml: realm: "{realm}"',
+        )
+
+
+def kin(one: str, other: str) -> bool:
+    """Whether hosts are the same, or one is a domain of the other.
+
+    Neighbours are not: nobody here knows which domains give names to everybody.
+    """
+    if one == other:
+        return True
+    short, long = sorted((one, other), key=len)
+    return "." in short and not short[-1].isdigit() and long.endswith(f".{short}")

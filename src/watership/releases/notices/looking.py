@@ -8,6 +8,7 @@ from watership.durable.clock import Clock
 from watership.durable.codec import decode
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
+from watership.errors import Untrusted
 from watership.releases.auditing.audit import Entry
 from watership.releases.incidents.incident import Incidents
 from watership.releases.journal import fold, journal
@@ -42,7 +43,16 @@ def looking(
 
     async def look() -> Situation:
         run_id = RunId(plan.release)
-        run, kept = await runs.get(run_id), await records.all(plan.release)
+        run = await runs.get(run_id)
+        try:
+            kept = await records.all(plan.release)
+        except Untrusted:
+            if run is None:
+                raise
+            # People hear of a release under way whatever became of its records, which count for nothing now.
+            kept, trusted = (), False
+        else:
+            trusted = True
         if run is None:
             return planned(plan, standing_signoffs((), kept), clock.now(), decision(plan, kept))
         release: Release = decode(run.input, Release)
@@ -63,7 +73,9 @@ def looking(
                 now=clock.now(),
                 zero=release.zero,
                 factor=plan.overrides.clock_factor,
-            ),
+            )
+            if trusted
+            else (),
         )
 
     return look

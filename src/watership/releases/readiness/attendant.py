@@ -46,5 +46,3 @@ class Attendant:
         for name, got in (await round_of(scene, points)).items():
             record = Measured(point=name, build=plan.next.build.digest, by=ATTENDANT, got=got)
             await self._env.records.add(plan.release, record)
-            facts = {"release": plan.release, "point": name, "verdict": got.verdict.value}
-            self._env.audit.append(ATTENDANT, "point.measured", facts)

@@ -87,6 +87,7 @@ def account(
     live_runs: Count | None = None,
     next_runs: Count | None = None,
     records: Sequence[Record] | None = None,
+    astray: str = "",
     files: Mapping[str, EvidenceFile] | None = None,
     incidents: Sequence[Incident] | None = None,
     deliveries: Sequence[Delivery] | None = None,
@@ -97,7 +98,7 @@ def account(
 
     `records` are what people and programs put down, `files` the evidence that they point to, `incidents`, `deliveries`
     and `past` the incidents, messages and releases of this environment, `now` when the report is written. What is not
-    given is not known.
+    given is not known. `astray`: how the records do not agree with the audit, where they do not.
     """
     plan, status = release.plan, told(state, release)
     # When the checklist was relied on last.
@@ -146,6 +147,7 @@ def account(
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",
         audit_verified=verified,
+        records_astray=astray,
         audit_seal=checked.seal if isinstance(checked, Verified) else None,
         written_at=now,
     )
