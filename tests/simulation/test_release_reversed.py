@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from tests.releases.notices.scenes import Told, comms
 from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import killed
@@ -14,7 +16,8 @@ from watership.adapters.sqlite.store import SQLiteStore
 from watership.cli.exits import Exit
 from watership.cli.standing import exit_for, line
 from watership.config import load
-from watership.errors import Unavailable
+from watership.errors import Conflict, Unavailable
+from watership.fleet.identity import everybody
 from watership.releases.incidents.incident import Incidents
 from watership.releases.judging.gate import Verdict
 from watership.releases.notices.looking import looking
@@ -26,6 +29,7 @@ from watership.releases.readiness.records import Record, TakenBack
 from watership.releases.reporting.account import account
 from watership.releases.reporting.dora import dora
 from watership.releases.rollback_now import rollback_now
+from watership.releases.warrant import Caller
 from watership.testing import run_in_virtual_time
 from watership.wiring.desk import Desk, Known
 from watership.wiring.environment import Places
@@ -94,6 +98,12 @@ def test_a_rollback_after_the_promotion_is_told_wherever_the_release_is_told(tmp
         assert (situation.headline, situation.stage) == ("ROLLED BACK", "rolled_back")
         assert situation.rollback is not None and situation.rollback.by == "mo"
         assert outbox.look(situation, now) == ["rollback/2.1.0-1", "rollback/2.1.0-1/done"]
+
+        with pytest.raises(Conflict, match=r"has ended: rolled back at .*taken back at"):
+            await (await desk.clerk("2.1.0-1")).ready("lead", Caller(everybody("mo", world.clock), open=True))
+        with pytest.raises(Conflict, match="release plan") as started:
+            await world.controller().start(world.brief())
+        assert "resume" not in str(started.value)
 
         records = await desk.environment.records.all("2.1.0-1")
         await reported(desk, known, records, now)

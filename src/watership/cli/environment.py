@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from watership.cli.desk import at_desk
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
 from watership.cli.times import Duration
 
 if TYPE_CHECKING:
     from watership.releases.ports import Instance, RouterState
+    from watership.releases.status import Ended
 
 
 @click.group()
@@ -96,6 +98,17 @@ def leap(time: float) -> None:
         )
     now = leapt(config, time)
     show({"now": now}, f"it is {now:%Y-%m-%d %H:%M:%S} UTC in this rehearsal")
+    if (over := _over()) is not None:
+        say(f"{over}. Nothing waits for this calendar any more.")
+
+
+def _over() -> Ended | None:
+    from watership.errors import NotFound
+
+    try:
+        return at_desk(lambda desk: desk.ended())
+    except NotFound:  # the environment is not up yet
+        return None
 
 
 @environment.command()

@@ -8,12 +8,13 @@ import click
 
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
-from watership.cli.output import show, table
+from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
     from watership.releases.judging.gate import Verdict
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
+    from watership.releases.status import Ended
     from watership.wiring.desk import Desk
 
 
@@ -31,14 +32,18 @@ def gate() -> None:
 @gate.command(name="show")
 @one
 def show_gate(release: str | None) -> int:
-    """The conditions of a GO, and what was decided. Exit 0: they hold; 3: one has failed; 7: one is not known."""
+    """The conditions of a GO, and what was decided.
 
-    async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None]:
+    Exit 0: they hold; 3: one has failed; 7: one is not known; 6: the release has ended, so that they decide nothing.
+    """
+
+    async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None]:
         clerk = await desk.clerk(release)
-        return await clerk.conditions(), await clerk.decision()
+        return await clerk.conditions(), await clerk.decision(), clerk.ended
 
-    found, decided = at_desk(looked)
+    found, decided, ended = at_desk(looked)
     from watership.releases.readiness.go import verdict
+    from watership.releases.status import ANEW
 
     rows = [{"verdict": each.verdict.value, "condition": each.text, "found": each.words} for each in found]
     said = (
@@ -47,9 +52,12 @@ def show_gate(release: str | None) -> int:
         else "decided: not yet"
     )
     show(
-        {"conditions": found, "decision": decided},
+        {"conditions": found, "decision": decided, "ended": ended},
         f"{table(rows, ['verdict', 'condition', 'found'])}\n{said}",
     )
+    if ended is not None:
+        say(f"{ended}\n  fix: {ANEW}")
+        return Exit.CONFLICT
     return exit_of(verdict(found))
 
 

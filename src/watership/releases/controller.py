@@ -41,6 +41,7 @@ from watership.releases.readiness.signoff import Missing, SignOff
 from watership.releases.rollback import whole
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import STANDING, load, quarantined
+from watership.releases.status import ANEW, ended, told
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"
@@ -119,15 +120,13 @@ class Controller:
 
     async def start(self, brief: Brief) -> Outcome:
         """Release to the end. Raises BadInput, NotAllowed or Conflict before anything was changed."""
+        run_id = RunId(brief.plan.release)
+        await self._require_new(run_id)
         await self._may_start(brief)
         release = self._release(brief)
-        run_id = RunId(brief.plan.release)
         authority = await self._authority(brief.plan.release)
         try:
-            if await self._active() is not None or await self._store.get(run_id) is not None:
-                raise Conflict(
-                    f"Release {run_id} was started before.", fix="Resume it: watership release resume."
-                )
+            await self._require_new(run_id)
             facts: dict[str, Fact] = {
                 "release": run_id,
                 "fingerprint": fingerprint(brief.plan),
@@ -240,6 +239,20 @@ class Controller:
         )
 
     # --- before -----------------------------------------------------------------------------------------------
+
+    async def _require_new(self, run_id: RunId) -> None:
+        """Raises Conflict while a release is under way, and for one that was started, whatever became of it."""
+        active = await self._active()
+        if active is not None:
+            raise Conflict(
+                f"Release {active.id} is under way.",
+                fix="watership release watch; after its controller was killed: watership release resume.",
+            )
+        run = await self._store.get(run_id)
+        if run is not None:
+            release = msgspec.json.decode(run.input, type=Release)
+            over = ended(told(fold(await journal(self._store, run_id), release), release, run=run))
+            raise Conflict(f"{over or f'Release {run_id} was started before'}.", fix=ANEW)
 
     async def _may_start(self, brief: Brief) -> None:
         plan, release = brief.plan, self._release(brief)

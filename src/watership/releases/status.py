@@ -23,6 +23,7 @@ from watership.releases.figures import Figures, figures
 from watership.releases.journal import Fold, fold, journal, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.judging.vigil import Vigil
+from watership.releases.measurement import excerpt
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import Outcome
@@ -49,6 +50,13 @@ BROKEN: dict[RunState, Stage] = {
 }
 
 ItemStage = Literal["waiting", "running", "passed", "failed", "inconclusive"]
+
+
+ANEW = "Draw a new plan: watership release plan BUILD"
+"""What is left to whoever acts on a release that has ended."""
+
+ENDED_WORDS = 300
+"""Characters of the reason for which a release ended, in a refusal; the status has all of it."""
 
 
 class ItemStatus(Struct, frozen=True, kw_only=True):
@@ -206,6 +214,28 @@ def reversal(back: TakenBack, promoted: datetime | None = None) -> str:
     first = f"promoted at {_moment(promoted)}, " if promoted else ""
     why = f": {back.reason}" if back.reason else ""
     return f"{first}taken back at {_moment(back.ended)} by {back.person}{why}"
+
+
+class Ended(Struct, frozen=True, kw_only=True):
+    """How a release ended that will go on no more."""
+
+    release: str
+    stage: Stage
+    at: datetime | None
+    reason: str
+
+    def __str__(self) -> str:
+        when = f" at {_moment(self.at)}" if self.at is not None else ""
+        why = f": {excerpt(self.reason, ENDED_WORDS)}" if self.reason else ""
+        return f"Release {self.release} has ended: {self.stage.replace('_', ' ')}{when}{why}"
+
+
+def ended(found: ReleaseStatus) -> Ended | None:
+    """How a release ended; None while it goes on."""
+    if not found.over:
+        return None
+    at = found.taken_back.ended if found.taken_back is not None and found.taken_back.done else found.ended
+    return Ended(release=found.release, stage=found.stage, at=at, reason=found.reason)
 
 
 def _moment(at: datetime) -> str:

@@ -22,6 +22,7 @@ from watership.adapters.sqlite.store import SQLiteStore
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, Runs
+from watership.durable.states import RunState
 from watership.errors import Conflict, NotFound, Unavailable, Untrusted
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
@@ -39,12 +40,15 @@ from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import TakenBack, lacking, standing_signoffs, taken_back
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
-from watership.releases.status import Planned, ReleaseStatus, status
+from watership.releases.status import Ended, Planned, ReleaseStatus, ended, status
 from watership.releases.warrant import Caller, grounds
 from watership.wiring import kinds
 from watership.wiring.environment import Places, deployment_id
 
 RUNBOOK = "one-machine"
+
+TAKEOVERS = 50
+"""Runs among which the heir of one that was taken over is looked for, the newest."""
 
 Tells = Callable[[Release], Awaitable[None]]
 """Puts out what is due about a release at this moment; raises nothing."""
@@ -140,11 +144,14 @@ class Desk:
     async def clerk(self, release: str | None) -> Clerk:
         """The clerk of the release that is named, or of the one that was last worked at, begun or not."""
         name = self.folder(release).name
-        row = await self.store.get(RunId(name))
-        if row is not None:
-            started: Release = decode(row.input, Release)
-            state = fold(await journal(self.store, row.id), started)
-            return Clerk(self.environment, started, kinds.of_release(started), position=state.position)
+        known = await self._newest(name)
+        if known is not None:
+            started = known.release
+            state = fold(await journal(self.store, known.id), started)
+            over = ended(await self._told(known))
+            return Clerk(
+                self.environment, started, kinds.of_release(started), position=state.position, ended=over
+            )
         draft = self.folder(name).draft()
         planned = Release(
             plan=draft.plan,
@@ -212,10 +219,16 @@ class Desk:
     async def _safe(self) -> Known | None:
         """The release that moved traffic last; None where nothing of it is here."""
         safe = await load(self.environment.snapshots, LAST_SAFE, LastSafe)
-        try:
-            return await self.find(safe.release) if safe is not None else None
-        except NotFound:
-            return None
+        return await self._newest(safe.release) if safe is not None else None
+
+    async def _newest(self, release: str) -> Known | None:
+        """The run of a release: where another build's controller took it over, the last that did."""
+        row = await self.store.get(RunId(release))
+        if row is not None and row.state is RunState.CANCELLED:
+            page = await self.store.list(RunFilter(program=PROGRAM), limit=TAKEOVERS)
+            heirs = (each for each in page.runs if each.id.startswith(f"{release}.adopted-"))
+            row = next(heirs, row)
+        return None if row is None else Known(id=row.id, release=decode(row.input, Release))
 
     async def find(self, release: str | None) -> Known:
         """A release that was started: the one named, or the last one. Raises NotFound."""
@@ -242,8 +255,7 @@ class Desk:
 
     async def status(self, known: Known) -> ReleaseStatus:
         """Where the release stands, with what router and intake say at this moment; None of what does not answer."""
-        back, unsure = await self._back(known.release.plan.release)
-        found = await status(self.store, known.id, self.environment.snapshots, back)
+        found = await self._told(known)
         nxt = known.release.plan.next
         attended = found.over or await self.environment.lock.read() is not None
         return replace(
@@ -251,8 +263,21 @@ class Desk:
             router=await self._router_gives(nxt.slot),
             intake=await self._intake_gives(nxt.deployment),
             unattended=not attended,
-            unsure=unsure,
         )
+
+    async def _told(self, known: Known) -> ReleaseStatus:
+        """By its journal and its records alone."""
+        back, unsure = await self._back(known.release.plan.release)
+        found = await status(self.store, known.id, self.environment.snapshots, back)
+        return replace(found, unsure=unsure)
+
+    async def ended(self) -> Ended | None:
+        """How the release ended that was started last, where none is planned since; None while one goes on."""
+        try:
+            found = await self.look(None)
+        except NotFound:
+            return None
+        return ended(found) if isinstance(found, ReleaseStatus) and found.planned is None else None
 
     async def _back(self, release: str) -> tuple[TakenBack | None, str]:
         """The rollback that a release has on record; or why its records count for nothing."""

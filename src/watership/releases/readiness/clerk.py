@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from watership.errors import BadInput, NotAllowed
+from watership.errors import BadInput, Conflict, NotAllowed
 from watership.fleet.identity import OPERATOR
 from watership.releases.book.quantity import Given
 from watership.releases.checks.scene import Kind, Scene
@@ -37,6 +37,7 @@ from watership.releases.readiness.rounds import round_of
 from watership.releases.readiness.signoff import Missing, SignOff, sign
 from watership.releases.readiness.situation import situation
 from watership.releases.readiness.standing import ItemStanding, standing
+from watership.releases.status import ANEW, Ended
 from watership.releases.warrant import Caller
 
 LOOK_SECONDS: Final = 120.0
@@ -60,13 +61,17 @@ class Clerk:
         *,
         position: Position | None = None,
         zero_known: bool = True,
+        ended: Ended | None = None,
     ) -> None:
-        """`position`: where a release that has begun stands by its journal; some checks look back to its cutover."""
+        """`ended`: how it did, if it did: nobody's word changes anything then.
+
+        `position`: where a release that has begun stands by its journal; some checks look back to its cutover."""
         self._env = env
         self._release = release
         self._kinds = kinds
         self._position = position or Position()
         self._zero = release.zero if zero_known else None
+        self.ended = ended
 
     @property
     def plan(self) -> Plan:
@@ -88,6 +93,7 @@ class Clerk:
 
     async def measure(self, words: Sequence[str], caller: Caller) -> dict[str, Measurement]:
         """Measure the points that words name, and put each on record. Points that people attest are left out."""
+        self._require_going(after=True)
         points = [(key(item, point), point) for item, point in chosen(everything(self.plan), words)]
         found = await round_of(self.scene(), points)
         for name, got in found.items():
@@ -114,6 +120,7 @@ class Clerk:
         good_for: float = ATTESTED_FOR,
     ) -> Attested:
         """Answer for points, as their item's owner. Raises BadInput for a point that is measured, NotAllowed."""
+        self._require_going(after=True)
         pairs = [
             pair
             for pair in chosen(everything(self.plan), words)
@@ -146,6 +153,7 @@ class Clerk:
 
     async def waive(self, words: Sequence[str], caller: Caller, *, reason: str, seconds: float) -> Waived:
         """Let the release go on without points, for a reason and a time. Raises NotAllowed, BadInput."""
+        self._require_going()
         if not reason.strip():
             raise BadInput("A waiver needs its reason.", fix="Say it: --reason …")
         if not 0 < seconds <= LONGEST_WAIVER:
@@ -168,6 +176,7 @@ class Clerk:
 
     async def sign(self, role: str, caller: Caller) -> list[Missing]:
         """Give one's word for the plan; what is still missing afterwards. Raises Unsigned when it would not count."""
+        self._require_going()
         caller.require(self._env.audit, "sign", role, release=self.plan.release)
         given = SignOff(
             fingerprint=fingerprint(self.plan), role=role, person=caller.person, at=self._env.clock.now()
@@ -179,6 +188,7 @@ class Clerk:
 
     async def decline(self, role: str, caller: Caller, *, reason: str) -> Declined:
         """Refuse to sign in a role, with the reason. An earlier sign-off in that role counts no more."""
+        self._require_going()
         caller.require(self._env.audit, "decline", role, release=self.plan.release)
         if role not in self.plan.signoffs.needed:
             raise BadInput(
@@ -226,6 +236,7 @@ class Clerk:
         informed: str = "",
     ) -> Decided:
         """GO or NO-GO. Raises NotAllowed, BadInput, and NotGo for a GO against a condition."""
+        self._require_going()
         role = self._require(caller, "decide", go.deciders(self.plan))
         record = Decided(
             decision="go" if decision == "go" else "no_go",
@@ -250,6 +261,7 @@ class Clerk:
 
     async def ready(self, role: str, caller: Caller) -> list[str]:
         """Answer the roll call in a role; the roles that have not yet."""
+        self._require_going()
         caller.require(self._env.audit, "answer the roll call", role, release=self.plan.release)
         if role not in {each.id for each in self.plan.roles}:
             raise BadInput(
@@ -264,6 +276,7 @@ class Clerk:
 
     async def called(self, seat: str, caller: Caller, *, reached: bool) -> Called:
         """Put a test call on record; for whoever has a seat in the team. Raises NotAllowed."""
+        self._require_going()
         seated = tuple(role.id for role in self.plan.roles)
         caller.require(self._env.audit, "put a call on record", OPERATOR, *seated, release=self.plan.release)
         contact = next((each for each in self.plan.contacts if each.seat == seat), None)
@@ -297,6 +310,12 @@ class Clerk:
 
     async def _put(self, record: Record) -> None:
         await self._env.records.add(self.plan.release, record)
+
+    def _require_going(self, *, after: bool = False) -> None:
+        """Raises Conflict once it has ended. `after`: what is looked at counts after a promotion too."""
+        over = self.ended
+        if over is not None and not (after and over.stage == "promoted"):
+            raise Conflict(f"{over}. Nothing that is said of it counts any more.", fix=ANEW)
 
     def _require(self, caller: Caller, act: str, roles: tuple[str, ...]) -> str:
         """The role in which somebody acts, of those that may. Raises NotAllowed."""

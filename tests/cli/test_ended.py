@@ -1,0 +1,76 @@
+"""Whoever acts on a release that has ended is told so, and how to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from tests.releases.checklists import a_checked_plan
+from tests.releases.folds import a_release
+from watership.adapters.files.releases import Draft, ReleaseFolder
+from watership.adapters.sqlite.store import SQLiteStore
+from watership.cli.exits import Exit
+from watership.cli.main import run
+from watership.config import load
+from watership.durable.clock import SystemClock
+from watership.durable.ids import RunId
+from watership.durable.writes import Cancel, Submit
+from watership.releases.controller import DEPLOYMENT
+from watership.releases.program import PROGRAM
+from watership.releases.smoke import Smoke
+from watership.wiring.desk import controller_build
+from watership.wiring.environment import Places
+
+NAME = "2.1.0-1"
+
+
+@pytest.fixture
+def corpse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release that was begun, and goes on no more; in a rehearsal."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "watership.toml").write_text("[environment]\nrehearsal = true\n")
+    places = Places.of(load(tmp_path, {}))
+    plan = replace(a_checked_plan(), controller=controller_build())
+    value = msgspec.Raw(msgspec.json.encode(a_release(plan)))
+
+    async def made() -> None:
+        places.releases.mkdir(parents=True)
+        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+            pass
+        async with await SQLiteStore.open(places.releases / "controller.db", clock=SystemClock()) as own:
+            submit = Submit(run_id=RunId(NAME), program=PROGRAM, input=value, deployment=DEPLOYMENT)
+            await own.write([submit])
+            await own.write([Cancel(run_id=RunId(NAME), reason="over")])
+
+    asyncio.run(made())
+    ReleaseFolder(places.releases, NAME).save_draft(Draft(plan=plan, scripts=(), smoke=Smoke()))
+
+
+ACTS = (
+    ("check", "waive", "uat", "--reason", "late", "--for", "1h", "--as", "dana"),
+    ("check", "attest", "uat", "--words", "fine", "--as", "quinn"),
+    ("signoff", "give", "technical_lead", "--as", "theo"),
+    ("signoff", "refuse", "technical_lead", "--reason", "no", "--as", "theo"),
+    ("gate", "decide", "go", "--reason", "all green", "--as", "dana"),
+    ("team", "ready", "--role", "qa", "--as", "quinn"),
+    ("release", "start", NAME, "--as", "sam"),
+)
+
+
+@pytest.mark.usefixtures("corpse")
+def test_nobodys_word_counts_for_a_release_that_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    for act in ACTS:
+        assert run([*act, "--json"]) == Exit.CONFLICT, act
+        said = json.loads(capsys.readouterr().err.strip().splitlines()[-1])
+        assert said["message"].startswith(f"Release {NAME} has ended: cancelled"), act
+        assert said["fix"] == "Draw a new plan: watership release plan BUILD", act
+
+    assert run(["gate", "show"]) == Exit.CONFLICT
+    assert f"Release {NAME} has ended: cancelled" in capsys.readouterr().err
+    assert run(["environment", "leap", "1h"]) == Exit.OK
+    assert "Nothing waits for this calendar any more" in capsys.readouterr().err
