@@ -20,7 +20,7 @@ from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Delivery, State
 from watership.releases.order import Release
 from watership.releases.plan import fingerprint
-from watership.releases.readiness.checklist import ChecklistItem, Point, Section
+from watership.releases.readiness.checklist import ChecklistItem, Point, Section, key
 from watership.releases.readiness.records import Attested, Decided, Declined, Measured, Record, Signed, Waived
 from watership.releases.readiness.signoff import SignOff
 from watership.releases.reporting.account import Count, account
@@ -146,12 +146,31 @@ def test_the_checklist_of_what_was_not_promoted_is_as_it_stood_at_its_end() -> N
     assert [(each.state, each.how, each.who) for each in item.points] == [
         ("expired", "measured", "ada"),
         ("passed", "attested", "bo (security_engineer)"),
-        ("waived", "attested", "cy"),
-        ("open", "measured", ""),
+        ("waived", "waived", "cy"),
+        ("open", "unknown", ""),
     ]
     assert item.points[1].file == EvidenceFile(path="read.txt", sha256="c" * 64)
     assert item.points[1].evidence == "read"
     assert item.points[2].expires == ZERO + DAY
+
+
+def test_what_was_waived_is_not_told_as_measured_and_a_checklist_that_was_waived_whole_stands_at_the_top() -> (
+    None
+):
+    everything = replace(
+        next(each for each in records() if isinstance(each, Waived)),
+        points=tuple(
+            key(item, point) for section in PLAN.checklist for item in section.items for point in item.points
+        ),
+    )
+    promoted = folded([*on_time(PLAN), act("promote", 90), act("watch", 5000)])
+    whole = render(accounted(a_release(PLAN), promoted, [everything]))
+    assert "The whole checklist was waived: 4 of 4 points" in whole
+    assert "4 points: 4 waived; 0 measured, 0 attested." in whole
+    part = render(accounted(a_release(PLAN), promoted, records()))
+    assert "1 of 4 points of the checklist were waived." in part
+    assert "2 passed, 1 waived, 1 open; 1 measured, 1 attested." in part
+    assert "were waived" not in render(accounted(a_release(PLAN), promoted, []))
 
 
 def test_decisions_waivers_and_signoffs_come_from_what_was_put_down_and_ordered() -> None:

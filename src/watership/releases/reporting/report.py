@@ -76,7 +76,8 @@ class PointFacts(Struct, frozen=True, kw_only=True):
 
     text: str
     state: State
-    how: Literal["measured", "attested"]
+    how: Literal["measured", "attested", "waived", "unknown"]
+    """Whose word its state is: a program's, a person's, or that of whoever waived it. `unknown`: nobody's."""
     who: str = ""
     evidence: str = ""
     file: EvidenceFile | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Literal
 
 from watership.releases.decide import CONTROLLER
 from watership.releases.incidents.incident import Incident
@@ -62,13 +63,24 @@ def _point(point: PointStanding, files: Mapping[str, EvidenceFile]) -> PointFact
     return PointFacts(
         text=point.text,
         state=point.state,
-        how=point.how,
+        how=_how(point),
         who=point.by,
         evidence="; ".join(part for part in words if part),
         file=file,
         at=point.at,
         expires=point.expires_at,
     )
+
+
+def _how(point: PointStanding) -> Literal["measured", "attested", "waived", "unknown"]:
+    """What was waived was not measured for that, nor was what nobody has looked at."""
+    match point.state:
+        case "waived":
+            return "waived"
+        case "open":
+            return "unknown"
+        case _:
+            return point.how
 
 
 def decisions(state: Fold, records: Sequence[Record] | None) -> tuple[DecisionFacts, ...] | None:

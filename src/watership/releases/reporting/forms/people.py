@@ -34,6 +34,17 @@ def checklist(report: ReportFacts) -> tuple[Block, ...]:
     return tuple(_checklist(report.checklist)) or _none("The runbook has no checklist.")
 
 
+def waived(report: ReportFacts) -> str:
+    """How much of the checklist was let pass instead of looked at; empty where nothing was."""
+    points = [point for item in report.checklist or () for point in item.points]
+    many = sum(point.state == "waived" for point in points)
+    if not many:
+        return ""
+    if many == len(points):
+        return f"The whole checklist was waived: {many} of {many} points. Nothing of it was relied on."
+    return f"{many} of {len(points)} points of the checklist were waived."
+
+
 def _checklist(items: tuple[ChecklistItemFacts, ...]) -> Iterator[Block]:
     points = [point for item in items for point in item.points]
     if not items:
@@ -41,7 +52,7 @@ def _checklist(items: tuple[ChecklistItemFacts, ...]) -> Iterator[Block]:
     states = Counter(point.state for point in points)
     how = Counter(point.how for point in points)
     counted = ", ".join(f"{number} {name}" for name, number in states.most_common())
-    ways = ", ".join(f"{number} {name}" for name, number in how.most_common())
+    ways = f"{how['measured']} measured, {how['attested']} attested"
     yield Paragraph(line(f"{len(items)} items, {len(points)} points: {counted}; {ways}."))
     columns = (
         Column("Point", share=8),
@@ -62,7 +73,7 @@ def _point(point: PointFacts) -> tuple[Cell, ...]:
         cell(point.text),
         cell(state(point.state)),
         lines(point.evidence, None if point.file is None else file(point.file)),
-        lines(point.who, line(Words(point.how, "quiet"))),
+        lines(point.who, "" if point.how == "unknown" else line(Words(point.how, "quiet"))),
         lines(moment(point.at) if point.at else "", line(Words(expires, "quiet")) if expires else ""),
     )
 

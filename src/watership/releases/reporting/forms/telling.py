@@ -88,6 +88,8 @@ def _lead(report: ReportFacts) -> Iterator[Paragraph]:
     )
     times = f"{moment(report.started_at)} – {moment(report.ended_at)}. {report.access}"
     yield Paragraph((Words(times, "quiet"),))
+    if waived := people.waived(report):
+        yield Paragraph((Words(waived, "inconclusive"),))
     if report.rehearsal:
         words = "A rehearsal: its calendar leapt, and every time here is one of its own clock."
         yield Paragraph((Words(words, "inconclusive"),))
