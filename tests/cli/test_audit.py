@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -193,4 +194,34 @@ def test_a_line_that_does_not_follow_ends_the_following(log: Path) -> None:
 def test_a_log_whose_head_was_removed_is_broken(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head_file(log).unlink()
     assert run(["audit", "verify"]) == Exit.NOT_OK
-    assert "BROKEN at entry 8: the head beside the record is missing" in capsys.readouterr().out
+    assert (
+        "BROKEN at its head, after entry 7: the head beside the record is missing" in capsys.readouterr().out
+    )
+
+
+def test_what_is_broken_comes_with_the_commands_that_mend_it(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_bytes(log.read_bytes().replace(b"technical_lead", b"security_lead", 1))
+    fix = ""
+    for words in (["verify"], ["list"], ["export"], ["seal", "--as", "ada"]):
+        assert run(["audit", *words]) == Exit.NOT_OK
+        fix = capsys.readouterr().err.partition("fix: ")[2]
+        assert "keep it as evidence" in fix.lower() and "mv " in fix, words
+    for move in fix.strip().partition("planned anew: ")[2].split("; "):
+        command, old, new = shlex.split(move)
+        assert command == "mv"
+        Path(old).rename(new)
+    with AuditFile(log, lambda: datetime.now(UTC), secret="") as audit:
+        assert audit.append("ada", "plan.signed", {}).number == 1
+    assert run(["audit", "verify"]) == Exit.OK
+
+
+def test_what_is_no_head_and_what_is_a_sheet_is_no_broken_log(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["audit", "verify", "--head", "abc"]) == Exit.USAGE
+    assert "'abc' is no head" in capsys.readouterr().err
+    assert run(["audit", "export", "--to", "csv", "-o", "r.csv"]) == Exit.OK
+    assert run(["audit", "verify", "r.csv"]) == Exit.USAGE
+    assert "--to jsonl" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ import click
 from watership.cli.desk import acting, calling
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
-from watership.cli.output import say, show, table
-from watership.errors import NotAllowed
+from watership.cli.output import complain, say, show, table, wants_json
+from watership.errors import BadInput, NotAllowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from watership.releases.auditing.audit import Broken, Entry, Verified
     from watership.releases.auditing.export import Format
     from watership.wiring.auditing import Agreement
+
+DIGEST = re.compile("[0-9a-f]{64}")
+
+ELSEWHERE = "It is not as it was written. Take another copy, and verify it with the head that was noted: --head DIGEST"
+"""What is left to do about a log that is not the environment's own."""
 
 FACTS = 100
 """Characters of an entry's facts in a line for people."""
@@ -57,6 +63,11 @@ def verify(file: Path | None, head: str | None) -> int:
     from watership.wiring.auditing import agreement, records_beside, verify_log
 
     path, secret = _place(file)
+    if head is not None and not DIGEST.fullmatch(head):
+        raise BadInput(
+            f"'{head}' is no head: a head is a digest of 64 hexadecimal digits.",
+            fix="watership audit verify prints the head; note that.",
+        )
     found = verify_log(path, head, secret=secret)
     if isinstance(found, Broken):
         return _broken(found, path)
@@ -65,10 +76,14 @@ def verify(file: Path | None, head: str | None) -> int:
 
 
 def _broken(found: Broken, path: Path) -> int:
-    show(
-        {"verified": False, "number": found.number, "reason": found.reason, "file": str(path)},
-        f"BROKEN at entry {found.number}: {found.reason}",
-    )
+    from watership.releases.auditing.audit import mending
+    from watership.wiring.auditing import log_of
+
+    own = path.resolve() == log_of(read_config()).resolve()
+    fix = mending(str(path), found) if own else ELSEWHERE
+    shown = {"verified": False, "number": found.number, "at_head": found.at_head, "reason": found.reason}
+    show({**shown, "file": str(path), "fix": fix}, f"BROKEN {found.where}: {found.reason}")
+    say(f"  fix: {fix}")
     return Exit.NOT_OK
 
 
@@ -207,21 +222,28 @@ def export(file: Path | None, to: Format, output: Path | None) -> int:
 
 @audit.command()
 @acting
-def seal(name: str | None, token: str | None) -> None:
+def seal(name: str | None, token: str | None) -> int:
     """Put a new head beside the environment's log: after the secret was set or changed, or the head was lost.
 
-    Refused where the log does not bear its old head out. Who did it is the next entry. Needs an administrator.
+    Refused, with exit 3, where the log does not bear its old head out. Who did it is the next entry.
+    Needs an administrator.
     """
     from watership.fleet.identity import ADMIN
+    from watership.releases.auditing.audit import AuditBroken
     from watership.wiring.auditing import seal_log
 
     caller = calling(name, token)
     if not caller.open and not caller.identity.acts_as(ADMIN):
         raise NotAllowed(f"To seal the audit log needs the role {ADMIN}.", fix="Ask an administrator.")
     path, secret = _place(None)
-    entry = seal_log(path, secret=secret, by=caller.person)
+    try:
+        entry = seal_log(path, secret=secret, by=caller.person)
+    except AuditBroken as error:
+        complain(error, wants_json())
+        return Exit.NOT_OK
     words = "signed with this secret" if secret else "not signed: there is no secret"
     show(entry, f"sealed at entry {entry.number} by {entry.actor}; {words}")
+    return Exit.OK
 
 
 def _line(entry: Entry) -> str:

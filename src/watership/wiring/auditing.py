@@ -20,9 +20,12 @@ from watership.config import Config
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, NotFound
 from watership.releases.auditing.audit import GENESIS, Broken, Entry, Verified, decode, digest
-from watership.releases.auditing.export import Format, exported
+from watership.releases.auditing.export import COLUMNS, Format, exported
 from watership.releases.auditing.head import Head, checked, head_of
 from watership.releases.readiness.binding import Astray
+
+SHEET = ",".join(COLUMNS).encode()
+"""How an export as a sheet begins."""
 
 POLL_SECONDS = 0.2
 """Between two looks for new entries: soon for whoever watches, and cheap."""
@@ -81,6 +84,7 @@ def _looked_at(path: Path, secret: str, noted: str | None) -> tuple[list[Entry |
     kept = files.read_head(path)
     if noted is None and (kept is None or (isinstance(kept, Head) and kept.count == 0)):
         _require(path)
+    _require_lines(path)
     found = files.read(path)
     return found, checked(found, kept, secret=secret, noted=noted)
 
@@ -145,6 +149,19 @@ def _next(line: bytes, last: Entry | None) -> Entry | Broken:
 def seal_log(path: Path, *, secret: str, by: str) -> Entry:
     """Put a new head beside the log. See `files.seal`."""
     return files.seal(path, SystemClock().now, secret=secret, by=by)
+
+
+def _require_lines(path: Path) -> None:
+    """Raises BadInput for our own export as a sheet: it is for people, and nothing in it can be verified."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        begins = file.read(len(SHEET))
+    if begins == SHEET:
+        raise BadInput(
+            f"{path} is an export as a sheet, which cannot be verified.",
+            fix="Export lines: watership audit export --to jsonl -o FILE.jsonl",
+        )
 
 
 def _require(path: Path) -> None:

@@ -74,10 +74,11 @@ class Bindings:
     def _require_head(self, kept: Kept) -> None:
         count = len(self._digests)
         fault = None if kept is None and not count else seal_fault(kept, self._secret)
+        at_head = fault is not None
         if fault is None and isinstance(kept, Head):
             if kept.count > count:
                 fault = f"the record ends here, and {kept.count} entries were written"
             elif kept.count and self._digests[kept.count - 1] != kept.digest:
                 fault = f"entry {kept.count} is not the one that the head names"
         if fault is not None:
-            raise AuditBroken(str(self._audit), Broken(count + 1, fault))
+            raise AuditBroken(str(self._audit), Broken(count + 1, fault, at_head=at_head))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
+from shlex import quote
 from typing import Literal, Protocol
 
 import msgspec
@@ -45,10 +47,25 @@ class Verified(Struct, frozen=True):
 
 
 class Broken(Struct, frozen=True):
-    """`number` is the first entry that cannot be trusted."""
+    """`number` is the first entry that cannot be trusted. `at_head`: all that are there can, and their head cannot."""
 
     number: int
     reason: str
+    at_head: bool = False
+
+    @property
+    def where(self) -> str:
+        return f"at its head, after entry {self.number - 1}" if self.at_head else f"at entry {self.number}"
+
+
+def mending(where: str, broken: Broken) -> str:
+    """What is left to do about the log of an environment, in the file `where`."""
+    head = str(Path(where).with_suffix(".head"))
+    moved = "; ".join(f"mv {quote(each)} {quote(f'{each}.broken')}" for each in (where, head))
+    anew = f"keep it as evidence, and go on in a new one, for which releases are planned anew: {moved}"
+    if broken.at_head:
+        return f"If the secret was set or changed, or the head was lost: watership audit seal. Else {anew}"
+    return f"{anew[0].upper()}{anew[1:]}"
 
 
 class AuditBroken(Untrusted):
@@ -58,9 +75,8 @@ class AuditBroken(Untrusted):
 
     def __init__(self, where: str, broken: Broken) -> None:
         super().__init__(
-            f"{where} is broken at entry {broken.number}: {broken.reason}.",
-            fix="Keep the file as evidence and continue in a new one. If the secret was set or changed since: "
-            "watership audit seal",
+            f"{where} is broken {broken.where}: {broken.reason}.",
+            fix=mending(where, broken),
         )
         self.number = broken.number
 

@@ -69,7 +69,7 @@ def checked(
         return state
     fault = seal_fault(kept, secret)
     if fault is not None or not isinstance(kept, Head):
-        return Broken(state.count + 1, fault or "its head is missing")
+        return Broken(state.count + 1, fault or "its head is missing", at_head=True)
     return _ended(entries, state, kept, secret)
 
 

@@ -13,5 +13,5 @@ async def verified(scene: Scene) -> Finding:
     """The audit log is whole from its first entry to its last."""
     state = scene.env.audit.verify()
     if isinstance(state, Broken):
-        return failed(f"The audit log is broken at entry {state.number}: {state.reason}.")
+        return failed(f"The audit log is broken {state.where}: {state.reason}.")
     return passed(f"{state.count:,} entries follow one another.", entries=state.count, head=state.head)
