@@ -11,6 +11,7 @@ from typing import Final
 
 from tests.checklist.desk import LEAD, SIGNED
 from tests.journeys.attendance import Desks
+from watership.releases.book.quantity import moment
 from watership.releases.book.shelf import shipped
 from watership.releases.readiness.checklist import items_of
 from watership.testing.receivers.smtp import Mail
@@ -83,7 +84,7 @@ def slots(ids: Iterable[str]) -> list[str]:
 
 def issues_are_of_these_releases(ids: Iterable[str]) -> None:
     """Items that were late, approvals that lacked, a question to a person, and what was refused."""
-    late = {f"late/{item.id}" for item in items_of(shipped("agent-orchestrator").runbook.checklist)}
+    late = {f"late/{moment(item.by)}" for item in items_of(shipped("agent-orchestrator").runbook.checklist)}
     for each in ids:
         if (found := ISSUE.fullmatch(each)) is not None:
             about = found["about"]

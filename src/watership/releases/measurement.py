@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from watership.durable.scrubbing import scrub
+from watership.errors import WatershipError
 from watership.releases.auditing.audit import Plain
 from watership.releases.judging.gate import Judgement, Verdict
 from watership.releases.masking import masked
@@ -119,5 +120,8 @@ def clean(text: str, most: int) -> str:
 
 
 def unknown(error: BaseException) -> Finding:
-    """What a measurement that raised is worth: nothing, in its own words."""
-    return inconclusive(clean(f"{type(error).__name__}: {error}", WORDS))
+    """What a measurement that raised is worth: nothing, in its own words. What was `raised` is for who mends it."""
+    words = (
+        str(error) if isinstance(error, WatershipError | TimeoutError) else f"The check itself broke: {error}"
+    )
+    return inconclusive(clean(words, WORDS), raised=type(error).__name__)

@@ -15,7 +15,7 @@ from watership.durable.run import Run
 from watership.durable.states import RunState
 from watership.errors import NotFound
 from watership.releases.auditing.audit import Plain
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import moment
 from watership.releases.book.runbook import Soak
 from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import item_at, items_of
@@ -254,7 +254,7 @@ def _calendar(state: Fold, plan: Plan) -> str:
     item = item_at(plan, state.position)
     assert item is not None, "only an item waits for the calendar"
     at = round(item.at / plan.overrides.clock_factor)
-    return f"T{'-' if at < 0 else '+'}{spoken(abs(at))}"
+    return moment(at)
 
 
 def _reason(state: Fold, run: Run | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.checklist.world import World
 from watership.releases.judging.gate import Verdict
+from watership.releases.measurement import Measurement
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
 
@@ -14,9 +15,15 @@ from watership.releases.readiness.rounds import measured
 async def looked(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:
     """What the check finds: its verdict, and its evidence."""
     got = await measured(world.scene(), "it", Point(id="it", text="it", check=check, parameters=parameters))
-    return got.verdict, got.evidence
+    return got.verdict, worded(got)
 
 
 def look(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:
     """The same, for a test that is no coroutine."""
     return asyncio.run(looked(world, check, **parameters))
+
+
+def worded(got: Measurement) -> str:
+    """Its evidence, behind the name of what was raised: people do not read that, and tests do."""
+    raised = got.facts.get("raised")
+    return f"{raised}: {got.evidence}" if raised else got.evidence

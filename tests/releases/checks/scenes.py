@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.checklist.labels import label, relabelled
+from tests.releases.checks.looks import worded
 from tests.releases.plans import a_plan
 from watership.durable.clock import Clock, SystemClock
 from watership.releases.book.quantity import Given
@@ -86,4 +87,4 @@ class Looker:
     def unsure(self, check: str, words: str, **parameters: Given) -> None:
         """It cannot know, and says why."""
         got = self.look(check, parameters)
-        assert (got.verdict, words in got.evidence) == (Verdict.INCONCLUSIVE, True), got
+        assert (got.verdict, words in worded(got)) == (Verdict.INCONCLUSIVE, True), got

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tests.checklist.desk import LEAD, SIGNED, Desk, Said
 from tests.checklist.world import World
+from tests.releases.checks.looks import worded
 from watership.releases.book.paper import PAPERS
 from watership.releases.book.quantity import Given
 from watership.releases.book.shelf import find
@@ -42,7 +43,7 @@ class Team:
     def says(self, check: str, **parameters: Given) -> tuple[Verdict, str]:
         point = Point(id="it", text="it", check=check, parameters=parameters)
         (got,) = self.world.measure([("item/it", point)]).values()
-        return got.verdict, got.evidence
+        return got.verdict, worded(got)
 
     def plans(self, **changes: Any) -> None:
         self.world.plan = replace(self.world.plan, **changes)

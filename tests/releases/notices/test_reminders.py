@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from tests.releases.checklists import a_checked_plan
+from tests.releases.notices.scenes import Told, at, comms, running
 from tests.releases.plans import NOON
 from watership.releases.facts import opening
 from watership.releases.journal import Fold
@@ -27,11 +30,36 @@ def owed(before: timedelta, *lacking: str) -> list[Issue]:
     return list(reminders(RELEASE, status, lacking, items, now))
 
 
-def test_an_item_is_an_issue_from_the_moment_it_is_late_and_names_what_is_missing() -> None:
+def test_what_is_late_of_one_moment_is_one_issue_that_names_how_many_and_the_first() -> None:
     assert [issue.key for issue in owed(timedelta(hours=25))] == []
     (guide,) = owed(timedelta(hours=23))
-    assert (guide.key, guide.symptoms) == ("late/guide", ("It says how",))
-    assert [issue.key for issue in owed(timedelta(hours=3))] == ["late/guide", "late/uat"]
+    (known,) = [item for section in PLAN.checklist for item in section.items if item.id == "guide"]
+    assert (guide.key, guide.title) == ("late/T-24h", "An item of T-24h is late")
+    assert guide.symptoms == (f"{known.number} {known.title} ({known.owner})",)
+    assert [issue.key for issue in owed(timedelta(hours=3))] == ["late/T-24h", "late/T-4h"]
+
+
+def test_ninety_late_items_are_one_page_and_one_message_that_it_is_over() -> None:
+    section = PLAN.checklist[0]
+    many = tuple(
+        replace(section.items[0], id=f"i{number}", number=number, by=-3600.0) for number in range(1, 91)
+    )
+    plan = replace(PLAN, checklist=(replace(section, items=many),))
+    release = replace(RELEASE, plan=plan)
+    items = standing(plan.checklist, (), build=plan.next.build.digest, now=NOON, zero=NOON)
+    status = told(Fold(position=opening(release)), release)
+    (late,) = reminders(release, status, (), items, NOON)
+    assert late.title == "90 items of T-1h are late"
+    assert len(late.symptoms) == 6 and late.symptoms[-1] == "and 85 more"
+
+    box = Told(comms())
+    for issue in (late, replace(late, title="80 items of T-1h are late")):
+        box.look(running(issues=(issue,)), at(1))
+    box.look(running(), at(2))
+    assert [each for each in box.messages if "late" in each] == [
+        "issue/2.1.0-1/late/T-1h",
+        "issue/2.1.0-1/late/T-1h/resolved",
+    ]
 
 
 def test_missing_approvals_are_an_issue_in_the_last_hour() -> None:

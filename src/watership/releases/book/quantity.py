@@ -49,6 +49,17 @@ def offset(text: str) -> float:
     return -seconds if found[1] == "-" and seconds else seconds
 
 
+HOURS = 48
+"""Up to so many a moment of the calendar is told in hours: the day before is T-24h to everybody."""
+
+
+def moment(at: float) -> str:
+    """A moment of the calendar as a runbook writes it, from its seconds: -86400.0 → `T-24h`."""
+    hours, rest = divmod(abs(at), 3600)
+    words = f"{hours:.0f}h" if not rest and 0 < hours <= HOURS else spoken(abs(at)) or "0m"
+    return f"T{'-' if at < 0 else '+'}{words}"
+
+
 def spoken(seconds: float) -> str:
     """Seconds as a person writes them: 90.0 → `1m 30s`."""
     if 0 < seconds < 1:

@@ -98,6 +98,9 @@ async def reviewed(scene: Scene, *, by: str) -> Finding:
     stand = standing(plan.checklist, await recorded(scene), build=plan.next.build.digest, now=scene.now())
     points = [point for item in stand if item.id in due for point in item.points]
     silent = [f"{point.key} is {point.state}" for point in points if point.state in ("open", "expired")]
+    if len(silent) > go.NAMED:
+        more = f"{', '.join(silent[: go.NAMED])} and {len(silent) - go.NAMED} more"
+        silent = [f"{len(silent)} of {len(points)} points were not looked at: {more}; see: {go.SEE}"]
     return judged(silent, f"{len(points)} points of {len(due)} items were looked at.", points=len(points))
 
 

@@ -83,7 +83,9 @@ async def again(scene: Scene, *, items: str) -> Finding:
     bad = {name: got for name, got in found.items() if not got.passed}
     if not bad:
         return passed(f"{len(found)} points of {items} are as they were.", points=len(found))
-    words = "; ".join(f"{name} {got.verdict.value} ({go.short(got.evidence)})" for name, got in bad.items())
+    first = ", ".join(f"{name} {got.verdict.value}" for name, got in list(bad.items())[: go.NAMED])
+    more = f" and {len(bad) - go.NAMED} more" if len(bad) > go.NAMED else ""
+    words = f"{len(bad)} of {len(found)} points of {items} do not pass now: {first}{more}; see: {go.SEE}"
     worst = (
         Verdict.FAILED if any(got.verdict is Verdict.FAILED for got in bad.values()) else Verdict.INCONCLUSIVE
     )

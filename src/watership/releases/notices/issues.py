@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from watership.releases.auditing.audit import Entry
+from watership.releases.book.quantity import moment
 from watership.releases.journal import Fold
 from watership.releases.notices.notice import Issue, Priority
 from watership.releases.order import Release
@@ -26,8 +27,8 @@ FUSE = "fuse/"
 LAST_CALL = 3600.0
 """Seconds before T+0 from which on approvals that are missing are an issue."""
 
-REMINDED = 10
-"""Points of a late item that are named."""
+REMINDED = 5
+"""Items of a moment that are named; the command that is told with them shows all."""
 
 
 def issues(
@@ -72,20 +73,16 @@ def reminders(
     items: Sequence[ItemStanding],
     now: datetime,
 ) -> Iterator[Issue]:
-    """What people still owe the release: items that are late, and in the last hour before T+0 approvals."""
+    """What people still owe the release: items that are late, and in the last hour before T+0 approvals.
+
+    All that was due at one moment is one issue: nobody is paged for each of ninety items.
+    """
     if status.over or status.stage != "running":
         return
-    for item in items:
-        if item.late:
-            missing = [point.text for point in item.points if not point.good]
-            yield Issue(
-                key=f"late/{item.id}",
-                priority="MEDIUM",
-                title=f"Item {item.number} is late: {item.title} ({item.owner})",
-                symptoms=tuple(missing[:REMINDED]),
-                actions=(f"watership check show {item.id}",),
-                since=item.due,
-            )
+    due = {item.id: item.by for section in release.plan.checklist for item in section.items}
+    late = [item for item in items if item.late]
+    for by in sorted({due[item.id] for item in late}):
+        yield _late(moment(by), [item for item in late if due[item.id] == by])
     last_call = release.zero - timedelta(seconds=LAST_CALL * release.plan.overrides.clock_factor)
     if lacking and now >= last_call:
         yield Issue(
@@ -96,6 +93,21 @@ def reminders(
             actions=("watership signoff give ROLE",),
             since=last_call,
         )
+
+
+def _late(when: str, items: Sequence[ItemStanding]) -> Issue:
+    """What was due at one moment of the calendar and is not good: how much of it, and the first few."""
+    named = [f"{item.number} {item.title} ({item.owner})" for item in items[:REMINDED]]
+    rest = [f"and {len(items) - REMINDED} more"] if len(items) > REMINDED else []
+    many = f"{len(items)} items of {when} are late" if len(items) > 1 else f"An item of {when} is late"
+    return Issue(
+        key=f"late/{when}",
+        priority="MEDIUM",
+        title=many,
+        symptoms=(*named, *rest),
+        actions=("watership check list --due",),
+        since=items[0].due,
+    )
 
 
 def _asking(state: Fold, status: ReleaseStatus) -> Issue:

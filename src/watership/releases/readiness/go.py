@@ -17,13 +17,25 @@ from watership.releases.readiness.signoff import Missing
 from watership.releases.readiness.standing import ORDER, ItemStanding, State
 
 
+class ItemFound(Struct, frozen=True, kw_only=True):
+    """An item that keeps a condition from being met."""
+
+    id: str
+    number: int
+    title: str
+    state: State
+
+
 class ConditionFound(Struct, frozen=True, kw_only=True):
-    """A condition and how it stands. `words` name what is wrong or missing."""
+    """A condition and how it stands. `words` count what is wrong or missing, `items` are all of those that are not
+    good, the worst first, and `fix` is the command that brings it on."""
 
     id: Id
     text: str
     verdict: Verdict
     words: str
+    items: tuple[ItemFound, ...] = ()
+    fix: str = ""
 
 
 class Situation(Struct, frozen=True, kw_only=True):
@@ -45,11 +57,30 @@ _STATES: dict[State, Verdict] = {
 }
 
 
-NAMED: Final = 8
+_WORDS: dict[State, str] = {
+    "failed": "failed",
+    "inconclusive": "not known",
+    "expired": "expired",
+    "open": "open",
+    "waived": "waived",
+    "passed": "passed",
+}
+
+NAMED: Final = 3
 """Items that are named; who wants to see all of them looks at the checklist."""
 
-WORDS: Final = 200
-"""Characters of a point's words."""
+SEE: Final = "watership check list --open"
+
+FIXES: Final = {
+    "checklist": f"{SEE}, then mend it (watership check run), attest it (watership check attest) or waive it "
+    "(watership check waive)",
+    "items": f"{SEE}, then mend it (watership check run), attest it (watership check attest) or waive it "
+    "(watership check waive)",
+    "approvals": "watership signoff list, then for each that is missing: watership signoff give ROLE --as NAME",
+    "incidents": "watership incident list",
+    "team": "for each that is not ready: watership team ready --role ROLE --as NAME",
+}
+"""By what a condition is judged: the command that brings it on."""
 
 
 def conditions(plan: Plan, situation: Situation) -> tuple[ConditionFound, ...]:
@@ -66,12 +97,14 @@ def verdict(found: Sequence[ConditionFound]) -> Verdict:
 
 
 def _judged(plan: Plan, condition: Condition, situation: Situation) -> ConditionFound:
+    bad: tuple[ItemFound, ...] = ()
     match condition.judged_by:
         case "checklist":
-            found, words = items_stand(due(situation.items, plan))
+            items = due(situation.items, plan)
+            (found, words), bad = items_stand(items), not_good(items)
         case "items":
-            named = [item for item in situation.items if item.id in condition.items]
-            found, words = items_stand(named)
+            items = [item for item in situation.items if item.id in condition.items]
+            (found, words), bad = items_stand(items), not_good(items)
         case "approvals":
             found, words = _approvals(situation.missing)
         case "incidents":
@@ -80,7 +113,10 @@ def _judged(plan: Plan, condition: Condition, situation: Situation) -> Condition
             found, words = _team(plan, situation.records)
         case _:
             assert_never(condition.judged_by)
-    return ConditionFound(id=condition.id, text=condition.text, verdict=found, words=words)
+    fix = "" if found is Verdict.PASSED else FIXES[condition.judged_by]
+    return ConditionFound(
+        id=condition.id, text=condition.text, verdict=found, words=words, items=bad, fix=fix
+    )
 
 
 def _approvals(missing: Sequence[Missing]) -> tuple[Verdict, str]:
@@ -99,28 +135,28 @@ def due(items: Sequence[ItemStanding], plan: Plan) -> list[ItemStanding]:
 
 def items_stand(items: Sequence[ItemStanding]) -> tuple[Verdict, str]:
     """The worst of items, with words that name those that are not good, the worst first."""
-    bad = sorted(
-        (item for item in items if not item.good), key=lambda item: (ORDER.index(item.state), item.number)
-    )
+    bad = _bad(items)
     there = {_STATES[item.state] for item in bad}
     found = Verdict.FAILED if Verdict.FAILED in there else Verdict.INCONCLUSIVE if there else Verdict.PASSED
     if not bad:
         return found, f"all of {len(items)} items are good"
-    words = [f"{item.number} {item.title}: {_points(item)}" for item in bad[:NAMED]]
-    more = [f"and {len(bad) - NAMED} more (watership check list --open)"] if len(bad) > NAMED else []
-    return found, f"{len(bad)} of {len(items)} items are not good: {'; '.join([*words, *more])}"
+    states = [item.state for item in bad]
+    counts = ", ".join(f"{states.count(each)} {_WORDS[each]}" for each in ORDER if each in states)
+    first = ", ".join(f"{item.number} {item.title}" for item in bad[:NAMED])
+    rest = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return found, f"{len(bad)} of {len(items)} items are not good: {counts} ({first}{rest}); see: {SEE}"
 
 
-def _points(item: ItemStanding) -> str:
-    """What is wrong with its points, in their words; what is merely open is counted."""
-    bad = [point for point in item.points if not point.good and point.state != "open"]
-    words = [f"{point.key.partition('/')[2]} {point.state} ({short(point.words)})" for point in bad]
-    waiting = sum(point.state == "open" for point in item.points)
-    return ", ".join([*words, *([f"{waiting} open"] if waiting else [])])
+def not_good(items: Sequence[ItemStanding]) -> tuple[ItemFound, ...]:
+    """Each of the items that is not good, the worst first."""
+    return tuple(
+        ItemFound(id=item.id, number=item.number, title=item.title, state=item.state) for item in _bad(items)
+    )
 
 
-def short(words: str) -> str:
-    return words if len(words) <= WORDS else f"{words[: WORDS - 1]}…"
+def _bad(items: Sequence[ItemStanding]) -> list[ItemStanding]:
+    bad = (item for item in items if not item.good)
+    return sorted(bad, key=lambda item: (ORDER.index(item.state), item.number))
 
 
 def _incidents(critical: Sequence[str] | None) -> tuple[Verdict, str]:
@@ -153,7 +189,9 @@ class NotGo(WatershipError):
         bad = [each for each in found if each.verdict is not Verdict.PASSED]
         super().__init__(
             f"GO cannot be decided: {'; '.join(f'{each.text}: {each.words}' for each in bad)}.",
-            fix="Mend it, waive it point by point (watership check waive), or decide no-go.",
+            fix="; ".join(
+                [*dict.fromkeys(each.fix for each in bad), "or: watership gate decide no-go --reason …"]
+            ),
         )
         self.verdict = verdict(found)
 
