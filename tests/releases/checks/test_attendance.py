@@ -26,10 +26,13 @@ def test_a_roll_call_of_before_is_no_presence(tmp_path: Path) -> None:
     desk = Desk(world)
     world.plan, world.records = desk.plan(), desk.records
     assert look(world, "team.present", since="T-2h")[0] is PASSED  # all answered an hour before
-    verdict, words = look(world, "team.present", since="T-30m")
+    verdict, words = look(world, "team.present", since="T-30m", timeout=1.0)
     assert verdict is UNKNOWN and "deployment_lead" in words and "communication" in words
     with desk.but(absent={"qa"})():
-        assert look(world, "team.present", since="T-2h") == (UNKNOWN, "Not yet here since T-2h: qa.")
+        assert look(world, "team.present", since="T-2h", timeout=1.0) == (
+            UNKNOWN,
+            "Not yet here since T-2h: qa.",
+        )
 
 
 def test_items_are_measured_once_more_and_put_on_record(tmp_path: Path) -> None:
