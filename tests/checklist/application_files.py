@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from tests.checklist.changes import aged, edited, replaced, rewritten
+from tests.checklist.changes import edited, replaced, rewritten
 from tests.checklist.image import IMAGE
 from tests.checklist.papers import zap
 from tests.checklist.world import Fault, World
@@ -135,11 +135,13 @@ def settings(world: World) -> None:
     world.write(".env.example", "# How much is told\nWATERSHIP_LOG_LEVEL=info\n#WATERSHIP_SECRET=\n")
     world.write(".env.next", 'WATERSHIP_LOG_LEVEL="info"\nWATERSHIP_WORKER_SLOTS=64\n')
     world.write(
-        "docs/configuration.md", "# Configuration\n\n`WATERSHIP_LOG_LEVEL`, and `WATERSHIP_SECRET`.\n"
+        "docs/configuration.md",
+        "# Configuration\n\n`WATERSHIP_LOG_LEVEL`, `WATERSHIP_SECRET`, `WATERSHIP_WORKER_SLOTS`,\n"
+        "`WATERSHIP_POSTGRES_URL`, and `WATERSHIP_LIMITS_REQUESTS_PER_MINUTE`.\n",
     )
     world.faults |= {
         "app-configuration/variables-documented": replaced(
-            world, "docs/configuration.md", "WATERSHIP_SECRET", "a secret"
+            world, "docs/configuration.md", "WATERSHIP_WORKER_SLOTS", "the slots"
         ),
         "app-configuration/log-levels": replaced(world, ".env.next", '"info"', '"debug"'),
     }
@@ -282,7 +284,9 @@ def documents(world: World) -> None:
     )
     for path, text in texts.items():
         world.write(path, text)
-    world.faults["documentation/contacts"] = aged(world, "docs/contacts.md", days=40)
+    today, before = (f"{now() - timedelta(days=days):%Y-%m-%d}" for days in (0, 40))
+    world.write("docs/contacts.md", texts["docs/contacts.md"] + f"\nGone through on {today}.\n")
+    world.faults["documentation/contacts"] = replaced(world, "docs/contacts.md", today, before)
 
 
 def backups(world: World) -> None:

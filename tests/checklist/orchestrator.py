@@ -118,7 +118,7 @@ class Orchestrator:
 
 _GET = {
     "get": {
-        "summary": "List them.",
+        "summary": "What is there",
         "responses": {"200": {"description": "Well."}, "401": {"description": "Who?"}},
         "parameters": [{"name": "limit", "in": "query"}],
     }

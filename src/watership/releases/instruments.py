@@ -154,11 +154,10 @@ class Commands(Protocol):
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """A file as it is now."""
+    """A file as it is now. It has no time of its own: a fresh checkout makes every file young."""
 
     path: str
     content: bytes
-    changed_at: datetime
     sha256: str
 
 

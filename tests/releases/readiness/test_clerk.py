@@ -69,7 +69,7 @@ def told(
             return critical
 
         outside = ProjectInstruments(Path())
-        outside.documents = MemoryDocuments(FILES, NOON)
+        outside.documents = MemoryDocuments(FILES)
         env = replace(world.controller()._env, instruments=outside, incidents=incidents)
         plan = a_checked_plan()
         release = Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=world.clock.now())

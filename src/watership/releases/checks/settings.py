@@ -17,8 +17,11 @@ from watership.releases.measurement import Finding, failed, found
 
 
 @check("settings.documented", good_for="48h", fix="Document each variable, and what happens without it.")
-async def documented(scene: Scene, *, example: str = ".env.example", document: str) -> Finding:
-    """Each variable that the file `example` names, set or commented out, occurs in `document` as a word of its own."""
+async def documented(
+    scene: Scene, *, example: str = ".env.example", document: str, staged: str = ""
+) -> Finding:
+    """Each variable that the file `example` names, set or commented out, occurs in `document` as a word of its own; and
+    so does each that is set in the file `staged`, whatever the example says."""
     there, told = await present(scene, example), await present(scene, document)
     if isinstance(there, Finding):
         return there
@@ -27,9 +30,14 @@ async def documented(scene: Scene, *, example: str = ".env.example", document: s
     names = offered(there.content.decode(errors="replace"))
     if not names:
         return failed(f"{example} names no variable.")
+    if staged:
+        ours = await present(scene, staged)
+        if isinstance(ours, Finding):
+            return ours
+        names |= {name for name, _ in assignments(ours.content.decode(errors="replace"))}
     words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", told.content.decode(errors="replace")))
     lacks = sorted(names - words)
-    good = f"{document} names all {len(names)} variables of {example}."
+    good = f"{document} names all {len(names)} variables of {', '.join(filter(None, (example, staged)))}."
     return found(
         not lacks, f"{document} does not name {', '.join(lacks)}." if lacks else good, variables=len(names)
     )
