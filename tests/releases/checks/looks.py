@@ -6,21 +6,17 @@ import asyncio
 from typing import Any
 
 from tests.checklist.world import World
-from watership.releases.checks.scene import TIMEOUT
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
 
 
-async def looked(
-    world: World, check: str, *, timeout: float = TIMEOUT, **parameters: Any
-) -> tuple[Verdict, str]:
-    """What the check finds within `timeout` seconds: its verdict, and its evidence."""
-    point = Point(id="it", text="it", check=check, parameters=parameters, timeout=timeout)
-    got = await measured(world.scene(), "it", point)
+async def looked(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:
+    """What the check finds: its verdict, and its evidence."""
+    got = await measured(world.scene(), "it", Point(id="it", text="it", check=check, parameters=parameters))
     return got.verdict, got.evidence
 
 
-def look(world: World, check: str, *, timeout: float = TIMEOUT, **parameters: Any) -> tuple[Verdict, str]:
+def look(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:
     """The same, for a test that is no coroutine."""
-    return asyncio.run(looked(world, check, timeout=timeout, **parameters))
+    return asyncio.run(looked(world, check, **parameters))
