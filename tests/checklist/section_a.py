@@ -468,8 +468,11 @@ def _observability(world: World, stack: ExitStack) -> None:
     prometheus, grafana = standin(world, stack, "prometheus"), standin(world, stack, "grafana")
     tracing, logs = standin(world, stack, "tracing"), standin(world, stack, "logs")
     values = {
-        "blue-provisioning/agents": ('sum(up{job="node",slot="next"})', 2),
-        "observability/prometheus": ('count(up{slot="live"} == 1)', 4),
+        "blue-provisioning/agents": (
+            'min(up{job="node",slot="next"}) * count(up{job="node",slot="next"})',
+            2,
+        ),
+        "observability/prometheus": ('min(up{slot="live"}) * count(up{slot="live"})', 4),
         "observability/apm": (
             'count(target_info{service_name="agent-orchestrator",telemetry_sdk_name!=""})',
             3,
@@ -609,7 +612,7 @@ def _drills(world: World) -> None:
 
     def migrated(wrong: set[str]) -> None:
         build = "sha256:2.0.9" if wrong else world.next.digest
-        written("migration", a_drill("migration", build=build))
+        written("migration", a_drill("migration", build=build, environment="replica"))
 
     def failed_over(wrong: set[str]) -> None:
         written(

@@ -178,6 +178,7 @@ def explain(kind: str | None, runbook: str | None) -> None:
     Without --runbook those are the shipped ones, and the own ones of the release that was last planned here.
     """
     from watership.errors import NotFound
+    from watership.releases.book.document import nearest
     from watership.releases.book.shelf import find
     from watership.releases.checks import explained
     from watership.wiring.kinds import of_latest, of_source
@@ -188,7 +189,9 @@ def explain(kind: str | None, runbook: str | None) -> None:
         show({"kinds": rows}, table(rows, ["kind", "measures"]))
         return
     if kind not in kinds:
-        raise NotFound(f"There is no check {kind}.", fix="watership check explain lists them.")
+        raise NotFound(
+            f"There is no check {kind}{nearest(kind, kinds)}", fix="watership check explain lists them."
+        )
     shown = {
         "kind": kind,
         "about": kinds[kind].about,

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from watership.cli.exits import Exit
-from watership.cli.output import say, show, table
+from watership.cli.output import put, say, show, table
 from watership.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def _write(found: Imported, folder: Path) -> None:
     if there := next((name for name in files if (folder / name).exists()), None):
         raise Conflict(f"{folder / there} is there already.", fix="Name a folder that is not.")
     for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        put(folder / name, text)
     read(folder)
     say(f"{len(files)} files are written; next: watership runbook check {folder}")
 
@@ -194,10 +192,9 @@ def schema(kind: str | None, folder: Path | None) -> None:
         raise BadInput(f"No file of a runbook is a '{kind}'.", fix=f"Choose one of: {', '.join(FILES)}.")
     schemas = {name: drawn(FILES[name]) for name in ([kind] if kind else FILES)}
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{name}.schema.json" for name in schemas]
         for path, one in zip(paths, schemas.values(), strict=True):
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
+            put(path, msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
         show({"written": [str(path) for path in paths]}, "\n".join(map(str, paths)))
         return
     told = schemas[kind] if kind else schemas
@@ -288,5 +285,5 @@ def render(name: str, kind: str, output: Path | None) -> None:
     if output is None:
         show({"to": kind, "text": text}, text.rstrip("\n"))
         return
-    output.write_text(text, encoding="utf-8")
+    put(output, text)
     show({"to": kind, "file": str(output), "bytes": len(text.encode())}, str(output))

@@ -109,7 +109,7 @@ def test_a_group_that_is_not_there_is_named(cloud: Looker) -> None:
 
 def test_a_route_into_a_black_hole_is_named(cloud: Looker, aws: Aws) -> None:
     cloud.passes("cloud.routes", of="aws", tables="app")
-    cloud.unsure("cloud.routes", "Nothing is named", of="aws", tables=" ,")
+    cloud.unsure("cloud.routes", "is given an empty", of="aws", tables=" ,")
     cloud.fails("cloud.routes", "no table database", of="aws", tables="app, database")
     aws.tables["app"] = [("0.0.0.0/0", "blackhole")]
     cloud.fails("cloud.routes", "app sends 0.0.0.0/0 into a black hole", of="aws", tables="app")

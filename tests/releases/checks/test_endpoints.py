@@ -46,7 +46,7 @@ def there(tmp_path: Path) -> World:
     return World(root=tmp_path)
 
 
-BUSY = {"/api/v1/tenants": 70, "/api/v1/runs/{run_id}": 9}
+BUSY = {"/api/v1/runs/{run_id}": 9, "/api/v1/tenants": 70}
 
 
 async def test_what_is_read_most_of_live_is_what_next_has_to_answer(there: World) -> None:

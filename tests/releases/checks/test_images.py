@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -201,6 +202,10 @@ def test_a_scan_counts_for_its_digest_and_its_day(images: Looker, registry: Regi
     images.fails("image.scanned", "1 critical", **asked)
     images.write("scan.json", scan(digest, now() - timedelta(days=2)))
     images.fails("image.scanned", "it was written 2d ago; 1d is the limit", **asked)
+    images.write("scan.json", scan(digest, now() + timedelta(days=2)))
+    images.fails("image.scanned", "which has not come yet", **asked)
+    images.write("scan.json", msgspec.json.encode(msgspec.json.decode(scan(digest, now())) | {"Results": []}))
+    images.unsure("image.scanned", "nothing was looked at", **asked)
     images.write("scan.json", scan("sha256:other", now()))
     images.fails("image.scanned", f"it is of sha256:other, not of {digest}", **asked)
     images.write("scan.json", scan(digest, now(), results=False))

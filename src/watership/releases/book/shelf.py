@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from watership.errors import BadInput, NotFound, WatershipError
 from watership.releases.book.code import FOLDER, MAX_FILES, Code, code
-from watership.releases.book.document import DocumentError, parse
+from watership.releases.book.document import DocumentError, Misfit, parse
 from watership.releases.book.runbook import Runbook, validated
 from watership.releases.book.team import Team
 from watership.releases.notices.comms import Comms, templates
@@ -54,6 +54,11 @@ class Source(Struct, frozen=True, kw_only=True):
 def find(where: str) -> Source:
     """A runbook by the path of its folder or file, or by the name of one that is shipped. Raises as these do."""
     path = Path(where)
+    if not path.exists() and len(path.parts) > 1:
+        raise NotFound(
+            f"There is no runbook {where}.",
+            fix=f"Name a folder, a file, or a shipped one: {', '.join(names())}.",
+        )
     return read(path) if path.exists() else shipped(where)
 
 
@@ -138,7 +143,8 @@ def _source(reader: Reader, name: str, coded: Sequence[str]) -> Source:
     except DocumentError:
         raise
     except WatershipError as error:
-        raise DocumentError(name, 1, str(error)) from error
+        placed = error.placed(files) if isinstance(error, Misfit) else None
+        raise (placed or DocumentError(name, 1, str(error))) from error
     digests = [hashlib.sha256(each).hexdigest() for each in files.values()]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
     source = Source(runbook=whole, sha256=sha256, files=files)

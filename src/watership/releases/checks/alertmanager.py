@@ -18,7 +18,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 ALERTS: Final = "/api/v2/alerts"
 
@@ -119,9 +119,7 @@ async def _put(scene: Scene, of: str, labels: Mapping[str, str], until: datetime
     }
     answer = await scene.ask("POST", of, ALERTS, body=[alert])
     if answer.status != 200:
-        raise Unavailable(
-            f"{of} answered {answer.status} to an alert: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{of} answered {answer.status} to an alert: {excerpt(answer.body)}")
 
 
 async def _routed(scene: Scene, of: str, probe: str, integration: str) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 from watership.errors import Unavailable
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 from watership.releases.plan import Side
 
 HEALTH = "/health"
@@ -58,7 +58,7 @@ async def _one_unwell(scene: Scene, side: Side, address: str) -> str | None:
     except Unavailable as error:
         return str(error)
     if answer.status != 200:
-        return f"{address} answers {answer.status}: {answer.body[:200].decode(errors='replace')}"
+        return f"{address} answers {answer.status}: {excerpt(answer.body)}"
     try:
         told = msgspec.json.decode(answer.body, type=HealthAnswer)
     except msgspec.DecodeError as error:

@@ -12,7 +12,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.rabbitmq import DEPTH, matching
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.measurement import Finding, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, found, inconclusive
 
 HEALTH: Final = {"alarms": "an alarm is in effect", "virtual-hosts": "a virtual host is down"}
 """Health checks of the management API (/api/health/checks/…): 200 when good, 503 when not."""
@@ -47,7 +47,7 @@ async def operational(scene: Scene, *, of: str, nodes: int = 1) -> Finding:
         if answer.status not in (200, 503):
             raise Unavailable(f"{of} answered {answer.status} to the question for {name}.")
         if answer.status == 503:
-            wrong.append(f"{words}: {answer.body[:200].decode(errors='replace')}")
+            wrong.append(f"{words}: {excerpt(answer.body)}")
     return judged(wrong, f"{len(there)} node(s) run as one, without an alarm.", nodes=len(there))
 
 

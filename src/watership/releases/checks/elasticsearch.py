@@ -15,7 +15,7 @@ from watership.releases.checks.mark import mark
 from watership.releases.checks.prometheus import in_seconds
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 LIFECYCLE: Final = "index.lifecycle.name"
 
@@ -160,9 +160,7 @@ async def searchable(scene: Scene, *, of: str, stream: str, within: float) -> Fi
     }
     answer = await scene.ask("POST", of, f"/{quote(stream, safe='')}/_doc", body=line)
     if answer.status != 201:
-        raise Unavailable(
-            f"{of} answered {answer.status} to a line: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{of} answered {answer.status} to a line: {excerpt(answer.body)}")
 
     async def there() -> bool:
         path = f"/{quote(stream, safe='')}/_search?size=1&q={quote(f'probe:{name}', safe='')}"

@@ -42,7 +42,7 @@ async def endpoints(
     of: str,
     live: str = "live",
     top: int = 10,
-    within: float = 1.0,
+    within: float = 5.0,
     paths: str = "",
     besides: str = PROBES,
 ) -> Finding:

@@ -17,13 +17,16 @@ import msgspec
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import report
+from watership.releases.checks.reports import moment, report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.variables import assignments
 from watership.releases.instruments import Finished
 from watership.releases.measurement import Finding, ending, excerpt, failed, found, inconclusive
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50, "fatal": 50}
+
+HOUR: Final = 3600.0
+"""Seconds that the last line may be old: what serves logs more often."""
 
 MODE_SECRET: Final = 0o077
 """Bits that must not be set: nobody but the owner may read, write or run it."""
@@ -107,10 +110,10 @@ async def secrets(scene: Scene, *, on: str) -> Finding:
 
 
 @check("host.levels", good_for="1h", fix="Set log.level, and restart the process.")
-async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20) -> Finding:
-    """Of the latest log lines, `lines` at least, none is below the level `lowest`: what is for developers costs disks
-    and may hold what nobody is to see."""
-    logged = await _logged(scene, on)
+async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20, within: float = HOUR) -> Finding:
+    """Of the latest log lines, `lines` at least and the last one `within` that time, none is below the level `lowest`:
+    what is for developers costs disks and may hold what nobody is to see."""
+    logged = await _logged(scene, on, within)
     if len(logged) < lines:
         return inconclusive(f"{on} logged {len(logged)} lines, {lines} are needed.")
     below = [line for level, line in logged if level < LEVELS[lowest]]
@@ -119,9 +122,12 @@ async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20) -> Find
 
 
 @check("host.quiet", good_for="1h", fix="Read them, with the command of the fact `logs`.")
-async def quiet(scene: Scene, *, on: str, below: str = "error", lines: int = 20) -> Finding:
-    """Of the latest log lines, `lines` at least, none is of the level `below` or above."""
-    logged = await _logged(scene, on)
+async def quiet(
+    scene: Scene, *, on: str, below: str = "error", lines: int = 20, within: float = HOUR
+) -> Finding:
+    """Of the latest log lines, `lines` at least and the last one `within` that time, none is of the level `below` or
+    above."""
+    logged = await _logged(scene, on, within)
     if len(logged) < lines:
         return inconclusive(f"{on} logged {len(logged)} lines, {lines} are needed.")
     loud = [line for level, line in logged if level >= LEVELS[below]]
@@ -131,18 +137,24 @@ async def quiet(scene: Scene, *, on: str, below: str = "error", lines: int = 20)
 
 class _Line(msgspec.Struct):
     level: str
+    timestamp: str = ""
 
 
-async def _logged(scene: Scene, on: str) -> list[tuple[int, str]]:
-    """The latest lines with their levels. Raises Unavailable for one without: what it says is not known."""
+async def _logged(scene: Scene, on: str, within: float) -> list[tuple[int, str]]:
+    """The latest lines with their levels. Raises Unavailable for one without, and when none is as late as that: an old
+    log does not say what is logged now."""
     told = await _ran(scene, on, shlex.split(scene.fact(on, "logs")))
-    logged = []
+    logged, times = [], []
     for line in filter(None, told.splitlines()):
         try:
-            level = LEVELS[msgspec.json.decode(line, type=_Line).level.lower()]
+            there = msgspec.json.decode(line, type=_Line)
+            level = LEVELS[there.level.lower()]
         except (msgspec.DecodeError, KeyError):
             raise Unavailable(f"{on} logged a line without a level: {excerpt(line)}") from None
         logged.append((level, line))
+        times.append(moment(there.timestamp))
+    if logged and (wrong := too_old(scene, max(filter(None, times), default=None), within)):
+        raise Unavailable(f"Of the last line that {on} logged: {wrong[0]}.")
     return logged
 
 

@@ -15,7 +15,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
 from watership.releases.judging.gate import percent
-from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 
 PROBE = "watership-check"
 """The service that test traces are of."""
@@ -139,7 +139,7 @@ async def flow(scene: Scene, *, collector: str, of: str, within: float) -> Findi
     trace, span, name = digest[:32], digest[32:48], f"probe before {scene.plan.next.build.version}"
     answer = await scene.ask("POST", collector, "/v1/traces", body=_sent(scene, trace, span, name))
     if answer.status != 200:
-        return failed(f"{collector} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        return failed(f"{collector} answered {answer.status}: {excerpt(answer.body)}")
     began = scene.clock.monotonic()
 
     async def there() -> bool:

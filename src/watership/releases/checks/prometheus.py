@@ -16,7 +16,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
 from watership.releases.judging.gate import percent
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 T = TypeVar("T")
 
@@ -188,7 +188,7 @@ async def data(scene: Scene, of: str, path: str, shape: type[T], *, timeout: flo
     """What stands below `data` in an answer. Raises Unavailable for one that is no success."""
     answer = await scene.json(of, path, timeout=timeout)
     if not isinstance(answer, dict) or answer.get("status") != "success":
-        raise Unavailable(f"{of} answered otherwise than Prometheus does: {str(answer)[:200]}")
+        raise Unavailable(f"{of} answered otherwise than Prometheus does: {excerpt(str(answer))}")
     return shaped(of, answer.get("data"), shape)
 
 

@@ -16,7 +16,7 @@ from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene, told
 from watership.releases.checks.shapes import shaped
-from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 
 T = TypeVar("T")
 
@@ -250,7 +250,7 @@ async def alarms(scene: Scene, *, of: str) -> Finding:
     answer = await scene.get(of, "/api/health/checks/alarms")
     if answer.status not in (200, 503):
         raise Unavailable(f"{of} answered {answer.status} to the question for alarms.")
-    words = answer.body[:300].decode(errors="replace")
+    words = excerpt(answer.body, 300)
     return found(
         answer.status == 200,
         "No alarm is in effect." if answer.status == 200 else f"An alarm is in effect: {words}",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -159,10 +160,14 @@ class Scene:
         return await self.look.http.request(method, url, body=content, headers=headers, timeout=timeout)
 
     async def urls(self, of: str) -> Sequence[str]:
-        """Where `of` answers HTTP: the system of that name, else the serving processes of live or next."""
+        """Where `of` answers HTTP: the system of that name, at each HOST:PORT of its fact `addresses` where it has one,
+        else the serving processes of live or next."""
         if of not in self.systems and of in ("live", "next") and self.environment is not None:
             return [f"http://{address}" for address in await self.addresses(self.side(of))]
-        return [self.address(of).rstrip("/")]
+        url = self.address(of).rstrip("/")
+        addresses = listed(str(self.system(of).facts.get("addresses", "")))
+        parts = urlsplit(url)
+        return [f"{parts.scheme}://{each}{parts.path}" for each in addresses] or [url]
 
     async def fetch(self, of: str, url: str, *, timeout: float = 5.0) -> ProbeAnswer:
         """GET one of the addresses of `of`, with the headers of the system of that name, where there is one."""

@@ -8,7 +8,7 @@ import msgspec
 
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 ENVELOPE = "application/x-sentry-envelope"
 
@@ -29,9 +29,7 @@ async def tracked(scene: Scene, *, intake: str, api: str) -> Finding:
     headers = {"content-type": ENVELOPE, **system.sent(scene.look.secrets)}
     answer = await scene.look.http.request("POST", url, body=envelope(scene, event), headers=headers)
     if answer.status != 200:
-        return failed(
-            f"{intake} answered {answer.status} to a test event: {answer.body[:200].decode(errors='replace')}"
-        )
+        return failed(f"{intake} answered {answer.status} to a test event: {excerpt(answer.body)}")
     path = f"/api/0/projects/{scene.fact(api, 'organization')}/{scene.fact(api, 'project')}/events/{event}/"
     status = 0
 

@@ -13,7 +13,7 @@ from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, found, inconclusive
 
 ENOUGH: Final = 100
 """Lines before, at least: of fewer no share says anything."""
@@ -68,7 +68,7 @@ async def _lines(scene: Scene, of: str, streams: str, since: datetime, until: da
     path = f"/{quote(streams, safe='*,')}/_count"
     answer = await scene.ask("POST", of, path, body={"query": {"range": {"@timestamp": span}}})
     if answer.status != 200:
-        raise Unavailable(f"{of} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        raise Unavailable(f"{of} answered {answer.status}: {excerpt(answer.body)}")
     try:
         told = msgspec.json.decode(answer.body, type=_Count)
     except msgspec.DecodeError as error:
