@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.router_suite import MetricsSuite, RouterSuite
 from tests.notes import Notes
-from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.helm.router import HelmRouter
 from watership.adapters.proxy.server import EmbeddedProxy
 from watership.releases.ports import Metrics, Router
 
@@ -19,10 +19,10 @@ class TestEmbeddedProxy(RouterSuite, MetricsSuite):
     async def bare(self, tmp_path: Path) -> AsyncIterator[tuple[Router, str]]:
         control = tmp_path / "router.sock"
         async with EmbeddedProxy(tmp_path / "router.json", observer=Notes(), control=control) as proxy:
-            yield ProxyRouter(control), proxy.address
+            yield HelmRouter(control), proxy.address
 
     @pytest.fixture
     def metrics(self, bare: tuple[Router, str]) -> Metrics:
         router, _ = bare
-        assert isinstance(router, ProxyRouter)
+        assert isinstance(router, HelmRouter)
         return router

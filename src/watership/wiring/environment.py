@@ -17,8 +17,8 @@ import msgspec
 
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.lock import FileLock
+from watership.adapters.helm.router import HelmRouter
 from watership.adapters.processes.hosts import ProcessHosts
-from watership.adapters.proxy.router import ProxyRouter
 from watership.adapters.sqlite.migrator import SQLiteMigrator, create_database
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
@@ -118,7 +118,7 @@ class LocalEnvironment:
 
     def __init__(self, config: Config) -> None:
         self.places = Places.of(config)
-        self.router = ProxyRouter(self.places.router)
+        self.router = HelmRouter(self.places.router)
         self.hosts = ProcessHosts(self.places.hosts)
 
     async def up(self, listen: str, *, environment: dict[str, str] | None = None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from watership.adapters.proxy import kept
+from watership.adapters.helm import kept
 from watership.adapters.proxy.switchboard import Switchboard
 from watership.errors import Fenced, Unavailable
 from watership.fleet.deployment import Slot

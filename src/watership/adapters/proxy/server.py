@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never, cast
 
-from watership.adapters.http.readiness import Readiness, readiness
-from watership.adapters.proxy.calls import (
+from watership.adapters.helm.calls import (
     Drain,
     Pause,
     Read,
@@ -22,6 +21,7 @@ from watership.adapters.proxy.calls import (
     Totals,
     as_lists,
 )
+from watership.adapters.http.readiness import Readiness, readiness
 from watership.adapters.proxy.heads import refusal
 from watership.adapters.proxy.instance import IDLE_SECONDS, Instance
 from watership.adapters.proxy.relay import RETRY_SECONDS, Holding, Relay
