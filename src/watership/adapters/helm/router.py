@@ -28,7 +28,9 @@ class HelmRouter:
 
     def __init__(self, control: Path) -> None:
         self._caller = Caller(
-            control, what="The router", start="watership environment status says what runs; watership environment up starts it."
+            control,
+            what="The router",
+            start="watership environment status says what runs; watership environment up starts it.",
         )
 
     async def read(self) -> RouterState:

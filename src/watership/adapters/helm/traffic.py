@@ -60,6 +60,10 @@ class Traffic:
         kept.add(latency, failed=failed)
         self.total.add(latency, failed=failed)
 
+    def begin_again(self, since: int) -> None:
+        """Some of what happened until the second `since` was not counted: nothing up to it is told any more."""
+        self.first_whole = since + 1
+
     def ticks(self, *, after: int, until: int, now: int) -> Sequence[TrafficTick]:
         """Whole seconds in (after, until] that are over at `now`.
 

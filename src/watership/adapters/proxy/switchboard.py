@@ -15,7 +15,6 @@ from watership.adapters.proxy.smooth import Rotation
 from watership.durable.clock import Clock
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
-from watership.releases.ports import TrafficTick
 
 
 class Line:
@@ -158,12 +157,6 @@ class Switchboard(Helm):
     def note(self, slot: Slot, latency: float, *, failed: bool) -> None:
         """Count a request that has ended."""
         self.lines[slot].traffic.add(int(time.time()), latency, failed=failed)
-
-    def ticks(self, *, after: int, until: int) -> dict[Slot, Sequence[TrafficTick]]:
-        now = int(time.time())
-        return {
-            slot: line.traffic.ticks(after=after, until=until, now=now) for slot, line in self.lines.items()
-        }
 
 
 def parse(address: str) -> Instance:
