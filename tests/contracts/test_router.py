@@ -35,9 +35,7 @@ class TestHaproxy(RouterSuite, MetricsSuite):
     @pytest.fixture
     async def bare(self, tmp_path: Path) -> AsyncIterator[tuple[Router, str]]:
         port = free_port()
-        program = HaproxyProgram(
-            tmp_path / "haproxy", listen=f"127.0.0.1:{port}", health="/readyz", grace_seconds=1
-        )
+        program = HaproxyProgram(tmp_path / "haproxy", listen=f"127.0.0.1:{port}", grace_seconds=1)
         control = tmp_path / "router.sock"
         async with HaproxyFront(program, state=tmp_path / "router.json", control=control, observer=Notes()):
             yield HelmRouter(control), program.listen

@@ -115,5 +115,5 @@ async def test_only_its_owner_may_open_the_control_socket(tmp_path: Path) -> Non
 
 
 async def test_without_a_proxy_the_router_is_unavailable_and_says_how_to_start_it(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"python -m watership\.adapters\.proxy"):
+    with pytest.raises(Unavailable, match=r"watership environment up"):
         await HelmRouter(tmp_path / "c.sock").read()

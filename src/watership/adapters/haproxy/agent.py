@@ -22,6 +22,7 @@ from watership.adapters.helm.answering import answered
 from watership.adapters.helm.calls import RouterCall
 from watership.adapters.helm.helm import Helm
 from watership.adapters.helm.traffic import Traffic
+from watership.adapters.http.readiness import READY_PATH
 from watership.adapters.unixline.calls import CallServer
 from watership.durable.clock import Clock
 from watership.durable.ports import Observer
@@ -92,7 +93,7 @@ class HaproxyAgent:
         seating: Path,
         log: Path,
         observer: Observer,
-        health: str = "/readyz",
+        health: str = READY_PATH,
         control: Path | None = None,
         clock: Clock | None = None,
     ) -> None:

@@ -32,8 +32,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     socket: Path
     log: Path
     lua: Path
-    health: str = "/readyz"
-    grace_seconds: int = 30
+    grace_seconds: int
 
 
 def frame(frame: Frame) -> str:
@@ -60,6 +59,8 @@ defaults
     retry-on conn-failure
     option redispatch 1
     option forwardfor
+    # While it is reloaded a client's idle connection is closed with an answer, never under a request on its way.
+    option idle-close-on-response
     http-error status 503 content-type application/problem+json string '{PROBLEM}' hdr retry-after 1
 
 frontend watership_front

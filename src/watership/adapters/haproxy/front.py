@@ -49,6 +49,10 @@ class HaproxyFront:
         self._observer = observer
         self._leave_running = leave_running
 
+    @property
+    def address(self) -> str:
+        return self.program.listen
+
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.program.ensure)
         await self._answers()

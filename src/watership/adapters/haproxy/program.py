@@ -15,6 +15,8 @@ import msgspec
 from watership.adapters.files.replace import replace_file
 from watership.adapters.haproxy.configuration import Frame, frame, seating
 from watership.adapters.haproxy.seats import Chair, names
+from watership.adapters.helm.process import GRACE_SECONDS
+from watership.adapters.http.readiness import READY_PATH
 from watership.adapters.processes import life
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
@@ -27,7 +29,13 @@ class HaproxyProgram:
     """Everything of it lies in `folder`; it outlives the agent, and is found again by the lock that it holds."""
 
     def __init__(
-        self, folder: Path, *, listen: str, health: str, grace_seconds: int, program: str = "haproxy"
+        self,
+        folder: Path,
+        *,
+        listen: str,
+        health: str = READY_PATH,
+        grace_seconds: int = int(GRACE_SECONDS),
+        program: str = "haproxy",
     ) -> None:
         self.folder = folder.resolve()
         self._program = program
@@ -39,7 +47,6 @@ class HaproxyProgram:
             socket=Path("haproxy.sock"),
             log=Path("log.sock"),
             lua=Path("hold.lua"),
-            health=health,
             grace_seconds=grace_seconds,
         )
 

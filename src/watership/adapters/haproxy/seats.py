@@ -75,14 +75,12 @@ def seated(targets: Mapping[Slot, Sequence[str]], weights: SlotWeights, seats: S
     """Where each instance is to sit and what it weighs: who sits keeps the seat, a new one takes a free one."""
     chairs: list[Chair] = []
     sitting = {slot: _sitting(targets.get(slot, ()), [s for s in seats if s.slot is slot]) for slot in Slot}
-    shares = _weights(weights, sitting, {seat.name: seat for seat in seats})
+    heavy = _weights(weights, sitting, {seat.name: seat for seat in seats})
     for slot in Slot:
         by_name = {name: address for address, name in sitting[slot].items()}
-        for name in names(slot):
-            address = by_name.get(name)
-            chairs.append(
-                Chair(name=name, address=address, weight=shares[slot] if address is not None else 0)
-            )
+        chairs += [
+            Chair(name=name, address=by_name.get(name), weight=heavy.get(name, 0)) for name in names(slot)
+        ]
     return chairs
 
 
@@ -147,18 +145,23 @@ def _sitting(addresses: Sequence[str], seats: Sequence[Seat]) -> dict[str, str]:
 
 def _weights(
     shares: SlotWeights, sitting: Mapping[Slot, Mapping[str, str]], seats: Mapping[str, Seat]
-) -> dict[Slot, int]:
-    """What each seat of a slot weighs, so that the slots get their shares with as many seats as are healthy in each.
+) -> dict[str, int]:
+    """What each seat weighs, so that the slots get their shares with as many seats as are healthy in each.
 
-    A seat weighs share / number of seats, times what makes the heaviest 256; a share above nothing is never rounded
-    down to nothing.
+    A seat weighs share / number of seats, times what makes the heaviest 256. What a slot gets in all is rounded, not
+    what each seat gets, so that a small share over many seats stays small: some of them then get nothing.
     """
-    each: dict[Slot, float] = {}
+    healthy = {slot: [name for name in sitting[slot].values() if seats[name].healthy] for slot in Slot}
+    bearing = {slot: healthy[slot] or list(sitting[slot].values()) for slot in Slot}
+    each = {slot: shares.get(slot, 0) / max(1, len(bearing[slot])) for slot in Slot}
+    unit = HEAVIEST / max(each.values())
+    weights: dict[str, int] = {}
     for slot in Slot:
-        healthy = sum(seats[name].healthy for name in sitting[slot].values())
-        each[slot] = shares.get(slot, 0) / max(1, healthy or len(sitting[slot]))
-    most = max(each.values())
-    return {
-        slot: 0 if not share else max(1, round(HEAVIEST * share / most)) if most else 0
-        for slot, share in each.items()
-    }
+        if not each[slot]:
+            continue
+        whole = max(1, round(each[slot] * unit * len(bearing[slot])))
+        base, extra = divmod(whole, max(1, len(bearing[slot])))
+        # Whoever is ill gets what the others get: it counts from when it is well, and is weighed again then.
+        weights |= dict.fromkeys(sitting[slot].values(), max(1, base))
+        weights |= {name: base + (place < extra) for place, name in enumerate(sorted(bearing[slot]))}
+    return weights

@@ -12,6 +12,7 @@ from typing import Self, cast
 
 from watership.adapters.helm.answering import answered
 from watership.adapters.helm.calls import RouterCall
+from watership.adapters.helm.process import GRACE_SECONDS
 from watership.adapters.helm.traffic import Traffic
 from watership.adapters.http.readiness import Readiness, readiness
 from watership.adapters.proxy.heads import refusal
@@ -35,9 +36,6 @@ SWEEP_SECONDS = 1.0
 
 TRIP_SECONDS = 0.1
 """Between two looks at the dead-man's switch, beside the look that every request takes."""
-
-GRACE_SECONDS = 30.0
-"""How long a shutdown waits for requests in flight."""
 
 BACKLOG = 1024
 """Connections that wait to be accepted: a burst must not be refused."""
