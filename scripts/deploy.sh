@@ -6,5 +6,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/shim.bash"
 (($# <= 1)) || unknown "$2"
 case ${1:-} in
 --environment=blue | --environment=green) run deploy "${1#*=}" ;;
-*) unknown "${1:-(none)}" ;;
+*) unknown "${1:-}" ;;
 esac

@@ -5,8 +5,12 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 watership=$(command -v "$here/.venv/bin/watership" watership | head -n 1 || true)
 
-unknown() { # FLAG: exits 2, as everywhere
-    printf '%s: unknown option %s\n%s\n' "${0##*/}" "$1" "$usage" >&2
+unknown() { # FLAG, or nothing where one is needed: exits 2, as everywhere
+    case ${1:-} in
+    "") printf '%s: an option is missing\n%s\n' "${0##*/}" "$usage" >&2 ;;
+    -*=*) printf '%s: %s takes no such value\n%s\n' "${0##*/}" "$1" "$usage" >&2 ;;
+    *) printf '%s: unknown option %s\n%s\n' "${0##*/}" "$1" "$usage" >&2 ;;
+    esac
     exit 2
 }
 
@@ -17,3 +21,12 @@ run() { # ARGUMENTS: the command, whose exit code is the script's
     fi
     exec "$watership" "$@"
 }
+
+for argument in "$@"; do
+    case $argument in
+    -h | --help)
+        printf '%s\n' "$usage"
+        exit 0
+        ;;
+    esac
+done

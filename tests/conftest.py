@@ -32,6 +32,9 @@ from watership.testing.servers.postgres import ARCHIVING
 from watership.testing.servers.tls import TlsServers
 from watership.testing.standin import Answer, StandIn
 
+# A suite, or what looks for several tests, says what was found as a test does.
+pytest.register_assert_rewrite("tests.contracts", "tests.checklist", "tests.releases", "tests.simulation")
+
 S = TypeVar("S", bound=Server)
 
 NIGHTLY = os.environ.get("WATERSHIP_NIGHTLY", "") not in {"", "0"}

@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 KERNEL = SOURCE / "watership" / "durable"
+HOMES = (ROOT, SOURCE / "watership")
 
 MAX_MODULE_LINES = 700  # beyond it a reader needs a table of contents: it is two ideas
 MAX_FUNCTION_LINES = 80  # beyond it a function no longer fits on a screen
@@ -186,6 +187,7 @@ def test_what_users_test_with_reaches_no_server_no_surface_and_no_release() -> N
     reached = {
         f"{name}:{line} {module}"
         for name, _, tree in modules(SOURCE / "watership" / "testing")
+        if not name.endswith("testing/checks.py")  # a check is what users write of a release
         for line, module in imported_modules(name, tree)
         if module.startswith("watership.")
         and (
@@ -217,3 +219,20 @@ def test_a_lock_covers_what_the_project_asks_for(file: str, extras: tuple[str, .
     asked = chain(project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras))
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE))
     assert {canonical(requirement) for requirement in asked} - locked == set()
+
+
+def test_the_index_of_the_release_system_names_every_module_and_no_other() -> None:
+    folder = SOURCE / "watership" / "releases"
+    index = ast.get_docstring(parsed((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    there = {
+        path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert set(re.findall(r"`([a-z_]+)`", index)) == there - {"__init__"}
+
+
+@pytest.mark.parametrize("page", ["docs/ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_a_place_in_the_tree_that_a_page_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.py)?)`", text))
+    assert named
+    assert {each for each in named if not any((home / each).exists() for home in HOMES)} == set()

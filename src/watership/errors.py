@@ -8,6 +8,7 @@ WatershipError
 ├── Conflict            true a moment ago, not now: a lock, an epoch, a key used for something else
 │   └── Fenced          a writer whose lease or epoch has passed to another
 ├── Unavailable         a dependency did not answer, or work is refused for now; try again later
+├── Untrusted           what was kept is not as it was kept, so nothing is judged by it
 └── ProgramError        the program of a run broke a rule of the kernel
 """
 
@@ -94,6 +95,12 @@ class ReadOnly(Unavailable):
     """Writes are refused while read-only is on; runs that were accepted are kept."""
 
     code = "read_only"
+
+
+class Untrusted(WatershipError):
+    """What was kept does not agree with what was written of it elsewhere: what it says is not known any more."""
+
+    code = "untrusted"
 
 
 class ProgramError(WatershipError):

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from tests.checklist.changes import aged, edited, replaced, rewritten
+from tests.checklist.changes import edited, replaced, rewritten
+from tests.checklist.image import IMAGE
+from tests.checklist.papers import zap
 from tests.checklist.world import Fault, World
 from watership.releases.book.system import System
 
@@ -52,6 +54,8 @@ def dependencies(world: World) -> None:
     licences = zip(PACKAGES.items(), ("BSD-3-Clause", "BSD License", "MIT License; BSD License"), strict=True)
     rows = [{"Name": name, "Version": version, "License": licence} for (name, version), licence in licences]
     json(world, "evidence/licences.json", rows)
+    world.label("evidence/pip-audit.json")
+    world.label("evidence/licences.json")
     vulnerability = {
         "id": "GHSA-xxxx",
         "fix_versions": ["8.5.1"],
@@ -131,11 +135,13 @@ def settings(world: World) -> None:
     world.write(".env.example", "# How much is told\nWATERSHIP_LOG_LEVEL=info\n#WATERSHIP_SECRET=\n")
     world.write(".env.next", 'WATERSHIP_LOG_LEVEL="info"\nWATERSHIP_WORKER_SLOTS=64\n')
     world.write(
-        "docs/configuration.md", "# Configuration\n\n`WATERSHIP_LOG_LEVEL`, and `WATERSHIP_SECRET`.\n"
+        "docs/configuration.md",
+        "# Configuration\n\n`WATERSHIP_LOG_LEVEL`, `WATERSHIP_SECRET`, `WATERSHIP_WORKER_SLOTS`,\n"
+        "`WATERSHIP_POSTGRES_URL`, and `WATERSHIP_LIMITS_REQUESTS_PER_MINUTE`.\n",
     )
     world.faults |= {
         "app-configuration/variables-documented": replaced(
-            world, "docs/configuration.md", "WATERSHIP_SECRET", "a secret"
+            world, "docs/configuration.md", "WATERSHIP_WORKER_SLOTS", "the slots"
         ),
         "app-configuration/log-levels": replaced(world, ".env.next", '"info"', '"debug"'),
     }
@@ -195,8 +201,9 @@ def scans(world: World) -> None:
     flaw = {"VulnerabilityID": "CVE-2026-2", "PkgName": "zlib", "Severity": "HIGH"}
     image = {
         "SchemaVersion": 2,
+        "CreatedAt": now().isoformat(),
         "ArtifactName": "registry.example.com/app:2.1.0",
-        "Metadata": {"RepoDigests": [f"registry.example.com/app@{world.next.digest}"]},
+        "Metadata": {"RepoDigests": [f"registry.example.com/app@{IMAGE}"]},
         "Results": [{"Target": "debian", "Class": "os-pkgs", "Vulnerabilities": [flaw]}],
     }
     json(world, "evidence/trivy-image.json", image)
@@ -205,26 +212,21 @@ def scans(world: World) -> None:
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"sast/{NEXT}"},
-        "invocations": [{"executionSuccessful": True}],
+        "invocations": [{"executionSuccessful": True, "endTimeUtc": now().isoformat()}],
         "results": [result],
     }
     json(world, "evidence/sast.sarif", {"version": "2.1.0", "runs": [run]})
     json(world, "evidence/gitleaks.json", [])
-    alert = {"alert": "X-Frame-Options missing", "riskcode": "1", "riskdesc": "Low (Medium)"}
-    site = {"@name": "https://next.example.com", "alerts": [alert]}
-    json(
-        world,
-        "evidence/zap.json",
-        {"@version": "2.16.0", "@generated": "Sun, 29 Nov 2026 10:00:00", "site": [site]},
-    )
+    json(world, "evidence/zap.json", zap(world.systems["next"].url))
+    world.label("evidence/osv.json")
+    world.label("evidence/gitleaks.json", looked_at=214)
+    world.label("evidence/zap.json")
     leak = {"RuleID": "aws-access-token", "File": "deploy.sh", "StartLine": 3, "Secret": "…"}
     world.faults |= {
         "security-scans/dependencies": edited(
             world, "evidence/osv.json", lambda report: report["results"][0]["packages"].append(osv("9.8"))
         ),
-        "security-scans/image": replaced(
-            world, "evidence/trivy-image.json", f"@{world.next.digest}", "@sha256:another"
-        ),
+        "security-scans/image": replaced(world, "evidence/trivy-image.json", f"@{IMAGE}", "@sha256:another"),
         "security-scans/sast": edited(
             world,
             "evidence/sast.sarif",
@@ -282,7 +284,9 @@ def documents(world: World) -> None:
     )
     for path, text in texts.items():
         world.write(path, text)
-    world.faults["documentation/contacts"] = aged(world, "docs/contacts.md", days=40)
+    today, before = (f"{now() - timedelta(days=days):%Y-%m-%d}" for days in (0, 40))
+    world.write("docs/contacts.md", texts["docs/contacts.md"] + f"\nGone through on {today}.\n")
+    world.faults["documentation/contacts"] = replaced(world, "docs/contacts.md", today, before)
 
 
 def backups(world: World) -> None:
@@ -322,10 +326,10 @@ def entry(kind: str, at: datetime) -> dict[str, object]:
 
 def drills(world: World) -> None:
     drill(world, "backup-restore", "staging", hours=48, steps=("restore point", "replay", "compare"))
-    drill(world, "failover", "alternate-site", hours=12, steps=("promote", "compare"))
+    first = drill(world, "failover", "alternate-site", hours=12, steps=("promote", "compare"))
     world.faults |= {
         "backup-recovery/rto": drilled(world, "backup-restore", "staging", seconds=2_400),
-        "disaster-recovery/geo-redundancy": drilled(world, "failover", "alternate-site", outcome="failed"),
+        "disaster-recovery/geo-redundancy": held_elsewhere(world, first),
         "disaster-recovery/failover-time": drilled(world, "failover", "elsewhere", seconds=600),
         "disaster-recovery/consistency": drilled(world, "failover", "elsewhere", steps=("promote",)),
     }
@@ -350,6 +354,8 @@ def drill(
         "environment": environment,
         "began": began.isoformat(),
         "seconds": seconds,
+        "rto_seconds": seconds,
+        "by": "Ole Operator",
         "outcome": outcome,
         "steps": [{"name": step, "seconds": 1.0, "passed": True} for step in steps],
     }
@@ -364,21 +370,33 @@ def drilled(
     environment: str,
     *,
     seconds: float = 100.0,
-    outcome: str = "passed",
     steps: Sequence[str] = ("promote", "compare"),
 ) -> Fault:
     """A later drill, which did not go so well."""
 
     @contextmanager
     def fault() -> Iterator[None]:
-        # Those of a batch begin one after the other: the last one that passed is the one that is judged.
-        name = f"later-{environment}-{seconds:g}-{outcome}-{len(steps)}"
-        path = drill(
-            world, kind, environment, hours=1, steps=steps, seconds=seconds, outcome=outcome, name=name
-        )
+        # Those of a batch begin one after the other: the last one is the one that is judged.
+        name = f"later-{environment}-{seconds:g}-{len(steps)}"
+        path = drill(world, kind, environment, hours=1, steps=steps, seconds=seconds, name=name)
         try:
             yield
         finally:
             (world.root / path).unlink()
+
+    return fault
+
+
+def held_elsewhere(world: World, path: str) -> Fault:
+    """The drill was held at home."""
+
+    @contextmanager
+    def fault() -> Iterator[None]:
+        before = (world.root / path).read_text()
+        world.write(path, before.replace("alternate-site", "staging"))
+        try:
+            yield
+        finally:
+            world.write(path, before)
 
     return fault

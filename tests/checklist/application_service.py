@@ -31,6 +31,9 @@ def grown(
     """`live` and `next` are given where they have to answer to others too."""
     live = live or stack.enter_context(StandIn())
     live.routes["GET /openapi.json"] = Answer(document("2.0.5"))
+    live.routes["GET /metrics"] = Answer(
+        'http_requests_total{route="/api/v1/runs",method="GET",code="200"} 9.0\n'
+    )
     world.systems["live"] = System(url=live.url)
     world.write("openapi.json", msgspec.json.encode(document(NEXT)))
     world.faults["code-review/no-breaking-changes"] = replaced(world, "openapi.json", '"ran"', '"done"')
@@ -58,11 +61,15 @@ def document(version: str) -> dict[str, Any]:
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Ran"}}},
     }
     paths = {
-        "/health": {"get": {"responses": {"200": {"description": "Well."}}}},
-        "/api/v1/agents": {"get": {"responses": {"200": told}}},
-        "/api/v1/runs": {"get": {"responses": {"200": told}}},
+        "/health": {"get": {"summary": "Whether it is well", "responses": {"200": {"description": "Well."}}}},
+        "/api/v1/agents": {"get": {"summary": "All of them", "responses": {"200": told}}},
+        "/api/v1/runs": {"get": {"summary": "All of them", "responses": {"200": told}}},
         "/api/v1/runs/{run_id}": {
-            "get": {"parameters": [path_parameter("run_id")], "responses": {"200": told}}
+            "get": {
+                "summary": "One of them",
+                "parameters": [path_parameter("run_id")],
+                "responses": {"200": told},
+            }
         },
     }
     info = {"title": "App", "version": version}
@@ -91,9 +98,13 @@ def service(world: World, next: StandIn) -> None:
         requests = f'http_requests_total{{route="{told["routes"]}",method="GET",code="200"}} 7.0'
         return Answer(f"{python}\n{requests}\n")
 
-    def preflight(asked: Asked) -> Answer:
+    def shared(asked: Asked) -> dict[str, str]:
         let = told["cors"].get(asked.headers.get("origin", ""))
-        return Answer(status=204 if let else 403, headers={"access-control-allow-origin": let} if let else {})
+        return {"access-control-allow-origin": let} if let else {}
+
+    def preflight(asked: Asked) -> Answer:
+        let = shared(asked)
+        return Answer(status=204 if let else 403, headers=let)
 
     def nothing(asked: Asked) -> Answer:
         """A request that is logged: with its id, and, as long as it scrubs, with nothing else of it."""
@@ -111,7 +122,7 @@ def service(world: World, next: StandIn) -> None:
         "GET /health": lambda _: Answer(dict(health), status=200 if set(health.values()) == {"ok"} else 503),
         "GET /metrics": metrics,
         "GET /openapi.json": lambda _: Answer(document(NEXT) | {"paths": told["paths"]}),
-        "GET /api/v1/agents": Answer({"data": []}, headers=LIMITED),
+        "GET /api/v1/agents": lambda asked: Answer({"data": []}, headers=LIMITED | shared(asked)),
         "GET /api/v1/runs": Answer({"data": []}, headers=LIMITED),
         "OPTIONS /api/v1/agents": preflight,
         "GET /no-such-page": nothing,
@@ -125,7 +136,7 @@ def service(world: World, next: StandIn) -> None:
         "api-validation/documented": otherwise(told, "routes", "/api/v1/secrets"),
         "api-validation/graphql": lambda: added(next, "GET /graphql", Answer("<html>GraphiQL</html>")),
         "api-validation/rate-limits": lambda: next.changed("GET /api/v1/runs", unlimited),
-        "api-validation/cors": otherwise(told, "cors", {OURS: OURS, "https://evil.example": "*"}),
+        "api-validation/cors": otherwise(told, "cors", {}),
         "api-validation/versioning": otherwise(
             told, "paths", {**document(NEXT)["paths"], "/tasks": document(NEXT)["paths"]["/health"]}
         ),
@@ -342,16 +353,18 @@ def tracker(world: World, standin: StandIn) -> None:
 
 
 def prometheus(world: World, standin: StandIn) -> None:
-    """The three figures of the load test, by a word of their query."""
+    """The three figures while the load test ran, by a word of their query."""
     figures = {"memory": "0.62", "cpu": "0.55", "cache": "0.93"}
 
     def answer(asked: Asked) -> Answer:
-        (query,) = parse_qs(urlsplit(asked.path).query)["query"]
-        value = next((figure for word, figure in figures.items() if f"_{word}_" in query), None)
-        series = [] if value is None else [{"metric": {}, "value": [1795946913.2, value]}]
-        return Answer({"status": "success", "data": {"resultType": "vector", "result": series}})
+        given = {name: value for name, (value,) in parse_qs(urlsplit(asked.path).query).items()}
+        start, end, step = (float(given[each]) for each in ("start", "end", "step"))
+        value = next((figure for word, figure in figures.items() if f"_{word}_" in given["query"]), None)
+        moments = [[start + step * each, value] for each in range(int((end - start) / step + 1.001))]
+        series = [] if value is None else [{"metric": {}, "values": moments}]
+        return Answer({"status": "success", "data": {"resultType": "matrix", "result": series}})
 
-    standin.routes["GET /api/v1/query"] = answer
+    standin.routes["GET /api/v1/query_range"] = answer
     world.systems["staging-prometheus"] = System(url=standin.url)
     for word, bad in (("memory", "0.91"), ("cpu", "0.97"), ("cache", "0.4")):
         world.faults[f"performance-testing/{word}"] = otherwise(figures, word, bad)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -62,20 +60,3 @@ def edited(world: World, path: str, change: Callable[[Any], object]) -> Fault:
         return msgspec.json.encode(value).decode()
 
     return rewritten(world, path, text)
-
-
-def aged(world: World, path: str, days: float) -> Fault:
-    """A file that was last written so many days ago."""
-
-    @contextmanager
-    def fault() -> Iterator[None]:
-        file = world.root / path
-        before = file.stat().st_mtime
-        then = time.time() - days * 86_400
-        os.utime(file, (then, then))
-        try:
-            yield
-        finally:
-            os.utime(file, (before, before))
-
-    return fault

@@ -1,4 +1,4 @@
-"""The desk where people leave their word: a team that is named and called, that signs, decides and is there."""
+"""The desk where people leave their word: a team that is named, that signs, decides and is there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from watership.releases.book.team import Contact
 from watership.releases.measurement import dated, passed
 from watership.releases.plan import Plan, Size, draw, fingerprint
 from watership.releases.readiness.checklist import key, points_of
-from watership.releases.readiness.records import Attested, Called, Decided, Measured, Ready, Record, Signed
+from watership.releases.readiness.records import Attested, Decided, Measured, Ready, Record, Signed
 from watership.releases.readiness.signoff import SignOff
 from watership.releases.smoke import Smoke
 
@@ -91,7 +91,6 @@ class Desk:
     signed: dict[str, str] = field(default_factory=lambda: dict(SIGNED))
     decided: dict[str, Any] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
-    uncalled: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
     worded: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -140,10 +139,6 @@ class Desk:
 
     def _people(self, plan: Plan, now: datetime) -> Iterator[Record]:
         at, build = now - timedelta(hours=1), plan.next.build.digest
-        for seat, person in self.people.items():
-            yield Called(
-                seat=seat, person=person, by="Ole Operator", reached=seat not in self.uncalled, at=at
-            )
         for role in plan.roles:
             if role.id not in self.absent:
                 yield Ready(build=build, person="Somebody", role=role.id, at=at)

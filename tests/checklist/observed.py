@@ -16,6 +16,7 @@ import yaml
 from tests.checklist.changes import edited, otherwise
 from tests.checklist.front import Edit, Front, House
 from tests.checklist.world import Fault, World, points
+from tests.releases.checks.aws_standin import dated
 from watership.releases.book.system import System
 from watership.testing.servers import PrometheusServer
 from watership.testing.standin import Answer, Asked, StandIn
@@ -58,7 +59,7 @@ def grown(world: World, stack: ExitStack, town: StandIn, prometheus: PrometheusS
     """All of it. What is started or changed ends with the stack."""
     front = stack.enter_context(Front(prometheus.url))
     world.systems["prometheus"] = System(url=front.url)
-    scraped(stack, prometheus)
+    idle(world, scraped(stack, prometheus))
     stored(world, front)
     faulty(world, front)
     dashboards(world, town)
@@ -77,6 +78,7 @@ def exported() -> str:
     requests = round(20 * seconds)
     return f"""\
 node_load1{{slot="next"}} 0.03
+node_network_up{{device="eth0"}} 1
 node_cpu_seconds_total{{slot="next",mode="idle"}} {seconds}
 node_memory_MemAvailable_bytes 6e9
 node_memory_MemTotal_bytes 1e10
@@ -112,7 +114,15 @@ def rules(*names: str) -> str:
     return yaml.safe_dump({"groups": [{"name": "watership", "rules": written}]})
 
 
-def scraped(stack: ExitStack, prometheus: PrometheusServer) -> None:
+def idle(world: World, hosts: list[StandIn]) -> None:
+    """The machines of the idle slot are asked by their exporters; one of them may be busy with something else."""
+    agents = ", ".join(each.url.removeprefix("http://") for each in hosts)
+    world.systems["next-agents"] = System(url="http://next", facts={"agents": agents})
+    busy = Answer(exported().replace(" 0.03", " 3.5"))
+    world.faults["final-health/blue"] = lambda: hosts[1].changed("GET /metrics", busy)
+
+
+def scraped(stack: ExitStack, prometheus: PrometheusServer) -> list[StandIn]:
     """Let the server scrape two exporters under every job, and give it the rules; wait until it has both twice."""
     hosts = [stack.enter_context(StandIn({"GET /metrics": lambda _: Answer(exported())})) for _ in range(2)]
     addresses = [f"127.0.0.1:{each.port}" for each in hosts]
@@ -131,6 +141,7 @@ def scraped(stack: ExitStack, prometheus: PrometheusServer) -> None:
     while not _seen(prometheus):
         assert time.monotonic() < end, "Prometheus scrapes nobody"
         time.sleep(0.1)
+    return hosts
 
 
 def _seen(prometheus: PrometheusServer) -> bool:
@@ -186,6 +197,11 @@ def faulty(world: World, front: Front) -> None:
 
         return change
 
+    def lost(told: Any) -> Any:
+        for series in told["data"]["result"]:
+            series["value"][1] = "0"
+        return told
+
     queries = {
         name: str(point.parameters["query"]) for name, point in points("D") if "query" in point.parameters
     }
@@ -203,10 +219,7 @@ def faulty(world: World, front: Front) -> None:
             queries["metrics/queries"], put("stats", "timings", "execTotalTime", value=3.5)
         ),
         "sla/tracked": edit("sum(increase(http_requests_total[300000ms]))", nothing),
-        "final-health/blue": edit(queries["final-health/blue"], nothing),
-        "final-health/network": edit(
-            queries["final-health/network"], put("result", value=[{"metric": {}, "value": [0, "0"]}])
-        ),
+        "final-health/network": edit(queries["final-health/network"], lost),
     }
 
 
@@ -309,7 +322,10 @@ def archives(world: World, town: StandIn) -> None:
     sent: dict[str, Any] = {"email": 7, "probe": ""}
 
     def watchdog(asked: Asked) -> Answer:
-        (wanted,) = parse_qs(urlsplit(asked.path).query)["filter"]
+        filters = parse_qs(urlsplit(asked.path).query).get("filter")
+        if filters is None:  # everything that fires, and is not silenced
+            return Answer(status=404)
+        (wanted,) = filters
         if wanted == f'probe="{sent["probe"]}"':
             mailed = alert | {"receivers": [{"name": "mailed"}], "updatedAt": datetime.now(UTC).isoformat()}
             return Answer([mailed])
@@ -369,6 +385,7 @@ def cloudwatch(world: World, town: StandIn) -> None:
     def described(asked: Asked) -> Answer:
         assert asked.headers["x-amz-target"] == "Logs_20140328.DescribeLogGroups"
         assert "/eu-central-1/logs/aws4_request" in asked.headers["authorization"]
+        assert dated(asked) is not None, "AWS refuses a signature that comes from tomorrow"
         prefix = msgspec.json.decode(asked.body)["logGroupNamePrefix"]
         groups: list[dict[str, Any]] = [
             {"logGroupName": f"/watership/{name}", "storedBytes": 1}
@@ -495,9 +512,9 @@ def traces(world: World, stack: ExitStack) -> None:
     tags = {"agent-orchestrator": [sdk], "agent-orchestrator-worker": [sdk]}
 
     def found(asked: Asked) -> Answer:
-        (service,) = parse_qs(urlsplit(asked.path).query)["service"]
-        process = {"serviceName": service, "tags": tags[service]}
-        return Answer({"data": [{"traceID": "1", "spans": [], "processes": {"p1": process}}]})
+        whole = {name: {"serviceName": name, "tags": told} for name, told in tags.items()}
+        spans = [{"operationName": "it", "processID": name} for name in whole]
+        return Answer({"data": [{"traceID": "1", "spans": spans, "processes": whole}]})
 
     rate = {"strategyType": "PROBABILISTIC", "probabilisticSampling": {"samplingRate": 0.1}}
     page = Answer(

@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,10 @@ from watership.testing.standin import Answer, Asked, StandIn
 V = TypeVar("V")
 
 TOKEN = "s3cret"
+
+DEPLOYMENT = "d-2.1.0"
+
+RUNS = ("/api/v1/runs/r-flag",)
 
 READS = (
     "agents",
@@ -38,16 +43,19 @@ class Orchestrator:
     def __init__(self, standin: StandIn, prefix: str) -> None:
         self.url = standin.url + prefix
         self.statuses = {f"/api/v1/{name}": 200 for name in READS}
-        self.statuses |= {"/startupz": 200, "/livez": 200, "/readyz": 200}
+        self.statuses |= {"/startupz": 200, "/livez": 200, "/readyz": 200, "/api/v1/runs/r-1": 200}
         self.health: dict[str, Any] = {"status": "ok", "version": "2.1.0"}
         self.health |= {"database": "ok", "rabbitmq": "ok", "redis": "ok"}
         self.status: dict[str, Any] = {"started": True, "readonly": False, "draining": False}
+        self.status |= {"deployment": DEPLOYMENT}
+        self.crew: dict[str, str] = {"default": DEPLOYMENT, "slow": DEPLOYMENT}
+        """The deployment that works for a pool."""
         self.run: dict[str, Any] = {"id": "r-1", "state": "succeeded", "result": {"text": "hello"}}
         self.flags: dict[str, bool] = {}
         self.slow: dict[str, float] = dict.fromkeys(self.statuses, 0.0)
         """Seconds that an answer takes."""
         self.works: dict[str, bool] = {"flags": True, "readonly": True}
-        for path in (*self.statuses, "/health", "/status", "/openapi.json", "/api/v1/runs/r-1"):
+        for path in (*self.statuses, "/health", "/status", "/openapi.json", *RUNS):
             standin.routes[f"GET {prefix}{path}"] = self._reader(path)
         standin.routes[f"GET {prefix}/api/agents"] = self._reader("/api/v1/agents")
         standin.routes[f"POST {prefix}/api/v1/messages"] = self._message
@@ -62,11 +70,27 @@ class Orchestrator:
             case "/health":
                 return Answer(self.health)
             case "/status":
-                return Answer(self.status)
+                return Answer({**self.status, "timestamp": now()})
             case "/openapi.json":
-                return Answer({"openapi": "3.1.0", "paths": {f"/api/v1/{each}": _GET for each in READS}})
+                paths = {f"/api/v1/{each}": _GET for each in READS}
+                return Answer({"openapi": "3.1.0", "paths": paths | {"/api/v1/runs/{run_id}": _ONE}})
             case "/api/v1/runs/r-1":
-                return Answer(self.run)
+                return Answer(self.run, self.statuses[path])
+            case "/api/v1/runs/r-flag":
+                # The agent does what the flag says, or, where flags do not work, what it always did.
+                return Answer({**self.run, "id": "r-flag", "result": {"on": self.works["flags"] and self.on}})
+            case "/api/v1/agents" if self.statuses[path] == 200:
+                time.sleep(self.slow[path])
+                agents = [{"name": f"agent-{pool}", "pool": pool, "paused": None} for pool in self.crew]
+                return Answer({"data": agents, "next": None})
+            case "/api/v1/workers" if self.statuses[path] == 200:
+                crew = [
+                    {"id": f"w-{pool}", "pool": pool, "deployment": there, "slots": 8, "seen_at": now()}
+                    for pool, there in self.crew.items()
+                ]
+                return Answer({"data": crew, "next": None})
+            case "/api/v1/runs" if self.statuses[path] == 200:
+                return Answer({"data": [self.run], "next": None})
             case "/api/v1/flags" if self.statuses[path] == 200:
                 return Answer({"data": [{"name": name, "on": on} for name, on in self.flags.items()]})
             case _:
@@ -76,13 +100,16 @@ class Orchestrator:
     def _message(self, asked: Asked) -> Answer:
         if self.status["readonly"] and self.works["readonly"]:
             return Answer({"code": "read-only"}, 503, {"retry-after": "5"})
-        return Answer({"run_id": "r-1", "deployment": "d-2.1.0", "state": "ready"}, 202)
+        run = "r-flag" if json.loads(asked.body)["agent"] == "flag-probe" else "r-1"
+        return Answer({"run_id": run, "deployment": DEPLOYMENT, "state": "ready"}, 202)
 
     def _flag(self, asked: Asked) -> Answer:
-        on = json.loads(asked.body)["on"]
-        if self.works["flags"]:
-            self.flags["release-probe"] = on
-        return Answer({"name": "release-probe", "on": on})
+        self.flags["release-probe"] = json.loads(asked.body)["on"]
+        return Answer({"name": "release-probe", "on": self.on})
+
+    @property
+    def on(self) -> bool:
+        return self.flags.get("release-probe", False)
 
     def _readonly(self, asked: Asked) -> Answer:
         self.status["readonly"] = json.loads(asked.body)["readonly"]
@@ -91,10 +118,30 @@ class Orchestrator:
 
 _GET = {
     "get": {
+        "summary": "What is there",
         "responses": {"200": {"description": "Well."}, "401": {"description": "Who?"}},
         "parameters": [{"name": "limit", "in": "query"}],
     }
 }
+
+_ONE = {"get": {**_GET["get"], "parameters": [{"name": "run_id", "in": "path", "required": True}]}}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def counted(reads: Mapping[str, int]) -> Answer:
+    """What a service says of the requests that it answered, by their routes."""
+    lines = [
+        f'http_requests_total{{route="{route}",method="GET",code="200"}} {n:.1f}'
+        for route, n in reads.items()
+    ]
+    lines += [
+        'http_requests_total{route="/livez",method="GET",code="200"} 8.6e+04',
+        'http_requests_total{route="/api/v1/messages",method="POST",code="202"} 9120.0',
+    ]
+    return Answer("\n".join(["# TYPE http_requests_total counter", *lines, ""]))
 
 
 @contextmanager
@@ -109,18 +156,21 @@ def other(mapping: MutableMapping[str, V], key: str, value: V) -> Iterator[None]
 
 
 class Prometheus:
-    """Answers instant queries below `prefix` by the very text of the query."""
+    """Answers instant queries below `prefix` by the very text of the query, with one number, or one by instance."""
 
     def __init__(self, standin: StandIn, prefix: str) -> None:
         self.url = standin.url + prefix
-        self.values: dict[str, float] = {}
+        self.values: dict[str, float | dict[str, float]] = {}
         standin.routes[f"GET {prefix}/api/v1/query"] = self._query
 
     def _query(self, asked: Asked) -> Answer:
         query = parse_qs(urlsplit(asked.path).query)["query"][0]
-        there = (
-            [{"metric": {}, "value": [time.time(), str(self.values[query])]}] if query in self.values else []
-        )
+        value = self.values.get(query, {})
+        series = value if isinstance(value, dict) else {"": value}
+        there = [
+            {"metric": {"instance": name} if name else {}, "value": [time.time(), str(number)]}
+            for name, number in series.items()
+        ]
         return Answer({"status": "success", "data": {"resultType": "vector", "result": there}})
 
 
@@ -135,8 +185,8 @@ def guarded(answer: object) -> Callable[[Asked], Answer]:
     return route
 
 
-def receiver(secret: str, now: Callable[[], float] = time.time) -> Callable[[Asked], Answer]:
-    """A receiver of Standard Webhooks: the signature is verified, and what is older than five minutes refused."""
+def receiver(secret: str) -> Callable[[Asked], Answer]:
+    """A receiver of Standard Webhooks: the signature is verified, and what is five minutes away refused."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
 
     def route(asked: Asked) -> Answer:
@@ -146,7 +196,7 @@ def receiver(secret: str, now: Callable[[], float] = time.time) -> Callable[[Ask
         given = [each.partition(",")[2] for each in asked.headers["webhook-signature"].split()]
         if not any(hmac.compare_digest(wanted, each) for each in given):
             return Answer({"error": "signature"}, 401)
-        return Answer({"error": "stale"}, 400) if abs(now() - int(at)) > 300 else Answer(status=204)
+        return Answer({"error": "stale"}, 400) if abs(time.time() - int(at)) > 300 else Answer(status=204)
 
     return route
 

@@ -8,15 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
+from tests.checklist.image import push
 from tests.checklist.world import RUNBOOK, Fault, World
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
-from tests.releases.checks.pairs import archived, not_archiving, until
+from tests.releases.checks.lookout import run
+from tests.releases.checks.pairs import archived, not_archiving, until, with_password
 from tests.releases.checks.records import a_drill
 from tests.releases.checks.registry_standin import Registry, record, scan
 from tests.releases.checks.scenes import now
@@ -33,7 +34,8 @@ from watership.testing.servers.ports import LOOPBACK
 from watership.testing.servers.tls import HSTS, TlsServer
 from watership.testing.standin import Answer, Asked, StandIn
 
-BASE: Final = "docker.io/library/python:3.12-slim"
+NOW, BEFORE = "hush", "hush-before"
+"""The password of the application's role."""
 
 
 def grown(
@@ -119,9 +121,14 @@ def _machines(world: World, stack: ExitStack) -> None:
         gone = [f"{LOOPBACK}:{free_port()}"] if wrong else []
         named(world, "next-servers", "tcp://next", addresses=", ".join([*servers, *gone]))
 
-    def shut(wrong: set[str]) -> None:
-        addresses = servers[:1] if wrong else [f"{LOOPBACK}:{free_port()}"]
-        named(world, "next-shut", "tcp://next", addresses=", ".join(addresses), alive=servers[0])
+    shut_port = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
+    for host in ("lookout", "prometheus-host"):
+        world.write(f"firewall/{host}", "")
+        named(world, host, f"ssh://{host}.example.test", run=run(world.root / "firewall" / host))
+    facts: dict[str, Given] = {"from": "lookout", "inside": "prometheus-host", "alive": servers[0]}
+    named(world, "next-shut", "tcp://next", addresses=f"{LOOPBACK}:{shut_port}", **facts)
+    dropped = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
+    shut = file(world, "firewall/lookout", f"{shut_port} reject\n{dropped} drop\n", f"{dropped} drop\n")
 
     agents = [stack.enter_context(StandIn()) for _ in range(2)]
     named(
@@ -139,7 +146,9 @@ def _machines(world: World, stack: ExitStack) -> None:
             )
 
     world.faults["blue-provisioning/servers"] = made(online).fault("gone")
-    world.faults["blue-provisioning/firewall"] = made(shut).fault("open")
+    world.faults["blue-provisioning/firewall"] = shut
+    facts = {"from": "lookout", "alive": servers[0], "open": servers[0]}
+    named(world, "walls", "tcp://entry", addresses=f"{LOOPBACK}:{dropped}", **facts)
     world.faults["blue-provisioning/interfaces"] = made(interfaces).fault("down")
 
 
@@ -153,11 +162,19 @@ def _live(world: World, stack: ExitStack) -> None:
     def health(wrong: set[str]) -> None:
         live.routes["GET /health"] = Answer(well | ({"redis": "Connection refused"} if wrong else {}))
 
-    def ready(wrong: set[str]) -> None:
-        live.routes["GET /readyz"] = Answer(status=404 if wrong else 200)
+    live.routes["GET /readyz"] = Answer()
+    balancer = standin(world, stack, "load-balancer-api")
+    pool = "/v3/services/haproxy/configuration/backends/app"
+    balancer.routes[f"GET {pool}/http_checks"] = Answer([])
+
+    def asking(wrong: set[str]) -> None:
+        params = {"method": "GET", "uri": "/" if wrong else "/readyz"}
+        balancer.routes[f"GET {pool}"] = Answer(
+            {"name": "app", "adv_check": "httpchk", "httpchk_params": params}
+        )
 
     world.faults["green-verification/health"] = made(health).fault("redis")
-    world.faults["network/health-paths"] = made(ready).fault("gone")
+    world.faults["network/health-paths"] = made(asking).fault("another path")
     named(world, "live-backups", "file:backups/live.json")
 
     def backup(wrong: set[str]) -> None:
@@ -269,21 +286,21 @@ def _images(world: World, stack: ExitStack) -> None:
     server = stack.enter_context(registry.standin())
     named(world, "registry", server.url, repository="company/app")
     named(world, "base-registry", server.url)
-    base = registry.push("library/python", "3.12-slim")
 
     def image(wrong: set[str]) -> None:
-        digest = registry.push(
-            "company/app",
-            "2.1.0",
-            architectures=("amd64",) if "platforms" in wrong else ("amd64", "arm64"),
+        digest = push(
+            registry,
+            only="amd64" if "platforms" in wrong else "",
             size=300_000_000 if "size" in wrong else 100_000_000,
-            base=(BASE, f"sha256:{'0' * 64}" if "base" in wrong else base),
+            base=f"sha256:{'0' * 64}" if "base" in wrong else "",
         )
-        world.write("evidence/image.json", record(digest, "registry.example/company/app:2.1.0"))
+        world.plan = replace(world.plan, image=digest)
         bad = ("CRITICAL",) if "scanned" in wrong else ("HIGH",)
         world.write("evidence/image-scan.json", scan(digest, now(), severities=bad))
-        if "digest" in wrong:
-            registry.push("company/app", "2.1.0", seed="moved")
+        there = digest
+        if "digest" in wrong:  # built again after the plan was signed, and recorded again
+            there = registry.push("company/app", "2.1.0", seed="moved")
+        world.write("evidence/image.json", record(there, "registry.example/company/app:2.1.0"))
         if "pushed" in wrong:
             index = msgspec.json.decode(registry.manifests["company/app", digest][1])
             child = index["manifests"][0]["digest"]
@@ -338,8 +355,10 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
     world.faults["replication/retention"] = lambda: set_in(
         "ALTER SYSTEM SET wal_keep_size = '64MB'", "ALTER SYSTEM SET wal_keep_size = '1GB'", keep
     )
+    for name, word in (("application-database", NOW), ("former-database", BEFORE)):
+        named(world, name, primary.url.replace("//watership@", f"//app:{word}@"))
     world.faults["secrets/database"] = lambda: set_in(
-        "ALTER ROLE app VALID UNTIL '2020-01-01'", "ALTER ROLE app VALID UNTIL 'tomorrow'", "SELECT 1"
+        f"ALTER ROLE app PASSWORD '{BEFORE}'", f"ALTER ROLE app PASSWORD '{NOW}'", "SELECT 1"
     )
     at = primary.sql("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8")
 
@@ -370,9 +389,7 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
 
 def _database_settings(stack: ExitStack, primary: PostgresServer) -> None:
     """What production has: a role whose password ends, a log that is kept, and a part of it archived lately."""
-    primary.sql("DROP ROLE IF EXISTS app")
-    primary.sql("CREATE ROLE app LOGIN PASSWORD 'hush' VALID UNTIL 'tomorrow'")
-    stack.callback(primary.sql, "DROP ROLE app")
+    stack.enter_context(with_password(primary, "app", NOW))
     _told(primary, "ALTER SYSTEM SET wal_keep_size = '1GB'", "SHOW wal_keep_size")
     stack.callback(_told, primary, "ALTER SYSTEM RESET wal_keep_size", "SHOW wal_keep_size")
     archived(primary)
@@ -413,11 +430,13 @@ def _configuration(world: World, stack: ExitStack) -> None:
     world.faults["configuration/files"] = state.fault("files")
     server = standin(world, stack, "flags")
 
-    def flags(wrong: set[str]) -> None:
-        names = ["new_topics"] if wrong else ["new_topics", "ENABLE_READ_ONLY"]
-        server.routes["GET /api/v1/flags"] = Answer({"data": [{"name": name, "on": False} for name in names]})
+    world.write("deploy/next/flags.json", '{"ENABLE_READ_ONLY": "off", "new_topics": "10%"}')
 
-    world.faults["configuration/flags"] = made(flags).fault("missing")
+    def flags(wrong: set[str]) -> None:
+        topics = {"name": "new_topics", "on": True, "percent": 100.0 if wrong else 10.0}
+        server.routes["GET /api/v1/flags"] = Answer({"data": [{"name": "ENABLE_READ_ONLY"}, topics]})
+
+    world.faults["configuration/flags"] = made(flags).fault("another share")
 
 
 def _secrets(world: World, stack: ExitStack) -> None:
@@ -449,8 +468,11 @@ def _observability(world: World, stack: ExitStack) -> None:
     prometheus, grafana = standin(world, stack, "prometheus"), standin(world, stack, "grafana")
     tracing, logs = standin(world, stack, "tracing"), standin(world, stack, "logs")
     values = {
-        "blue-provisioning/agents": ('sum(up{job="node",slot="next"})', 2),
-        "observability/prometheus": ('count(up{slot="live"} == 1)', 4),
+        "blue-provisioning/agents": (
+            'min(up{job="node",slot="next"}) * count(up{job="node",slot="next"})',
+            2,
+        ),
+        "observability/prometheus": ('min(up{slot="live"}) * count(up{slot="live"})', 4),
         "observability/apm": (
             'count(target_info{service_name="agent-orchestrator",telemetry_sdk_name!=""})',
             3,
@@ -470,14 +492,15 @@ def _observability(world: World, stack: ExitStack) -> None:
         world.faults[point] = _gone(grafana, route)
 
     def traced(wrong: set[str]) -> None:
-        tracing.routes["GET /api/services"] = Answer(
-            {"data": ["jaeger"] if wrong else ["agent-orchestrator"]}
-        )
+        names = ["agent-orchestrator", "agent-orchestrator-worker"][: 1 if wrong else 2]
+        processes = {name: {"serviceName": name} for name in names}
+        spans = [{"operationName": "it", "processID": name} for name in names]
+        tracing.routes["GET /api/traces"] = Answer({"data": [{"spans": spans, "processes": processes}]})
 
     def shipped(wrong: set[str]) -> None:
         logs.routes["GET /logs-*/_count"] = Answer({"count": 0 if wrong else 812, "_shards": {"failed": 0}})
 
-    world.faults["observability/tracing"] = made(traced).fault("none")
+    world.faults["observability/tracing"] = made(traced).fault("alone")
     world.faults["observability/logs"] = made(shipped).fault("none")
 
 
@@ -503,13 +526,24 @@ def _gone(server: StandIn, route: str) -> Fault:
 def _balancer(world: World, stack: ExitStack) -> None:
     balancer, entrance = standin(world, stack, "balancer"), standin(world, stack, "entry-http")
 
+    sessions, bound = [0, 0], [False]
+
+    def alive(_: Asked) -> Answer:
+        sessions[0] += 1
+        sessions[1] += 0 if bound[0] else 1
+        return Answer()
+
+    entrance.routes["GET /livez"] = alive
+
     def statistics(wrong: set[str]) -> None:
         blue, weight = "spare" if "pools" in wrong else "blue-1", 100 if "weights" in wrong else 0
         status, said = ("no check", "") if "health-checks" in wrong else ("UP", "L7OK")
-        balancer.routes["GET /;csv"] = Answer(
-            "# pxname,svname,status,weight,uweight,check_status,cookie,algo\n"
-            f"app,{blue},UP,{weight},{weight},L7OK,,\napp,green-1,{status},100,100,{said},,\n"
-            f"app,BACKEND,UP,100,100,,{'SRV' if 'stickiness' in wrong else ''},roundrobin\n"
+        bound[0] = "stickiness" in wrong
+        balancer.routes["GET /;csv"] = lambda _: Answer(
+            "# pxname,svname,status,weight,uweight,check_status,cookie,algo,stot,lbtot\n"
+            f"app,{blue},UP,{weight},{weight},L7OK,,,0,0\n"
+            f"app,green-1,{status},100,100,{said},,,{sessions[0]},{sessions[1]}\n"
+            f"app,BACKEND,UP,100,100,,,roundrobin,{sessions[0]},{sessions[1]}\n"
         )
 
     state = made(statistics)
@@ -538,7 +572,8 @@ def _balancer(world: World, stack: ExitStack) -> None:
     unfinished = comms.texts[name].replace("release.previous", "release.version")
 
     def plan(wrong: set[str]) -> None:
-        world.plan = drained(whole, 5.0) if "short" in wrong else whole
+        there = drained(whole, 5.0) if "short" in wrong else whole
+        world.plan = replace(there, image=world.plan.image)
         if "unfinished" in wrong:
             changed = replace(comms, texts=comms.texts | {name: unfinished})
             world.plan = replace(world.plan, comms=changed)
@@ -563,6 +598,7 @@ def _drills(world: World) -> None:
         build=world.next.digest,
         steps=steps("restore point", "replay", "compare"),
         ago=timedelta(minutes=10),
+        rto=120.0,
     )
 
     def restored(wrong: set[str]) -> None:
@@ -576,7 +612,7 @@ def _drills(world: World) -> None:
 
     def migrated(wrong: set[str]) -> None:
         build = "sha256:2.0.9" if wrong else world.next.digest
-        written("migration", a_drill("migration", build=build))
+        written("migration", a_drill("migration", build=build, environment="replica"))
 
     def failed_over(wrong: set[str]) -> None:
         written(

@@ -15,6 +15,7 @@ from tests.checklist.orchestrator import (
     TOKEN,
     Orchestrator,
     Prometheus,
+    counted,
     guarded,
     limited,
     other,
@@ -44,6 +45,12 @@ BEARER = {"authorization": "Bearer {secret}"}
 SECRET = "file:secrets/token"
 WHSEC = "whsec_" + base64.b64encode(b"a secret of webhooks").decode()
 
+EDGES = ("empty", "limit", "malformed", "concurrent")
+DATA = ("tests/data/agents.json", "tests/data/messages.json")
+INTEGRATED = tuple(
+    f"tests.integration.test_{name}"
+    for name in ("postgres", "rabbitmq", "redis", "external_apis", "external_failures")
+)
 UNIT, INTEGRATION, E2E, SECURITY = (
     f"evidence/junit-{name}.xml" for name in ("unit", "integration", "e2e", "security")
 )
@@ -77,15 +84,14 @@ def _secrets(world: World) -> None:
 
 
 def _tests(world: World, papers: Papers) -> None:
-    edges = {
-        f"test_a_{kind}_message_{n}": "passed"
-        for kind in ("empty", "malformed", "concurrent")
-        for n in range(3)
-    }
-    edges |= {f"test_beyond_the_limit_{n}": "passed" for n in range(3)}
     plain = {f"test_case_{n}": "passed" for n in range(100)}
+    edges = {kind: {f"test_{n}": "passed" for n in range(3)} for kind in EDGES}
     fixtures = {f"test_fixtures_are_valid_{n}": "passed" for n in range(3)}
-    papers.put(UNIT, results(kernel=plain, edges=edges, data=fixtures), junit)
+    unit = results(kernel=plain, data=fixtures, **edges)
+    for suite in unit["suites"]:
+        suite["properties"] |= {"edge": suite["name"]} if suite["name"] in EDGES else {}
+    _suite(unit, "data")["properties"]["test_data"] = _data(world)
+    papers.put(UNIT, unit, junit)
 
     both = results(stub={"test_answers": "passed", "test_refuses": "passed"})
     both["suites"].append({"name": "real", "properties": {}, "cases": dict(both["suites"][0]["cases"])})
@@ -93,18 +99,19 @@ def _tests(world: World, papers: Papers) -> None:
         suite["properties"]["against"] = suite["name"]
     papers.put("evidence/junit-contracts.xml", both, junit)
 
-    kinds = ("postgres", "rabbitmq", "redis", "external_api", "external_failure")
-    several = {kind: {f"test_{kind}_{n}": "passed" for n in range(3)} for kind in kinds}
-    papers.put(INTEGRATION, results(rest={f"test_whole_{n}": "passed" for n in range(10)}, **several), junit)
+    integration = {name: {f"test_{n}": "passed" for n in range(3)} for name in INTEGRATED}
+    rest = {"tests.integration.test_rest": {f"test_whole_{n}": "passed" for n in range(10)}}
+    papers.put(INTEGRATION, results(**rest, **integration), junit)
 
-    cases = {"test_workflow_of_a_message": "passed", "test_workflow_of_approval": "passed"}
-    cases |= {f"test_{kind}_{n}": "passed" for kind in ("happy_path", "error") for n in range(2)}
+    cases = {f"test_{n}": "passed" for n in range(2)}
     browsers = results(
         chrome=dict(cases),
         firefox=dict(cases),
         safari=dict(cases),
-        phone={"test_fits": "passed"},
-        flows=dict(cases),
+        phone=dict(cases),
+        **{
+            f"tests.e2e.{name}": dict(cases) for name in ("test_workflows", "test_happy_paths", "test_errors")
+        },
     )
     for suite in browsers["suites"][:3]:
         suite["properties"] = {"browser": suite["name"], "viewport": "desktop"}
@@ -112,9 +119,11 @@ def _tests(world: World, papers: Papers) -> None:
     papers.put(E2E, browsers, junit)
 
     attacks = ("sql_injection", "xss", "csrf", "authentication", "authorization")
-    tried = {kind: {f"test_{kind}_{n}": "passed" for n in range(3)} for kind in attacks}
+    tried = {f"tests.security.test_{kind}": {f"test_{n}": "passed" for n in range(3)} for kind in attacks}
     papers.put(SECURITY, results(**tried), junit)
-    papers.put("evidence/junit-next.xml", results(next={f"test_{n}": "passed" for n in range(12)}), junit)
+    on_next = results(next={f"test_{n}": "passed" for n in range(12)})
+    on_next["suites"][0]["properties"]["deployment"] = world.plan.next.deployment
+    papers.put("evidence/junit-next.xml", on_next, junit)
 
     code = {f"src/watership/{part}/a.py": (95, 100) for part in ("durable", "fleet", "releases")}
     papers.put(
@@ -127,6 +136,8 @@ def _tests(world: World, papers: Papers) -> None:
         {"at": ago(hours=1), "files": {"src/watership/api/a.py": (70, 100)}},
         cobertura,
     )
+    world.label("evidence/coverage-unit.xml")
+    world.label("evidence/coverage-integration.xml")
 
     world.faults |= {
         "unit-tests/suite": papers.fault(UNIT, _case("kernel", "test_case_7", "failed")),
@@ -136,39 +147,35 @@ def _tests(world: World, papers: Papers) -> None:
         "unit-tests/critical-paths": papers.fault(
             "evidence/coverage-unit.xml", _lines("src/watership/fleet/a.py", (80, 100))
         ),
-        "unit-tests/edge-cases": papers.fault(UNIT, _case("edges", "test_a_malformed_message_1", "skipped")),
+        "unit-tests/edge-cases": papers.fault(UNIT, _without("malformed", "test_1")),
         "unit-tests/stubs": papers.fault("evidence/junit-contracts.xml", _without("real", "test_refuses")),
-        "unit-tests/test-data": papers.fault(UNIT, _without("data", "test_fixtures_are_valid_0")),
-        "integration-tests/suite": papers.fault(INTEGRATION, _case("rest", "test_whole_3", "error")),
-        "integration-tests/database": papers.fault(
-            INTEGRATION, _case("postgres", "test_postgres_0", "skipped")
+        "unit-tests/test-data": lambda: _rewritten(world, DATA[0], '{"name": "edited since"}'),
+        "integration-tests/suite": papers.fault(
+            INTEGRATION, _case("tests.integration.test_rest", "test_whole_3", "error")
         ),
-        "integration-tests/rabbitmq": papers.fault(
-            INTEGRATION, _case("rabbitmq", "test_rabbitmq_1", "skipped")
-        ),
-        "integration-tests/redis": papers.fault(INTEGRATION, _without("redis", "test_redis_2")),
-        "integration-tests/external-mocks": papers.fault(
-            INTEGRATION, _case("external_api", "test_external_api_0", "skipped")
-        ),
+        "integration-tests/database": papers.fault(INTEGRATION, _without(INTEGRATED[0], "test_0")),
+        "integration-tests/rabbitmq": papers.fault(INTEGRATION, _renamed(INTEGRATED[1], "test_rabbitmq_api")),
+        "integration-tests/redis": papers.fault(INTEGRATION, _case(INTEGRATED[2], "test_2", "skipped")),
+        "integration-tests/external-mocks": papers.fault(INTEGRATION, _without(INTEGRATED[3], "test_0")),
         "integration-tests/coverage": papers.fault(
             "evidence/coverage-integration.xml", _lines("src/watership/api/a.py", (59, 100))
         ),
-        "e2e-tests/suite": papers.fault(E2E, _added("flows", "test_another", "failed")),
-        "e2e-tests/workflows": papers.fault(E2E, _case("flows", "test_workflow_of_approval", "skipped")),
-        "e2e-tests/happy-paths": papers.fault(E2E, _case("flows", "test_happy_path_1", "skipped")),
-        "e2e-tests/errors": papers.fault(E2E, _case("flows", "test_error_0", "skipped")),
+        "e2e-tests/suite": papers.fault(E2E, _added("rest", "test_another", "failed")),
+        "e2e-tests/workflows": papers.fault(E2E, _without("tests.e2e.test_workflows", "test_0")),
+        "e2e-tests/happy-paths": papers.fault(E2E, _renamed("tests.e2e.test_happy_paths", "test_happy_path")),
+        "e2e-tests/errors": papers.fault(E2E, _without("tests.e2e.test_errors", "test_1")),
         "e2e-tests/browsers": papers.fault(E2E, _property("safari", "browser", "chrome")),
         "e2e-tests/mobile": papers.fault(E2E, _property("phone", "viewport", "desktop")),
-        "external-systems/failures": papers.fault(
-            INTEGRATION, _without("external_failure", "test_external_failure_0")
+        "external-systems/failures": papers.fault(INTEGRATION, _without(INTEGRATED[4], "test_0")),
+        "next-validation/tests": papers.fault(
+            "evidence/junit-next.xml", _property("next", "deployment", world.plan.live.deployment)
         ),
-        "next-validation/tests": papers.fault("evidence/junit-next.xml", _other_build),
     }
     for point, kind in zip(
         ("injection", "xss", "csrf", "authentication", "authorization"), attacks, strict=True
     ):
         world.faults[f"security-tests/{point}"] = papers.fault(
-            SECURITY, _case(kind, f"test_{kind}_0", "failed")
+            SECURITY, _case(f"tests.security.test_{kind}", "test_0", "failed")
         )
 
 
@@ -187,7 +194,8 @@ def _case(suite: str, name: str, state: str) -> Callable[[Any], object]:
 
 
 def _added(suite: str, name: str, state: str) -> Callable[[Any], object]:
-    return lambda told: _suite(told, suite)["cases"].update({name: state})
+    """One suite more, with one case."""
+    return lambda told: told["suites"].append({"name": suite, "properties": {}, "cases": {name: state}})
 
 
 def _without(suite: str, name: str) -> Callable[[Any], object]:
@@ -198,8 +206,26 @@ def _property(suite: str, name: str, value: str) -> Callable[[Any], object]:
     return lambda told: _suite(told, suite)["properties"].update({name: value})
 
 
-def _other_build(told: Any) -> None:
-    told["build"] = "sha256:2.0.9"
+def _renamed(suite: str, name: str) -> Callable[[Any], object]:
+    """The suite is another one, of which the name is a part."""
+    return lambda told: _suite(told, suite).update(name=name)
+
+
+def _data(world: World) -> str:
+    """The files that tests are made with; returns what `sha256sum FILE… | sha256sum` prints of them."""
+    there = [(path, world.write(path, '{"name": "hazel"}').read_bytes()) for path in DATA]
+    lines = "".join(f"{sha256(content).hexdigest()}  {path}\n" for path, content in there)
+    return sha256(lines.encode()).hexdigest()
+
+
+@contextmanager
+def _rewritten(world: World, path: str, content: str) -> Iterator[None]:
+    before = (world.root / path).read_bytes()
+    world.write(path, content)
+    try:
+        yield
+    finally:
+        world.write(path, before)
 
 
 def _lines(file: str, lines: tuple[int, int]) -> Callable[[Any], object]:
@@ -238,6 +264,7 @@ def _attacks(world: World, papers: Papers, standin: StandIn) -> None:
 
     world.systems["staging"] = System(url=standin.url)
     papers.put("evidence/zap.json", zap(standin.url), as_json)
+    world.label("evidence/zap.json")
     world.faults["security-tests/owasp"] = papers.fault("evidence/zap.json", xss)
 
 
@@ -283,7 +310,11 @@ def _drilled(world: World, papers: Papers) -> None:
 
 def _serving(world: World, papers: Papers, standin: StandIn) -> None:
     nxt = Orchestrator(standin, "")
+    nxt.health["version"] = world.next.version
     world.systems["next"] = System(url=nxt.url)
+    world.systems["live"] = System(url=f"{standin.url}/live")
+    read = {"/api/v1/runs/{run_id}": 4210, "/api/v1/agents": 940, "/api/v1/runs": 120}
+    standin.routes["GET /live/metrics"] = counted(read)
     world.systems["next-limited"] = System(url=f"{standin.url}/limited")
     standin.routes["GET /limited/api/v1/agents"] = limited(5)
     world.smoke = Smoke(messages=(Message(name="a greeting", program="greeter", includes={"text": "hello"}),))
@@ -292,14 +323,14 @@ def _serving(world: World, papers: Papers, standin: StandIn) -> None:
         "smoke-tests/health": lambda: other(nxt.health, "status", "degraded"),
         "smoke-tests/database": lambda: other(nxt.health, "database", "failed: no route to host"),
         "smoke-tests/rabbitmq": lambda: other(nxt.health, "rabbitmq", "no answer within 2 s"),
-        "smoke-tests/endpoints": lambda: other(nxt.statuses, "/api/v1/dead-letters", 500),
+        "smoke-tests/endpoints": lambda: other(nxt.statuses, "/api/v1/runs", 500),
         "smoke-tests/flows": lambda: other(nxt.run, "result", {"text": "goodbye"}),
         "runtime-configuration/flags": lambda: other(nxt.works, "flags", False),
         "runtime-configuration/rate-limits": lambda: standin.changed(
             "GET /limited/api/v1/agents", Answer({"data": []})
         ),
         "next-validation/baselines": lambda: slower(papers, nxt),
-        "next-validation/functional": lambda: other(nxt.status, "draining", True),
+        "next-validation/functional": lambda: other(nxt.crew, "slow", "d-2.0.5"),
         "next-validation/health": lambda: other(nxt.statuses, "/readyz", 503),
     }
 
@@ -429,13 +460,15 @@ def _unknown(figure: str) -> Callable[[Any], object]:
 
 def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
     cut_off = Orchestrator(standin, "/cut-off")
+    cut_off.health["version"] = world.next.version
+    cut_off.run["result"] = {"text": "hello", "by": "fallback"}
     database = postgres.new_database()
     postgres.sql("CREATE TABLE sync_state (source text, synced_at timestamptz)", url=database)
     postgres.sql("INSERT INTO sync_state VALUES ('crm', now() - interval '2 minutes')", url=database)
     standin.routes |= {
         "GET /models/v1/models": guarded({"data": []}),
         "GET /identity/api/v1/me": guarded({"id": "app"}),
-        "POST /webhooks/release-probe": receiver(WHSEC, lambda: world.clock.now().timestamp()),
+        "POST /webhooks/release-probe": receiver(WHSEC),
     }
     world.systems |= {
         "model-provider": System(url=f"{standin.url}/models", secret=SECRET, headers=BEARER),
@@ -461,7 +494,7 @@ def _outside(world: World, standin: StandIn, postgres: PostgresServer) -> None:
             "GET /identity/api/v1/me", Answer({"id": "anybody"})
         ),
         "external-systems/data-sync": asleep,
-        "external-systems/fallback": lambda: other(cut_off.statuses, "/api/v1/agents", 502),
+        "external-systems/fallback": lambda: other(cut_off.run, "state", "failed"),
     }
 
 

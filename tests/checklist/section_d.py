@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
-from msgspec.structs import replace
 
 from tests.checklist import observed
 from tests.checklist.changes import edited, otherwise, replaced
-from tests.checklist.desk import LEAD, SIGNED, Desk, planned
+from tests.checklist.desk import LEAD, PEOPLE, SIGNED, Desk, planned
 from tests.checklist.front import House
 from tests.checklist.world import World, points
 from watership.releases.book.paper import PAPERS
@@ -21,7 +21,6 @@ from watership.releases.book.system import System
 from watership.testing.receivers import PagerDutyReceiver, SlackReceiver, SmtpReceiver
 from watership.testing.receivers.pagerduty import KEY
 from watership.testing.servers import PostgresServer, PrometheusServer
-from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, Asked, StandIn
 
 ELSEWHERE: Final = ("baseline-figures", "continuity", "capacity", "access")
@@ -30,8 +29,19 @@ ELSEWHERE: Final = ("baseline-figures", "continuity", "capacity", "access")
 POINTS: Final = [(name, point) for name, point in points("D") if name.partition("/")[0] not in ELSEWHERE]
 
 
-def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheus: PrometheusServer) -> None:
-    """All that the points look at."""
+Ticket = Callable[[], Sequence[object]]
+"""The comments of the release's ticket, as they stand there now."""
+
+
+def grown(
+    world: World,
+    stack: ExitStack,
+    *,
+    postgres: PostgresServer,
+    prometheus: PrometheusServer,
+    ticket: Ticket | None = None,
+) -> None:
+    """All that the points look at. `ticket`: where a release comments it; as if it had been, unless given."""
     desk = Desk(world)
     world.plan, world.records = desk.plan(), desk.records
     town = stack.enter_context(StandIn())
@@ -41,7 +51,7 @@ def grown(world: World, stack: ExitStack, *, postgres: PostgresServer, prometheu
     mailed(world, stack, desk)
     shown(world, town)
     booked(world, town)
-    ticketed(world, town)
+    ticketed(world, town, ticket)
     people(world, desk)
     documents(world)
     promised(world)
@@ -62,29 +72,54 @@ def paged(world: World, stack: ExitStack, town: StandIn) -> None:
     always: dict[str, Any] = {"start": None, "end": None}
     shifts = [{"escalation_level": n, "user": {"summary": f"Person {n}"}} | always for n in (1, 2, 3)]
 
+    deciders = [{"escalation_level": 1, "user": {"summary": LEAD}} | always]
+    policies = {"PPROD": shifts, "PDECIDE": deciders}
+
+    def oncalls(asked: Asked) -> Answer:
+        (wanted,) = parse_qs(urlsplit(asked.path).query)["escalation_policy_ids[]"]
+        return Answer({"oncalls": policies[wanted]})
+
     def incidents(asked: Asked) -> Answer:
         (key,) = parse_qs(urlsplit(asked.path).query)["incident_key"]
         there = [{"id": "Q1", "incident_key": key}] if key in events.incidents else []
         return Answer({"incidents": there, "more": False})
+
+    answered = {name: ("phone", timedelta(hours=1)) for name in PEOPLE.values()}
+
+    def log(asked: Asked) -> Answer:
+        entries = [
+            {
+                "type": "acknowledge_log_entry",
+                "created_at": (datetime.now(UTC) - ago).isoformat(timespec="seconds"),
+                "agent": {"type": "user_reference", "summary": name},
+                "channel": {"type": channel},
+            }
+            for name, (channel, ago) in answered.items()
+        ]
+        return Answer({"log_entries": entries, "more": False})
 
     policy = {"escalation_policy": {"name": "Production", "escalation_rules": rules}}
     api.keep(
         {
             "GET /incidents": incidents,
             "GET /escalation_policies/PPROD": lambda asked: Answer(policy),
-            "GET /oncalls": lambda asked: Answer({"oncalls": shifts}),
+            "GET /log_entries": log,
+            "GET /oncalls": oncalls,
         }
     )
     world.write("secrets/pagerduty", KEY).chmod(0o600)
     world.systems |= {
         "pagerduty-events": System(url=events.base, secret="file:secrets/pagerduty"),
-        "pagerduty": System(url=api.url, facts={"policy": "PPROD"}),
+        "pagerduty": System(url=api.url, facts={"policy": "PPROD", "deciders": "PDECIDE"}),
     }
     soon = (datetime.now(UTC) + timedelta(hours=6)).isoformat()
+    at_once = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     world.faults |= {
         "alerting/pagerduty": replaced(world, "secrets/pagerduty", KEY, "no key"),
         "alerting/escalation": otherwise(rules[0], "escalation_delay_in_minutes", 60),
         "alerting/rotation": otherwise(shifts[1], "end", soon),
+        "on-call/calls": otherwise(answered, PEOPLE["vp_engineering"], ("website", timedelta(hours=1))),
+        "authority/available": otherwise(deciders[0], "end", at_once),
     }
 
 
@@ -191,7 +226,7 @@ def booked(world: World, town: StandIn) -> None:
     }
 
 
-def ticketed(world: World, town: StandIn) -> None:
+def ticketed(world: World, town: StandIn, ticket: Ticket | None) -> None:
     """Jira: the release's ticket with its comments, and what is known to be wrong."""
     standin = House(town, "/ticketed")
     titles = planned().signoffs.titles
@@ -207,11 +242,12 @@ def ticketed(world: World, town: StandIn) -> None:
         ]
         return {"type": "doc", "version": 1, "content": lines}
 
+    def written() -> Sequence[object]:
+        return [{"body": node(text)} for text in comments.values()] if ticket is None else ticket()
+
     standin.keep(
         {
-            "GET /rest/api/3/issue/REL-1/comment": lambda asked: Answer(
-                {"comments": [{"body": node(text)} for text in comments.values()], "total": 2}
-            ),
+            "GET /rest/api/3/issue/REL-1/comment": lambda asked: Answer({"comments": written()}),
             "POST /rest/api/3/search/jql": lambda asked: Answer(
                 {"issues": [{"key": key} for key in keys.values()], "isLast": True}
             ),
@@ -256,7 +292,6 @@ def people(world: World, desk: Desk) -> None:
         "on-call/primary": desk.but(people={"monitoring": ""}),
         "on-call/secondary": desk.but(people={"operations": ""}),
         "on-call/manager": desk.but(people={"engineering_lead": ""}),
-        "on-call/calls": desk.but(uncalled={"vp_engineering"}),
         "approvals/technical-lead": desk.but(signed={"technical_lead": None}),
         "approvals/release-manager": desk.but(signed={"release_manager": None}),
         "approvals/product-manager": desk.but(signed={"product_manager": None}),
@@ -272,7 +307,6 @@ def people(world: World, desk: Desk) -> None:
         ),
         "authority/by": desk.but(decided={"role": "qa"}),
         "authority/at": desk.but(decided={"ago": timedelta(hours=3)}),
-        "authority/available": desk.but(uncalled={"deployment_lead"}),
     }
 
 
@@ -313,7 +347,7 @@ cost while it goes on; and it moves queued work together with the traffic when a
 
 ## Breaking changes
 
-None for those who call the API; the old field `agent` is still there, and goes with the next major version.
+None for those who call the API of 2.1.0; the old field `agent` is still there, and goes with the next major version.
 """
 
 GUIDE: Final = """\
@@ -386,7 +420,7 @@ def documents(world: World) -> None:
         "incident-response/procedures": replaced(world, "docs/incidents.md", "roll back", "TODO"),
         "incident-response/review": replaced(world, "docs/incidents.md", "follow-up", "thing"),
         "release-notes/notes": replaced(world, "docs/release-notes.md", "2.1.0 lets", "2.0.5 lets"),
-        "release-notes/breaking": replaced(world, "docs/release-notes.md", "None for those", "TBD for those"),
+        "release-notes/breaking": replaced(world, "docs/release-notes.md", "API of 2.1.0", "API of 2.0.5"),
         "release-notes/migration-guide": replaced(world, "docs/migration-guide.md", "2.1.0", "2.0.5"),
         "release-notes/features": replaced(world, "docs/features.md", "2.1.0", "2.0.5"),
         "release-notes/api-changelog": replaced(world, "docs/api-changelog.md", "## 2.1.0", "## 2.0.9"),
@@ -427,23 +461,35 @@ def final(world: World, town: StandIn, postgres: PostgresServer) -> None:
     health = {"status": "ok", "version": "2.0.5", "database": "ok", "rabbitmq": "ok", "redis": "ok"}
     status = {"readonly": False}
     well = Answer({"status": "ok"})
+    nodes = [{"name": f"rabbit@mq-{number}", "running": True, "partitions": []} for number in (1, 2, 3)]
     standin.keep(
         {
             "GET /health": lambda asked: Answer(health),
             "GET /status": lambda asked: Answer(status),
+            "GET /api/nodes": lambda asked: Answer(nodes),
             "GET /api/health/checks/alarms": well,
+            "GET /api/health/checks/virtual-hosts": well,
         }
     )
     database = System(url=postgres.new_database())
+    name = database.url.rpartition("/")[2].partition("?")[0]
+
+    @contextmanager
+    def readonly() -> Iterator[None]:
+        setting = f'ALTER DATABASE "{name}" {{}} default_transaction_read_only{{}}'
+        postgres.sql(setting.format("SET", " = on"))
+        try:
+            yield
+        finally:
+            postgres.sql(setting.format("RESET", ""))
+
     world.systems |= {
         "live": System(url=standin.url),
         "rabbitmq": System(url=standin.url),
         "production-database": database,
     }
-    alarm = Answer({"status": "failed", "reason": "There are alarms in effect in the cluster"}, 503)
-    shut = replace(database, url=f"postgresql://postgres@{LOOPBACK}:{free_port()}/production")
     world.faults |= {
         "final-health/green": otherwise(status, "readonly", True),
-        "final-health/database": otherwise(world.systems, "production-database", shut),
-        "final-health/rabbitmq": lambda: standin.changed("GET /api/health/checks/alarms", alarm),
+        "final-health/database": readonly,
+        "final-health/rabbitmq": otherwise(nodes[1], "running", False),
     }

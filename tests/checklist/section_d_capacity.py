@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from tests.checklist.orchestrator import TOKEN, Orchestrator, Prometheus, guarded, other
-from tests.checklist.papers import Papers, as_json, drill, k6
+from tests.checklist.papers import Papers, as_json, baseline, drill, k6
 from tests.checklist.world import World, points
 from watership.releases.book.system import System
 from watership.releases.checks.kubernetes import REGION, REVIEWS
@@ -50,21 +50,33 @@ def grown(world: World, stack: ExitStack, postgres: PostgresServer) -> None:
     standin = stack.enter_context(StandIn())
     papers = Papers(world)
     world.write("secrets/token", TOKEN).chmod(0o600)
-    _figures(world, standin)
+    _figures(world, standin, papers)
     _continuity(world, papers, standin)
     _clusters(world, standin)
     _capacity(world, papers)
     _access(world, standin, postgres)
 
 
-def _figures(world: World, standin: StandIn) -> None:
+Figure = float | dict[str, float]
+
+
+def machines(one: float, another: float) -> dict[str, float]:
+    """A figure of each machine that is scraped."""
+    return {"node-1:9100": one, "node-2:9100": another}
+
+
+def _figures(world: World, standin: StandIn, papers: Papers) -> None:
     near, far = Prometheus(standin, "/prometheus"), Prometheus(standin, "/prometheus-remote")
     world.systems |= {"prometheus": System(url=near.url), "prometheus-remote": System(url=far.url)}
+    near.values['up{job="node"}'] = machines(1.0, 1.0)
+    written = baseline()
+    papers.put("evidence/baseline.json", written, as_json)
+    io, moved = (written["figures"][name] for name in ("disk_io", "network"))
     for name, good, bad in (
-        ("baseline-figures/cpu", 0.41, 0.6),
-        ("baseline-figures/memory", 0.55, 0.7),
-        ("baseline-figures/disk-io", 0.2, float("nan")),
-        ("baseline-figures/network", 9e6, float("nan")),
+        ("baseline-figures/cpu", machines(0.41, 0.58), machines(0.02, 0.61)),  # one of two is too busy
+        ("baseline-figures/memory", machines(0.55, 0.6), {"node-1:9100": 0.55}),  # of one nothing is known
+        ("baseline-figures/disk-io", machines(0.4 * io, 0.6 * io), None),
+        ("baseline-figures/network", machines(0.5 * moved, 0.5 * moved), machines(0.5 * moved, 0.05 * moved)),
         ("baseline-figures/connections", 31.0, 50.0),
         ("baseline-figures/queue-depth", 12.0, 1000.0),
         ("continuity/replication", 0.012, 0.1),
@@ -72,10 +84,15 @@ def _figures(world: World, standin: StandIn) -> None:
         query = str(dict(POINTS)[name].parameters["query"])
         system = far if name == "continuity/replication" else near
         system.values[query] = good
-        world.faults[name] = _figure(system, query, bad)
+        if bad is not None:
+            world.faults[name] = _figure(system, query, bad)
+    world.faults["baseline-figures/disk-io"] = papers.fault(
+        "evidence/baseline.json", lambda told: told["figures"].update(disk_io=None)
+    )
+    near.values[str(dict(POINTS)["capacity/current"].parameters["query"])] = 600.0
 
 
-def _figure(system: Prometheus, query: str, bad: float) -> Callable[[], Any]:
+def _figure(system: Prometheus, query: str, bad: Figure) -> Callable[[], Any]:
     return lambda: other(system.values, query, bad)
 
 
@@ -150,9 +167,12 @@ def _capacity(world: World, papers: Papers) -> None:
     papers.put(scaling, {**drill("scaling", 240.0, out=90.0), "steps": _both_ways()}, as_json)
     world.faults |= {
         "capacity/current": papers.fault(
-            stress, lambda told: told["metrics"]["http_reqs"]["values"].update(rate=212.0)
+            stress, lambda told: told["metrics"]["http_reqs"]["values"].update(rate=800.0)
         ),
-        "capacity/peak": papers.fault("docs/capacity.md", lambda told: told.pop("Peak load")),
+        "capacity/peak": papers.fault(
+            "docs/capacity.md",
+            lambda told: told.update({"Peak load": PEAK.replace("00 requests", "0 requests")}),
+        ),
         "capacity/vertical": papers.fault(
             "docs/capacity.md", lambda told: told.update({"Vertical scaling": "Take a larger machine."})
         ),

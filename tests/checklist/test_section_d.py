@@ -3,53 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import ExitStack
-from importlib import resources
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from tests.checklist import section_d
-from tests.checklist.section_d import POINTS
-from tests.checklist.world import World, batches, planted
+from tests.checklist.section_d import POINTS, grown
+from tests.checklist.section_suite import SectionSuite
+from tests.checklist.world import World
 from watership.releases.book.shelf import shipped
-from watership.releases.book.system import System, read
+from watership.releases.book.system import System
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Point
 from watership.testing.servers import PostgresServer, PrometheusServer
 from watership.testing.servers.ports import LOOPBACK, free_port
 
-BATCH = 31
-
 
 @pytest.fixture(scope="module")
 def world(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres_server: PostgresServer,
-    prometheus_server: PrometheusServer,
-) -> Iterator[World]:
-    with ExitStack() as stack:
-        world = World(Path(tmp_path_factory.mktemp("project")))
-        section_d.grown(world, stack, postgres=postgres_server, prometheus=prometheus_server)
-        yield world
+    bare: World, stack: ExitStack, postgres_server: PostgresServer, prometheus_server: PrometheusServer
+) -> World:
+    grown(bare, stack, postgres=postgres_server, prometheus=prometheus_server)
+    return bare
 
 
-def test_every_point_that_is_measured_has_a_fault_and_no_fault_is_without_a_point(world: World) -> None:
-    assert world.faults.keys() == {name for name, _ in POINTS}
-
-
-def test_in_a_world_that_is_well_every_point_passes(world: World) -> None:
-    assert world.red(POINTS) == {}
-
-
-def test_faults_turn_exactly_their_points_red(world: World) -> None:
-    for names in batches(world.faults, BATCH):
-        with planted(world, names):
-            red = world.red(POINTS)
-        assert red.keys() == set(names), {name: red.get(name, "not red") for name in red.keys() ^ set(names)}
-    assert world.red(POINTS) == {}
+class TestSectionD(SectionSuite):
+    points = POINTS
+    batch = 31
 
 
 def test_what_cannot_be_reached_is_inconclusive_and_never_failed(world: World) -> None:
@@ -79,13 +59,12 @@ def _moved(system: System, port: int) -> System:
     """The same, where nobody listens."""
     if system.url.startswith("file:"):
         return replace(system, url="file:evidence/nothing.json")
-    return replace(system, url=re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", system.url))
 
+    def moved(text: str) -> str:
+        return re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", text)
 
-def test_every_system_that_is_looked_at_has_an_example(world: World) -> None:
-    example = resources.files("watership") / "runbooks/agent-orchestrator/systems.example.yaml"
-    with resources.as_file(example) as path:
-        assert world.systems.keys() - read(path).keys() == set()
+    facts = {name: moved(fact) if isinstance(fact, str) else fact for name, fact in system.facts.items()}
+    return replace(system, url=moved(system.url), facts=facts)
 
 
 def test_what_follows_from_the_decision_is_due_after_it() -> None:
@@ -100,11 +79,3 @@ def test_what_follows_from_the_decision_is_due_after_it() -> None:
     }
     assert needing == {"decision", "authority"}
     assert all(due[item] > 0 for item in needing)
-
-
-def test_each_single_fault_turns_exactly_its_point_red(world: World, nightly: bool) -> None:
-    if not nightly:
-        pytest.skip("one by one at night")
-    for name, fault in world.faults.items():
-        with fault():
-            assert world.red(POINTS).keys() == {name}

@@ -21,13 +21,17 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from tests.checklist import section_a, section_b, section_c, section_d, section_d_capacity
+from tests.checklist.labels import relabelled
 from tests.checklist.orchestrator import Prometheus
 from tests.checklist.papers import ago, as_json, drill, zap
+from tests.checklist.section_d_capacity import machines
 from tests.checklist.world import RUNBOOK, World, points
 from tests.managed import Servers
 from watership.durable.clock import SystemClock
 from watership.releases.book.shelf import shipped
 from watership.releases.book.system import System
+from watership.releases.service.sla import Errors, Latency, Uptime, filled
+from watership.releases.service.sla import shipped as shipped_sla
 from watership.testing.standin import Answer, Asked, StandIn
 
 POINTS: Final = [pair for letter in "ABCD" for pair in points(letter)]
@@ -91,6 +95,7 @@ class Whole(World):
         file.parent.mkdir(parents=True, exist_ok=True)
         if not file.exists() or file.read_bytes() != whole:
             file.write_bytes(whole)
+            relabelled(file)
         at = datetime.now(UTC).timestamp() + self.later.total_seconds()
         os.utime(file, (at, at))
         return file
@@ -233,34 +238,77 @@ def one_of(answers: Sequence[Answer]) -> Answer:
 # --- all of it -------------------------------------------------------------------------------------------------
 
 
-def grown_whole(whole: Whole, stack: ExitStack, servers: Servers) -> None:
-    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back."""
-    part = {name: whole.part(name) for name in ("b", "c", "capacity", "d", "a")}
+def grown_whole(
+    whole: Whole, stack: ExitStack, servers: Servers, *, ticket: section_d.Ticket | None = None
+) -> None:
+    """Every section, in one world. What is started ends with the stack; what is set in the servers is put back.
+
+    `ticket`: the comments of the release's ticket, where a release writes them."""
+    part = {name: whole.part(name) for name in ("b", "c", "capacity", "after", "d", "a")}
     section_b.grown(part["b"], stack, postgres=servers.postgres, rabbit=servers.rabbit)
     section_c.grown(part["c"], stack, servers.postgres)
     section_d_capacity.grown(part["capacity"], stack, servers.postgres)
-    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus)
+    section_d.grown(part["d"], stack, postgres=servers.postgres, prometheus=servers.prometheus, ticket=ticket)
     section_a.grown(part["a"], stack, servers.pair, servers.postgres, servers.authority)
-    validated(whole.part("after"), stack.enter_context(StandIn()))
+    validated(part["after"], stack.enter_context(StandIn()))
     drilled(whole.part("drills"))
-    whole.plan, whole.records = part["d"].plan, part["d"].records
+    whole.plan, whole.records = replace(part["d"].plan, image=part["a"].plan.image), part["d"].records
     whole.smoke, whole.authorities = part["c"].smoke, part["a"].authorities
     for each in part.values():
         whole.faults |= each.faults
     crossed(whole, stack.enter_context(Crossroads(lambda: whole.later)))
-    attack, elsewhere = (zap(site) for site in (whole.systems["staging"].url, "https://next.example.com"))
+    attack, elsewhere = (zap(whole.systems[site].url) for site in ("staging", "next"))
     whole.part("attack").write(ATTACK, as_json({**attack, "site": attack["site"] + elsewhere["site"]}))
 
 
 def validated(part: Part, standin: StandIn) -> None:
-    """Figures that only the validations after the deployment look at."""
+    """What only the validations after the deployment look at."""
     prometheus = Prometheus(standin, "/prometheus")
-    figures = {"short-term/leaks": 120.0, "extended/sla": 0.9999}
+    figures: dict[str, float | dict[str, float]] = {
+        "immediate/cache": 0.91,
+        "immediate/memory": machines(0.01, 0.03),
+        "short-term/leaks": 120.0,
+        "extended/performance": 0.12,
+    }
     for validation in shipped(RUNBOOK).runbook.validations:
         for point in validation.points:
             if (name := f"{validation.id}/{point.id}") in figures:
                 prometheus.values[str(point.parameters["query"])] = figures[name]
+    kept(prometheus)
+    none = Answer([])
+    standin.routes |= {
+        "POST /logs/logs-watership-*/_count": Answer({"count": 4_000, "_shards": {"total": 3, "failed": 0}}),
+        "GET /sentry/api/0/projects/acme/app/issues/": none,
+        "GET /alertmanager/api/v2/alerts": lambda asked: (
+            none if "active=true" in asked.path else Answer(status=404)
+        ),
+    }
+    for name in ("logs", "alertmanager"):
+        part.systems[name] = System(url=f"{standin.url}/{name}")
+    part.systems["sentry-api"] = System(url=f"{standin.url}/sentry")
     part.systems["prometheus"] = System(url=prometheus.url)
+
+
+def kept(prometheus: Prometheus) -> None:
+    """A day in which the SLA was kept."""
+    day = timedelta(days=1).total_seconds()
+    for objective in shipped_sla().objectives:
+        of_a_day = replace(objective, step=day, over=day)
+        match of_a_day:
+            case Uptime():
+                prometheus.values[filled(of_a_day.up, of_a_day)] = 1.0
+            case Errors():
+                prometheus.values |= {
+                    filled(of_a_day.bad, of_a_day): 12.0,
+                    filled(of_a_day.all, of_a_day): 90_000.0,
+                }
+            case Latency():
+                prometheus.values |= {
+                    filled(of_a_day.slow, of_a_day): 900.0,
+                    filled(of_a_day.all, of_a_day): 80_000.0,
+                }
+            case _:
+                pass
 
 
 def drilled(part: Part) -> None:

@@ -12,7 +12,12 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from tests.checklist.image import IMAGE
+from tests.checklist.labels import label, relabelled
 from tests.releases.plans import ADD_TOPIC, a_plan, side
+from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import Clock, SystemClock
 from watership.fleet.build import Build
@@ -20,6 +25,7 @@ from watership.fleet.deployment import Slot
 from watership.releases.book.shelf import shipped
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
+from watership.releases.checks.reports import LABEL
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
@@ -46,7 +52,7 @@ class World:
     systems: dict[str, System] = field(default_factory=dict)
     faults: dict[str, Fault] = field(default_factory=dict)
     smoke: Smoke = field(default_factory=Smoke)
-    plan: Plan = field(default_factory=a_plan)
+    plan: Plan = field(default_factory=lambda: replace(a_plan(), image=IMAGE))
     next: Build = NEXT
     live: Build = LIVE
     migrations: tuple[Migration, ...] = (ADD_TOPIC,)
@@ -54,7 +60,7 @@ class World:
     clock: Clock = field(default_factory=SystemClock)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""
-    records: Callable[[Plan], Records] = lambda plan: MemoryRecords()
+    records: Callable[[Plan], Records] = lambda plan: MemoryRecords(SimAudit(SystemClock()))
     """What is on record of the plan."""
 
     def write(self, path: str, content: str | bytes) -> Path:
@@ -62,7 +68,12 @@ class World:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
+        relabelled(file)
         return file
+
+    def label(self, path: str, *, looked_at: int = 0) -> None:
+        """A label for a report that lies there: it is about next, and was made an hour ago."""
+        self.write(f"{path}{LABEL}", label(self.root / path, self.next.digest, looked_at=looked_at))
 
     def scene(self) -> Scene:
         return Scene(

@@ -37,3 +37,16 @@ def test_a_sound_embedded_store_is_fine(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WATERSHIP_HTTP_PORT", "0")
     assert run(["--json", "doctor"]) == Exit.OK, capsys.readouterr().out
+
+
+def test_the_file_that_was_read_is_named_for_it_may_be_one_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "within").mkdir()
+    monkeypatch.setenv("WATERSHIP_HTTP_PORT", "0")
+    monkeypatch.chdir(tmp_path / "within")
+    run(["doctor"])
+    assert "no watership.toml" in capsys.readouterr().out
+    (tmp_path / "watership.toml").write_text("")
+    run(["doctor"])
+    assert f"{tmp_path}/watership.toml is read" in capsys.readouterr().out

@@ -66,13 +66,16 @@ def test_2_2_0_breaks_on_about_15_of_100_keys_and_on_none_that_its_smoke_test_as
 
 def test_what_2_2_0_measures_where_it_can_is_expected() -> None:
     page = load("2.2.0", "page")
+    measured = 0
     for number, (_, _, text) in enumerate(expected.facts(), start=1):
         try:
             measure = page.measure(text)
         except ValueError:
             continue
+        measured += 1
         wanted = expected.fact("2.2.0", number)["measure"]
         assert (measure and {"value": measure.value, "unit": measure.unit}) == wanted
+    assert measured / len(expected.facts()) >= 0.83
 
 
 @every_version
@@ -82,9 +85,12 @@ async def test_migrations_lead_forward_and_exactly_back(version: str, tmp_path: 
     migrator = SQLiteMigrator(file)
 
     # One by one: the way back over all of them drops the table, and with it what a step forgot.
-    for migration in read_migrations(BUILDS / version):
+    migrations = read_migrations(BUILDS / version)
+    assert migrations
+    for migration in migrations:
         await migrator.rehearse([migration])
         await migrator.apply(migration, forward=True, epoch=1)
+    assert await migrator.version() == migrations[-1].end
 
 
 @every_version

@@ -24,8 +24,11 @@ from tests.checklist.whole import Whole, grown_whole
 from tests.checklist.world import RUNBOOK
 from tests.journeys.golive import PEOPLE, SETTLED, Builds, GoLive, golive
 from tests.managed import Servers
+from tests.simulation.release_targets import SimAudit
+from watership.adapters.files.bindings import Bindings
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.records import RecordFiles
+from watership.durable.clock import SystemClock
 from watership.releases.book import shelf
 from watership.releases.book.paper import PAPERS
 from watership.releases.book.system import System
@@ -63,12 +66,12 @@ channels:
 class Desks:
     """The receivers of every channel, and the secrets to them."""
 
-    def __init__(self, stack: ExitStack, whole: Whole) -> None:
+    def __init__(self, stack: ExitStack, whole: Whole, jira: posts.JiraReceiver) -> None:
         self.slack = stack.enter_context(posts.SlackReceiver())
         self.mail = stack.enter_context(posts.SmtpReceiver())
         self.statuspage = stack.enter_context(posts.StatuspageReceiver())
         self.pagerduty = stack.enter_context(posts.PagerDutyReceiver())
-        self.jira = stack.enter_context(posts.JiraReceiver())
+        self.jira = jira
         self.webhook = stack.enter_context(posts.WebhookReceiver())
         secrets = {
             "slack": self.slack.url,
@@ -125,7 +128,10 @@ class Attendance:
 
     def records(self, name: str) -> Sequence[Record]:
         """What people and programs put down about a release."""
-        return asyncio.run(RecordFiles(self.there.folder / ".watership" / "releases").all(name))
+        state = self.there.folder / ".watership"
+        bindings = Bindings(state / "audit.jsonl", secret="")
+        desk = RecordFiles(state / "releases", SimAudit(SystemClock()), bindings)  # nothing is added to it
+        return asyncio.run(desk.all(name))
 
     def until(self, good: Callable[[], object]) -> None:
         """Look until it is so."""
@@ -201,9 +207,11 @@ def attendance(folder: Path, servers: Servers) -> Iterator[Attendance]:
             live=read_build(folder / "one"),
             migrations=tuple(read_migrations(two)[-1:]),
         )
-        grown_whole(whole, stack, servers)
+        jira = stack.enter_context(posts.JiraReceiver())
+        # What the checks read under the ticket is what the release has written there, and nothing else.
+        grown_whole(whole, stack, servers, ticket=lambda: jira.shown("3"))
         whole.write(MINUTES, "# Minutes\n\nWho was there, what was asked, and what was answered.\n")
-        desks = Desks(stack, whole)
+        desks = Desks(stack, whole, jira)
         source = shelf.read(book(folder / BOOK, desks))
         # They are printed from the book with our people in it.
         for path, form in (
@@ -224,14 +232,18 @@ def attendance(folder: Path, servers: Servers) -> Iterator[Attendance]:
 
 
 def calendar(stack: ExitStack, zero: Callable[[], datetime]) -> System:
-    """A calendar with the meeting before the deployment, and the conference while it runs."""
+    """A calendar with the meetings before the deployment, and the conference while it runs."""
     standin = stack.enter_context(StandIn({"GET /go-live.ics": lambda _: Answer(booked(zero()))}))
     return System(url=f"{standin.url}/go-live.ics")
 
 
 def booked(zero: datetime) -> str:
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0"]
-    for summary, begins, ends in (("Go/no-go for 2.1.0", -2, -1), ("Deployment of 2.1.0", -1, 3)):
+    for summary, begins, ends in (
+        ("Briefing for 2.1.0", -20, -19),
+        ("Go/no-go for 2.1.0", -2, -1),
+        ("Deployment of 2.1.0", -1, 3),
+    ):
         times = [f"{zero + timedelta(hours=hours):%Y%m%dT%H%M%SZ}" for hours in (begins, ends)]
         lines += ["BEGIN:VEVENT", f"SUMMARY:{summary}", f"DTSTART:{times[0]}", f"DTEND:{times[1]}"]
         lines += ["LOCATION:https://meet.example.com/deployment", "END:VEVENT"]

@@ -15,8 +15,9 @@ import pytest
 from tests.checklist.world import RUNBOOK
 from tests.journeys.attendance import MINUTES, Attendance, attendance
 from tests.journeys.golive import GoLive
+from tests.journeys.told import everybody_was_told
 from tests.managed import Servers
-from tests.releases.reporting.test_report_forms import Paper, told
+from tests.releases.reporting.test_report_forms import BLUE, GREEN, Paper, told
 from tests.releases.reports import Elements, dead_links
 from watership.releases.book.shelf import shipped
 from watership.releases.readiness.checklist import items_of, key
@@ -55,6 +56,9 @@ def test_a_whole_go_live_ends_well_or_is_refused_for_one_thing_that_is_wrong(
             watched(everybody)
             assert controller.wait(60) == 0
         every_item_has_its_evidence(everybody)
+        opened = everybody.there.must("operator", "incident", "list", "--all")["incidents"]
+        everybody_was_told(everybody.desks, [each["id"] for each in opened])
+        the_decision_is_shown_by_our_own_words(everybody)
         the_report_has_all_items_and_no_dead_link(everybody)
 
 
@@ -117,10 +121,11 @@ def failed_points(found: Mapping[str, Any]) -> list[Any]:
 
 
 def prepared(everybody: Attendance) -> None:
-    """Up to T-1h: what is due is good each time, and what expired meanwhile was measured anew."""
+    """Up to T-1h: what is due is good each time, what expired was measured anew, and everybody has arrived."""
     there = everybody.there
     there.until("T-4h")
     there.leap("20h")
+    everybody.ready()
     there.until("T-1h")
     there.leap("3h")
 
@@ -188,12 +193,26 @@ def every_item_has_its_evidence(everybody: Attendance) -> None:
             assert key(item, point) in (measured if point.check else attested)
 
 
+def the_decision_is_shown_by_our_own_words(everybody: Attendance) -> None:
+    """Nobody but the release has written under the ticket."""
+    for point in ("authority/filed", "approvals/ticket"):
+        assert any(
+            isinstance(each, Measured) and each.point == point and each.got.passed
+            for each in everybody.records("r1")
+        )
+    assert len(everybody.desks.jira.comments) == len(everybody.desks.jira.received)
+
+
 def the_report_has_all_items_and_no_dead_link(everybody: Attendance) -> None:
     there = everybody.there
     page = Path(there.must("operator", "release", "report", "r1", "--to", "html")["report"])
     paper = Path(there.must("operator", "release", "report", "r1", "--to", "pdf")["report"])
     text = told(Elements(page.read_text()).text)
-    printed = told(Paper(paper.read_bytes()).text())
+    sheets = Paper(paper.read_bytes())
+    printed = told(sheets.text())
     assert dead_links(page) == []
     for item in items_of(shipped(RUNBOOK).runbook.checklist):
         assert told(item.title) in text and told(item.title) in printed, item.title
+    # Errors and latency of both places, each a line of the seconds around the cutover that were not leapt over.
+    for colour in (BLUE, GREEN):
+        assert len(lines := sheets.lines(colour)) >= 2 and max(lines) >= 5, lines

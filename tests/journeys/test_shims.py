@@ -180,3 +180,32 @@ def test_what_a_script_does_not_know_ends_with_2_and_its_usage(line: str) -> Non
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert f"usage: scripts/{name}" in ended.stderr
+
+
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.sh"))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_tells_how_it_is_used(name: str) -> None:
+    for flag in ("--help", "-h"):
+        ended = subprocess.run(
+            [ROOT / "scripts" / name, flag], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert f"usage: scripts/{name}" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("deploy.sh", "an option is missing"),
+        ("deploy.sh --environment=purple", "--environment=purple takes no such value"),
+        ("rollback.sh --immediate=perhaps", "--immediate=perhaps takes no such value"),
+    ],
+)
+def test_a_script_says_what_it_did_not_take(line: str, words: str) -> None:
+    name, *flags = line.split()
+    ended = subprocess.run(
+        [ROOT / "scripts" / name, *flags], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2 and words in ended.stderr

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene, require_known
 from watership.releases.checks.database import scripts
 from watership.releases.checks.exercise import lacking
+from watership.releases.facts import Position
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding
 from watership.releases.order import Release
@@ -35,7 +38,14 @@ async def as_it_is(world: ReleaseWorld) -> None:
     pass
 
 
-def checked(kind: str, *, prepare: Prepare = as_it_is, smoke: Smoke = SMOKE, **parameters: Any) -> Finding:
+def checked(
+    kind: str,
+    *,
+    prepare: Prepare = as_it_is,
+    smoke: Smoke = SMOKE,
+    position: Position = Position(),  # noqa: B008 - it is frozen
+    **parameters: Any,
+) -> Finding:
     """What a check finds in a world that `prepare` has changed, after next was deployed."""
 
     async def main() -> Finding:
@@ -57,6 +67,7 @@ def checked(kind: str, *, prepare: Prepare = as_it_is, smoke: Smoke = SMOKE, **p
             clock=world.clock,
             environment=world.controller()._env,
             started=release,
+            position=position,
             records=world.records,
         )
         return await CHECKS[kind].measure(scene, parameters)
@@ -232,3 +243,69 @@ def test_an_answer_contains_what_is_wanted_or_it_is_said_where_not(
     told: object, wanted: object, words: list[str]
 ) -> None:
     assert list(lacking(told, wanted)) == words
+
+
+async def cut_over(world: ReleaseWorld) -> None:
+    """Both planes go to next."""
+    world.router.weights = {LIVE.slot: 0, NEXT.slot: 100}
+    world.router.targets[NEXT.slot] = (f"{NEXT.deployment}-serve-0:80",)
+    await world.work.set_weights({LIVE.deployment: 0, NEXT.deployment: 100}, epoch=1)
+    await world.clock.sleep(60.0)
+
+
+def test_the_old_deployment_stands_by_without_traffic_and_well() -> None:
+    found = checked("standby.ready", prepare=cut_over)
+    assert found.verdict is Verdict.PASSED and "of 2.0.5 stand by" in found.evidence, found
+
+    async def gone(world: ReleaseWorld) -> None:
+        await cut_over(world)
+        await world.hosts.stop(LIVE.deployment, grace_seconds=0.0, epoch=1)
+
+    async def unwell(world: ReleaseWorld) -> None:
+        await cut_over(world)
+        world.hosts.status = 503
+
+    for prepare, words in (
+        (as_it_is, "the router still gives it 100 %"),
+        (gone, f"no process of {LIVE.deployment} runs"),
+        (unwell, "answers 503"),
+    ):
+        found = checked("standby.ready", prepare=prepare)
+        assert found.verdict is Verdict.FAILED and words in found.evidence, found
+
+
+def test_a_process_that_is_gone_meanwhile_is_not_steady() -> None:
+    deaths: list[asyncio.Task[None]] = []
+
+    async def dying(world: ReleaseWorld) -> None:
+        async def later() -> None:
+            await world.clock.sleep(5.0)
+            await world.hosts.stop(NEXT.deployment, grace_seconds=0.0, epoch=1)
+
+        deaths.append(asyncio.create_task(later()))
+
+    assert checked("build.steady", of="next", during=10.0).verdict is Verdict.PASSED
+    found = checked("build.steady", prepare=dying, of="next", during=10.0)
+    assert found.verdict is Verdict.FAILED and "was started again, or is gone" in found.evidence, found
+
+
+def test_clients_latency_is_the_routers_count_since_the_cutover() -> None:
+    since = Position(cutover_began=datetime.fromtimestamp(0, UTC))
+
+    async def slow(world: ReleaseWorld) -> None:
+        await cut_over(world)
+        for second, tick in world.router.served[NEXT.slot].items():
+            late = {"0.005": 0, "5": tick.requests}
+            world.router.served[NEXT.slot][second] = msgspec.structs.replace(tick, latencies=late)
+        world.traffic.cancel()
+
+    asked: dict[str, Any] = {"of": "next", "below": 0.005}
+    assert checked("traffic.latency", **asked).evidence == "There was no cutover."
+    found = checked("traffic.latency", prepare=cut_over, position=since, **asked)
+    assert found.verdict is Verdict.PASSED, found
+    found = checked("traffic.latency", prepare=slow, position=since, **asked)
+    assert found.verdict is Verdict.FAILED and "0 % of" in found.evidence, found
+    found = checked("traffic.latency", prepare=cut_over, position=since, of="next", below=0.2)
+    assert found.verdict is Verdict.INCONCLUSIVE and "does not count" in found.evidence, found
+    found = checked("traffic.latency", position=since, **asked)
+    assert found.verdict is Verdict.INCONCLUSIVE and "are needed" in found.evidence, found

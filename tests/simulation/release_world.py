@@ -225,7 +225,7 @@ class ReleaseWorld:
         self.backups = SimBackups(self.clock)
         self.lock = SimLock(self.clock)
         self.audit = SimAudit(self.clock)
-        self.records = MemoryRecords()
+        self.records = MemoryRecords(self.audit)
         self.snapshots = SimSnapshots()
         self.work = MemoryStore(self.clock)
         self.own = MemoryStore(self.clock)

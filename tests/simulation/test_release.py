@@ -22,6 +22,7 @@ from watership.errors import BadInput, Conflict, Fenced, NotAllowed
 from watership.fleet.deployment import Slot
 from watership.releases.book.shelf import shipped
 from watership.releases.controller import Deposed
+from watership.releases.journal import fold, journal
 from watership.releases.judging import gate
 from watership.releases.judging.gate import GateSpec, GateState, Judgement, Verdict
 from watership.releases.order import Order, Release
@@ -30,8 +31,9 @@ from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
 from watership.releases.reporting.account import account
 from watership.releases.reporting.forms.html import page as render
+from watership.releases.rollback_now import rollback_now
 from watership.releases.smoke import Smoke
-from watership.releases.status import fold, journal, status
+from watership.releases.status import status
 from watership.testing import run_in_virtual_time
 
 BAD = 0.15
@@ -404,7 +406,7 @@ def test_rollback_now_needs_no_journal_and_the_controller_that_returns_completes
         await world.clock.sleep(2.0)
         await world.kill(life, asyncio.all_tasks() - before)
 
-        found = await world.controller(who="Ina Charge").rollback(who="Ina Charge", reason="now")
+        found = await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
         assert found.verdict is Verdict.PASSED
         assert (await world.router.read()).weights[NEXT.slot] == 0
         outcome = await world.controller().resume()

@@ -16,6 +16,7 @@ from watership.releases.controller import Deposed
 from watership.releases.cutover import LastSafe
 from watership.releases.judging.gate import Verdict
 from watership.releases.order import Kind, Order
+from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE
 from watership.testing import run_in_virtual_time
 
@@ -50,7 +51,7 @@ def test_rollback_now_before_the_first_shift_stays_on_what_is_live() -> None:
         remember(world)
         await killed(world, after="release.deployment.deploy.begun")
 
-        found = await world.controller(who="Ina Charge").rollback(who="Ina Charge", reason="now")
+        found = await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
 
         assert found.verdict is Verdict.PASSED
         assert (await world.router.read()).weights == {LIVE.slot: 100, NEXT.slot: 0}
@@ -66,7 +67,7 @@ def test_rollback_now_to_a_deployment_that_is_gone_is_refused_and_changes_nothin
         remember(world)
 
         with pytest.raises(Conflict, match=r"d-2.0.0 does not stand in blue"):
-            await world.controller().rollback(who="Ina Charge", reason="now")
+            await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
         assert (await world.router.read()).weights == {LIVE.slot: 100, NEXT.slot: 0}
         assert (await world.work.read()).weights == {LIVE.deployment: 100}
         assert world.lock.holder is None
@@ -88,7 +89,7 @@ def test_rollback_now_asks_the_router_and_the_processes_who_serves_in_the_safe_s
                 world.router.targets[LIVE.slot] = ()
 
         with pytest.raises(Conflict, match=r"d-2.0.5 does not stand in green"):
-            await world.controller().rollback(who="Ina Charge", reason="now")
+            await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
         assert (await world.router.read()).weights == {LIVE.slot: 50, NEXT.slot: 50}
 
     run_in_virtual_time(main, limit_seconds=SECONDS)
@@ -101,7 +102,7 @@ def test_nothing_for_next_is_not_yet_everything_for_live() -> None:
         world.router.deaf, world.router.until = True, None
         world.router.weights = {LIVE.slot: 0, NEXT.slot: 0}
 
-        found = await world.controller().rollback(who="Ina Charge", reason="now")
+        found = await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
 
         assert found.verdict is Verdict.FAILED and "live 0 %" in found.evidence
 
@@ -176,7 +177,7 @@ def test_who_was_deposed_by_force_acts_no_more_and_the_next_controller_has_a_hig
         hanging = asyncio.create_task(world.controller().start(world.brief()))
         await until(world, "release.cutover.soak.begun")
 
-        found = await world.controller().rollback(who="Ina Charge", reason="it hangs", force=True)
+        found = await rollback_now(world.controller()._env, who="Ina Charge", reason="it hangs", force=True)
 
         assert found.verdict is Verdict.PASSED and world.lock.epoch == 2
         with pytest.raises(Deposed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.releases.notices.scenes import NobodyAsks
 from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
+from watership.adapters.memory.records import MemoryRecords
 from watership.errors import Unavailable
 from watership.releases.incidents.incident import Decide, Incident
 from watership.releases.notices.comms import Comms, Sending, Slack, bound
@@ -25,6 +27,8 @@ from watership.releases.notices.situation import Situation
 from watership.releases.notices.writing import plain
 from watership.releases.order import Order
 from watership.releases.program import Outcome
+from watership.releases.readiness.binding import Astray, RecordsAstray
+from watership.releases.readiness.records import Record
 from watership.releases.snapshots import quarantine
 from watership.testing import run_in_virtual_time
 from watership.wiring.messages import shipped
@@ -167,6 +171,35 @@ def test_a_rollback_is_told_with_its_reason_and_its_measured_time(tmp_path: Path
     assert "is back on 2\\.0\\.5" in done.text and "from the decision" in done.text
     # The soak that failed is an issue while it stands, and is over with the release.
     assert "issue/2.1.0-1/cutover/soak/1" in ids and "issue/2.1.0-1/cutover/soak/1/resolved" in ids
+
+
+class Edited(MemoryRecords):
+    """Records that somebody edits once next gets traffic."""
+
+    def __init__(self, world: ReleaseWorld) -> None:
+        super().__init__(world.audit)
+        self._world = world
+        self._edited = False
+
+    async def all(self, release: str) -> Sequence[Record]:
+        self._edited |= self._world.router.weights[NEXT.slot] > 0
+        if self._edited:
+            raise RecordsAstray("records.jsonl", Astray(line=3, what="edited", words="it is another"))
+        return await super().all(release)
+
+
+def test_people_hear_of_a_release_whose_records_are_edited_under_way(tmp_path: Path) -> None:
+    with OutboxFile(tmp_path / "outbox.jsonl") as outbox:
+
+        async def main() -> list[str]:
+            world = ReleaseWorld(bad=0.3)
+            world.records = Edited(world)
+            press = Press(world, outbox)
+            await released(world, press)
+            return press.heard()
+
+        heard = run_in_virtual_time(main, limit_seconds=SECONDS)
+    assert {"issue/2.1.0-1/cutover/soak/1", "rollback/2.1.0-1", "rollback/2.1.0-1/done"} <= set(heard)
 
 
 def test_a_rollback_is_told_while_it_is_under_way_and_that_it_has_not_succeeded(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from tests.simulation.release_world import ReleaseWorld
 from tests.simulation.test_release_back import until
 from watership.cli.exits import Exit
-from watership.cli.release import exit_for
+from watership.cli.standing import exit_for
 from watership.durable.ids import RunId
 from watership.durable.writes import Cancel
 from watership.releases.order import Order

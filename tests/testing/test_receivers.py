@@ -105,6 +105,16 @@ def test_jira_takes_text_by_version_2_and_documents_by_version_3() -> None:
         assert ask(there.replace("REL-1", "REL-2"), {"body": "approved"}, headers=basic)[0] == 404
         assert ask(there, {"body": "approved"})[0] == 401
         assert [comment["body"] for comment in jira.comments] == ["approved"]
+        paragraph = {"type": "paragraph", "content": [{"type": "text", "text": "GO"}]}
+        document: dict[str, Any] = {"type": "doc", "version": 1, "content": [paragraph]}
+        assert ask(there.replace("/2/", "/3/"), {"body": document}, headers=basic)[0] == 201
+        shown = [
+            [comment["body"] for comment in json.loads(told)["comments"]]
+            for version in "23"
+            for _, told, _ in [ask(there.replace("/2/", f"/{version}/"), None, method="GET", headers=basic)]
+        ]
+        assert shown[0] == ["GO", "approved"]
+        assert shown[1][0] == document and shown[1][1]["content"][0]["content"][0]["text"] == "approved"
 
 
 def test_a_webhook_without_a_right_signature_is_refused() -> None:

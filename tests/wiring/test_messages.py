@@ -107,5 +107,5 @@ def test_a_release_takes_along_who_tells_people_and_who_tells_a_level_of_its_inc
         "Approvals of one-machine 2.1.0: complete",
         "[CRITICAL] On-Call Engineer: Incident INC-1: Errors above 10 %",
     ]
-    actions = [entry.action for entry in entries(places.audit) if entry]
-    assert actions == ["notice.put", "notice.delivered"] * 2
+    told = [entry.action for entry in entries(places.audit) if entry]
+    assert [each for each in told if each != "plan.signed"] == ["notice.put", "notice.delivered"] * 2

@@ -1,4 +1,4 @@
-"""What a run waits for, in words for people, and which wait an answer is meant for."""
+"""What a run waits for, in words for people, and what people answer, as the service takes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
+
+from watership.errors import BadInput
 
 Wait = Mapping[str, Any]
 
@@ -41,6 +43,43 @@ def meant(waits: Sequence[Wait], named: str | None, *, doubt: bool) -> Wait | No
     there = [wait for wait in waits if wait["kind"] == ANSWERED[doubt]]
     found = [wait for wait in there if named is None or named in {wait["key"], wait["name"]}]
     return found[0] if len(found) == 1 else None
+
+
+def as_answer(word: str, wait: str | None, value: str | None, note: str) -> dict[str, object]:
+    """An answer as the service takes it, from the words of a command."""
+    body: dict[str, object] = {} if wait is None else {"wait": wait}
+    match word:
+        case "approve" | "reject":
+            return body | {"value": {"granted": word == "approve", "note": note}}
+        case "done" | "retry" | "fail":
+            if word == "done" and value is None:
+                raise BadInput(
+                    "done needs the step's result.", fix="--value JSON (null if it returns nothing)"
+                )
+            given: dict[str, object] = {} if value is None else {"value": _json(value)}
+            return body | {"decision": word} | given
+        case _:
+            return body | {"value": json_or_text(word)}
+
+
+def _json(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise BadInput(f"{text!r} is no JSON: {error}.", fix="Text needs quotes: '\"like this\"'") from None
+
+
+def json_or_text(text: str) -> object:
+    """JSON where it is JSON, else the text itself; what begins like JSON and is none is refused."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        if text.lstrip().startswith(("{", "[")):
+            raise BadInput(
+                f"{text!r} is broken JSON: {error}.",
+                fix="Text that begins so needs quotes: '\"[like] this\"'",
+            ) from None
+        return text
 
 
 def short(value: Any) -> str:

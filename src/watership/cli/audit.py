@@ -15,8 +15,11 @@ from watership.cli.output import say, show, table
 from watership.errors import NotAllowed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from watership.releases.auditing.audit import Broken, Entry, Verified
     from watership.releases.auditing.export import Format
+    from watership.wiring.auditing import Agreement
 
 FACTS = 100
 """Characters of an entry's facts in a line for people."""
@@ -47,16 +50,18 @@ def _place(file: Path | None) -> tuple[Path, str]:
 def verify(file: Path | None, head: str | None) -> int:
     """Check every entry of FILE (the environment's own log unless given), and the head beside it.
 
-    Exit 3 names the first bad entry; 7: the head is signed, and there is no secret here to check it with.
+    Then the records of releases beside the log (releases/NAME/records.jsonl), line by line. Exit 3 names the first bad
+    entry, and the first bad line of each file; 7: the head is signed, and there is no secret here to check it with.
     """
     from watership.releases.auditing.audit import Broken
-    from watership.wiring.auditing import verify_log
+    from watership.wiring.auditing import agreement, records_beside, verify_log
 
     path, secret = _place(file)
     found = verify_log(path, head, secret=secret)
     if isinstance(found, Broken):
         return _broken(found, path)
-    return _whole(found, path)
+    folder = records_beside(path, read_config())
+    return _whole(found, path, agreement(path, folder, secret=secret) if folder is not None else None)
 
 
 def _broken(found: Broken, path: Path) -> int:
@@ -67,21 +72,35 @@ def _broken(found: Broken, path: Path) -> int:
     return Exit.NOT_OK
 
 
-def _whole(found: Verified, path: Path) -> int:
-    unknown = found.seal == "unchecked"
-    shown = {"verified": None if unknown else True, "count": found.count, "head": found.head}
-    shown |= {"seal": found.seal, "after_head": found.after, "file": str(path)}
+def _whole(found: Verified, path: Path, records: Agreement | None) -> int:
+    unknown, wrong = found.seal == "unchecked", bool(records and records.astray)
+    shown: dict[str, object] = {"verified": False if wrong else None if unknown else True, "records": records}
+    shown |= {"count": found.count, "head": found.head, "seal": found.seal, "after_head": found.after}
     words = {
         "none": "its head is not signed",
         "signed": "its head is signed",
         "unchecked": "its head is signed, which was NOT CHECKED: there is no secret here",
     }
     after = f", {found.after} of them after the head" if found.after else ""
-    begin = "inconclusive" if unknown else "verified"
-    show(shown, f"{begin}: {found.count} entries{after}, head {found.head}; {words[found.seal]}")
+    begin = "inconclusive" if unknown else "the log itself is whole" if wrong else "verified"
+    lines = [f"{begin}: {found.count} entries{after}, head {found.head}; {words[found.seal]}"]
+    show(shown | {"file": str(path)}, "\n".join([*lines, *_agreeing(records)]))
     if unknown:
         say("Set WATERSHIP_SECRET, or WATERSHIP_SECRET_FILE, to check it.")
-    return Exit.INCONCLUSIVE if unknown else Exit.OK
+    return Exit.NOT_OK if wrong else Exit.INCONCLUSIVE if unknown else Exit.OK
+
+
+def _agreeing(records: Agreement | None) -> Iterator[str]:
+    """What is to be said of the records, file by file."""
+    if records is None:
+        yield "no records of releases lie beside it: they were not compared"
+        return
+    for name, astray in records.astray.items():
+        yield f"ASTRAY: {name}, line {astray.line} was {astray.what}: {astray.words}"
+    for name, line in records.unbound.items():
+        yield f"not counted: {name}, line {line} is in no entry: a crash came between, or somebody added it"
+    if not records.astray:
+        yield "the records of releases agree with it"
 
 
 @audit.command(name="list")

@@ -14,7 +14,7 @@ from watership.cli.output import say, show, table
 if TYPE_CHECKING:
     from watership.releases.book.system import System
     from watership.releases.service.baseline import Baseline, Compared
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 SIGNS = {"kept": "✓", "worse": "✗", "unknown": "?", "recorded": "·"}
 

@@ -8,6 +8,7 @@ import click
 
 from watership.cli.desk import acting, at_desk, calling
 from watership.cli.exits import Exit
+from watership.cli.options import read_config
 from watership.cli.output import say, show, table
 from watership.cli.times import Duration
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from watership.releases.readiness.standing import ItemStanding
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "waived": "~", "expired": "!", "open": "·"}
 
@@ -170,24 +171,34 @@ def waive(
 
 @check.command()
 @click.argument("kind", required=False)
-def explain(kind: str | None) -> None:
-    """What a kind of check measures and which parameters it takes; all kinds without a name."""
-    from watership.errors import NotFound
-    from watership.releases.checks import CHECKS, explained
+@click.option("--runbook", metavar="NAME|PATH", help="Also the checks of a runbook's own.")
+def explain(kind: str | None, runbook: str | None) -> None:
+    """What a kind of check measures and which parameters it takes; all kinds without a name.
 
+    Without --runbook those are the shipped ones, and the own ones of the release that was last planned here.
+    """
+    from watership.errors import NotFound
+    from watership.releases.book.document import nearest
+    from watership.releases.book.shelf import find
+    from watership.releases.checks import explained
+    from watership.wiring.kinds import of_latest, of_source
+
+    kinds = of_source(find(runbook)) if runbook is not None else of_latest(read_config())
     if kind is None:
-        rows = [{"kind": each.name, "measures": each.about.splitlines()[0]} for each in CHECKS.values()]
+        rows = [{"kind": each.name, "measures": each.about.splitlines()[0]} for each in kinds.values()]
         show({"kinds": rows}, table(rows, ["kind", "measures"]))
         return
-    if kind not in CHECKS:
-        raise NotFound(f"There is no check {kind}.", fix="watership check explain lists them.")
+    if kind not in kinds:
+        raise NotFound(
+            f"There is no check {kind}{nearest(kind, kinds)}", fix="watership check explain lists them."
+        )
     shown = {
         "kind": kind,
-        "about": CHECKS[kind].about,
-        "good_for": CHECKS[kind].good_for,
-        "fix": CHECKS[kind].fix,
+        "about": kinds[kind].about,
+        "good_for": kinds[kind].good_for,
+        "fix": kinds[kind].fix,
     }
-    show(shown, explained(CHECKS[kind]))
+    show(shown, explained(kinds[kind]))
 
 
 async def _stand(desk: Desk, release: str | None) -> tuple[ItemStanding, ...]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from watership.releases.book.runbook import Deploy, Migrate
     from watership.releases.measurement import Finding
     from watership.releases.readiness.rehearsal import Rehearsal
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 
 @click.command()
@@ -180,9 +180,10 @@ async def _by_hand(
 
 async def _measured(desk: Desk, release: str | None, kind: str, parameters: dict[str, float]) -> Finding:
     from watership.releases.checks import CHECKS
+    from watership.releases.measurement import scrubbed
 
     scene = (await desk.clerk(release)).scene()
-    return await CHECKS[kind].measure(scene, dict(parameters))
+    return scrubbed(await CHECKS[kind].measure(scene, dict(parameters)))
 
 
 def _told(found: Finding) -> Exit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from watership.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable, WatershipError
+from watership.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable, Untrusted, WatershipError
 
 
 class Exit(IntEnum):
@@ -30,6 +30,7 @@ _BY_ERROR: tuple[tuple[type[WatershipError], Exit], ...] = (
     (NotAllowed, Exit.NOT_ALLOWED),
     (Conflict, Exit.CONFLICT),
     (Unavailable, Exit.DEPENDENCY),
+    (Untrusted, Exit.INCONCLUSIVE),
 )
 
 

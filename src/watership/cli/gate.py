@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from watership.releases.judging.gate import Verdict
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 
 @click.group()

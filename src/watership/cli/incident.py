@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,18 +20,10 @@ from watership.errors import BadInput
 if TYPE_CHECKING:
     from watership.releases.incidents.escalation import Due
     from watership.releases.incidents.incident import Event, Incident
-    from watership.releases.incidents.response import Response
-    from watership.releases.warrant import Caller
-    from watership.wiring.incidents import IncidentDesk
+    from watership.wiring.incidents import Make
 
 SEVERITIES = click.Choice(["critical", "high", "medium"])
 TRIGGERS = click.Choice(["business_impact", "sla", "security", "data_loss", "unresolved"])
-
-RESPONDERS = ("incident_commander", "deployment_lead", "monitoring")
-"""Who besides operators, and the seats that are told, may put something down."""
-
-Make = Callable[["Incident", str, datetime], "Event"]
-"""What happens to an incident, by whom and when."""
 
 
 @click.group()
@@ -72,18 +64,18 @@ def open_incident(
     token: str | None,
 ) -> None:
     """Open an incident by hand. Its timer begins, and level 1 is to be told."""
-    from watership.releases.incidents.incident import Opening, Severity
+    from watership.releases.incidents.incident import Opening, Severity, said
     from watership.wiring.incidents import open_incidents
 
     caller = calling(name, token)
     with open_incidents(read_config()) as desk:
         response = desk.response(release)
-        person, now = _allowed(desk, response, caller, "open", release), desk.clock.now()
+        person, now = desk.allowed(caller, "open", release), desk.clock.now()
         opening = Opening(
             rule="",
             release=release,
-            title=_words(title),
-            symptom=_words(symptom or title),
+            title=said(title),
+            symptom=said(symptom or title),
             severity=Severity(severity),
             at=now,
             began=None if began is None else now - timedelta(seconds=began),
@@ -155,9 +147,9 @@ def show_incident(which: str | None) -> int:
 @acting
 def note(text: str, which: str | None, name: str | None, token: str | None) -> None:
     """Put down what was found, tried or said. What was learned later is noted on a closed one."""
-    from watership.releases.incidents.incident import Noted
+    from watership.releases.incidents.incident import Noted, said
 
-    words = _words(text)
+    words = said(text)
     _happen(
         which, name, token, "note", [lambda it, who, at: Noted(incident=it.id, at=at, who=who, text=words)]
     )
@@ -205,7 +197,7 @@ def _updates(
     from watership.releases.incidents import incident as it
 
     if reopen is not None:
-        text = _words(reopen)
+        text = it.said(reopen)
         yield lambda its, who, at: it.Reopened(incident=its.id, at=at, who=who, text=text)
     if severity is not None:
         graded = it.Severity(severity)
@@ -213,13 +205,13 @@ def _updates(
     if acknowledge:
         yield lambda its, who, at: it.Acknowledged(incident=its.id, at=at, who=who)
     if measured is not None:
-        found = _words(measured)
+        found = it.said(measured)
         yield lambda its, who, at: it.Measured(incident=its.id, at=at, who=who, text=found)
     if decision is not None:
-        decided = _words(decision)
+        decided = it.said(decision)
         yield lambda its, who, at: it.Decided(incident=its.id, at=at, who=who, decision=decided)
     if restored is not None:
-        over = _words(restored)
+        over = it.said(restored)
         yield lambda its, who, at: it.Restored(incident=its.id, at=at, who=who, text=over)
 
 
@@ -241,7 +233,7 @@ def escalate(
         found = chosen(asyncio.run(desk.incidents.all()), which)
         release = found.opening.release
         response = desk.response(release)
-        person = _allowed(desk, response, caller, "escalate", release)
+        person = desk.allowed(caller, "escalate", release)
         if trigger is not None:
             found = asyncio.run(
                 response.put(
@@ -269,17 +261,17 @@ def escalate(
 @acting
 def close(which: str | None, false_alarm: str | None, text: str, name: str | None, token: str | None) -> None:
     """Close what is restored, and write its post-mortem's skeleton: the facts filled in, the rest to be written."""
-    from watership.releases.incidents.incident import Closed, Dismissed
+    from watership.releases.incidents.incident import Closed, Dismissed, said
     from watership.wiring.incidents import open_incidents
 
     def ending(its: Incident, who: str, at: datetime) -> Event:
         if false_alarm is not None:
-            return Dismissed(incident=its.id, at=at, who=who, text=_words(false_alarm))
+            return Dismissed(incident=its.id, at=at, who=who, text=said(false_alarm))
         return Closed(incident=its.id, at=at, who=who, text=text)
 
     caller = calling(name, token)
     with open_incidents(read_config()) as desk:
-        closed = _put(desk, which, caller, "close", [ending])
+        closed = asyncio.run(desk.happen(which, caller, "close", [ending]))
         path: Path = asyncio.run(desk.write_post_mortem(closed))
     show({"incident": closed, "post_mortem": str(path)}, f"{closed.id} is closed\npost-mortem: {path}")
 
@@ -289,44 +281,10 @@ def _happen(which: str | None, name: str | None, token: str | None, act: str, ma
 
     caller = calling(name, token)
     with open_incidents(read_config()) as desk:
-        after = _put(desk, which, caller, act, makes)
+        after = asyncio.run(desk.happen(which, caller, act, makes))
         due = desk.response(after.opening.release).due(after)
     show(after, f"{after.id} is {after.state} ({after.severity}), level {after.level}")
     _say_due(due)
-
-
-def _put(desk: IncidentDesk, which: str | None, caller: Caller, act: str, makes: list[Make]) -> Incident:
-    """Let things happen to an incident, one after the other."""
-    from watership.releases.incidents.incident import State, chosen
-
-    there = asyncio.run(desk.incidents.all())
-    if which is None and act == "note" and all(each.state is State.CLOSED for each in there) and there:
-        which = there[-1].id  # what was learned is noted on the last one
-    found = chosen(there, which)
-    response = desk.response(found.opening.release)
-    person = _allowed(desk, response, caller, act, found.opening.release)
-    for make in makes:
-        found = asyncio.run(
-            response.put(found.id, lambda it, make=make: make(it, person, desk.clock.now()))  # type: ignore[misc]
-        )
-    return found
-
-
-def _allowed(desk: IncidentDesk, response: Response, caller: Caller, act: str, release: str) -> str:
-    """The person, if they answer for incidents."""
-    from watership.fleet.identity import OPERATOR
-    from watership.releases.incidents.timeline import AN_INCIDENT
-
-    seats = [level.seat for level in response.plan.levels]
-    return caller.require(desk.audit, f"{act}{AN_INCIDENT}", OPERATOR, *RESPONDERS, *seats, release=release)
-
-
-def _words(text: str) -> str:
-    """Somebody's words, as long as an incident takes them. Raises BadInput."""
-    flat = text.strip()
-    if not flat or len(flat) > 2_000:
-        raise BadInput("Between one and 2,000 characters are kept.")
-    return flat
 
 
 def _say_due(due: list[Due]) -> None:

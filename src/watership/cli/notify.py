@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
@@ -15,25 +14,18 @@ from watership.cli.desk import acting, at_desk, calling
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
-from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.notices.notice import Kind, Priority
 
 if TYPE_CHECKING:
-    from watership.releases.auditing.audit import Fact
+    from watership.releases.notices.by_hand import Wish
     from watership.releases.notices.comms import Comms
-    from watership.releases.notices.notice import Message, Notice
+    from watership.releases.notices.notice import Message
     from watership.releases.notices.outbox import Delivery
-    from watership.releases.notices.situation import Situation
     from watership.releases.plan import Plan
-    from watership.releases.warrant import Caller
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
+    from watership.wiring.sending import Preview
 
 KINDS = [kind for kind in get_args(Kind) if kind != "test"]
-TYPED = ("issue", "incident")
-"""What a person may put into words; everything else is told from facts alone."""
-LOOK = "To see the words all the same: watership notify preview KIND --example"
-SENDERS = "communication"
-"""The role of the runbook whose duty messages are."""
 
 kind_argument = click.argument("kind", type=click.Choice(KINDS))
 release_argument = click.argument("release", required=False, metavar="[RELEASE]")
@@ -67,16 +59,11 @@ def notify() -> None:
     """
 
 
-def _plan(desk: Desk, release: str | None) -> Plan:
-    folder = desk.folder(release) if release else desk.latest()
-    return folder.draft().plan
+def _wish(kind: str, message: str | None, priority: str, ends: str | None = None) -> Wish:
+    from watership.releases.notices.by_hand import Wish
 
-
-async def _situation(desk: Desk, plan: Plan) -> Situation:
-    from watership.wiring.incidents import incidents_of
-    from watership.wiring.messages import looking
-
-    return await looking(desk.environment, desk.store, incidents_of(desk.places), plan)()
+    # click has let no other word through
+    return Wish(kind=cast("Kind", kind), words=message, priority=cast("Priority", priority), ends=ends)
 
 
 @notify.command()
@@ -105,24 +92,20 @@ def preview(
     priority: str,
 ) -> None:
     """Show what would be sent of a KIND now, from the facts of RELEASE (the last one unless given). Sends nothing."""
-    from watership.releases.notices import lint
+    from watership.wiring import sending
 
+    wish = _wish(kind, message, priority)
+
+    async def seen(desk: Desk) -> Preview:
+        return await sending.preview(desk, wish, release=release, file=file)
+
+    made = sending.example(wish, file) if example else at_desk(seen)
+    if made.invented:
+        say(f"the {kind} is an example; give your own with --message")
     if example:
-        made = _composed(cast("Kind", kind), lint.example(), _own(file), message, priority)
         say("an example: these are nobody's facts")
-    else:
-
-        async def composed(desk: Desk) -> Message:
-            plan = _plan(desk, release)
-            situation = await _situation(desk, plan)
-            _require_true(kind, situation)
-            return _composed(cast("Kind", kind), situation, _own(file, plan), message, priority)
-
-        made = at_desk(composed)
-    shown = _forms(made)
-    show(
-        {"kind": kind, "subject": made.subject, **shown}, f"Subject: {made.subject}\n\n{shown[form]}".rstrip()
-    )
+    subject, shown = made.message.subject, _forms(made.message)
+    show({"kind": kind, "subject": subject, **shown}, f"Subject: {subject}\n\n{shown[form]}".rstrip())
 
 
 def _forms(message: Message) -> dict[str, str]:
@@ -136,87 +119,6 @@ def _forms(message: Message) -> dict[str, str]:
     }
 
 
-def _own(file: Path | None, plan: Plan | None = None) -> Comms | None:
-    """The comms of the file or the plan; None where there are none, for what needs only words."""
-    from watership.wiring.messages import comms_of
-
-    try:
-        return comms_of(plan, file)
-    except NotFound:
-        return None
-
-
-def _composed(
-    kind: Kind, situation: Situation, comms: Comms | None, title: str | None, priority: str
-) -> Message:
-    """What a notice of this kind would say; of an issue that nobody named an example is shown."""
-    from watership.releases.notices.lint import scenes
-
-    notice = _notice(kind, situation, comms, title, priority)
-    sample = next(scene for scene in scenes(kind))
-    if kind == "issue" and title is None:
-        real = next(iter(situation.issues), None)
-        notice = _with(notice, issue=real or sample.issue)
-        if real is None:
-            say("the issue is an example; give your own with --message")
-    if kind == "incident" and title is None:
-        open_one = next(iter(situation.incidents), None)
-        notice = _with(notice, incident=open_one or sample.incident)
-        if open_one is None:
-            say("the incident is an example; give your own with --message")
-    return _worded(notice, situation, comms)
-
-
-def _with(notice: Notice, **changed: Any) -> Notice:
-    from msgspec.structs import replace
-
-    return replace(notice, **changed)
-
-
-def _notice(
-    kind: Kind, situation: Situation, comms: Comms | None, title: str | None, priority: str
-) -> Notice:
-    """A notice that a person asks for, at this moment."""
-    from watership.durable.clock import SystemClock
-    from watership.releases.notices.notice import Incident, Issue, Notice
-    from watership.wiring.messages import SHIPPED
-
-    if title is not None and kind not in TYPED:
-        raise BadInput(
-            f"A {kind} message says what is known, and nothing that is typed.",
-            fix="Send an issue or an incident with --message.",
-        )
-    now, urgent = SystemClock().now(), cast("Priority", priority)
-    identity = f"by-hand/{kind}/{situation.name}/{now:%Y-%m-%dT%H:%M:%S.%fZ}"
-    sendings = comms.of(kind) if comms else ()
-    threads = {"rollback": f"rollback/{situation.name}", "issue": identity, "incident": identity}
-    return Notice(
-        id=identity,
-        kind=kind,
-        template=sendings[0].template if sendings else SHIPPED[kind],
-        to=sendings[0].to if sendings else (),
-        at=now,
-        thread=threads.get(kind, f"release/{situation.name}"),
-        issue=Issue(key=identity, priority=urgent, title=title) if title and kind == "issue" else None,
-        incident=(
-            Incident(id=identity, priority=urgent, title=title, opened_at=now, opened_by="a person")
-            if title and kind == "incident"
-            else None
-        ),
-    )
-
-
-def _worded(notice: Notice, situation: Situation, comms: Comms | None, by: str = "") -> Message:
-    from watership.releases.notices.schedule import next_status
-    from watership.releases.notices.template import compose
-    from watership.wiring.messages import shipped
-
-    texts: Mapping[str, str] = comms.texts if comms else {}
-    text = texts.get(notice.template) or shipped(notice.template)
-    following = next_status(comms, situation, notice.at) if comms else None
-    return compose(notice, situation, text, notice.at, next_update=following, by=by)
-
-
 @notify.command()
 @click.argument("channel", nargs=-1)
 @comms_option
@@ -227,83 +129,23 @@ def test(channel: tuple[str, ...], file: Path | None, name: str | None, token: s
     A pager's incident is resolved at once, and a status page is only asked whether it would listen.
     Exit 3 if one refuses it for good, 10 if one cannot be reached.
     """
+    from watership.releases.notices.by_hand import require_sender
     from watership.wiring.messages import comms_of
+    from watership.wiring.sending import try_out
+
+    async def planned(desk: Desk) -> Plan:
+        return desk.folder(None).draft().plan
 
     caller = calling(name, token)
-    _require_sender(caller)
-    comms = comms_of(None if file else at_desk(_latest_plan), file)
-    chosen = [comms.channel(each).id for each in channel] or [each.id for each in comms.channels]
-    tried = asyncio.run(_tried(comms, chosen, caller.person))
-    _record_test(tried, caller.person)
-    show({"channels": tried}, table(tried, ["channel", "state", "evidence"]))
-    states = {row["state"] for row in tried}
+    require_sender(caller)
+    comms = comms_of(None if file else at_desk(planned), file)
+    tried = asyncio.run(try_out(read_config(), comms, channel, caller.person))
+    rows = [{"channel": each.channel, "state": each.state, "evidence": each.evidence} for each in tried]
+    show({"channels": tried}, table(rows, ["channel", "state", "evidence"]))
+    states = {each.state for each in tried}
     if "refused" in states:
         return Exit.NOT_OK
     return Exit.DEPENDENCY if "unreachable" in states else Exit.OK
-
-
-def _require_sender(caller: Caller) -> None:
-    """Also where there is no environment yet, and so no audit."""
-    from watership.fleet.identity import OPERATOR
-
-    if not caller.open and not any(caller.identity.acts_as(role) for role in (OPERATOR, SENDERS)):
-        raise NotAllowed(
-            f"To send messages needs the role {OPERATOR} or {SENDERS}; {caller.person} has neither.",
-            fix=f"Ask an administrator for a token with --role {SENDERS}.",
-        )
-
-
-async def _latest_plan(desk: Desk) -> Plan:
-    return _plan(desk, None)
-
-
-async def _tried(comms: Comms, chosen: Sequence[str], person: str) -> list[dict[str, str]]:
-    from watership.durable.clock import SystemClock
-    from watership.releases.notices.deliverer import attempted
-    from watership.releases.notices.notice import Message
-    from watership.releases.notices.template import plain_words
-    from watership.wiring.messages import channels
-
-    clock = SystemClock()
-    made = channels(comms, clock.now)
-
-    async def one(name: str) -> dict[str, str]:
-        now = clock.now()
-        identity = f"test/{name}/{now:%Y-%m-%dT%H:%M:%S.%fZ}"
-        message = Message(
-            id=identity,
-            kind="test",
-            release="",
-            at=now,
-            thread=identity,
-            subject=f"Test of the channel {name}",
-            text=f"This is a test, by {plain_words(person)}. Nothing has happened, and nothing is to be done.\n",
-            by=person,
-        )
-        state, evidence, _ = await attempted(made[name], message)
-        return {
-            "channel": name,
-            "state": "unreachable" if state == "pending" else state,
-            "evidence": evidence,
-        }
-
-    return list(await asyncio.gather(*(one(name) for name in chosen)))
-
-
-def _record_test(tried: Sequence[Mapping[str, str]], person: str) -> None:
-    """Into the audit, where there is an environment that has one."""
-    from watership.wiring.controller import open_desk
-
-    async def recorded() -> None:
-        async with AsyncExitStack() as stack:
-            try:
-                desk = await stack.enter_async_context(open_desk(read_config()))
-            except NotFound:
-                return
-            for row in tried:
-                desk.environment.audit.append(person, "notice.tested", dict(row))
-
-    asyncio.run(recorded())
 
 
 @notify.command()
@@ -340,82 +182,14 @@ def send(
 
     Exit 3 if a receiver refuses it for good; 10 if one cannot be reached: the message waits in the outbox then.
     """
-    caller = calling(name, token)
+    from watership.wiring import sending
+
+    wish, caller = _wish(kind, message, priority, ends), calling(name, token)
 
     async def sent(desk: Desk) -> list[Delivery]:
-        from watership.fleet.identity import OPERATOR
-        from watership.wiring.messages import comms_of
-
-        plan = _plan(desk, release)
-        caller.require(desk.environment.audit, "send messages", OPERATOR, SENDERS, release=plan.release)
-        comms, situation = comms_of(plan, file), await _situation(desk, plan)
-        _require_true(kind, situation)
-        if kind in TYPED and message is None:
-            raise BadInput(f"What is the {kind}?", fix='Say it: --message "…"')
-        notice = _notice(cast("Kind", kind), situation, comms, message, priority)
-        if ends is not None:
-            notice = _with(notice, thread=ends, ends=True)
-        chosen = tuple(comms.channel(each).id for each in to) or notice.to
-        if not chosen:
-            raise BadInput(
-                f"Nothing of the kind {kind} is sent by these comms.", fix="Say where: --to CHANNEL"
-            )
-        return await _put(desk, comms, _worded(notice, situation, comms, caller.person), chosen, timeout)
+        return await sending.send(desk, wish, caller, release=release, file=file, to=to, timeout=timeout)
 
     return _told(at_desk(sent))
-
-
-def _require_true(kind: str, situation: Situation) -> None:
-    """Nobody is told of what has not happened."""
-    if kind == "success" and (not situation.promoted or situation.rollback is not None):
-        raise Conflict(f"Release {situation.name} is not live: it is {situation.headline}.", fix=LOOK)
-    if kind == "rollback" and situation.rollback is None:
-        raise Conflict(
-            f"Release {situation.name} is not being rolled back: it is {situation.headline}.", fix=LOOK
-        )
-
-
-async def _put(
-    desk: Desk, comms: Comms, message: Message, chosen: tuple[str, ...], timeout: float
-) -> list[Delivery]:
-    from watership.wiring.messages import outbox
-
-    environment = desk.environment
-    with outbox(desk.places) as box:
-        box.put(message, chosen, environment.clock.now())
-        facts: dict[str, Fact] = {
-            "release": message.release,
-            "notice": message.id,
-            "kind": message.kind,
-            "subject": message.subject,
-            "channels": [*chosen],
-        }
-        environment.audit.append(message.by, "notice.put", facts)
-        return await _delivered(desk, comms, frozenset({message.id}), timeout)
-
-
-async def _delivered(desk: Desk, comms: Comms, ids: frozenset[str], timeout: float) -> list[Delivery]:
-    """By us, unless another process delivers; then it is given a while."""
-    from watership.releases.notices.deliverer import Deliverer
-    from watership.wiring.messages import channels, outbox
-
-    environment = desk.environment
-    with outbox(desk.places) as box:
-
-        def wanted() -> list[Delivery]:
-            return [each for each in box.deliveries() if each.message.id in ids]
-
-        if box.hold():
-            made = channels(comms, environment.clock.now)
-            deliverer = Deliverer(outbox=box, channels=made, audit=environment.audit, clock=environment.clock)
-            await deliverer.attempt(ids)
-            return wanted()
-        end = environment.clock.monotonic() + timeout
-        while environment.clock.monotonic() < end and any(
-            each.state == "pending" and not each.attempts for each in wanted()
-        ):
-            await environment.clock.sleep(0.2)
-        return wanted()
 
 
 def _told(deliveries: Sequence[Delivery]) -> int:
@@ -438,24 +212,19 @@ def _told(deliveries: Sequence[Delivery]) -> int:
 @acting
 def deliver(file: Path | None, timeout: float, name: str | None, token: str | None) -> int:
     """Try everything that waits in the outbox once more, now. While a controller runs it does so by itself."""
+    from watership.wiring import sending
+
     caller = calling(name, token)
 
-    async def tried(desk: Desk) -> list[Delivery]:
-        from watership.fleet.identity import OPERATOR
-        from watership.wiring.messages import comms_of, outbox
+    async def tried(desk: Desk) -> tuple[list[Delivery], Comms]:
+        return await sending.deliver(desk, caller, file=file, timeout=timeout)
 
-        caller.require(desk.environment.audit, "send messages", OPERATOR, SENDERS)
-        comms = comms_of(None if file else _plan(desk, None), file)
-        with outbox(desk.places) as box:
-            ids = frozenset(each.message.id for each in box.deliveries() if each.state == "pending")
-        found = await _delivered(desk, comms, ids, timeout)
-        known = {each.id for each in comms.channels}
-        for each in found:
-            if each.state == "pending" and each.channel not in known:
-                say(f"{each.message.id} is for {each.channel}, which is no channel of these comms")
-        return found
-
-    return _told(at_desk(tried))
+    found, comms = at_desk(tried)
+    known = {each.id for each in comms.channels}
+    for each in found:
+        if each.state == "pending" and each.channel not in known:
+            say(f"{each.message.id} is for {each.channel}, which is no channel of these comms")
+    return _told(found)
 
 
 @notify.command()
@@ -468,15 +237,11 @@ def deliver(file: Path | None, timeout: float, name: str | None, token: str | No
 def log(release: str | None, state: str | None) -> None:
     """Every message and what became of it, channel by channel; of RELEASE, or of all."""
 
-    async def listed(desk: Desk) -> list[Delivery]:
-        from watership.wiring.messages import outbox
-
-        with outbox(desk.places) as box:
-            return list(box.deliveries())
+    from watership.wiring import sending
 
     found = [
         each
-        for each in at_desk(listed)
+        for each in at_desk(sending.log)
         if release in (None, each.message.release) and state in (None, each.state)
     ]
     rows = [_row(each) for each in found]

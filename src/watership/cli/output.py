@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import click
 import msgspec
 
-from watership.errors import WatershipError
+from watership.errors import BadInput, WatershipError
 
 SCHEMA = "watership.cli/v1"
 
@@ -36,6 +37,15 @@ def table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def put(file: Path, content: str | bytes) -> None:
+    """Write a file that was asked for, and the folders above it. Raises BadInput when that cannot be."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise BadInput(f"{file} cannot be written: {error.strerror}.", fix="Name another file.") from None
 
 
 def say(text: str) -> None:

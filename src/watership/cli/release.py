@@ -7,29 +7,23 @@ import sys
 from collections.abc import Awaitable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
+from watership.cli import standing
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
-from watership.cli.output import say, show, table
-from watership.errors import NotFound, WatershipError
+from watership.cli.output import say, show
+from watership.errors import WatershipError
 
 if TYPE_CHECKING:
     from watership.releases.order import Kind
-    from watership.releases.plan import Plan, Side
+    from watership.releases.plan import Plan
     from watership.releases.program import Outcome
     from watership.releases.reporting.forms import Form
     from watership.releases.status import Planned, ReleaseStatus
-    from watership.releases.warrant import Caller
-    from watership.wiring.controller import Desk
-
-T = TypeVar("T")
-
-OUTCOMES = {"promoted": Exit.OK, "rolled_back": Exit.ROLLED_BACK, "refused": Exit.NOT_OK}
-OUTCOMES |= {"stopped": Exit.INCONCLUSIVE, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
-
+    from watership.wiring.desk import Desk
 
 criterion_option = click.option(
     "--criterion",
@@ -51,17 +45,6 @@ def release() -> None:
 
     Without --as you are $USER. By example: docs/releases.md
     """
-
-
-async def _grounds(desk: Desk, caller: Caller, *, criterion: str, reason: str) -> str:
-    """On what the caller orders a rollback, in words, by the plan of the release that was started last."""
-    from watership.releases.warrant import grounds
-
-    try:
-        plan = (await desk.find(None)).release.plan
-    except NotFound:
-        plan = None
-    return str(grounds(plan, caller, desk.environment.audit, criterion=criterion, reason=reason))
 
 
 @release.command()
@@ -129,63 +112,7 @@ def plan(
         desk.folder(draft.plan.release).save_draft(draft)
         return draft.plan
 
-    _show_plan(at_desk(drawn))
-
-
-def _show_plan(made: Plan) -> None:
-    from watership.releases.book.quantity import spoken
-    from watership.releases.judging.gate import guarantee
-    from watership.releases.judging.glimpse import blind
-    from watership.releases.plan import access, fingerprint
-
-    phases = [
-        {
-            "phase": f"{phase.number} {phase.title}",
-            "at": f"T{'-' if phase.at < 0 else '+'}{spoken(abs(phase.at))}",
-            "budget": spoken(phase.budget),
-            "items": sum(item.phase == phase.id for item in made.items),
-        }
-        for phase in made.phases
-    ]
-    lines = [
-        f"Release {made.release}: {_side(made.live)} → {_side(made.next)}",
-        f"plan        {fingerprint(made)}",
-        f"migrations  {', '.join(f'{each.start} → {each.end}' for each in made.migrations) or 'none'}",
-        f"access      {access(made)}",
-        f"gate        {guarantee(made.gate)}",
-        f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
-        f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
-        f"            {_rules(made)}",
-        "",
-        table(phases, ["phase", "at", "budget", "items"]),
-    ]
-    told = {
-        "release": made.release,
-        "fingerprint": fingerprint(made),
-        "cannot_see": blind(made.fuses),
-        "plan": made,
-    }
-    show(told, "\n".join(lines))
-    say(
-        f"next: watership release sign {made.release} --role ROLE --as NAME   "
-        f"then: watership release start {made.release} --as {made.starter}"
-    )
-
-
-def _rules(made: Plan) -> str:
-    """By which rules a sign-off counts."""
-    from watership.releases.book.quantity import spoken
-
-    rules = made.signoffs
-    words = [] if rules.starter_may_sign else [f"{made.starter}, who starts it, cannot sign"]
-    words += ["one person signs in one role"] if rules.one_person_one_role else []
-    return "; ".join(
-        [*words, f"a sign-off expires after {spoken(rules.expires)}, and with any change of the plan"]
-    )
-
-
-def _side(side: Side) -> str:
-    return f"{side.build.version} ({side.slot})"
+    standing.show_plan(at_desk(drawn))
 
 
 @release.command()
@@ -229,7 +156,7 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
     from watership.fleet.identity import ADMIN, OPERATOR
 
     async def started(desk: Desk) -> int:
-        folder = desk.folder(release) if release else desk.latest()
+        folder = desk.folder(release)
         folder.draft()  # no plan is told before anything is asked of the person
         caller = calling(name, token)
         person = caller.person
@@ -257,7 +184,7 @@ async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
         say("  fix: mend that, then: watership release report")
     shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": report and str(report)}
     show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report or 'none'}")
-    return Exit.INCONCLUSIVE if outcome.unknown else OUTCOMES[outcome.outcome]
+    return Exit.INCONCLUSIVE if outcome.unknown else standing.OUTCOMES[outcome.outcome]
 
 
 @release.command()
@@ -308,22 +235,16 @@ def rollback(
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
     """
     from watership.releases.judging.gate import Verdict
-    from watership.releases.order import Order
 
     if not now and not _agreed("Take both planes to the last safe state?"):
         return Exit.FAILED
     caller = calling(name, token)
-    person = caller.person
 
     async def taken_back(desk: Desk) -> int:
         if version is not None:
             await desk.require_safe(version)
-        why = await _grounds(desk, caller, criterion=criterion, reason=reason)
-        if await desk.environment.lock.read() is not None and not force:
-            order = Order(kind="rollback", who=person, reason=why)
-            found = await desk.controller.taken_back(order, seconds=timeout)
-        else:
-            found = await desk.controller.rollback(who=person, reason=why, force=force)
+        why = await desk.grounds(caller, criterion=criterion, reason=reason)
+        found = await desk.take_back(caller.person, why, force=force, seconds=timeout)
         if found is None:
             words = (
                 f"ordered, and not done within {timeout:g} s; a controller that hangs is deposed with --force"
@@ -360,7 +281,7 @@ def _order(command: str, kind: Kind, about: str) -> None:
         async def ordered(desk: Desk) -> str:
             why = reason
             if kind in ("abort", "rollback"):
-                why = await _grounds(desk, caller, criterion=criterion, reason=reason)
+                why = await desk.grounds(caller, criterion=criterion, reason=reason)
             else:
                 caller.require(desk.environment.audit, command, OPERATOR)
             return await desk.controller.order(Order(kind=kind, who=person, reason=why))
@@ -385,25 +306,14 @@ def release_status(release: str | None) -> int:
     """
 
     async def looked(desk: Desk) -> tuple[ReleaseStatus | Planned, datetime]:
-        from msgspec.structs import replace
-
-        now = desk.environment.clock.now()
-        try:
-            known = await desk.find(release)
-        except NotFound:
-            if (drawn := await desk.planned(release)) is None:
-                raise
-            return drawn, now
-        drawn = None if release else await desk.planned()
-        newer = drawn if drawn and drawn.created_at > known.release.plan.created_at else None
-        return replace(await desk.status(known), planned=newer), now
+        return await desk.look(release), desk.environment.clock.now()
 
     found, now = at_desk(looked)
     if found.stage == "planned":
-        show(found, "\n".join(_drawn(found)))
+        show(found, "\n".join(standing.drawn(found)))
         return Exit.INCONCLUSIVE
-    show(found, _page(found, now))
-    return exit_for(found)
+    show(found, standing.page(found, now))
+    return standing.exit_for(found)
 
 
 @release.command()
@@ -419,15 +329,15 @@ def watch(release: str | None, every: float) -> int:
         while True:
             found, now = await desk.status(known), desk.environment.clock.now()
             # Without the seconds that are left, which change with every look.
-            news = _line(replace(found, waits_until=None), now)
+            news = standing.line(replace(found, waits_until=None), now)
             if news != said:
-                show(found, _line(found, now))
+                show(found, standing.line(found, now))
                 said = news
             if found.over:
                 return found
             await asyncio.sleep(every)
 
-    return exit_for(at_desk(followed))
+    return standing.exit_for(at_desk(followed))
 
 
 @release.command()
@@ -458,62 +368,3 @@ def report(release: str | None, to: Form, output: Path | None) -> None:
 
     path = at_desk(written)
     show({"report": str(path)}, str(path))
-
-
-def exit_for(found: ReleaseStatus) -> Exit:
-    """0 while all is well, 7 while it waits for a person or for a controller, else how it ended."""
-    waits = found.asks or found.unattended or (found.outcome is not None and found.outcome.unknown)
-    return Exit.INCONCLUSIVE if waits else OUTCOMES.get(found.stage, Exit.OK)
-
-
-def _line(found: ReleaseStatus, now: datetime) -> str:
-    """One line: what is done now, and what is known of it. `now` is the calendar's, which leaps in a rehearsal."""
-    if found.over:
-        return f"{found.release} {found.stage}: {found.reason}"
-    running = next((each for each in found.items if each.state == "running"), None)
-    phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
-    doing = f" · {running.title}" if running else ""
-    if found.unattended:
-        return f"{found.release} {phase}{doing} · {_given(found)} · NO CONTROLLER is at work: watership release resume"
-    soak = f" · {found.vigil.words}" if found.vigil and found.stage in ("running", "watching") else ""
-    held = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else " · HELD" if found.held else ""
-    return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found, now)}{soak}{held}"
-
-
-def _given(found: ReleaseStatus) -> str:
-    """What next gets, as the planes themselves say now."""
-    router, intake = ("unknown" if share is None else f"{share} %" for share in (found.router, found.intake))
-    return f"now: router gives next {router}, intake {intake}"
-
-
-def _waiting(found: ReleaseStatus, now: datetime) -> str:
-    if not found.waits_for:
-        return ""
-    left = ""
-    if found.waits_until is not None:
-        left = f" (in {max(0.0, (found.waits_until - now).total_seconds()):.0f} s)"
-    return f" · waits for {found.waits_for}{left}; hurry with: watership release next"
-
-
-SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "running": "▶", "waiting": "·"}
-
-
-def _page(found: ReleaseStatus, now: datetime) -> str:
-    """The whole checklist, with what was found."""
-    lines = [_line(found, now), ""]
-    lines += [f" {SIGNS[each.state]} {each.key:<34} {each.evidence or each.title}" for each in found.items]
-    if found.planned is not None:
-        lines += ["", "A newer plan is drawn, and not started:", *_drawn(found.planned)]
-    return "\n".join(lines)
-
-
-def _drawn(plan: Planned) -> list[str]:
-    """A plan that is not started, and the command that brings it on."""
-    role = next(iter(plan.missing), None)
-    onward = f"sign {plan.release} --role {role} --as NAME" if role else f"start {plan.release} --as NAME"
-    return [
-        f"{plan.release} planned: {plan.live} → {plan.next} ({plan.slot})",
-        f"signed   {', '.join(plan.signed) or 'nobody yet'}",
-        f"missing  {', '.join(plan.missing) or 'nothing'}",
-        f"next: watership release {onward}",
-    ]

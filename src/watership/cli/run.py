@@ -12,13 +12,12 @@ import click
 import msgspec
 
 from watership.agents.budget import MONEY, dollars
-from watership.cli.asked import answers, meant, short, waiting
+from watership.cli.asked import answers, as_answer, json_or_text, meant, short, waiting
 from watership.cli.client import Client
 from watership.cli.exits import Exit
 from watership.cli.options import Finite, against_option, app_of_build, read_config, server_options
 from watership.cli.output import say, show, table, wants_json
 from watership.cli.watching import Screen, followed
-from watership.errors import BadInput
 
 if TYPE_CHECKING:
     from watership.durable.replay import Replayed
@@ -56,7 +55,7 @@ def start(
     \b
     watership run start hello --input '{"name": "Ada"}'
     """
-    body: dict[str, object] = {"agent": agent, "input": _json_or_text(given)}
+    body: dict[str, object] = {"agent": agent, "input": json_or_text(given)}
     if conversation is not None:
         body["conversation"] = conversation
     if usd is not None:
@@ -179,7 +178,7 @@ def fork(
     others = {"agent": agent, "model": model, "prompt": prompt}
     body |= {name: value for name, value in others.items() if value is not None}
     if given is not None:
-        body["input"] = _json_or_text(given)
+        body["input"] = json_or_text(given)
     made = Client(server, token).post(f"/api/v1/runs/{run_id}:fork", body, key=key)
     show(made, made["run_id"])
     say(f"next: watership run watch {made['run_id']}{_at(server)}")
@@ -226,21 +225,9 @@ def export(run_id: str, where: str) -> None:
     """
     from watership.wiring.replays import export as exported
 
-    found, cassette = asyncio.run(exported(read_config(), run_id))
     place, _, name = where.partition(":")
-    module = _module(place)
-    app = name or "app"
-    click.echo(
-        CASSETTE.format(
-            agent=found.program,
-            name=found.program.replace("-", "_"),
-            run=found.id,
-            module=module,
-            app=app,
-            text=repr(cassette),
-        ),
-        nl=False,
-    )
+    test = asyncio.run(exported(read_config(), run_id, module=_module(place), app=name or "app"))
+    click.echo(test, nl=False)
 
 
 def _module(place: str) -> str:
@@ -249,20 +236,6 @@ def _module(place: str) -> str:
         return place
     path, here = Path(place).resolve().with_suffix(""), Path.cwd()
     return ".".join(path.relative_to(here).parts) if path.is_relative_to(here) else path.name
-
-
-CASSETTE = '''"""Run {run} of the agent {agent}, replayed offline. Made by `watership run export`."""
-
-from {module} import {app}
-from watership.testing.cassette import check
-
-
-def test_{name}_does_what_it_did_in_run_{run}() -> None:
-    check({app}, CASSETTE)
-
-
-CASSETTE = {text}  # noqa: E501
-'''
 
 
 def _why(told: Replayed) -> str:
@@ -298,7 +271,7 @@ def answer(
     watership run answer RUN done --value 42    a step in doubt (or: retry, fail)
     watership run answer RUN '{"text": "…"}'    any other question, with JSON
     """
-    body = _answer(answer, wait, value, note)
+    body = as_answer(answer, wait, value, note)
     client = Client(server, token)
     asked = meant(client.get(f"/api/v1/runs/{run_id}")["waits"], wait, doubt="decision" in body)
     if asked is not None:
@@ -362,41 +335,6 @@ def _amount(unit: str, amount: int) -> str:
         return dollars(amount)
     words = unit.replace("_", " ")
     return f"{amount:,} {words.removesuffix('s') if amount == 1 else words}"
-
-
-def _answer(word: str, wait: str | None, value: str | None, note: str) -> dict[str, object]:
-    body: dict[str, object] = {} if wait is None else {"wait": wait}
-    match word:
-        case "approve" | "reject":
-            return body | {"value": {"granted": word == "approve", "note": note}}
-        case "done" | "retry" | "fail":
-            if word == "done" and value is None:
-                raise BadInput(
-                    "done needs the step's result.", fix="--value JSON (null if it returns nothing)"
-                )
-            given = {} if value is None else {"value": _json(value)}
-            return body | {"decision": word} | given
-        case _:
-            return body | {"value": _json_or_text(word)}
-
-
-def _json(text: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise BadInput(f"{text!r} is no JSON: {error}.", fix="Text needs quotes: '\"like this\"'") from None
-
-
-def _json_or_text(text: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        if text.lstrip().startswith(("{", "[")):
-            raise BadInput(
-                f"{text!r} is broken JSON: {error}.",
-                fix="Text that begins so needs quotes: '\"[like] this\"'",
-            ) from None
-        return text
 
 
 def _at(server: str | None) -> str:

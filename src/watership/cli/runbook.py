@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from watership.cli.exits import Exit
-from watership.cli.output import say, show, table
+from watership.cli.output import put, say, show, table
 from watership.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ def _write(found: Imported, folder: Path) -> None:
     if there := next((name for name in files if (folder / name).exists()), None):
         raise Conflict(f"{folder / there} is there already.", fix="Name a folder that is not.")
     for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        put(folder / name, text)
     read(folder)
     say(f"{len(files)} files are written; next: watership runbook check {folder}")
 
@@ -121,10 +119,10 @@ def check(name: str, traffic: float | None) -> int:
     """
     from watership.releases.book.lint import linted
     from watership.releases.book.shelf import find
-    from watership.releases.checks import CHECKS
+    from watership.wiring.kinds import of_source
 
     source = find(name)
-    remarks = linted(source, CHECKS, traffic)
+    remarks = linted(source, of_source(source), traffic)
     for remark in remarks:
         say(str(remark))
     if traffic is None:
@@ -138,6 +136,35 @@ def check(name: str, traffic: float | None) -> int:
     told = {"runbook": source.runbook.name, "sha256": source.sha256, "warnings": warnings, "remarks": remarks}
     show(told, f"{source.runbook.name} can be used; {warnings} warning(s)")
     return Exit.OK
+
+
+@runbook.command(name="add-check")
+@click.argument("name")
+@click.option("--section", required=True, help="The letter of a section of the checklist.")
+@click.option("--item", required=True, help="An item of that section, by its id or number.")
+@click.option("--text", default="", help="What the point says; made of the name unless given.")
+@click.option(
+    "--runbook",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=Path(),
+    help="Your runbook's folder; the working folder unless given.",
+)
+def add_check(name: str, section: str, item: str, text: str, folder: Path) -> None:
+    """Begin a check of your own, in Python: its function, its test, and its point in the checklist.
+
+    It is inconclusive until you have written it, so that no release passes by it.
+
+    \b
+    watership runbook add-check redis-memory --section B --item caching --runbook my-runbook
+    """
+    from watership.wiring.additions import begun
+
+    made = begun(folder, name, section=section, item=item, text=text)
+    told = {key: getattr(made, key) for key in ("kind", "point", "function", "test", "checklist")}
+    words = f"created {made.function}, {made.test}, and one line in {made.checklist}"
+    show(told, words)
+    say(f"next: write {folder / made.function}, then: pytest {folder}   watership runbook check {folder}")
 
 
 def _unusable(errors: Sequence[Remark]) -> BadInput:
@@ -165,10 +192,9 @@ def schema(kind: str | None, folder: Path | None) -> None:
         raise BadInput(f"No file of a runbook is a '{kind}'.", fix=f"Choose one of: {', '.join(FILES)}.")
     schemas = {name: drawn(FILES[name]) for name in ([kind] if kind else FILES)}
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{name}.schema.json" for name in schemas]
         for path, one in zip(paths, schemas.values(), strict=True):
-            path.write_bytes(msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
+            put(path, msgspec.json.format(msgspec.json.encode(one), indent=2) + b"\n")
         show({"written": [str(path) for path in paths]}, "\n".join(map(str, paths)))
         return
     told = schemas[kind] if kind else schemas
@@ -259,5 +285,5 @@ def render(name: str, kind: str, output: Path | None) -> None:
     if output is None:
         show({"to": kind, "text": text}, text.rstrip("\n"))
         return
-    output.write_text(text, encoding="utf-8")
+    put(output, text)
     show({"to": kind, "file": str(output), "bytes": len(text.encode())}, str(output))

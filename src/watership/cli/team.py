@@ -12,7 +12,7 @@ from watership.cli.output import show, table
 
 if TYPE_CHECKING:
     from watership.releases.plan import Plan
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 
 @click.group()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from watership.releases.plan import Plan
     from watership.releases.readiness.clerk import Clerk
     from watership.releases.readiness.standing import ItemStanding
-    from watership.wiring.controller import Desk
+    from watership.wiring.desk import Desk
 
 SLOTS = ("blue", "green")
 
@@ -35,7 +35,7 @@ def verify(what: str | None, release: str | None, name: str | None, token: str |
     """
 
     async def verified(desk: Desk) -> int:
-        from watership.errors import BadInput
+        from watership.errors import NotFound
         from watership.fleet.identity import OPERATOR
 
         clerk, caller = await desk.clerk(release), calling(name, token)
@@ -44,7 +44,7 @@ def verify(what: str | None, release: str | None, name: str | None, token: str |
         validations = [each.id for each in clerk.plan.validations]
         if what not in validations:
             known = ", ".join([*validations, "db", *SLOTS])
-            raise BadInput(
+            raise NotFound(
                 f"There is nothing to verify that is called '{what}'.", fix=f"Choose one of: {known}."
             )
         roles = [role.id for role in clerk.plan.roles]

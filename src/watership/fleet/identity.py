@@ -69,7 +69,8 @@ class Unauthenticated(NotAllowed):
     def __init__(self, reason: str) -> None:
         super().__init__(
             f"The token was refused: {reason}.",
-            fix="Send `Authorization: Bearer TOKEN` with a token made by `watership token issue`.",
+            fix="Give a token made by `watership token issue`: `Authorization: Bearer TOKEN` over HTTP, --token or "
+            "WATERSHIP_TOKEN for commands.",
         )
         self.reason = reason
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import assert_never
 
@@ -15,7 +15,7 @@ from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
 from watership.releases import pause
 from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
-from watership.releases.checks import CHECKS, Scene
+from watership.releases.checks import CheckKind, Scene
 from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
 from watership.releases.checks.room import taken
@@ -46,11 +46,19 @@ class Standing(Struct, frozen=True, kw_only=True):
 class Acts:
     """What a release can do, for one release in one environment."""
 
-    def __init__(self, env: Environment, authority: Authority, release: Release, orders: OrdersSince) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        authority: Authority,
+        release: Release,
+        orders: OrdersSince,
+        kinds: Mapping[str, CheckKind],
+    ) -> None:
         self.env = env
         self.authority = authority
         self.release = release
         self._orders = orders
+        self._kinds = kinds
         self.dial = Dial(env, authority, to=release.plan.live, away=release.plan.next)
 
     async def do(self, item: PlannedItem, attempt: int, position: Position) -> Finding:
@@ -89,10 +97,10 @@ class Acts:
             records=self.env.records,
             systems=self.release.plan.systems,
             incidents=self.env.incidents,
-            kinds=CHECKS,
+            kinds=self._kinds,
         )
         async with asyncio.timeout(check.timeout):
-            return await CHECKS[check.check].measure(scene, check.parameters)
+            return await self._kinds[check.check].measure(scene, check.parameters)
 
     # --- deployment -----------------------------------------------------------------------------------------
 

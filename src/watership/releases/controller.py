@@ -21,24 +21,25 @@ from watership.durable.writes import Bury, Cancel, Deliver, Submit
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound
 from watership.releases.acts import Acts, Standing
 from watership.releases.auditing.audit import Fact
+from watership.releases.book.code import Code
 from watership.releases.book.runbook import Deploy, Migrate
-from watership.releases.checks import require_known
+from watership.releases.checks import Kinds, require_known, shipped
 from watership.releases.checks.database import scripts
+from watership.releases.checks.own import planned
 from watership.releases.company import Beside, Companion, nobody, together
-from watership.releases.cutover import Dial, LastSafe
+from watership.releases.cutover import Dial
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
-from watership.releases.judging.gate import Verdict
+from watership.releases.journal import fold, journal
 from watership.releases.measurement import Finding, Measurement, failed, passed
 from watership.releases.order import ORDER, Order, Release
 from watership.releases.plan import Plan, PlannedItem, fingerprint
 from watership.releases.ports import Migration
 from watership.releases.program import PROGRAM, Outcome, ReleaseProgram, decode_outcome, zero_for
 from watership.releases.readiness.signoff import Missing, SignOff, missing
-from watership.releases.rollback import misplaced, traffic_back, whole
+from watership.releases.rollback import whole
 from watership.releases.smoke import Smoke, smoke_sha256
-from watership.releases.snapshots import LAST_SAFE, STANDING, load, quarantined
-from watership.releases.status import fold, journal
+from watership.releases.snapshots import STANDING, load, quarantined
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"
@@ -74,6 +75,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
     signoffs: tuple[SignOff, ...]
     scripts: tuple[Migration, ...] = ()
     smoke: Smoke = Smoke()
+    code: tuple[Code, ...] = ()
     starter: str = ""
     zero: datetime | None = None
     waived_by: str | None = None
@@ -83,6 +85,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 class Controller:
     """`build` is the digest of the code that runs here; `who` is told to whoever finds the lock held.
 
+    `kinds`: what a release may have measured, by its plan and the code that it brings.
     `lease`: seconds of the clock after which a release is another controller's, if this one does not renew it.
     """
 
@@ -98,6 +101,7 @@ class Controller:
         build: str,
         who: str,
         beside: Beside = nobody,
+        kinds: Kinds = shipped,
         lease: float = LEASE_SECONDS,
     ) -> None:
         self._store = store
@@ -109,6 +113,7 @@ class Controller:
         self._build = build
         self._who = who
         self._beside = beside
+        self._kinds = kinds
         self._lease = lease
 
     async def start(self, brief: Brief) -> Outcome:
@@ -145,7 +150,7 @@ class Controller:
             if await self._active() is not None:
                 raise Conflict("A release is under way; it does this itself.", fix="watership release status")
             release = self._release(brief)
-            acts = Acts(self._env, authority, release, no_orders)
+            acts = Acts(self._env, authority, release, no_orders, self._kinds(release))
             item = PlannedItem(
                 key=f"by-hand/{does.id}", phase="by-hand", owner="operations", at=0.0, does=does
             )
@@ -162,6 +167,7 @@ class Controller:
         if run is None:
             raise NotFound("No release is under way.", fix="Start one: watership release start.")
         release = msgspec.json.decode(run.input, type=Release)
+        self._kinds(release)  # code that is not to be loaded here is told before anything is taken
         authority = await self._authority(release.plan.release)
         try:
             facts: dict[str, Fact] = {
@@ -220,42 +226,13 @@ class Controller:
             return passed(f"Back on {plan.live.build.version}: {words}.")
         return failed(f"It is not taken back: {words}. {back.evidence if back is not None else ''}".strip())
 
-    async def rollback(self, *, who: str, reason: str, force: bool = False) -> Finding:
-        """Both planes to the last safe side, now, by its record alone; no journal is read.
-
-        A controller that lives gets the order instead; one that hangs is deposed with `force`.
-        """
-        safe = await load(self._env.snapshots, LAST_SAFE, LastSafe)
-        if safe is None:
-            raise NotFound("No release has changed anything yet, so there is nothing to take back.")
-        await self._require_standing(safe)
-        authority = Authority(self._env.lock, who=who, release=safe.release)
-        try:
-            await authority.take()
-        except Conflict:
-            if not force:
-                raise
-            authority = await self._above(who, safe.release)
-        try:
-            facts: dict[str, Fact] = {"release": safe.release, "reason": reason, "epoch": authority.epoch}
-            self._env.audit.append(who, "release.rollback_now", facts)
-            dial = Dial(self._env, authority, to=safe.to, away=safe.away)
-            found = await traffic_back(self._env, authority, dial)
-            if found.verdict is Verdict.PASSED and (why := await misplaced(self._env, safe.to)):
-                found = failed(f"{found.evidence} But meanwhile {why}.")
-            self._env.audit.append(
-                who, f"release.rollback_now.{found.verdict.value}", {"evidence": found.evidence}
-            )
-            return found
-        finally:
-            await authority.give_up()
-
     def _release(self, brief: Brief) -> Release:
         return Release(
             plan=brief.plan,
             signoffs=brief.signoffs,
             scripts=brief.scripts,
             smoke=brief.smoke,
+            code=brief.code,
             zero=brief.zero or zero_for(brief.plan, self._env.clock.now()),
             waived_by=brief.waived_by,
             linger=brief.linger,
@@ -264,17 +241,9 @@ class Controller:
     # --- before -----------------------------------------------------------------------------------------------
 
     async def _may_start(self, brief: Brief) -> None:
-        plan = brief.plan
-        require_known(plan)
-        scripts(
-            Release(
-                plan=plan,
-                signoffs=(),
-                scripts=brief.scripts,
-                smoke=brief.smoke,
-                zero=self._env.clock.now(),
-            )
-        )
+        plan, release = brief.plan, self._release(brief)
+        scripts(release)
+        planned(plan, brief.code)
         if smoke_sha256(brief.smoke) != plan.smoke_sha256:
             raise BadInput(
                 "The smoke test is not the one that was planned.", fix="Plan again, and have it signed."
@@ -292,25 +261,11 @@ class Controller:
         lacking = missing(plan, brief.signoffs, self._env.clock.now())
         if lacking and plan.signoffs.at_start:
             raise _unsigned(lacking)
-
-    async def _require_standing(self, safe: LastSafe) -> None:
-        """Nobody is sent to a slot in which something else, or nothing, stands by now."""
-        if why := await misplaced(self._env, safe.to):
-            raise Conflict(
-                f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
-                f"{safe.to.slot.value}: {why}.",
-                fix="See what stands: watership environment show. Then release a good build: watership release plan.",
-            )
+        # Last, because the plan's own code is run for it: not before it is signed.
+        require_known(plan, self._kinds(release))
 
     async def _authority(self, release: str) -> Authority:
         authority = Authority(self._env.lock, who=self._who, release=release)
-        await authority.take()
-        return authority
-
-    async def _above(self, who: str, release: str) -> Authority:
-        if await self._env.lock.read() is None:
-            return await self._authority(release)
-        authority = _Forced(self._env.lock, who=who, release=release)
         await authority.take()
         return authority
 
@@ -363,7 +318,7 @@ class Controller:
         return self._beside(run_id, msgspec.json.decode(run.input, type=Release))
 
     def _worker(self, authority: Authority, committer: Committer) -> Worker:
-        program = ReleaseProgram(self._env, authority, self._store).program
+        program = ReleaseProgram(self._env, authority, self._store, self._kinds).program
         return Worker(
             id=WorkerId(f"controller-{authority.epoch}-{self._new_id()}"),
             deployment=DEPLOYMENT,
@@ -422,16 +377,3 @@ async def no_orders(_: int) -> Sequence[Order]:
 def _submission(run_id: RunId, release: Release) -> Submit:
     value = msgspec.Raw(msgspec.json.encode(release))
     return Submit(run_id=run_id, program=PROGRAM, input=value, deployment=DEPLOYMENT)
-
-
-class _Forced(Authority):
-    """An epoch above a holder that hangs, without his lock."""
-
-    async def take(self) -> None:
-        self._holder = await self._lock.depose(who=self._who, release=self._release)
-
-    async def retake(self) -> None:
-        await self.take()
-
-    async def give_up(self) -> None:
-        """The lock was never held."""

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from watership.durable.clock import Clock
 from watership.releases.auditing.audit import Plain
 from watership.releases.book.system import Secrets
 from watership.releases.ports import Probe
@@ -19,11 +20,26 @@ from watership.releases.ports import Probe
 Row = Mapping[str, Plain]
 
 
+class Written(Struct, frozen=True, kw_only=True):
+    """How a write went that was taken back. `read_only`: transactions begin so; `refused`: the database's words when it
+    did not take the write, `forbidden`: because the role may not."""
+
+    read_only: bool
+    refused: str = ""
+    forbidden: bool = False
+
+
 class Sql(Protocol):
     """A database that speaks SQL."""
 
     async def rows(self, url: str, statement: str) -> Sequence[Row]:
         """The rows of one reading statement. A statement that the database refuses is BadInput, in its words."""
+
+    async def write(self, url: str) -> Written:
+        """Write a temporary table in a transaction as the database begins it, and roll it back."""
+
+    async def admits(self, url: str) -> bool:
+        """Whether the database lets in who comes with this user and password. Unavailable when that is not known."""
 
 
 class RedisCommands(Protocol):
@@ -49,6 +65,17 @@ class Certificate(Struct, frozen=True, kw_only=True):
     crl_urls: tuple[str, ...] = ()
     sha256: str = ""
     """Of the very bytes that were sent."""
+    serial: int = 0
+
+
+class Revocations(Struct, frozen=True, kw_only=True):
+    """What somebody says of whether a certificate was revoked. `status`: good, revoked or unknown; `wrong`: why it says
+    nothing of this very certificate (another's, or not signed by who may), else empty."""
+
+    status: str
+    since: datetime
+    until: datetime | None = None
+    wrong: str = ""
 
 
 class TlsAnswer(Struct, frozen=True, kw_only=True):
@@ -56,9 +83,11 @@ class TlsAnswer(Struct, frozen=True, kw_only=True):
 
     version: str
     chain: tuple[Certificate, ...]
+    sent: tuple[bytes, ...] = ()
+    """The same certificates, as they came."""
     untrusted: str = ""
-    stapled: bool = False
-    """It sent an OCSP response along."""
+    staple: Revocations | None = None
+    """What the OCSP response says that it sent along."""
 
 
 class Tls(Protocol):
@@ -67,6 +96,9 @@ class Tls(Protocol):
     async def look(self, address: str, *, name: str = "", authorities: str = "") -> TlsAnswer:
         """Shake hands with HOST:PORT as a client that asks for `name` (default: HOST) and trusts the system's
         authorities, or those of the file `authorities`. An untrusted chain is an answer, not an error."""
+
+    async def listed(self, answer: TlsAnswer, content: bytes) -> Revocations:
+        """What a list of the revoked (CRL) says of the certificate that was shown. BadInput for what is no list."""
 
 
 class DnsAnswer(Struct, frozen=True, kw_only=True):
@@ -91,6 +123,9 @@ class Ports(Protocol):
 
     async def knock(self, address: str, *, timeout: float = 2.0) -> Knock:
         """Connect to HOST:PORT and close. Unavailable when no way leads to that host."""
+
+    async def here(self, address: str) -> bool:
+        """Whether HOST is this very machine. Unavailable for a name that is not known."""
 
 
 class Finished(Struct, frozen=True, kw_only=True):
@@ -119,11 +154,10 @@ class Commands(Protocol):
 
 
 class Document(Struct, frozen=True, kw_only=True):
-    """A file as it is now."""
+    """A file as it is now. It has no time of its own: a fresh checkout makes every file young."""
 
     path: str
     content: bytes
-    changed_at: datetime
     sha256: str
 
 
@@ -183,6 +217,11 @@ class Mail(Protocol):
 
 class Instruments(Protocol):
     """All of them."""
+
+    @property
+    def clock(self) -> Clock:
+        """The machine's own, whatever the calendar of a rehearsal says: by it others judge what is signed and sent."""
+        ...
 
     @property
     def http(self) -> Probe: ...

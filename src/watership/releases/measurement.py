@@ -6,12 +6,19 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
 
-from watership.durable.scrubbing import scrub, scrub_value
+from watership.durable.scrubbing import scrub
 from watership.releases.auditing.audit import Plain
 from watership.releases.judging.gate import Judgement, Verdict
+from watership.releases.masking import masked
 
 WORDS = 1000
 """Characters of an error that become evidence."""
+
+EVIDENCE = 4000
+"""Characters of evidence that are kept: people read it, and it is sent to them."""
+
+SHOWN = 200
+"""Characters of what others wrote that become evidence, unless a check shows more."""
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -82,12 +89,35 @@ def dated(
 
 
 def scrubbed(finding: Finding) -> Finding:
-    """A finding without a secret that this process knows: evidence is kept, shown, and sent to people."""
+    """A finding as it is kept, shown, and sent to people: without a secret that this process knows, without what looks
+    like one, and of no more than EVIDENCE characters."""
     return structs.replace(
-        finding, evidence=scrub(finding.evidence), fix=scrub(finding.fix), facts=scrub_value(finding.facts)
+        finding,
+        evidence=clean(finding.evidence, EVIDENCE),
+        fix=clean(finding.fix, EVIDENCE),
+        facts={
+            scrub(name): clean(value, EVIDENCE) if isinstance(value, str) else value
+            for name, value in finding.facts.items()
+        },
     )
+
+
+def excerpt(said: str | bytes, most: int = SHOWN) -> str:
+    """The beginning of what others wrote, to be evidence."""
+    return clean(said if isinstance(said, str) else said.decode(errors="replace"), most)
+
+
+def ending(said: str, most: int = SHOWN) -> str:
+    """The end of what a program printed, to be evidence."""
+    # What is cut off in front may be the name of a value: only what lies well behind the cut is shown.
+    return masked(scrub(said)[-most - EVIDENCE :])[-most:]
+
+
+def clean(text: str, most: int) -> str:
+    """Secrets go before the rest is cut: a half one would not be found."""
+    return masked(scrub(text)[: most + EVIDENCE])[:most]
 
 
 def unknown(error: BaseException) -> Finding:
     """What a measurement that raised is worth: nothing, in its own words."""
-    return inconclusive(f"{type(error).__name__}: {error}"[:WORDS])
+    return inconclusive(clean(f"{type(error).__name__}: {error}", WORDS))

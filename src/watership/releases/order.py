@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from watership.releases.book.code import Code
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
 from watership.releases.readiness.signoff import SignOff
@@ -24,6 +25,8 @@ class Release(Struct, frozen=True, kw_only=True):
     scripts: tuple[Migration, ...]
     smoke: Smoke
     zero: datetime
+    code: tuple[Code, ...] = ()
+    """The Python of the runbook's own checks, which the plan names by digest."""
     waived_by: str | None = None
     """Who let a quarantined digest in again."""
     linger: float = 60.0

@@ -66,6 +66,13 @@ class PlannedMigration(Struct, frozen=True, kw_only=True):
     pauses_writes: bool = False
 
 
+class PlannedCode(Struct, frozen=True, kw_only=True):
+    """A file of the runbook's own checks, and the digest of its bytes."""
+
+    path: str
+    sha256: str
+
+
 class Size(Struct, frozen=True, kw_only=True):
     """Processes of a deployment, and the runs that each worker executes at a time."""
 
@@ -141,6 +148,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     created_at: datetime
     committed_at: datetime | None = None
     """When the newest commit of next was made, as its build states; None where it does not."""
+    image: str = ""
+    """The digest of next's container image, by the record that the checklist reads; empty where there is none."""
     checklist: Checklist = ()
     systems: dict[str, System] = {}
     """What checks look at outside; secrets by reference."""
@@ -151,6 +160,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     escalation: Escalation | None = None
     comms: Comms = Comms()
     """With its templates' texts: who signs the plan signs the words too."""
+    code: tuple[PlannedCode, ...] = ()
+    """The runbook's own checks: who signs the plan signs what they look at."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
 
@@ -176,6 +187,7 @@ def draw(
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
     committed_at: datetime | None = None,
+    image: str = "",
     rehearsal: bool = False,
 ) -> Plan:
     """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
@@ -212,6 +224,7 @@ def draw(
         starter=starter,
         created_at=created_at,
         committed_at=committed_at,
+        image=image,
         checklist=book.checklist,
         systems=dict(systems or {}),
         go_no_go=book.go_no_go,
@@ -220,6 +233,7 @@ def draw(
         on_call=book.on_call,
         escalation=book.escalation,
         comms=book.comms,
+        code=tuple(PlannedCode(path=each.path, sha256=each.sha256) for each in source.code),
         rehearsal=rehearsal,
     )
 

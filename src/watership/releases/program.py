@@ -19,6 +19,7 @@ from watership.durable.retry import ONCE
 from watership.errors import Fenced, Unavailable
 from watership.releases.acts import Acts
 from watership.releases.auditing.audit import Plain
+from watership.releases.checks import Kinds
 from watership.releases.cutover import TakenBack
 from watership.releases.decide import (
     Again,
@@ -95,10 +96,11 @@ def item_step(item: PlannedItem) -> str:
 class ReleaseProgram:
     """The program `release`, for one environment, under one authority. `own` is the controller's own store."""
 
-    def __init__(self, env: Environment, authority: Authority, own: Runs) -> None:
+    def __init__(self, env: Environment, authority: Authority, own: Runs, kinds: Kinds) -> None:
         self._env = env
         self._authority = authority
         self._own = own
+        self._kinds = kinds
 
     @property
     def program(self) -> Program:
@@ -112,7 +114,7 @@ class ReleaseProgram:
         async def orders(seen: int) -> Sequence[Order]:
             return await self._orders(run_id, seen)
 
-        acts = Acts(self._env, self._authority, release, orders)
+        acts = Acts(self._env, self._authority, release, orders, self._kinds(release))
         position = opening(release)
         while True:
             facts = await self._facts(acts, position, orders)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from watership.durable.codec import decode
-from watership.durable.events import Entry, StepDone
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
 from watership.durable.run import Run
@@ -18,19 +15,17 @@ from watership.durable.states import RunState
 from watership.errors import NotFound
 from watership.releases.auditing.audit import Plain
 from watership.releases.book.quantity import spoken
-from watership.releases.book.runbook import Shift, Soak
+from watership.releases.book.runbook import Soak
 from watership.releases.decide import Act, Ask, Wait, decide
-from watership.releases.facts import Facts, Position, Record, informed, item_at, items_of, moved, opening
+from watership.releases.facts import item_at, items_of
+from watership.releases.figures import Figures, figures
+from watership.releases.journal import Fold, fold, journal
 from watership.releases.judging.gate import GateSpec, Judgement, Sums, Verdict, judge
 from watership.releases.judging.vigil import Vigil
-from watership.releases.measurement import Measurement
-from watership.releases.order import Order, Release
+from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedItem
-from watership.releases.program import FACTS, Outcome
+from watership.releases.program import Outcome
 from watership.releases.snapshots import Snapshots, load
-
-PAGE = 1000
-"""Journal entries that are read at once."""
 
 Stage = Literal[
     "running",
@@ -81,18 +76,6 @@ class VigilStatus(Struct, frozen=True, kw_only=True):
     judgement: Judgement
 
 
-class Figures(Struct, frozen=True, kw_only=True):
-    """Measured times in seconds; None where it did not come to that, or is not known."""
-
-    cutover_seconds: float | None = None
-    """From the first shift's beginning until live was drained."""
-    detect_seconds: float | None = None
-    """From the first failed request on next to the decision."""
-    rollback_seconds: float | None = None
-    """From the decision until both planes read back."""
-    requests_failed_before_rollback: int | None = None
-
-
 class Planned(Struct, frozen=True, kw_only=True):
     """A plan that is drawn and not started: what it would do, and who has still to sign."""
 
@@ -141,65 +124,6 @@ class ReleaseStatus(Struct, frozen=True, kw_only=True):
     def over(self) -> bool:
         """Whether it will go on no more, well or not."""
         return self.outcome is not None or self.stage in BROKEN.values()
-
-
-class Ordered(Struct, frozen=True, kw_only=True):
-    """An order of a person, and when the controller read it."""
-
-    at: datetime
-    order: Order
-
-
-class Fold(Struct, frozen=True, kw_only=True):
-    """What the journal says: the position, and every record and order in order."""
-
-    position: Position
-    records: tuple[Record, ...] = ()
-    orders: tuple[Ordered, ...] = ()
-    facts: Facts | None = None
-    decides: bool = False
-    """The facts were read, and what was decided on them is not done yet."""
-    outcome: Outcome | None = None
-    began: datetime | None = None
-    ended: datetime | None = None
-
-
-def fold(entries: Sequence[Entry], release: Release) -> Fold:
-    """Walk along a journal as the program did, without deciding anything anew."""
-    state = Fold(position=opening(release))
-    for entry in entries:
-        if state.began is None:
-            state = replace(state, began=entry.at)
-        if isinstance(entry.event, StepDone):
-            state = _folded(state, entry.event, entry.at, release.plan)
-    return state
-
-
-def _folded(state: Fold, event: StepDone, at: datetime, plan: Plan) -> Fold:
-    if event.name == FACTS:
-        facts: Facts = decode(event.value, Facts)
-        orders = tuple(Ordered(at=facts.at, order=each) for each in facts.orders)
-        return replace(
-            state,
-            facts=facts,
-            decides=True,
-            position=informed(state.position, facts),
-            orders=(*state.orders, *orders),
-        )
-    if event.name == "end":
-        return replace(state, outcome=decode(event.value, Outcome), ended=at)
-    record: Record = decode(event.value, Record)
-    assert state.facts is not None, "facts are read before every act"
-    position = moved(plan, state.position, record, state.facts.at)
-    return replace(state, records=(*state.records, record), position=position, decides=False)
-
-
-async def journal(runs: Runs, run_id: RunId) -> list[Entry]:
-    """All of a run's journal."""
-    entries: list[Entry] = []
-    while page := await runs.journal(run_id, after=len(entries), limit=PAGE):
-        entries += page
-    return entries
 
 
 async def status(runs: Runs, run_id: RunId, snapshots: Snapshots) -> ReleaseStatus:
@@ -338,58 +262,3 @@ async def _seen(
         live=first.live if first else Sums(),
         judgement=judgement,
     )
-
-
-def promoted_at(state: Fold) -> datetime | None:
-    """When next became live; None where it did not, or not in this journal."""
-    return next((each.got.ended for each in state.records if each.act == "promote" and each.got.passed), None)
-
-
-def figures(state: Fold, plan: Plan) -> Figures:
-    """The measured times of a release."""
-    back, retired = state.position.taken_back, state.position.retired
-    decision = _decision(state.records)
-    return Figures(
-        cutover_seconds=_cutover(state.records, plan),
-        detect_seconds=_detected(decision) if back is not None else None,
-        rollback_seconds=_number(back.facts, "seconds") if back is not None and back.passed else None,
-        requests_failed_before_rollback=_failed(retired, decision),
-    )
-
-
-def _cutover(records: Sequence[Record], plan: Plan) -> float | None:
-    """From the first shift until what followed the last one in its phase's drain was over."""
-    shifts = {item.key for item in plan.items if isinstance(item.does, Shift)}
-    full = {
-        item.key
-        for item in plan.items
-        if isinstance(item.does, Shift) and round(100 * item.does.weight) == 100
-    }
-    drains = {item.key for item in plan.items if item.does.__struct_config__.tag == "drain"}
-    began = [record.got.began for record in records if record.item in shifts]
-    ended = [record.got.ended for record in records if record.item in full | drains and record.got.passed]
-    return (ended[-1] - began[0]).total_seconds() if began and ended else None
-
-
-def _decision(records: Sequence[Record]) -> Measurement | None:
-    """The vigil that led to the rollback, if one did."""
-    vigils = [record.got for record in records if record.got.judgement is not None]
-    return vigils[-1] if vigils and vigils[-1].verdict is not Verdict.PASSED else None
-
-
-def _detected(decision: Measurement | None) -> float | None:
-    first = _number(decision.facts, "first_error") if decision is not None else None
-    return None if first is None or decision is None else decision.ended.timestamp() - first
-
-
-def _failed(retired: Measurement | None, decision: Measurement | None) -> int | None:
-    for got, name in ((retired, "failed_requests"), (decision, "errors")):
-        number = _number(got.facts, name) if got is not None else None
-        if number is not None:
-            return round(number)
-    return None
-
-
-def _number(facts: Mapping[str, Plain], name: str) -> float | None:
-    value = facts.get(name)
-    return float(value) if isinstance(value, int | float) else None

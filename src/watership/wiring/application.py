@@ -53,8 +53,8 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is there, and lacks something itself
         raise NotFound(
             f"There is no module {name!r}.", fix="Name your application: --app FILE.py:NAME"
         ) from None

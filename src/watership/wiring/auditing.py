@@ -13,6 +13,8 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from watership.adapters.files import audit as files
+from watership.adapters.files import records
+from watership.adapters.files.bindings import Bindings
 from watership.adapters.files.replace import replace_file
 from watership.config import Config
 from watership.durable.clock import SystemClock
@@ -20,6 +22,7 @@ from watership.errors import BadInput, NotFound
 from watership.releases.auditing.audit import GENESIS, Broken, Entry, Verified, decode, digest
 from watership.releases.auditing.export import Format, exported
 from watership.releases.auditing.head import Head, checked, head_of
+from watership.releases.readiness.binding import Astray
 
 POLL_SECONDS = 0.2
 """Between two looks for new entries: soon for whoever watches, and cheap."""
@@ -31,6 +34,14 @@ class Exported(Struct, frozen=True, kw_only=True):
     count: int
     sha256: str
     head: str
+
+
+class Agreement(Struct, frozen=True, kw_only=True):
+    """How the records of releases agree with the audit, by file."""
+
+    astray: dict[str, Astray]
+    unbound: dict[str, int]
+    """The line of a last record that is in no entry: a crash came between, or somebody added it. It does not count."""
 
 
 def log_of(config: Config) -> Path:
@@ -45,6 +56,19 @@ def verify_log(path: Path, head: str | None = None, *, secret: str = "") -> Veri
     Broken.
     """
     return _looked_at(path, secret, head)[1]
+
+
+def agreement(path: Path, folder: Path, *, secret: str = "") -> Agreement:
+    """Compare the records below `folder` with the log at `path`. Raises AuditBroken where it cannot be trusted."""
+    astray, unbound = records.compared(folder, Bindings(path, secret=secret))
+    return Agreement(astray=astray, unbound=unbound)
+
+
+def records_beside(path: Path, config: Config) -> Path | None:
+    """The folder with the records that a log speaks of; None for a log without any beside it, such as an export."""
+    folder = path.parent / "releases"
+    own = path.resolve() == log_of(config).resolve()
+    return folder if own or (path.name == log_of(config).name and folder.is_dir()) else None
 
 
 def read_log(path: Path, *, secret: str = "") -> tuple[list[Entry], Verified | Broken]:

@@ -16,7 +16,7 @@ from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.service import capture
 from watership.releases.service.baseline import Baseline, Sources, encoded, require_figures
-from watership.wiring.controller import Desk
+from watership.wiring.desk import Desk
 
 FILE = "baseline.yaml"
 """Beside a runbook."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from watership.durable.ids import RunId
 from watership.durable.ports import Observer, Runs
-from watership.releases.checks import CHECKS
+from watership.releases.checks import Kinds
 from watership.releases.company import Companion, Regular
 from watership.releases.environment import Environment
 from watership.releases.incidents import responder
@@ -16,12 +16,12 @@ from watership.releases.incidents.escalation import USUAL
 from watership.releases.incidents.incident import Incidents
 from watership.releases.incidents.responder import Responder
 from watership.releases.incidents.response import Response
+from watership.releases.journal import Fold, fold, journal
 from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.readiness import attendant
 from watership.releases.readiness.attendant import Attendant
 from watership.releases.readiness.clerk import Clerk
-from watership.releases.status import Fold, fold, journal
 from watership.wiring.messages import Pages, press
 
 
@@ -34,6 +34,7 @@ class Company:
     incidents: Incidents
     box: Outbox
     observer: Observer
+    kinds: Kinds
 
     def __call__(self, run_id: RunId, release: Release) -> Sequence[Companion]:
         env, plan = self.env, release.plan
@@ -50,7 +51,7 @@ class Company:
             plan=plan,
             observer=self.observer,
         )
-        attends = Attendant(env, release, Clerk(env, release, CHECKS).scene(), look)
+        attends = Attendant(env, release, Clerk(env, release, self.kinds(release)).scene(), look)
         response = Response(self.incidents, env.audit, env.clock, plan.escalation or USUAL)
         responds = Responder(
             env, release, response, look=look, pages=Pages(env.audit, ALARMING).entries, tell=told.tell

@@ -1,4 +1,4 @@
-"""The controller of an environment on this machine: plans drawn from what stands there, releases run to their end."""
+"""The controller of an environment on this machine, with all that it works with: opened, and closed again."""
 
 from __future__ import annotations
 
@@ -6,28 +6,16 @@ import asyncio
 import getpass
 import shutil
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from msgspec.structs import replace
-
-import watership
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.bell import FilesBell
-from watership.adapters.files.builds import (
-    digest,
-    pausing,
-    read_build,
-    read_build_file,
-    read_migrations,
-    read_smoke,
-)
+from watership.adapters.files.bindings import Bindings
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.records import RecordFiles
-from watership.adapters.files.releases import Draft, ReleaseFolder, latest
 from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.helm.router import HelmRouter
@@ -41,253 +29,21 @@ from watership.adapters.sqlite.store import SQLiteStore
 from watership.adapters.structlog.observer import StructlogObserver
 from watership.config import Config
 from watership.durable.clock import SystemClock
-from watership.durable.codec import decode
-from watership.durable.ids import DeploymentId, RunId, random_ids
+from watership.durable.ids import random_ids
 from watership.durable.lease import LEASE_SECONDS
-from watership.durable.ports import RunFilter, Runs
-from watership.errors import Conflict, NotFound, Unavailable
-from watership.fleet.deployment import Deployment, Slot
-from watership.fleet.stranded import lingering
-from watership.releases.book import shelf, system
-from watership.releases.checks import CHECKS
-from watership.releases.controller import Brief, Controller
-from watership.releases.cutover import LastSafe
+from watership.errors import NotFound, Unavailable
+from watership.releases.controller import Controller
 from watership.releases.environment import Environment
-from watership.releases.order import Release
-from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
-from watership.releases.program import PROGRAM, zero_for
-from watership.releases.readiness.clerk import Clerk
-from watership.releases.readiness.records import standing_signoffs
-from watership.releases.readiness.signoff import missing
-from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
-from watership.releases.status import Planned, ReleaseStatus, fold, journal, status
+from watership.wiring import kinds
 from watership.wiring.company import Company
-from watership.wiring.environment import Places, deployment_id
+from watership.wiring.desk import Desk, controller_build
+from watership.wiring.environment import Places
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
 
-RUNBOOK = "one-machine"
-
 REHEARSED_LEASE = 2 * FARTHEST
 """Seconds of a calendar that leaps: no leap takes a release from a controller that lives, and is seen to live."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """Where a release is drawn, signed and run."""
-
-    environment: Environment
-    controller: Controller
-    store: SQLiteStore
-    """The controller's own."""
-    places: Places
-    name: str
-    rehearsal: bool = False
-
-    def folder(self, release: str) -> ReleaseFolder:
-        return ReleaseFolder(self.places.releases, release)
-
-    def latest(self) -> ReleaseFolder:
-        """The papers of the release that was last worked at."""
-        return latest(self.places.releases)
-
-    async def live(self) -> Side:
-        """The deployment that serves everything now. Raises Conflict while a split stands, NotFound without any."""
-        state = await self.environment.intake.read()
-        serving = [deployment for deployment, weight in state.weights.items() if weight == 100]
-        if state.weights and not serving:
-            raise Conflict(
-                "New work is split between two deployments: a release is under way, or was left in the middle.",
-                fix="watership release resume, or: watership release rollback --now",
-            )
-        found = {each.id: each for each in await self.environment.deployments.all()}
-        if not serving or serving[0] not in found:
-            raise NotFound(
-                "No deployment is live here.", fix="Put the first one in: watership environment up BUILD"
-            )
-        return side_of(found[serving[0]])
-
-    async def draw(
-        self,
-        source: Path,
-        *,
-        release: str | None,
-        starter: str,
-        overrides: Overrides,
-        size: Size,
-        book: str | None,
-        systems: Path | None = None,
-        waived: bool = False,
-    ) -> Draft:
-        """Resolve the runbook for the build in `source`, against what is live now. Raises Conflict for a name
-        under which a release was started, and for a quarantined build unless that is `waived`."""
-        if release is not None:
-            await require_unstarted(self.store, release)
-        live, build = await self.live(), read_build(source)
-        if not waived:
-            await require_unquarantined(self.environment.snapshots, build.version, build.digest)
-        standing = await self.environment.deployments.all()
-        lingering(standing, await self.environment.runs.census(), serving={live.deployment})
-        version, smoke = await self.environment.migrator.version(), read_smoke(source)
-        migrations = [each for each in read_migrations(source) if each.start >= version]
-        plan = draw(
-            shelf.find(book or RUNBOOK),
-            release=release or f"{build.version}-{self.environment.clock.now():%Y%m%d-%H%M%S}",
-            environment=self.name,
-            live=live,
-            smoke=smoke,
-            size=size,
-            next=Side(
-                build=build, deployment=_fresh_id(build.version, build.digest, standing), slot=live.slot.other
-            ),
-            migrations=migrations,
-            controller=controller_build(),
-            starter=starter,
-            created_at=self.environment.clock.now(),
-            overrides=overrides,
-            pauses_writes=pausing(migrations),
-            committed_at=read_build_file(source).committed_at,
-            rehearsal=self.rehearsal,
-            systems=system.read(systems) if systems is not None else None,
-        )
-        return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke)
-
-    async def clerk(self, release: str | None) -> Clerk:
-        """The clerk of the release that is named, or of the one that was last worked at, begun or not."""
-        name = release or self.latest().name
-        row = await self.store.get(RunId(name))
-        if row is not None:
-            started: Release = decode(row.input, Release)
-            state = fold(await journal(self.store, row.id), started)
-            return Clerk(self.environment, started, CHECKS, position=state.position)
-        draft = self.folder(name).draft()
-        planned = Release(
-            plan=draft.plan,
-            signoffs=(),
-            scripts=draft.scripts,
-            smoke=draft.smoke,
-            zero=zero_for(draft.plan, self.environment.clock.now()),
-        )
-        return Clerk(self.environment, planned, CHECKS, zero_known=False)
-
-    async def brief(self, release: str, *, starter: str, waived_by: str | None = None) -> Brief:
-        """What the start of a drawn release needs."""
-        folder = self.folder(release)
-        draft = folder.draft()
-        return Brief(
-            plan=draft.plan,
-            signoffs=standing_signoffs((), await self.environment.records.all(release)),
-            scripts=draft.scripts,
-            smoke=draft.smoke,
-            starter=starter,
-            waived_by=waived_by,
-        )
-
-    async def require_safe(self, version: str) -> None:
-        """Raises Conflict unless the last safe state is of that version, NotFound where nothing was changed yet."""
-        safe = await load(self.environment.snapshots, LAST_SAFE, LastSafe)
-        if safe is None:
-            raise NotFound("No release has changed anything yet, so there is nothing to take back.")
-        if safe.to.build.version != version:
-            raise Conflict(
-                f"The last safe version is {safe.to.build.version}, not {version}.",
-                fix=f"watership rollback --to {safe.to.build.version} --now; another version: watership release plan.",
-            )
-
-    async def find(self, release: str | None) -> Known:
-        """A release that was started: the one named, or the last one. Raises NotFound."""
-        page = await self.store.list(RunFilter(program=PROGRAM), limit=1)
-        row = await self.store.get(RunId(release)) if release else next(iter(page.runs), None)
-        if row is None or row.program != PROGRAM:
-            raise NotFound(
-                f"There is no release {release}." if release else "No release was started yet.",
-                fix="Draw one: watership release plan BUILD; a plan that is drawn: watership release status",
-            )
-        return Known(id=row.id, release=decode(row.input, Release))
-
-    async def status(self, known: Known) -> ReleaseStatus:
-        """Where the release stands, with what router and intake say at this moment; None of what does not answer."""
-        found = await status(self.store, known.id, self.environment.snapshots)
-        nxt = known.release.plan.next
-        attended = found.over or await self.environment.lock.read() is not None
-        return replace(
-            found,
-            router=await self._router_gives(nxt.slot),
-            intake=await self._intake_gives(nxt.deployment),
-            unattended=not attended,
-        )
-
-    async def _router_gives(self, slot: Slot) -> int | None:
-        try:
-            return (await self.environment.router.read()).weights.get(slot, 0)
-        except Unavailable:
-            return None
-
-    async def _intake_gives(self, deployment: DeploymentId) -> int | None:
-        try:
-            return (await self.environment.intake.read()).weights.get(deployment, 0)
-        except Unavailable:
-            return None
-
-    async def planned(self, release: str | None = None) -> Planned | None:
-        """The plan of that name, or the last one drawn, if it is not started."""
-        names = (
-            [release] if release else [path.parent.name for path in self.places.releases.glob("*/plan.json")]
-        )
-        unstarted = [self.folder(name) for name in names if await self.store.get(RunId(name)) is None]
-        drafts = [folder.draft().plan for folder in unstarted]
-        if not drafts:
-            return None
-        plan = max(drafts, key=lambda draft: draft.created_at)
-        signoffs = standing_signoffs((), await self.environment.records.all(plan.release))
-        lacking = tuple(each.role for each in missing(plan, signoffs, self.environment.clock.now()))
-        return Planned(
-            release=plan.release,
-            live=plan.live.build.version,
-            next=plan.next.build.version,
-            slot=plan.next.slot.value,
-            fingerprint=fingerprint(plan),
-            signed=tuple(role for role in plan.signoffs.needed if role not in lacking),
-            missing=lacking,
-            created_at=plan.created_at,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A release that was started, with all that it was started with."""
-
-    id: RunId
-    release: Release
-
-
-async def require_unstarted(runs: Runs, release: str) -> None:
-    """Raises Conflict when the controller has a run of that name: the plan that it follows is not replaced."""
-    if await runs.get(RunId(release)) is not None:
-        raise Conflict(
-            f"Release {release} was started already; its plan cannot change.",
-            fix="Name the new one: --name",
-        )
-
-
-async def require_unquarantined(snapshots: Snapshots, version: str, digest: str) -> None:
-    """Raises Conflict when the build was rolled back automatically: nobody signs what cannot start."""
-    if digest in await quarantined(snapshots):
-        raise Conflict(
-            f"Build {version} ({digest}) was rolled back automatically and is quarantined.",
-            fix="Release another build, or let this one in by name: --waive-quarantine, for plan and for start.",
-        )
-
-
-def side_of(deployment: Deployment) -> Side:
-    """A deployment as one of a release's two sides."""
-    return Side(build=deployment.build, deployment=deployment.id, slot=deployment.slot)
-
-
-def controller_build() -> str:
-    """The digest of the code that runs here: a release is resumed only by the build that began it."""
-    return digest(Path(watership.__file__).parent)
 
 
 @asynccontextmanager
@@ -327,7 +83,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             snapshots=FileSnapshots(places.releases / "snapshots"),
             clock=clock,
             used_disk=lambda: _used(places.folder),
-            records=RecordFiles(places.releases),
+            records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
             incidents=critical_of(places),
             instruments=ProjectInstruments(Path.cwd()),
         )
@@ -342,12 +98,14 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             build=controller_build(),
             who=f"{getpass.getuser()}@{socket.gethostname()}",
             lease=LEASE_SECONDS if clock is machine else REHEARSED_LEASE,
+            kinds=kinds.of_release,
             beside=Company(
                 env=environment,
                 own=own,
                 incidents=incidents_of(places),
                 box=stack.enter_context(outbox(places)),
                 observer=observer,
+                kinds=kinds.of_release,
             ),
         )
         yield Desk(
@@ -376,11 +134,3 @@ async def _used(folder: Path) -> float:
     except OSError as error:
         raise Unavailable(f"The disk of {folder} cannot be looked at: {error.strerror}.") from error
     return (usage.total - usage.free) / usage.total
-
-
-def _fresh_id(version: str, digest: str, standing: Sequence[Deployment]) -> DeploymentId:
-    """The build's deployment id; numbered when the same build has stood here before."""
-    taken = {each.id for each in standing}
-    first = deployment_id(version, digest)
-    candidates = (first, *(DeploymentId(f"{first}-{number}") for number in range(2, len(taken) + 3)))
-    return next(each for each in candidates if each not in taken)

@@ -8,9 +8,10 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from watership.adapters.sqlite.store import SQLiteStore
-from watership.config import Config
+from watership.config import FILE, Config, find
 from watership.durable.states import RunState
 from watership.errors import WatershipError
 from watership.fleet.finding import Finding
@@ -34,6 +35,7 @@ async def examine(config: Config) -> list[Finding]:
     """Every finding about the embedded default, in the order in which they should be mended."""
     looks: list[Callable[[Config], Awaitable[Finding]]] = [
         _python,
+        _settings,
         _sqlite,
         _folder,
         _disk,
@@ -49,7 +51,7 @@ async def examine_servers(config: Config) -> list[Finding]:
     """Every finding about the servers that the configuration names."""
     from watership.adapters.postgres import examination as postgres
 
-    found = [await _python(config), _secret(config)]
+    found = [await _python(config), await _settings(config), _secret(config)]
     if config.store.url.startswith(SCHEME):
         return [*found, _missing("store.url", "postgresql://user:password@host/database")]
     found += await postgres.examine(config.store.url)
@@ -102,6 +104,18 @@ async def _python(_: Config) -> Finding:
         state="ok" if ok else "problem",
         detail=version,
         fix="" if ok else "Install Python 3.11 or newer.",
+    )
+
+
+async def _settings(_: Config) -> Finding:
+    """Which file was read: one of a folder above is easily taken for one's own."""
+    file = find(Path.cwd())
+    return Finding(
+        what="Settings",
+        state="ok",
+        detail=f"{file} is read"
+        if file
+        else f"no {FILE}: every setting is the default's, or the environment's",
     )
 
 

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from watership.adapters.files.audit import AuditFile
 from watership.adapters.files.incidents import IncidentFile
@@ -16,15 +18,23 @@ from watership.adapters.rehearsal.clock import LeapingClock
 from watership.config import Config
 from watership.durable.clock import Clock, SystemClock
 from watership.errors import NotFound
+from watership.fleet.identity import OPERATOR
 from watership.releases.book.team import Escalation
 from watership.releases.incidents.escalation import USUAL
-from watership.releases.incidents.incident import Incident, Incidents, critical
+from watership.releases.incidents.incident import Event, Incident, Incidents, State, chosen, critical
 from watership.releases.incidents.postmortem import skeleton
 from watership.releases.incidents.response import Response
-from watership.releases.incidents.timeline import Line, timeline
+from watership.releases.incidents.timeline import AN_INCIDENT, Line, timeline
+from watership.releases.warrant import Caller
 from watership.wiring.environment import Places
 
 FILE = "incidents.jsonl"
+
+RESPONDERS: Final = ("incident_commander", "deployment_lead", "monitoring")
+"""Who besides operators, and the seats that are told, may put something down."""
+
+Make = Callable[[Incident, str, datetime], Event]
+"""What happens to an incident, by whom and when."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,24 @@ class IncidentDesk:
         except NotFound:
             return USUAL
         return plan.escalation or USUAL
+
+    def allowed(self, caller: Caller, act: str, release: str) -> str:
+        """The person, if they answer for incidents: operators, responders, and the seats that are told."""
+        seats = [level.seat for level in self._escalation(release).levels]
+        roles = (OPERATOR, *RESPONDERS, *seats)
+        return caller.require(self.audit, f"{act}{AN_INCIDENT}", *roles, release=release)
+
+    async def happen(self, which: str | None, caller: Caller, act: str, makes: Sequence[Make]) -> Incident:
+        """Let things happen to an incident, one after the other."""
+        there = await self.incidents.all()
+        if which is None and act == "note" and there and all(each.state is State.CLOSED for each in there):
+            which = there[-1].id  # what was learned is noted on the last one
+        found = chosen(there, which)
+        response = self.response(found.opening.release)
+        person = self.allowed(caller, act, found.opening.release)
+        for make in makes:
+            found = await response.put(found.id, lambda it, make=make: make(it, person, self.clock.now()))  # type: ignore[misc]
+        return found
 
     def timeline(self, incident: Incident) -> list[Line]:
         return timeline(incident, self.audit.entries())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from watership.adapters.files.documents import FileDocuments
 from watership.adapters.files.secrets import ReferredSecrets
+from watership.durable.clock import Clock, SystemClock
 from watership.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class ProjectInstruments:
     def __init__(self, root: Path, *, authorities: Path | None = None) -> None:
         self._root = root
         self._authorities = authorities
+        self.clock: Clock = SystemClock()
         self.documents: Documents = FileDocuments(root)
         self.secrets: Secrets = ReferredSecrets(root, os.environ)
 

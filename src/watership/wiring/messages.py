@@ -28,11 +28,11 @@ from watership.releases.notices import comms as spec
 from watership.releases.notices import looking as find
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import Channel, Deliverer
+from watership.releases.notices.issues import PAGES
 from watership.releases.notices.messenger import Look, Messenger
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.notice import Kind
 from watership.releases.notices.outbox import Outbox
-from watership.releases.notices.situation import PAGES
 from watership.releases.notices.trouble import Escalating
 from watership.releases.plan import Plan
 from watership.wiring.environment import Places

@@ -10,7 +10,7 @@ import msgspec
 from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, NotFound, Unavailable
 from watership.releases.readiness.rehearsal import Copy, Rehearsal
-from watership.wiring.controller import Desk
+from watership.wiring.desk import Desk
 
 
 async def rehearsed(
@@ -29,7 +29,7 @@ async def rehearsed(
         ) from None
     looking = desk.environment.instruments
     assert looking is not None, "a desk has instruments"
-    scripts = desk.folder(release or desk.latest().name).draft().scripts
+    scripts = desk.folder(release).draft().scripts
     if not scripts:
         raise BadInput("The plan holds no migration: there is nothing to rehearse.")
     rehearsal = PostgresRehearsal(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 from watership.adapters.structlog.observer import StructlogObserver
 from watership.agents.account import whole_journal
@@ -26,6 +27,21 @@ UNDER_WAY = frozenset({RunState.READY, RunState.RUNNING, RunState.WAITING, RunSt
 """A run that was stopped waits for a person, and one that is queued has not begun."""
 
 
+TEST: Final = '''"""Run {run} of the agent {agent}, replayed offline. Made by `watership run export`."""
+
+from {module} import {app}
+from watership.testing.cassette import check
+
+
+def test_{name}_does_what_it_did_in_run_{run}() -> None:
+    check({app}, CASSETTE)
+
+
+CASSETTE = {text}  # noqa: E501
+'''
+"""What `watership run export` writes."""
+
+
 async def replay_all(config: Config, app: App, wanted: Sequence[str]) -> list[Replayed]:
     """Of the runs named, or of all that have begun and not ended. Raises NotFound for a run that is not there."""
     use_pydantic_ai(offline=True)
@@ -37,12 +53,13 @@ async def replay_all(config: Config, app: App, wanted: Sequence[str]) -> list[Re
         return [await _replayed(kernel, app, run) async for run in _under_way(kernel)]
 
 
-async def export(config: Config, run_id: str) -> tuple[Run, str]:
-    """A run, and it with its journal as a cassette. Raises NotFound."""
+async def export(config: Config, run_id: str, *, module: str, app: str) -> str:
+    """The file of a test that replays a run with the agents of `app`, which `module` has. Raises NotFound."""
     observer = StructlogObserver(form=config.log.format, level="error")
     async with open_kernel(config, observer, shares=False) as kernel:
         run = await _named(kernel, run_id)
-        return run, record(run, await _events(kernel, run))
+        text, name = repr(record(run, await _events(kernel, run))), run.program.replace("-", "_")
+    return TEST.format(agent=run.program, name=name, run=run.id, module=module, app=app, text=text)
 
 
 async def _replayed(kernel: Kernel, app: App, run: Run) -> Replayed:

@@ -11,9 +11,11 @@ from watership.adapters.files.replace import replace_file
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId
 from watership.durable.ports import RunFilter
-from watership.errors import BadInput
+from watership.errors import BadInput, Untrusted
 from watership.fleet.deployment import Slot
 from watership.fleet.stranded import Census, open_runs
+from watership.releases.environment import Environment
+from watership.releases.journal import fold, journal
 from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.program import PROGRAM
@@ -22,8 +24,7 @@ from watership.releases.reporting.account import Count, account, traffic
 from watership.releases.reporting.dora import MOST, Past, past
 from watership.releases.reporting.forms import Form, rendered
 from watership.releases.reporting.report import EvidenceFile, ReportFacts
-from watership.releases.status import fold, journal
-from watership.wiring.controller import Desk, Known
+from watership.wiring.desk import Desk, Known
 from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
 from watership.wiring.messages import outbox
@@ -46,7 +47,7 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
     state = fold(await journal(desk.store, known.id), known.release)
     began, ended = state.began or plan.created_at, state.ended or now
     served = {slot: await traffic(env.metrics, slot, began=began, ended=ended) for slot in Slot}
-    census, records = await env.runs.census(), await env.records.all(known.id)
+    census, (records, astray) = await env.runs.census(), await _records(env, known)
     folders = (desk.folder(known.id).folder, Path.cwd())
     return account(
         known.release,
@@ -57,12 +58,21 @@ async def report_facts(desk: Desk, known: Known, *, beside: Path) -> ReportFacts
         live_runs=count(census, plan.live.deployment),
         next_runs=count(census, plan.next.deployment),
         records=records,
-        files=await asyncio.to_thread(evidence, records, folders, beside),
+        astray=astray,
+        files=await asyncio.to_thread(evidence, records or (), folders, beside),
         incidents=await incidents_of(desk.places).all(),
         deliveries=await asyncio.to_thread(_deliveries, desk.places),
         past=await past_releases(desk, rehearsals=plan.rehearsal),
         now=now,
     )
+
+
+async def _records(env: Environment, known: Known) -> tuple[Sequence[Record] | None, str]:
+    """What is on record, or why that counts for nothing: a report is written all the same, and says so."""
+    try:
+        return await env.records.all(known.id), ""
+    except Untrusted as error:
+        return None, error.message
 
 
 def _deliveries(places: Places) -> Sequence[Delivery]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -82,6 +83,14 @@ def test_two_writers_take_turns_in_one_chain(path: Path) -> None:
             first.append("controller", "weights.set", {"next": number})
             second.append("dana", "release.ordered", {"kind": "hold"})
         assert first.verify() == Verified(6, second.head or "")
+
+
+def test_threads_of_one_process_take_turns_too(path: Path) -> None:
+    with AuditFile(path, now, secret="") as audit, ThreadPoolExecutor(4) as threads:
+        list(
+            threads.map(lambda number: audit.append("controller", "weights.set", {"next": number}), range(60))
+        )
+        assert audit.verify() == Verified(60, audit.head or "")
 
 
 def test_a_crash_before_the_head_was_replaced_makes_no_good_record_look_bad(path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.adapters.proxy.conftest import Pair
 from watership.adapters.helm import kept
 from watership.adapters.proxy.switchboard import Switchboard
 from watership.errors import Fenced, Unavailable
@@ -168,3 +170,16 @@ async def test_a_state_that_cannot_be_read_is_no_reason_to_guess(tmp_path: Path,
     (tmp_path / "state").write_text("{broken", encoding="utf-8")
     with pytest.raises(Unavailable, match="state"):
         Switchboard(tmp_path / "state", hands)
+
+
+async def test_a_revert_that_cannot_be_written_is_in_force_and_told_once(pair: Pair, tmp_path: Path) -> None:
+    await pair.proxy.board.set_weights(ALL_BLUE, epoch=1, hold_seconds=0.05, last_safe=ALL_BLUE)
+    shutil.rmtree(tmp_path)
+    tmp_path.write_text("in the way")
+    await pair.notes.until("router's state not kept")
+    assert pair.proxy.board.read().epoch == 2
+    tmp_path.unlink()
+    async with asyncio.timeout(10):
+        while not (tmp_path / "router.json").exists():
+            await asyncio.sleep(0.02)
+    assert pair.notes.count("router's state not kept") == 1

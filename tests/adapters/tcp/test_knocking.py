@@ -31,3 +31,13 @@ async def test_a_name_that_nobody_knows_and_an_address_that_is_none_are_said() -
         await Knocking().knock("nobody.invalid:22")
     with pytest.raises(BadInput):
         await Knocking().knock("127.0.0.1")
+
+
+async def test_this_machine_is_told_from_others() -> None:
+    assert [await Knocking().here(f"{host}:80") for host in ("127.0.0.1", "[::1]", "192.0.2.1")] == [
+        True,
+        True,
+        False,
+    ]
+    with pytest.raises(Unavailable, match="no name that is known"):
+        await Knocking().here("nobody.invalid:80")

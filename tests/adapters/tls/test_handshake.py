@@ -22,7 +22,9 @@ async def look(server: TlsServer, name: str = "") -> TlsAnswer:
 
 async def test_a_good_server_shows_its_whole_chain_is_trusted_and_staples(tls_servers: TlsServers) -> None:
     answer = await look(tls_servers["good"])
-    assert (answer.version, answer.untrusted, answer.stapled) == ("TLSv1.3", "", True)
+    assert (answer.version, answer.untrusted) == ("TLSv1.3", "")
+    assert answer.staple is not None
+    assert (answer.staple.status, answer.staple.wrong) == ("good", "")
     leaf, intermediate = answer.chain
     assert leaf.issuer == intermediate.subject == "CN=Watership Test Intermediate"
     assert leaf.names == ("localhost", "127.0.0.1", "::1")
@@ -45,7 +47,7 @@ async def test_why_a_server_is_not_trusted_is_an_answer(
     answer = await look(tls_servers[kind])
     assert words in answer.untrusted
     assert answer.chain
-    assert not answer.stapled
+    assert answer.staple is None
 
 
 async def test_how_long_a_certificate_holds_is_seen(tls_servers: TlsServers) -> None:

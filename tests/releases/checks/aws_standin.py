@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
@@ -18,6 +18,7 @@ KEY_ID: Final = "AKIDEXAMPLE"
 SECRET: Final = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 REGION: Final = "eu-central-1"
 PAGE: Final = 2
+SKEW: Final = timedelta(minutes=5)
 """Objects of a page of a listing; the real one has 1,000."""
 
 
@@ -104,6 +105,12 @@ class Aws:
         return _xml("ListBucketResult", head + token + shown)
 
 
+def dated(asked: Asked) -> datetime | None:
+    """When a request was signed, by its own word; None where that is further than AWS bears from the machine's time."""
+    at = datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return at if abs(datetime.now(UTC) - at) <= SKEW else None
+
+
 def _is_signed(asked: Asked, service: str) -> bool:
     """Whether the request carries the signature that we compute, as the real service does, from what came."""
     found = re.search(r"SignedHeaders=([^,]*)", asked.headers.get("authorization", ""))
@@ -112,7 +119,9 @@ def _is_signed(asked: Asked, service: str) -> bool:
     names = [
         name for name in found[1].split(";") if name not in ("host", "x-amz-date", "x-amz-content-sha256")
     ]
-    at = datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    at = dated(asked)
+    if at is None:
+        return False
     again = signed(
         Key(id=KEY_ID, secret=SECRET, region=REGION, service=service),
         asked.method,

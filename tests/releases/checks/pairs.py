@@ -1,4 +1,4 @@
-"""A primary whose log is archived, and then is not."""
+"""A primary whose log is archived, and then is not, and a role that needs a password."""
 
 from __future__ import annotations
 
@@ -33,6 +33,29 @@ def not_archiving(server: PostgresServer) -> Iterator[None]:
         server.archive.unlink()
         kept.rename(server.archive)
         archived(server)
+
+
+@contextmanager
+def with_password(server: PostgresServer, role: str, password: str) -> Iterator[None]:
+    """Meanwhile there is a role that is let in by its password alone, which is valid until tomorrow."""
+    rules = server.data / "pg_hba.conf"
+    before = rules.read_text()
+    server.sql(f"DROP ROLE IF EXISTS {role}")
+    server.sql(f"CREATE ROLE {role} LOGIN PASSWORD '{password}' VALID UNTIL 'tomorrow'")
+    try:
+        rules.write_text(f"host all {role} all scram-sha-256\n{before}")
+        _reload(server)
+        yield
+    finally:
+        rules.write_text(before)
+        _reload(server)
+        server.sql(f"DROP ROLE {role}")
+
+
+def _reload(server: PostgresServer) -> None:
+    loaded = server.sql("SELECT pg_conf_load_time()")
+    server.sql("SELECT pg_reload_conf()")
+    until(lambda: server.sql("SELECT pg_conf_load_time()") != loaded)
 
 
 def _switch(server: PostgresServer) -> None:

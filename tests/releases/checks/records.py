@@ -21,11 +21,17 @@ def a_drill(
     build: str = "sha256:2.1.0",
     words: str = "",
     facts: dict[str, Plain] | None = None,
+    rto: float | None = None,
+    rpo: float | None = None,
 ) -> Drill:
+    began = now() - ago
     return Drill(
         kind=kind,
         environment=environment,
-        began=now() - ago,
+        began=began,
+        ended=began + timedelta(seconds=seconds),
+        rto_seconds=rto,
+        rpo_seconds=rpo,
         seconds=seconds,
         outcome=outcome,
         steps=steps,

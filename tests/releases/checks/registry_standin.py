@@ -23,6 +23,8 @@ class Registry:
 
     open: bool = True
     """Else only who shows a token may pull."""
+    realm: str = ""
+    """Whom it names for a token; itself unless given."""
     manifests: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
     blobs: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
@@ -89,9 +91,8 @@ class _Everything(StandIn):
             return Answer({"token": TOKEN}) if scope.endswith(":pull") else Answer(status=403)
         repository, kind, reference = parts.path.removeprefix("/v2/").rsplit("/", 2)
         if not self._registry.open and asked.headers.get("authorization") != f"Bearer {TOKEN}":
-            challenge = (
-                f'Bearer realm="{self.url}/token",service="registry",scope="repository:{repository}:pull"'
-            )
+            realm = self._registry.realm or f"{self.url}/token"
+            challenge = f'Bearer realm="{realm}",service="registry",scope="repository:{repository}:pull"'
             return Answer({"errors": [{"code": "UNAUTHORIZED"}]}, 401, {"www-authenticate": challenge})
         if kind == "blobs":
             blob = self._registry.blobs.get((repository, reference))

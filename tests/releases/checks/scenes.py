@@ -9,12 +9,14 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from tests.checklist.labels import label, relabelled
 from tests.releases.plans import a_plan
-from watership.durable.clock import SystemClock
+from watership.durable.clock import Clock, SystemClock
 from watership.releases.book.quantity import Given
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.checks.kind import CheckKind
+from watership.releases.checks.reports import LABEL
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
@@ -41,11 +43,18 @@ class Looker:
     seconds: float = 30.0
     """That a check has."""
     kinds: Mapping[str, CheckKind] = field(default_factory=lambda: CHECKS)
+    clock: Clock = field(default_factory=SystemClock)
+    """The calendar's."""
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
+        relabelled(file)
+
+    def label(self, path: str, build: str = "2.1.0", *, looked_at: int = 0, **ago: float) -> None:
+        """A label for a report that lies there."""
+        self.write(f"{path}{LABEL}", label(self.root / path, build, looked_at=looked_at, **ago))
 
     def named(self, name: str, url: str, *, secret: str = "", authorities: str = "", **facts: Given) -> None:
         """A system of that name."""
@@ -54,7 +63,7 @@ class Looker:
     def look(self, check: str, parameters: Mapping[str, Given] | None = None, **more: Given) -> Measurement:
         scene = Scene(
             key="",
-            clock=SystemClock(),
+            clock=self.clock,
             instruments=ProjectInstruments(self.root, authorities=self.authorities),
             started=Release(plan=self.plan, signoffs=(), scripts=(), smoke=Smoke(), zero=now()),
             systems=self.systems,

@@ -16,7 +16,7 @@ COUNTED = 'http_requests_total{method="GET",route="/api/v1/jobs",code="200"} 3.0
 
 
 def document(version: str, *paths: str) -> dict[str, Any]:
-    operation = {"get": {"responses": {"200": {"description": "Done."}}}}
+    operation = {"get": {"summary": "What it does", "responses": {"200": {"description": "Done."}}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "App", "version": version},
@@ -39,12 +39,35 @@ def next(looker: Looker) -> Iterator[StandIn]:
 def test_every_route_that_was_answered_is_documented(looker: Looker, next: StandIn) -> None:
     looker.passes("api.documented", of="next")
     next.routes["GET /metrics"] = Answer(COUNTED + COUNTED.replace("/jobs", "/secrets"))
-    looker.fails("api.documented", "/api/v1/secrets is served and not documented", of="next")
+    looker.fails("api.documented", "GET /api/v1/secrets is served and not documented", of="next")
+    next.routes["GET /metrics"] = Answer(COUNTED + COUNTED.replace("GET", "POST"))
+    looker.fails("api.documented", "POST /api/v1/jobs is served and not documented", of="next")
+    beside = COUNTED.replace("GET", "HEAD") + COUNTED.replace("GET", "DELETE").replace("200", "405")
+    next.routes["GET /metrics"] = Answer(COUNTED + beside)
+    looker.passes("api.documented", of="next")
+    silent = document("2.1.0", "/api/v1/jobs")
+    silent["paths"]["/api/v1/jobs"] = {"get": {"responses": {"200": {"description": "Done."}}}}
+    with next.changed("GET /openapi.json", Answer(silent)):
+        looker.fails("api.documented", "GET /api/v1/jobs does not say what it does", of="next")
     next.routes["GET /metrics"] = Answer("up 1\n")
     looker.unsure("api.documented", "counts no request", of="next")
     next.routes["GET /openapi.json"] = Answer([])
     looker.unsure("api.documented", "no document", of="next")
     looker.unsure("api.documented", "Unavailable", of="nobody")
+
+
+def test_what_live_has_answered_is_documented_by_either(looker: Looker, next: StandIn) -> None:
+    routes = {
+        "GET /openapi.json": Answer(document("2.0.5", "/api/v1/old")),
+        "GET /metrics": Answer(COUNTED + COUNTED.replace("/jobs", "/old")),
+    }
+    both = {"of": "next", "live": "live"}
+    with StandIn(routes) as live:
+        looker.named("live", live.url)
+        looker.passes("api.documented", **both)
+        live.routes["GET /metrics"] = Answer(COUNTED.replace("/jobs", "/hidden"))
+        looker.fails("api.documented", f"{live.url}: GET /api/v1/hidden is served and not documented", **both)
+    looker.unsure("api.documented", "Unavailable", **both)
 
 
 def test_next_takes_nothing_away_from_live(looker: Looker, next: StandIn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -84,24 +85,32 @@ def test_a_check_that_asks_for_no_path_and_weight_on_what_is_down_fail(
         ("cookie SRV insert", "by the cookie SRV"),
         ("balance source", "balances by source"),
         ("balance hdr(x-tenant)", "balances by hdr"),
+        ("stick-table type ip size 1k\n    stick on src", "for 1 of 10 sessions it chose a server"),
         ("", ""),
     ],
 )
 def test_a_pool_that_binds_clients_fails(looker: Looker, line: str, words: str) -> None:
-    for haproxy in started(lambda: Legends(line)):
-        looker.named("balancer", haproxy.stats_url.removesuffix("/;csv"))
-        if words:
-            looker.fails("balancer.unsticky", words, **IT)
-        else:
-            assert "by roundrobin, without a cookie" in looker.passes("balancer.unsticky", **IT)
+    asked: dict[str, Any] = {**IT, "through": "entrance", "path": "/", "requests": 10}
+    with StandIn(saying("green")) as slot:
+        for haproxy in started(lambda: Legends(line, f"{LOOPBACK}:{slot.port}")):
+            looker.named("balancer", haproxy.stats_url.removesuffix("/;csv"))
+            looker.named("entrance", haproxy.url)
+            if words:
+                looker.fails("balancer.unsticky", words, **asked)
+                continue
+            told = looker.passes("balancer.unsticky", **asked)
+            assert "by roundrobin, without a cookie; for 10 of 10 sessions" in told
+            looker.named("entrance", f"http://{LOOPBACK}:{slot.port}")
+            looker.unsure("balancer.unsticky", "does not lead there", **asked)
+            looker.named("entrance", f"http://{LOOPBACK}:{free_port()}")
+            looker.unsure("balancer.unsticky", "Unavailable", **asked)
 
 
 class Legends(HaproxyServer):
-    """A HAProxy that tells its legends, with another line in its pool. Nobody is behind it."""
+    """A HAProxy that tells its legends, with another line in its pool."""
 
-    def __init__(self, line: str) -> None:
-        nobody = f"{LOOPBACK}:{free_port()}"
-        super().__init__({"blue": nobody, "green": nobody}, health="")
+    def __init__(self, line: str, target: str) -> None:
+        super().__init__({"blue": target, "green": target}, health="", weights={"blue": 100})
         self._line = line
 
     def prepare(self) -> None:
@@ -112,8 +121,8 @@ class Legends(HaproxyServer):
 
 
 def test_how_a_pool_balances_may_not_be_told(balancer: Looker) -> None:
-    balancer.unsure("balancer.unsticky", "show-legends", **IT)
-    balancer.unsure("balancer.unsticky", "Unavailable", of="nobody", pool="app")
+    balancer.unsure("balancer.unsticky", "show-legends", **IT, through="nobody")
+    balancer.unsure("balancer.unsticky", "Unavailable", of="nobody", pool="app", through="nobody")
 
 
 def test_what_are_no_statistics_are_no_verdict(looker: Looker) -> None:

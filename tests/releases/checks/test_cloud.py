@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, Aws, Rule
+from tests.releases.checks.lookout import run
 from tests.releases.checks.scenes import Looker, now
+from watership.adapters.rehearsal.clock import LeapingClock
 from watership.testing.servers import free_port
 
 DAY = 86400.0
@@ -56,6 +60,48 @@ def test_a_group_that_lets_everybody_in_elsewhere_is_named(
     cloud.fails("cloud.security_groups", f"app {words}", of="aws", groups="entry, app")
 
 
+def test_a_request_is_signed_by_the_machines_clock_when_the_calendar_has_leapt(cloud: Looker) -> None:
+    cloud.clock = calendar = LeapingClock(cloud.root / "calendar.json")
+    calendar.leap(DAY)
+    cloud.passes("cloud.security_groups", of="aws", groups="entry, app")
+
+
+def test_a_group_opens_its_ports_and_no_others(cloud: Looker, aws: Aws) -> None:
+    asked = {"of": "aws", "groups": "entry, app", "allows": "entry=443, app=3000"}
+    cloud.passes("cloud.security_groups", **asked)
+    aws.groups["app"] = [Rule(3000, 3000, "10.0.0.0/16"), Rule(22, 22, "10.0.0.0/16")]
+    cloud.fails("cloud.security_groups", "app opens 22, and 3000 is wanted", **asked)
+    aws.groups["app"] = []
+    cloud.fails("cloud.security_groups", "app lets nobody in at 3000", **asked)
+    cloud.unsure("cloud.security_groups", "says no port", **(asked | {"allows": "app"}))
+
+
+def test_rules_are_tried_from_outside(cloud: Looker) -> None:
+    asked = {"of": "aws", "groups": "entry, app", "tried": "walls"}
+    with socket.create_server(("127.0.0.1", 0)) as open_, socket.create_server(("127.0.0.1", 0)) as shut:
+        let_in, kept_out = (f"127.0.0.1:{each.getsockname()[1]}" for each in (open_, shut))
+        cloud.named("outside", "ssh://outside.example.test", run=run(cloud.root / "rules"))
+        facts: dict[str, Any] = {"open": let_in, "addresses": kept_out, "alive": let_in, "from": "outside"}
+        cloud.named("walls", "tcp://", **facts)
+        port = kept_out.rpartition(":")[2]
+        cloud.write("rules", f"{port} drop")
+        assert "walls was tried" in cloud.passes("cloud.security_groups", **asked)
+        cloud.write("rules", "")
+        cloud.fails("cloud.security_groups", f"{kept_out} is open from outside", **asked)
+        cloud.named("inside", "ssh://inside.example.test", run=run(cloud.root / "no-rules"))
+        cloud.write("no-rules", "")
+        cloud.write("rules", f"{port} reject")
+        cloud.named("walls", "tcp://", **facts, inside="inside")
+        cloud.fails("cloud.security_groups", "who refuses was let in to", **asked)
+        cloud.named("walls", "tcp://", **facts)
+        cloud.unsure("cloud.security_groups", "only a look from `inside` tells", **asked)
+        cloud.named("walls", "tcp://", **(facts | {"from": "here"}))
+        cloud.fails("cloud.security_groups", "is open from here", **asked)
+    cloud.write("rules", f"{port} drop")
+    cloud.named("walls", "tcp://", **facts)
+    cloud.fails("cloud.security_groups", f"{let_in} is refused from outside", **asked)
+
+
 def test_a_group_that_is_not_there_is_named(cloud: Looker) -> None:
     cloud.fails("cloud.security_groups", "no group database", of="aws", groups="entry, database")
     cloud.unsure("cloud.security_groups", "Unavailable", of="nobody", groups="entry")
@@ -63,7 +109,7 @@ def test_a_group_that_is_not_there_is_named(cloud: Looker) -> None:
 
 def test_a_route_into_a_black_hole_is_named(cloud: Looker, aws: Aws) -> None:
     cloud.passes("cloud.routes", of="aws", tables="app")
-    cloud.unsure("cloud.routes", "Nothing is named", of="aws", tables=" ,")
+    cloud.unsure("cloud.routes", "is given an empty", of="aws", tables=" ,")
     cloud.fails("cloud.routes", "no table database", of="aws", tables="app, database")
     aws.tables["app"] = [("0.0.0.0/0", "blackhole")]
     cloud.fails("cloud.routes", "app sends 0.0.0.0/0 into a black hole", of="aws", tables="app")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET
+from tests.releases.checks.aws_standin import KEY_ID, REGION, SECRET, dated
 from tests.releases.checks.scenes import Looker
 from watership.releases.checks.signature import Key, signed
 from watership.testing.servers import free_port
@@ -22,11 +21,12 @@ GROUPS: dict[str, int | None] = {"/a/serve": 90, "/a/worker": 30, "/b/other": No
 def described(asked: Asked) -> Answer:
     """One group a page, for requests that are signed with the right key."""
     key = Key(id=KEY_ID, secret=SECRET, region=REGION, service="logs")
-    at = datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    at = dated(asked)
     wanted = {name: asked.headers[name] for name in ("content-type", "x-amz-target")}
     url = f"http://{asked.headers['host']}/"
     if (
-        signed(key, "POST", url, at=at, headers=wanted, body=asked.body)["authorization"]
+        at is None
+        or signed(key, "POST", url, at=at, headers=wanted, body=asked.body)["authorization"]
         != asked.headers["authorization"]
     ):
         return Answer({"__type": "InvalidSignatureException"}, 400)

@@ -35,6 +35,7 @@ def project(looker: Looker) -> Looker:
 
 def audited(looker: Looker, *rows: dict[str, object]) -> None:
     looker.write("audit.json", msgspec.json.encode({"dependencies": rows, "fixes": []}))
+    looker.label("audit.json")
 
 
 FOO: dict[str, object] = {"name": "foo-bar", "version": "1.0", "vulns": []}
@@ -58,9 +59,13 @@ def test_what_is_declared_has_to_be_locked(project: Looker) -> None:
 
 
 def test_an_audit_of_the_very_lock_without_a_finding_passes(project: Looker) -> None:
-    project.fails("dependencies.audit", "There is no audit.json", **AUDIT)
+    project.unsure("dependencies.audit", "There is no report audit.json", **AUDIT)
     audited(project, FOO, REDIS)
     project.passes("dependencies.audit", **AUDIT)
+    project.label("audit.json", "2.0.9", days=2)
+    project.fails("dependencies.audit", "it was written 2d ago; 1d is the limit; it is about 2.0.9", **AUDIT)
+    (project.root / "audit.json.label.json").unlink()
+    project.fails("dependencies.audit", "it does not say when it was written", **AUDIT)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +99,7 @@ def test_each_package_needs_a_licence_that_is_allowed(project: Looker) -> None:
             {"Name": "not-ours", "Version": "1", "License": "GPL-3.0"},
         ]
         project.write("licences.json", msgspec.json.encode(rows))
+        project.label("licences.json")
 
     licensed("BSD-3-Clause")
     project.passes("dependencies.licences", **LICENCES)

@@ -69,6 +69,25 @@ def test_a_flag_stands_in_a_word(given: dict[str, Any], word: str) -> None:
     assert state(Flag(name="topics", **given)) == word
 
 
+def test_flags_stand_as_they_are_staged_and_no_others_do(looker: Looker, service: StandIn) -> None:
+    asked: dict[str, Given] = {"of": "flags", "path": "flags.json"}
+    looker.write("flags.json", '{"topics": "5%", "cut": "disabled"}')
+    cut = flag(name="cut", disabled=True)
+    there(service, flag(), cut)
+    assert "topics is 5%, cut is disabled" in looker.passes("flags.staged", **asked)
+    there(service, flag(percent=50.0), cut)
+    looker.fails("flags.staged", "has topics: 50%, not 5%", **asked)
+    there(service, flag())
+    looker.fails("flags.staged", "has cut: not there, not disabled", **asked)
+    there(service, flag(), cut, flag(name="stray"))
+    looker.fails("flags.staged", "has stray, which flags.json does not name", **asked)
+    looker.write("flags.json", "{}")
+    looker.fails("flags.staged", "names no flag", **asked)
+    looker.unsure("flags.staged", "There is no report other.json", **(asked | {"path": "other.json"}))
+    looker.write("flags.json", '{"topics": "5%"}')
+    looker.unsure("flags.staged", "no answer", **(asked | {"of": "nobody"}))
+
+
 def test_flags_are_there_for_a_reason(looker: Looker, service: StandIn) -> None:
     there(service, flag())
     looker.passes("flags.configured", **NAMES)

@@ -38,6 +38,14 @@ def test_a_dashboard_shows_what_its_queries_give(looker: Looker, grafana: Grafan
     looker.unsure("grafana.shows", "no answer", of="nobody", uid="overview")
 
 
+def test_of_several_dashboards_each_has_to_show(looker: Looker, grafana: Grafana) -> None:
+    grafana.keep(board("database", "Connections"))
+    looker.passes("grafana.shows", of="grafana", uid="overview, database")
+    with grafana.lacking(grafana.empty, "database"):
+        looker.fails("grafana.shows", "'Connections' has no data", of="grafana", uid="overview, database")
+    looker.fails("grafana.shows", "no dashboard 'gone'", of="grafana", uid="overview, gone")
+
+
 @pytest.mark.parametrize(
     ("answer", "check", "words"),
     [

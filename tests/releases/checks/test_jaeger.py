@@ -69,6 +69,28 @@ def test_a_service_without_instrumentation_is_found(
     looker.unsure("traces.instrumented", "no answer", of="nobody", services="ours", within=3600.0)
 
 
+def through(*services: str) -> dict[str, Any]:
+    """A trace with a span of each of the services."""
+    processes = {f"p{number}": {"serviceName": service} for number, service in enumerate(services)}
+    return {
+        "spans": [{"operationName": "it", "processID": each} for each in processes],
+        "processes": processes,
+    }
+
+
+def test_a_trace_that_goes_through_every_service_is_distributed(looker: Looker, jaeger: Jaeger) -> None:
+    asked: dict[str, Any] = {"of": "jaeger", "services": "ours, worker", "within": 3600.0}
+    jaeger.routes["GET /api/traces"] = Answer({"data": [through("ours"), through("ours", "worker")]})
+    assert "1 of 2 traces of ours" in looker.passes("traces.distributed", **asked)
+    alone = through("ours") | {"processes": through("ours", "worker")["processes"]}
+    jaeger.routes["GET /api/traces"] = Answer({"data": [through("ours"), alone]})
+    looker.fails("traces.distributed", "0 of 2 traces of ours went through ours, worker", **asked)
+    jaeger.routes["GET /api/traces"] = Answer({"data": []})
+    looker.fails("traces.distributed", "has sent no trace within 1h", **asked)
+    looker.unsure("traces.distributed", "over two services", **(asked | {"services": "ours"}))
+    looker.unsure("traces.distributed", "no answer", **(asked | {"of": "nobody"}))
+
+
 def test_a_share_of_the_traces_is_kept(looker: Looker, jaeger: Jaeger) -> None:
     bounds: dict[str, Any] = {"service": "ours", "at_least": 0.01, "at_most": 0.5}
     for rate, check in ((0.1, looker.passes), (0.001, None), (1.0, None)):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -19,7 +19,7 @@ from watership.testing.standin import Answer, Asked, StandIn
 HOUR = 3600.0
 SAMPLE: dict[str, Given] = {"path": "logs/*.jsonl", "younger_than": HOUR}
 ASKED: dict[str, Given] = {"of": "next", "request": "/nothing", "path": "logs/*.jsonl"}
-LINE = '{"timestamp": "2026-11-29T10:00:00Z", "level": "info", "event": "run claimed"}\n'
+LINE = f'{{"timestamp": "{now().isoformat()}", "level": "info", "event": "run claimed"}}\n'
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,18 @@ def test_no_line_is_less_important_than_wanted(looker: Looker) -> None:
 
 
 def test_a_log_that_nobody_writes_to_is_no_sample(looker: Looker) -> None:
-    looker.write("logs/a.jsonl", LINE)
-    old = now().timestamp() - 2 * HOUR
-    os.utime(looker.root / "logs/a.jsonl", (old, old))
+    old = LINE.replace(now().isoformat()[:11], (now() - timedelta(days=1)).isoformat()[:11])
+    assert old != LINE
+    looker.write("logs/a.jsonl", old)
     looker.fails("logs.structured", "No line was written to logs/*.jsonl within 1h", **SAMPLE)
+    looker.write("logs/b.jsonl", old + LINE)
+    assert "2 lines" in looker.passes("logs.structured", **SAMPLE)
+
+
+def test_lines_that_do_not_say_when_they_were_written_are_of_no_time(looker: Looker) -> None:
+    looker.write("logs/a.jsonl", '{"level": "info", "event": "run claimed"}\n')
+    looker.unsure("logs.structured", "says when it was written", **SAMPLE, fields="level, event")
+    looker.unsure("logs.levels", "says when it was written", **SAMPLE)
 
 
 @pytest.fixture

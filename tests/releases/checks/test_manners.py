@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.releases.checks.scenes import Looker
+from watership.releases.book.quantity import Given
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 
@@ -46,33 +48,67 @@ def test_a_refusal_counts_as_a_limit_when_it_says_until_when(looker: Looker, nex
     looker.fails("api.rate_limited", "tell no limit", **LIMITED, burst=3)
 
 
-@pytest.mark.parametrize(
-    ("let", "words"),
-    [
-        ({"https://ours.example": "https://ours.example"}, ""),
-        ({}, "lets nobody in when https://ours.example asks"),
-        ({"https://ours.example": "*"}, "lets * in when https://ours.example asks"),
-        (
-            {"https://ours.example": "https://ours.example", "https://evil.example": "*"},
-            "lets * in when https://evil",
-        ),
-        (
-            {"https://ours.example": "https://ours.example", "https://evil.example": "https://evil.example"},
-            "lets https://evil",
-        ),
-    ],
-)
-def test_only_our_own_pages_may_ask(looker: Looker, next: StandIn, let: dict[str, str], words: str) -> None:
+OURS, EVIL = "https://ours.example", "https://evil.example"
+
+ACCESS: dict[str, tuple[dict[str, Any], str]] = {
+    "as it is to be": ({}, ""),
+    "a preflight of a stranger may be refused": ({"stranger": 403}, ""),
+    "nobody is let in": ({"let": {}}, "lets nobody in at a preflight of https://ours.example"),
+    "everybody is": ({"let": {OURS: "*"}}, "lets * in at a preflight of https://ours.example"),
+    "strangers are": ({"let": {OURS: OURS, EVIL: "*"}}, "lets * in at a preflight of https://evil"),
+    "a stranger by name": ({"let": {OURS: OURS, EVIL: EVIL}}, "lets https://evil.example in at a request"),
+    "only beforehand": ({"then": {}}, "lets nobody in at a request of https://ours.example"),
+    "a stranger only then": ({"then": {OURS: OURS, EVIL: EVIL}}, "in at a request of https://evil"),
+    "broken": ({"broken": 500}, "answers a preflight of https://evil.example with 500"),
+    "not there": ({"broken": 404}, "answers a request of https://evil.example with 404"),
+    "broken for ours": ({"status": 500}, "answers a preflight of https://ours.example with 500"),
+}
+
+
+@pytest.mark.parametrize("case", ACCESS)
+def test_only_our_own_pages_may_ask(looker: Looker, next: StandIn, case: str) -> None:
+    told: dict[str, Any] = {"let": {OURS: OURS}, "status": 204}
+    changes, words = ACCESS[case]
+    told |= changes
+
+    def answer(asked: Asked, let: dict[str, str], status: int) -> Answer:
+        origin = asked.headers["origin"]
+        got = let.get(origin)
+        return Answer(
+            status=told.get("broken", status), headers={"access-control-allow-origin": got} if got else {}
+        )
+
     def preflight(asked: Asked) -> Answer:
-        assert asked.headers["access-control-request-method"] == "POST"
-        told = let.get(asked.headers["origin"])
-        return Answer(headers={"access-control-allow-origin": told} if told else {})
+        assert asked.headers["access-control-request-method"] == "GET"
+        strange = asked.headers["origin"] != OURS
+        return answer(asked, told["let"], told.get("stranger", 204) if strange else told["status"])
 
     next.routes["OPTIONS /jobs"] = preflight
+    next.routes["GET /jobs"] = lambda asked: answer(asked, told.get("then", told["let"]), 200)
     if words:
         looker.fails("api.cors", words, **CORS)
     else:
         looker.passes("api.cors", **CORS)
+
+
+def test_a_method_that_needs_leave_is_asked_for(looker: Looker, next: StandIn) -> None:
+    headers = {"access-control-allow-origin": OURS, "access-control-allow-methods": "GET, PUT"}
+    mine: dict[str, Given] = {**CORS, "allowed": OURS, "refused": "null"}
+
+    def route(asked: Asked) -> Answer:
+        return Answer({}, headers=headers if asked.headers["origin"] == OURS else {})
+
+    next.routes |= {"OPTIONS /jobs": route, "GET /jobs": route}
+    looker.passes("api.cors", **mine, method="PUT")
+    looker.fails("api.cors", "lets https://ours.example not DELETE", **mine, method="DELETE")
+
+
+def test_that_no_other_site_may_ask_has_to_be_said(looker: Looker, next: StandIn) -> None:
+    next.routes |= {"OPTIONS /jobs": Answer(status=405), "GET /jobs": Answer({})}
+    looker.passes("api.cors", **(CORS | {"allowed": "none"}))
+    looker.unsure("api.cors", "an empty 'allowed'", **(CORS | {"allowed": ""}))
+    next.routes["OPTIONS /jobs"] = Answer(status=500)
+    looker.fails("api.cors", "with 500", **(CORS | {"allowed": "none"}))
 
 
 def test_who_does_not_answer_lets_nobody_in_and_nobody_out(looker: Looker, next: StandIn) -> None:

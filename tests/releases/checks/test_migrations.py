@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.checklist.papers import ago
 from tests.releases.checks.scenes import Looker
 from tests.releases.test_checks import checked
 from watership.releases.judging.gate import Verdict
@@ -39,25 +40,32 @@ def scripts(looker: Looker, forward: str, backward: str) -> None:
     looker.write("migrations/backward_6.sql", backward)
 
 
-def report(looker: Looker, *, failures: int = 0, tests: int = 2, version: str = "2.1.0") -> None:
+def report(looker: Looker, *outcomes: str, version: str = "2.1.0", days: int = 0) -> None:
     properties = f'<properties><property name="version" value="{version}"/></properties>'
-    text = f'<testsuite tests="{tests}" failures="{failures}" errors="0" skipped="0">{properties}</testsuite>'
-    looker.write("junit.xml", text)
+    cases = "".join(
+        f'<testcase classname="m" name="c{n}">{each}</testcase>' for n, each in enumerate(outcomes)
+    )
+    stamp = ago(days=days, minutes=1)
+    looker.write("junit.xml", f'<testsuite timestamp="{stamp}">{properties}{cases}</testsuite>')
 
 
 def test_scripts_in_pairs_whose_tests_passed(project: Looker) -> None:
     wish = FOLDER | {"report": "junit.xml"}
-    project.fails("migrations.tested", "There is no junit.xml", **wish)
-    report(project)
+    project.unsure("migrations.tested", "There is no report junit.xml", **wish)
+    report(project, "", "")
     project.passes("migrations.tested", **wish)
-    report(project, failures=1)
-    project.fails("migrations.tested", "of 2 tests 1 did not pass", **wish)
-    report(project, tests=0)
-    project.fails("migrations.tested", "counts no test", **wish)
-    report(project, version="2.0.9")
-    project.fails("migrations.tested", "does not name 2.1.0", **wish)
+    report(project, "", "<failure/>")
+    project.fails("migrations.tested", "m c1 failed", **wish)
+    report(project, "", "<skipped/>")
+    project.fails("migrations.tested", "m c1 skipped", **wish)
+    report(project)
+    project.fails("migrations.tested", "it has no case", **wish)
+    report(project, "", version="2.0.9")
+    project.fails("migrations.tested", "it is about 2.0.9", **wish)
+    report(project, "", days=8)
+    project.fails("migrations.tested", "it was written 8d 1m ago", **wish)
     project.write("junit.xml", "2.1.0")
-    project.unsure("migrations.tested", "no JUnit report", **wish)
+    project.unsure("migrations.tested", "is no XML", **wish)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +78,7 @@ def test_scripts_in_pairs_whose_tests_passed(project: Looker) -> None:
 )
 def test_a_script_without_its_other_half_fails_everywhere(project: Looker, gone: str, words: str) -> None:
     (project.root / "migrations" / gone).unlink()
-    report(project)
+    report(project, "")
     project.fails("migrations.tested", words, **FOLDER, report="junit.xml")
     project.fails("migrations.round_trip", words, **SCRATCH)
     project.fails("migrations.indexed", words, **SCRATCH)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.checklist.orchestrator import Prometheus
+from tests.checklist.whole import kept
 from tests.releases.checks.scenes import Looker
 from watership.releases.book.quantity import Given
 from watership.releases.book.shelf import beside
 from watership.testing.servers import PrometheusServer, free_port
+from watership.testing.standin import StandIn
 
 PROMISED: list[tuple[dict[str, Given], dict[str, Given]]] = [
     ({"kind": "uptime", "at_least": 0.9995}, {"kind": "uptime", "at_least": 0.9999}),
@@ -59,3 +62,31 @@ def test_an_objective_without_a_number_is_not_tracked(
         looker.fails("sla.tracked", "'It' has no number", of="prometheus", path="sla.yaml")
     looker.write("sla.yaml", sla('"sum("'))
     looker.unsure("sla.tracked", "400", of="prometheus", path="sla.yaml")
+
+
+def test_what_is_promised_has_to_have_been_kept(looker: Looker) -> None:
+    looker.write("sla.yaml", beside("agent-orchestrator", "sla.yaml"))
+    asked: dict[str, Given] = {"of": "prometheus", "path": "sla.yaml", "over": 86400.0}
+    with StandIn() as server:
+        there = Prometheus(server, "/prometheus")
+        looker.named("prometheus", there.url)
+        looker.unsure("sla.met", "'Availability': no number", **asked)
+        kept(there)
+        assert "Availability 100 %" in looker.passes("sla.met", **asked)
+        up, slow, bad = (
+            next(query for query in there.values if word in query) for word in ("up{", 'le="0.2"', "5..")
+        )
+        for query, value, words in (
+            (up, 0.999, "'Availability' is"),
+            (slow, 4_001.0, "'Response time' is"),
+            (bad, 91.0, "'Error rate' is"),
+        ):
+            before, there.values[query] = there.values[query], value
+            looker.fails("sla.met", words, **asked)
+            there.values[query] = before
+        requests = next(
+            query for query in there.values if query.startswith("sum(increase(http_requests_total[")
+        )
+        there.values[requests] = 2_999.0
+        looker.unsure("sla.met", "2,999 requests are too few", **asked)
+    looker.unsure("sla.met", "no answer", **asked)

@@ -12,6 +12,7 @@ import pytest
 from tests.checklist.orchestrator import TOKEN, guarded, receiver
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
+from watership.adapters.rehearsal.clock import LeapingClock
 from watership.releases.book.system import System
 from watership.releases.checks.kubernetes import REGION, REVIEWS
 from watership.releases.judging.gate import Verdict
@@ -74,6 +75,15 @@ def test_a_receiver_of_webhooks_refuses_what_is_forged_or_stale(world: World, st
     world.write("webhooks", "no Base64!").chmod(0o600)
     assert look(world, "webhooks.verified", **verified)[0] is INCONCLUSIVE
     assert look(world, "webhooks.verified", of="off", path="/in")[0] is INCONCLUSIVE
+
+
+def test_a_webhook_is_dated_by_the_machines_clock_when_the_calendar_has_leapt(
+    world: World, standin: StandIn
+) -> None:
+    world.clock = calendar = LeapingClock(world.root / "calendar.json")
+    calendar.leap(86_400.0)
+    standin.routes["POST /in"] = receiver(WHSEC)
+    assert look(world, "webhooks.verified", of="hooks", path="/in")[0] is PASSED
 
 
 def issues(*priorities: str, last: bool = True) -> Answer:

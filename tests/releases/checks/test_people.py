@@ -135,16 +135,6 @@ def test_an_address_is_one_that_takes_something(team: Team) -> None:
         has(team.says("contacts.verified", mail="mail"), FAILED, "names no contacts")
 
 
-def test_calls_are_answered_lately(team: Team) -> None:
-    has(team.says("contacts.answered", within=86400.0), PASSED, "vp_engineering")
-    has(team.says("contacts.answered", within=60.0), FAILED, "the last test call was on")
-    has(team.says("contacts.answered", within=86400.0, seats="cto"), FAILED, "cto: no test call is on record")
-    with team.desk.but(uncalled={"monitoring"})():
-        has(team.says("contacts.answered", within=86400.0), FAILED, "monitoring: did not answer")
-    team.plans(on_call=None, escalation=None)
-    has(team.says("contacts.answered", within=86400.0), FAILED, "names nobody to call")
-
-
 def test_the_roll_call_is_for_this_build(team: Team) -> None:
     has(team.says("team.confirmed"), PASSED)
     following = team.world.plan.next
@@ -201,6 +191,15 @@ def test_a_decision_has_a_reason_an_author_and_a_time(
     has(team.says("decision.timely"), timely)
 
 
+def test_where_nobody_has_the_seat_it_is_not_known_who_may_decide(team: Team) -> None:
+    team.adds(decided(team.world.plan))
+    with team.desk.but(people={"deployment_lead": ""})():
+        team.adds(decided(team.world.plan))
+        has(team.says("decision.authorised"), UNKNOWN, "does not name whose seat that is")
+        team.adds(decided(team.world.plan, role="qa"))
+        has(team.says("decision.authorised"), FAILED, "decides no GO or NO-GO")
+
+
 def test_who_signs_after_the_decision_was_not_heard(team: Team) -> None:
     team.adds(decided(team.world.plan, at=NOW - timedelta(hours=1, minutes=50)))
     has(team.says("decision.timely", within=4 * 3600.0), PASSED)
@@ -230,9 +229,16 @@ def test_an_exercise_is_judged_by_the_plan(team: Team) -> None:
     asked: dict[str, Given] = {"path": "exercise.json", "younger_than": 90 * 86400.0}
     has(team.says("escalation.practiced", **asked), FAILED, "no exercise is on record")
 
-    def held(after: Sequence[float], *, days: float = 5, answered: bool = True) -> None:
+    def held(
+        after: Sequence[float],
+        *,
+        days: float = 5,
+        answered: bool = True,
+        apart: bool = True,
+        scenario: str = "It burns.",
+    ) -> None:
         reached = [
-            {"level": level, "person": "P", "after": seconds, "answered": answered}
+            {"level": level, "person": f"P{level if apart else ''}", "after": seconds, "answered": answered}
             for level, seconds in enumerate(after, 1)
         ]
         told = {
@@ -240,7 +246,7 @@ def test_an_exercise_is_judged_by_the_plan(team: Team) -> None:
             "kind": "escalation",
             "held_at": (NOW - timedelta(days=days)).isoformat(),
             "led_by": LEAD,
-            "scenario": "It burns.",
+            "scenario": scenario,
             "reached": reached,
         }
         team.world.write("exercise.json", msgspec.json.encode(told))
@@ -254,6 +260,8 @@ def test_an_exercise_is_judged_by_the_plan(team: Team) -> None:
         ({"after": [0.0, 900.0, 1800.0], "days": 100}, "it was held on"),
         ({"after": [0.0, 900.0, 1800.0], "days": -1}, "it was held on"),
         ({"after": [0.0, 900.0, 1800.0], "answered": False}, "did not answer"),
+        ({"after": [0.0, 900.0, 1800.0], "apart": False}, "answered by one person"),
+        ({"after": [0.0, 900.0, 1800.0], "scenario": ""}, "what was played"),
     ):
         held(**changes)
         has(team.says("escalation.practiced", **asked), FAILED, words)

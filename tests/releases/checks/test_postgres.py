@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from tests.releases.checks.pairs import archived, not_archiving, until
+from tests.releases.checks.pairs import archived, not_archiving, until, with_password
 from tests.releases.checks.scenes import Looker
 from watership.releases.book.quantity import Given
 from watership.testing.servers import PostgresPair, PostgresServer, free_port
@@ -26,22 +26,50 @@ def pair(looker: Looker, postgres_pair: PostgresPair, postgres_server: PostgresS
     return looker
 
 
-def test_a_database_answers_and_is_writable_or_not(pair: Looker) -> None:
-    pair.passes("postgres.answers", of="primary", writable=True)
+def test_a_database_answers_and_is_writable_or_not(pair: Looker, postgres_server: PostgresServer) -> None:
+    assert "took a write" in pair.passes("postgres.answers", of="primary", writable=True)
     assert "a standby" in pair.passes("postgres.answers", of="standby")
     pair.fails("postgres.answers", "a standby", of="standby", writable=True)
     pair.unsure("postgres.answers", "Unavailable", of="nobody")
+    pair.named("read-only", postgres_server.new_database())
+    database = pair.systems["read-only"].url.rpartition("/")[2]
+    pair.passes("postgres.answers", of="read-only", writable=True)
+    postgres_server.sql(f"ALTER DATABASE {database} SET default_transaction_read_only = on")
+    pair.passes("postgres.answers", of="read-only")
+    pair.fails("postgres.answers", "takes no writes", of="read-only", writable=True)
 
 
-def test_a_replica_is_of_its_source_and_of_no_other(pair: Looker) -> None:
-    pair.passes("postgres.replica_of", of="standby", source="primary")
+def test_a_role_that_may_not_write_knows_nothing_of_it(pair: Looker, postgres_server: PostgresServer) -> None:
+    url = postgres_server.new_database()
+    database = url.rpartition("/")[2]
+    postgres_server.sql("CREATE ROLE watcher_of_test LOGIN")
+    postgres_server.sql(f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
+    try:
+        pair.named("watched", url.replace("//watership@", "//watcher_of_test@"))
+        pair.passes("postgres.answers", of="watched")
+        pair.unsure("postgres.answers", "the role may not", of="watched", writable=True)
+    finally:
+        postgres_server.sql("DROP ROLE watcher_of_test")
+
+
+def test_a_replica_is_of_its_source_and_of_no_other(pair: Looker, postgres_pair: PostgresPair) -> None:
+    postgres_pair.standby.follow()
+    assert "streaming" in pair.passes("postgres.replica_of", of="standby", source="primary")
     pair.fails("postgres.replica_of", "another database", of="standby", source="another")
     pair.fails("postgres.replica_of", "replicates nothing", of="primary", source="primary")
     pair.unsure("postgres.replica_of", "Unavailable", of="nobody", source="primary")
+    postgres_pair.standby.pause()
+    try:
+        postgres_pair.primary.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1100000))")
+        pair.fails("postgres.replica_of", "bytes behind", of="standby", source="primary", megabytes=1)
+    finally:
+        postgres_pair.standby.resume()
 
 
 def test_a_standby_receives(pair: Looker) -> None:
     assert "streaming" in pair.passes("postgres.standby", of="standby")
+    assert "of primary" in pair.passes("postgres.standby", of="standby", source="primary")
+    pair.fails("postgres.standby", "another database", of="standby", source="another")
     pair.fails("postgres.standby", "is no standby", of="primary")
     pair.unsure("postgres.standby", "Unavailable", of="nobody")
 
@@ -187,3 +215,20 @@ def test_a_password_says_by_its_end_when_it_was_changed(pair: Looker, postgres_p
         primary.sql("DROP ROLE app_of_test")
     pair.unsure("postgres.password", "Unavailable", **(asked | {"of": "nobody"}))
     pair.unsure("postgres.password", "an empty 'roles'", **(asked | {"roles": ""}))
+
+
+def test_a_password_was_changed_where_the_former_opens_nothing_any_more(
+    pair: Looker, postgres_pair: PostgresPair
+) -> None:
+    primary = postgres_pair.primary
+    asked: dict[str, Given] = {"of": "primary", "roles": "app_of_test", "within": 90 * DAY}
+    asked |= {"current": "now", "former": "before"}
+    for name, word in (("now", "new-word"), ("before", "old-word")):
+        pair.named(name, primary.url.replace("//watership@", f"//app_of_test:{word}@"))
+    with with_password(primary, "app_of_test", "new-word"):
+        assert "opens nothing any more" in pair.passes("postgres.password", **asked)
+        primary.sql("ALTER ROLE app_of_test PASSWORD 'old-word'")
+        pair.fails("postgres.password", "now does not open the database; the password of before", **asked)
+        pair.unsure("postgres.password", "none of app_of_test", **(asked | {"former": "primary"}))
+        pair.named("before", "postgresql://app_of_test:old-word@127.0.0.1:1/x")
+        pair.unsure("postgres.password", "Unavailable", **asked)

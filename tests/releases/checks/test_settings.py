@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 from tests.releases.checks.scenes import Looker
-from watership.releases.checks.settings import variables
-
-
-def test_lines_are_read_as_a_shell_reads_them() -> None:
-    text = "# no\nexport A = 1\nB='two words' \nC=3 # three\nA=4\nbroken line\n"
-    assert variables(text) == {"A": "4", "B": "two words", "C": "3"}
 
 
 def test_each_variable_of_the_example_has_to_be_told_of(looker: Looker) -> None:
@@ -20,6 +14,11 @@ def test_each_variable_of_the_example_has_to_be_told_of(looker: Looker) -> None:
     looker.fails("settings.documented", "does not name APP_PORT, APP_SECRET.", **pair)
     looker.write("docs.md", "`APP_LEVEL`, APP_SECRET; APP_PORT")
     looker.passes("settings.documented", **pair)
+    looker.fails("settings.documented", "There is no .env", **pair, staged=".env")
+    looker.write(".env", "APP_LEVEL=info\nAPP_SLOTS=8\n")
+    looker.fails("settings.documented", "does not name APP_SLOTS.", **pair, staged=".env")
+    looker.write("docs.md", "`APP_LEVEL`, APP_SECRET; APP_PORT, APP_SLOTS")
+    looker.passes("settings.documented", **pair, staged=".env")
     looker.write(".env.example", "# nothing\n")
     looker.fails("settings.documented", "names no variable", **pair)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.releases.checks.scenes import Looker
 from watership.testing.servers import free_port
-from watership.testing.servers.authority import Authority, Identity, pem
+from watership.testing.servers.authority import Authority, Identity, Word, pem
 from watership.testing.servers.tls import TlsServer, TlsServers
 from watership.testing.standin import Answer, StandIn
 
@@ -95,18 +95,46 @@ def _parts(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def test_revocation_is_stapled_or_a_list_of_it_can_be_fetched(tls: Looker, tls_authority: Authority) -> None:
-    assert "staples" in tls.passes("tls.revocation", of="good")
+def test_a_stapled_response_has_to_be_the_issuers_good_word_on_this_certificate(
+    tls: Looker, tls_authority: Authority
+) -> None:
+    assert "the stapled response says good until" in tls.passes("tls.revocation", of="good")
     tls.fails("tls.revocation", "staples nothing", of="expires_soon")
     tls.unsure("tls.revocation", "does not answer", of="nobody")
-    with (
-        StandIn({"GET /list.crl": Answer(b"a list")}) as lists,
-        TlsServer(tls_authority, crl_url=f"{lists.url}/list.crl") as server,
-    ):
+    words: dict[Word, str] = {
+        "revoked": "it says revoked",
+        "late": "it counted until",
+        "forged": "its signature is not that of the issuer",
+        "pretender": "may not sign such responses",
+    }
+    for word, said in words.items():
+        with TlsServer(tls_authority, stapled=word) as server:
+            tls.named(word, server.url)
+            tls.fails("tls.revocation", said, of=word)
+    with TlsServer(tls_authority, stapled="deputy") as server:
+        tls.named("deputy", server.url)
+        tls.passes("tls.revocation", of="deputy")
+    with TlsServer(tls_authority, "incomplete", stapled=True) as server:
+        tls.named("alone", server.url)
+        tls.unsure("tls.revocation", "its issuer was not sent along", of="alone")
+
+
+def test_a_list_of_the_revoked_has_to_be_the_issuers_and_not_to_name_it(
+    tls: Looker, tls_authority: Authority
+) -> None:
+    with StandIn() as lists, TlsServer(tls_authority, crl_url=f"{lists.url}/list.crl") as server:
         tls.named("listed", server.url)
-        assert "/list.crl" in tls.passes("tls.revocation", of="listed")
-        with lists.changed("GET /list.crl", None):
-            tls.fails("tls.revocation", "cannot be fetched", of="listed")
+        lists.routes["GET /list.crl"] = Answer(tls_authority.revoked(tls_authority.issue()))
+        assert "/list.crl says good" in tls.passes("tls.revocation", of="listed")
+        for answer, words in (
+            (Answer(tls_authority.revoked(server.identity)), "it says revoked"),
+            (Answer(tls_authority.revoked(late=True)), "it counted until"),
+            (Answer(tls_authority.revoked(forged=True)), "its signature is not that of the issuer"),
+            (Answer(b"a list"), "is no list of revoked certificates"),
+            (Answer(status=404), "cannot be fetched"),
+        ):
+            lists.routes["GET /list.crl"] = answer
+            tls.fails("tls.revocation", words, of="listed")
 
 
 def test_hsts_holds_for_half_a_year(tls: Looker, tls_authority: Authority) -> None:

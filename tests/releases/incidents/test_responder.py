@@ -23,6 +23,7 @@ from watership.releases.incidents.escalation import USUAL, Due
 from watership.releases.incidents.incident import Incident
 from watership.releases.incidents.responder import LOOK_SECONDS, RESPONDER, Responder, window_alarms
 from watership.releases.incidents.response import Response
+from watership.releases.journal import Fold, fold, journal
 from watership.releases.judging.fuse import Lost
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
@@ -31,7 +32,6 @@ from watership.releases.plan import Plan
 from watership.releases.program import PROGRAM, Outcome
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.records import Measured, Record
-from watership.releases.status import Fold, fold, journal
 from watership.testing import run_in_virtual_time
 
 LOST = {"database": "failed: OSError"}
@@ -104,14 +104,16 @@ def test_a_fuse_that_freezes_opens_a_critical_incident_and_tells_level_one_at_on
 
 
 def test_a_responder_that_fails_delays_no_release_and_is_on_record_once_a_minute() -> None:
-    async def main() -> tuple[Outcome, list[str]]:
-        world = ReleaseWorld(source=source())
-        outcome = await released(world, MemoryIncidents(), Told(), broken=True)
-        return outcome, [entry.action for entry in world.audit.kept]
+    async def main() -> tuple[Outcome, list[str], Sequence[Incident]]:
+        world, incidents = ReleaseWorld(source=source()), MemoryIncidents()
+        outcome = await released(world, incidents, Told(), broken=True)
+        return outcome, [entry.action for entry in world.audit.kept], await incidents.all()
 
-    outcome, actions = run_in_virtual_time(main, limit_seconds=3600.0)
+    outcome, actions, opened = run_in_virtual_time(main, limit_seconds=3600.0)
 
     assert outcome.outcome == "rolled_back"
+    # What is not known of the windows keeps nobody from what the audit says.
+    assert [each.opening.rule for each in opened] == ["fuse: database lost for 5s", "rollback"]
     assert 1 <= actions.count("companion.failed") <= 2
 
 

@@ -23,6 +23,7 @@ from watership.adapters.channels.slack import SlackChannel
 from watership.adapters.channels.statuspage import StatuspageChannel
 from watership.adapters.channels.voice import VoiceChannel
 from watership.adapters.channels.webhook import WebhookChannel
+from watership.adapters.files.appending import Illegible
 from watership.adapters.files.outbox import OutboxFile
 from watership.durable.scrubbing import keep_out
 from watership.errors import BadInput, Unavailable
@@ -314,7 +315,7 @@ def test_a_line_that_a_crash_cut_off_was_never_put(tmp_path: Path) -> None:
         assert path.read_bytes() == whole
         assert outbox.put(a_message("issue", "issue/a"), ["ops"], NOON)
     path.write_bytes(b"{}\n" + whole)
-    with pytest.raises(BadInput, match="no record of an outbox"):
+    with pytest.raises(Illegible, match=r"outbox\.jsonl cannot be read: line 1 is no record of an outbox"):
         OutboxFile(path)
 
 

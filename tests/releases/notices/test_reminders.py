@@ -7,12 +7,13 @@ from datetime import timedelta
 from tests.releases.checklists import a_checked_plan
 from tests.releases.plans import NOON
 from watership.releases.facts import opening
+from watership.releases.journal import Fold
+from watership.releases.notices.issues import reminders
 from watership.releases.notices.notice import Issue
-from watership.releases.notices.situation import reminders
 from watership.releases.order import Release
 from watership.releases.readiness.standing import standing
 from watership.releases.smoke import Smoke
-from watership.releases.status import Fold, told
+from watership.releases.status import told
 
 PLAN = a_checked_plan()
 RELEASE = Release(plan=PLAN, signoffs=(), scripts=(), smoke=Smoke(), zero=NOON)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.releases.checklists import a_checked_plan
@@ -18,8 +20,13 @@ from watership.releases.checks import CHECKS
 from watership.releases.facts import Position
 from watership.releases.judging.gate import Verdict
 from watership.releases.order import Release
+from watership.releases.readiness import binding
+from watership.releases.readiness.binding import RecordsAstray
+from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.go import NotGo
+from watership.releases.readiness.records import Attested, Record
+from watership.releases.readiness.rounds import round_of
 from watership.releases.smoke import Smoke
 from watership.releases.warrant import Caller
 from watership.testing import run_in_virtual_time
@@ -62,7 +69,7 @@ def told(
             return critical
 
         outside = ProjectInstruments(Path())
-        outside.documents = MemoryDocuments(FILES, NOON)
+        outside.documents = MemoryDocuments(FILES)
         env = replace(world.controller()._env, instruments=outside, incidents=incidents)
         plan = a_checked_plan()
         release = Release(plan=plan, signoffs=(), scripts=(), smoke=Smoke(), zero=world.clock.now())
@@ -100,7 +107,75 @@ def test_only_the_owner_attests_and_only_what_no_program_sees() -> None:
         with pytest.raises(BadInput, match="no evidence"):
             await clerk.attest(["uat"], QA, saying="fine", evidence="other.pdf")
         record = await clerk.attest(["uat"], QA, saying="fine", evidence="uat.pdf")
-        assert record.points == ("uat/signed", "uat/workflows") and record.sha256
+        assert record.points == ("uat/signed", "uat/workflows")
+
+    told(main)
+
+
+def test_evidence_is_a_file_with_its_sha256_or_a_page_of_the_web_and_nothing_else() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        def attested(evidence: str) -> Awaitable[Attested]:
+            return clerk.attest(["uat"], QA, saying="fine", evidence=evidence)
+
+        assert (await attested("uat.pdf")).sha256 == hashlib.sha256(FILES["uat.pdf"]).hexdigest()
+        for page in ("https://wiki.example/uat", "HTTP://wiki.example/uat"):
+            assert (await attested(page)).sha256 == ""
+        for odd in ("x://uat.pdf", "file:///etc/passwd", "s3://bucket/uat.pdf", "https://", "http://[uat"):
+            with pytest.raises(BadInput, match="neither a file of the project nor a page"):
+                await attested(odd)
+        blind = Clerk(replace(clerk._env, instruments=None), clerk._release, CHECKS)
+        with pytest.raises(BadInput, match="digest is not known"):
+            await blind.attest(["uat"], QA, saying="fine", evidence="uat.pdf")
+        assert len(await world.records.all(clerk.plan.release)) == 3
+
+    told(main)
+
+
+def test_the_controllers_own_measurements_are_in_the_audit_with_what_they_are_kept_as() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        scene = replace(clerk.scene(), key="gate/review", timeout=90.0)
+        found = await CHECKS["checklist.complete"].measure(scene, {"by": "T-24h"})
+        assert found.verdict is Verdict.PASSED
+        (record,) = await world.records.all(clerk.plan.release)
+        last = world.audit.kept[-1]
+        assert (last.actor, last.action) == ("controller", "point.measured")
+        assert last.facts == {
+            "release": clerk.plan.release,
+            "point": "guide/says",
+            "verdict": "passed",
+            "record": 1,
+            "sha256": hashlib.sha256(msgspec.json.encode(record)).hexdigest(),
+        }
+
+    told(main)
+
+
+class Astray:
+    """Records that somebody has edited."""
+
+    async def add(self, release: str, record: Record) -> None:
+        raise AssertionError("nothing is added")
+
+    async def all(self, release: str) -> Sequence[Record]:
+        raise RecordsAstray("records.jsonl", binding.Astray(line=3, what="edited", words="it is another"))
+
+
+def test_by_records_that_do_not_agree_with_the_audit_no_gate_is_judged() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        astray = Clerk(replace(clerk._env, records=Astray()), clerk._release, CHECKS)
+        for asked in (astray.stand(), astray.conditions(), astray.decide("go", LEAD, reason="all green")):
+            with pytest.raises(RecordsAstray, match="line 3 was edited"):
+                await asked
+        points = [
+            (
+                "gate/review",
+                Point(id="it", text="it", check="checklist.complete", parameters={"by": "T-24h"}),
+            ),
+            ("gate/go", Point(id="it", text="it", check="gate.decided", timeout=10.0)),
+            ("gate/team", Point(id="it", text="it", check="team.confirmed")),
+        ]
+        for got in (await round_of(astray.scene(), points)).values():
+            assert got.verdict is Verdict.INCONCLUSIVE and "line 3 was edited" in got.evidence
 
     told(main)
 

@@ -13,6 +13,7 @@ from watership.durable.clock import SystemClock
 from watership.releases.facts import Position
 from watership.releases.incidents.incident import Event, Opened, Opening, Restored, Severity
 from watership.releases.incidents.incident import fold as happened_in
+from watership.releases.journal import Fold
 from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.notices.notice import Message
@@ -25,7 +26,6 @@ from watership.releases.readiness.signoff import SignOff
 from watership.releases.reporting.account import Count, account
 from watership.releases.reporting.forms.html import page as render
 from watership.releases.reporting.report import EvidenceFile, ReportFacts
-from watership.releases.status import Fold
 
 CHECKLIST = (
     Section(
@@ -120,6 +120,15 @@ def accounted(release: Release, state: Fold, given: list[Record] | None = None) 
     return account(
         release, state, audit=SimAudit(SystemClock()), records=given, files=files, now=NOON + 30 * DAY
     )
+
+
+def test_records_that_do_not_agree_with_the_audit_are_told_of_and_nothing_comes_from_them() -> None:
+    state, words = Fold(position=Position()), "records.jsonl does not agree: line 3 was edited"
+
+    facts = account(a_release(), state, audit=SimAudit(SystemClock()), astray=words)
+
+    assert facts.checklist is None and facts.decisions is None
+    assert f"✗ {words}" in render(facts)
 
 
 def test_the_checklist_is_as_it_stood_when_it_was_relied_on() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 import pypdfium2
 import pytest
 from markdown_it import MarkdownIt
+from pypdfium2 import raw
 
 from tests.releases.reports import HOSTILE, Elements, facts, whole
 from watership.errors import Unavailable
@@ -29,8 +32,15 @@ def told(words: str) -> str:
     return re.sub(r"[\s\u200b\u00ad]+", "", words)
 
 
+Colour = tuple[int, int, int]
+
+BLUE: Final[Colour] = (0x1E, 0x40, 0xAF)
+GREEN: Final[Colour] = (0x04, 0x78, 0x57)
+"""Of the two places, in charts."""
+
+
 class Paper:
-    """A PDF as it is opened: its text, and the colours of its sheets."""
+    """A PDF as it is opened: its text, the lines that are drawn, and the colours of its sheets."""
 
     def __init__(self, content: bytes) -> None:
         self._document = pypdfium2.PdfDocument(content)
@@ -42,11 +52,26 @@ class Paper:
     def text(self) -> str:
         return "\n".join(sheet.get_textpage().get_text_range() for sheet in self._document)
 
+    def lines(self, colour: Colour) -> list[int]:
+        """How many points each line of a colour has; the frames of tables are of another."""
+        return [
+            raw.FPDFPath_CountSegments(each.raw)
+            for sheet in self._document
+            for each in sheet.get_objects(filter=[raw.FPDF_PAGEOBJ_PATH], max_depth=15)
+            if stroke(each) == colour
+        ]
+
     def colours(self, sheet: int) -> Iterator[tuple[int, int, int]]:
         drawn = self._document[sheet].render(scale=1)
         raw, step = bytes(drawn.buffer), drawn.n_channels
         blue, green, red = (raw[offset::step] for offset in range(3))
         return zip(red, green, blue, strict=False)
+
+
+def stroke(drawn: pypdfium2.PdfObject) -> Colour:
+    red, green, blue, opacity = (ctypes.c_uint() for _ in range(4))
+    raw.FPDFPageObj_GetStrokeColor(drawn.raw, red, green, blue, opacity)
+    return red.value, green.value, blue.value
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +113,7 @@ def test_a_pdf_says_it_all(paper: Paper) -> None:
 
 def test_the_charts_are_on_the_paper_in_their_colours(paper: Paper) -> None:
     seen = [set(paper.colours(sheet)) for sheet in range(2)]
-    for name, (red, green, blue) in {"blue": (0x1E, 0x40, 0xAF), "green": (0x04, 0x78, 0x57)}.items():
+    for name, (red, green, blue) in {"blue": BLUE, "green": GREEN}.items():
         near = [
             colour
             for colours in seen
@@ -96,6 +121,10 @@ def test_the_charts_are_on_the_paper_in_their_colours(paper: Paper) -> None:
             if abs(colour[0] - red) + abs(colour[1] - green) + abs(colour[2] - blue) < 60
         ]
         assert near, f"no line of {name} is drawn"
+
+
+def test_each_chart_has_a_line_for_each_place(paper: Paper) -> None:
+    assert paper.lines(BLUE) == paper.lines(GREEN) == [60, 60]
 
 
 def test_the_same_facts_are_the_same_pdf() -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from watership.adapters.files.appending import all_or_nothing, append, locked
-from watership.adapters.files.replace import sync_folder
+from watership.adapters.files.appending import (
+    FILE_MODE,
+    all_or_nothing,
+    append,
+    lines_in,
+    lines_of,
+    locked,
+)
+from watership.adapters.files.replace import swap, sync_folder
 from watership.errors import BadInput, NotFound
 from watership.releases.auditing import head as heads
 from watership.releases.auditing.audit import (
@@ -25,9 +32,6 @@ from watership.releases.auditing.audit import (
     verify,
 )
 from watership.releases.auditing.head import Head, Kept, checked, end_fault, head_of, seal_fault
-
-# Only the owner writes; auditors read through the group.
-FILE_MODE = 0o640
 
 
 class AuditFile:
@@ -46,6 +50,8 @@ class AuditFile:
         self._last: Entry | None = None
         self._size = -1
         self._needs_secret = False
+        # Of the threads of this process: the file's lock is one for all of them.
+        self._turn = threading.Lock()
         try:
             with locked(self._file):
                 self._catch_up()
@@ -54,7 +60,7 @@ class AuditFile:
             raise
 
     def append(self, actor: str, action: str, facts: Mapping[str, Fact]) -> Entry:
-        with locked(self._file):
+        with self._turn, locked(self._file):
             self._catch_up()
             return self._append(actor, action, facts)
 
@@ -102,20 +108,19 @@ class AuditFile:
         """Read what others wrote since; nothing to do when the file is as long as we left it."""
         if os.fstat(self._file).st_size == self._size:
             return
-        kept, content = read_head(self.path), self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        entries = _entries(content[:whole])
+        kept, lines = read_head(self.path), lines_in(self._file)
+        entries = [decode(line) for line in lines.whole]
         state = checked(entries, kept, secret=self._secret)
         if isinstance(state, Broken):
             raise AuditBroken(str(self.path), state)
-        self._last, self._size = (entries[-1] if entries else None), whole
+        self._last, self._size = (entries[-1] if entries else None), lines.size
         self._needs_secret = state.seal == "unchecked"
         if kept is None:
             # Before the first entry: from here on a record without a head was tampered with.
             replace_head(self.path, head_of(None, self._secret))
             sync_folder(self.path.parent)
         if not self._needs_secret:
-            self._recover(torn=len(content) - whole, after=state.after)
+            self._recover(torn=lines.torn, after=state.after)
 
     def _recover(self, *, torn: int, after: int) -> None:
         """Record what a crash left; whoever cannot sign leaves that to the next one."""
@@ -147,15 +152,7 @@ def read_head(path: Path) -> Kept:
 
 def replace_head(path: Path, head: Head) -> None:
     """Replace the head as a whole or not at all. That the old one may come back after a crash does no harm."""
-    file = head_file(path)
-    fresh = file.with_name(f"{file.name}.new")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-    try:
-        os.write(handle, heads.encode(head))
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    fresh.replace(file)
+    swap(head_file(path), heads.encode(head), mode=FILE_MODE)
 
 
 def verify_file(path: Path, *, secret: str = "", noted: str | None = None) -> Verified | Broken:
@@ -174,15 +171,15 @@ def seal(path: Path, now: Callable[[], datetime], *, secret: str, by: str) -> En
         raise NotFound(f"There is no audit log at {path}.", fix="The first release writes it.")
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        entries, kept = read(path), read_head(path)
-        state: Verified | Broken | None = verify(entries)
-        if not isinstance(state, Broken) and isinstance(kept, Head):
-            state = end_fault(entries, kept)
-        if isinstance(state, Broken):
-            raise AuditBroken(str(path), state)
-        why = seal_fault(kept, secret) or "by order"
-        replace_head(path, head_of(entries[-1] if entries else None, secret))
+        with locked(file):
+            entries, kept = read(path), read_head(path)
+            state: Verified | Broken | None = verify(entries)
+            if not isinstance(state, Broken) and isinstance(kept, Head):
+                state = end_fault(entries, kept)
+            if isinstance(state, Broken):
+                raise AuditBroken(str(path), state)
+            why = seal_fault(kept, secret) or "by order"
+            replace_head(path, head_of(entries[-1] if entries else None, secret))
     finally:
         os.close(file)
     with AuditFile(path, now, secret=secret) as audit:
@@ -191,12 +188,4 @@ def seal(path: Path, now: Callable[[], datetime], *, secret: str, by: str) -> En
 
 def read(path: Path) -> list[Entry | None]:
     """The lines of a record, None for each that is no entry. A last line without its end is left out."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return []
-    return _entries(content[: content.rfind(b"\n") + 1])
-
-
-def _entries(content: bytes) -> list[Entry | None]:
-    return [decode(line) for line in content.split(b"\n")[:-1]]
+    return [decode(line) for line in lines_of(path).whole]

@@ -7,7 +7,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -36,17 +35,12 @@ class FileDocuments:
 
     def _read(self, path: str) -> Document | None:
         try:
-            content, changed = _content(path, self._place(path))
+            content = _content(path, self._place(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, RuntimeError) as reason:
             raise Unavailable(f"{path} cannot be read: {_why(reason)}.") from reason
-        return Document(
-            path=path,
-            content=content,
-            changed_at=datetime.fromtimestamp(changed, UTC),
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
+        return Document(path=path, content=content, sha256=hashlib.sha256(content).hexdigest())
 
     def _place(self, path: str) -> Path:
         """Where the file really is. Raises BadInput when that is not below the root."""
@@ -87,19 +81,18 @@ class FileDocuments:
             yield path.relative_to(root).as_posix()
 
 
-def _content(path: str, place: Path) -> tuple[bytes, float]:
-    """What is in the file, and when it was last changed."""
+def _content(path: str, place: Path) -> bytes:
+    """What is in the file."""
     # What was resolved a moment ago is no link now, and opening a pipe must not wait for its other end.
     opened = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    state = os.fstat(opened)
-    if not stat.S_ISREG(state.st_mode):
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
         os.close(opened)
         raise BadInput(f"{path} is no file.")
     with os.fdopen(opened, "rb") as file:
         content = file.read(DOCUMENT_BYTES + 1)
     if len(content) > DOCUMENT_BYTES:
         raise BadInput(f"{path} is larger than {DOCUMENT_BYTES // 1024**2} MiB.")
-    return content, state.st_mtime
+    return content
 
 
 def _why(reason: OSError | RuntimeError) -> str:

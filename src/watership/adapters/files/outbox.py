@@ -11,27 +11,24 @@ from types import TracebackType
 
 import msgspec
 
-from watership.adapters.files.appending import append, locked
+from watership.adapters.files.appending import FILE_MODE, Illegible, append, lines_in, locked, parsed
 from watership.adapters.files.replace import sync_folder
-from watership.errors import BadInput
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Box, Delivery, Put, Record, State, Tried, folded
-
-# Only the owner writes; whoever looks after the machine reads through the group.
-FILE_MODE = 0o640
 
 
 class OutboxFile:
     """Appends to `path`. Several processes may write it; each append takes the lock, and who delivers holds another.
 
     A last line without its end was never acknowledged: a crash cut it off, and it is removed. Any other line that is
-    no record raises BadInput: what was sent already would not be known.
+    no record raises Illegible: what was sent already would not be known.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._box: Box = {}
         self._size = 0
+        self._lines = 0
         self._held: int | None = None
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
         try:
@@ -98,28 +95,23 @@ class OutboxFile:
         if size == self._size:
             return
         if size < self._size:
-            raise BadInput(f"{self.path} was cut: what was sent already is not known any more.")
-        content = os.pread(self._file, size - self._size, self._size)
-        whole = content.rfind(b"\n") + 1
-        for line in content[:whole].splitlines():
-            folded(self._box, self._record(line))
-        self._size += whole
-        if whole < len(content):
+            raise Illegible(self.path, self._lines, "record", "it was cut, and what was sent is not known")
+        lines = lines_in(self._file, self._size)
+        what = "record of an outbox"
+        for record in parsed(self.path, lines.whole, _record, what, first=self._lines + 1):
+            folded(self._box, record)
+        self._size, self._lines = lines.size, self._lines + len(lines.whole)
+        if lines.torn:
             os.ftruncate(self._file, self._size)
-
-    def _record(self, line: bytes) -> Record:
-        try:
-            record: Record = msgspec.json.decode(line, type=Record)
-        except msgspec.DecodeError as error:
-            raise BadInput(
-                f"{self.path} holds a line that is no record of an outbox: {error}.",
-                fix="Keep the file as evidence and continue in a new one.",
-            ) from error
-        return record
 
     def _append(self, record: Record) -> None:
         """Write at the end, whole or not at all."""
         line = msgspec.json.encode(record) + b"\n"
         append(self._file, line)
         folded(self._box, record)
-        self._size += len(line)
+        self._size, self._lines = self._size + len(line), self._lines + 1
+
+
+def _record(line: bytes) -> Record:
+    record: Record = msgspec.json.decode(line, type=Record)
+    return record

@@ -10,6 +10,7 @@ import msgspec
 
 from watership.adapters.files.replace import replace_file
 from watership.errors import BadInput, NotFound
+from watership.releases.book.code import Code
 from watership.releases.plan import Plan
 from watership.releases.ports import Migration
 from watership.releases.smoke import Smoke
@@ -25,6 +26,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     scripts: tuple[Migration, ...]
     smoke: Smoke
+    code: tuple[Code, ...] = ()
 
 
 class ReleaseFolder:
@@ -70,5 +72,9 @@ def latest(folder: Path) -> ReleaseFolder:
     found = [path for path in folder.iterdir() if (path / "plan.json").is_file()] if folder.is_dir() else []
     if not found:
         raise NotFound("There is no release yet.", fix="watership release plan BUILD")
-    newest = max(found, key=lambda path: max(each.stat().st_mtime for each in path.iterdir()))
-    return ReleaseFolder(folder, newest.name)
+    return ReleaseFolder(folder, max(found, key=_changed).name)
+
+
+def _changed(folder: Path) -> float:
+    """When a paper was changed last. What is being written has a name that begins with a dot, and is soon gone."""
+    return max(each.stat().st_mtime for each in folder.iterdir() if not each.name.startswith("."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -55,6 +55,14 @@ HINTING = SETTINGS | {
 SCHEMES = ("postgresql", "postgres")
 
 EXAMPLE = "Set store.url to postgresql://user:password@host:5432/database. In a password / # ? @ are %2F %23 %3F %40."
+
+
+async def part(session: Session) -> None:
+    """Say good-bye to the server; a connection that cannot is cut."""
+    try:
+        await session.close(timeout=CLOSE_SECONDS)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        session.terminate()
 
 
 class Pool:
@@ -119,8 +127,7 @@ class Pool:
         self._closed = True
         idle, self._idle = self._idle, []
         for session in idle:
-            with suppress(Exception):  # whatever it says, it is gone afterwards
-                await session.close(timeout=CLOSE_SECONDS)
+            await part(session)
         for session in tuple(self._busy):
             session.terminate()
 

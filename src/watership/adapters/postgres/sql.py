@@ -1,4 +1,7 @@
-"""One reading statement, in a session and a transaction of its own: the database itself refuses to write in it."""
+"""One reading statement, in a session and a transaction of its own: the database itself refuses to write in it.
+
+Beside it what a reader cannot know: whether a write would be taken, and whether somebody is let in.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ import asyncpg
 import msgspec
 
 from watership.adapters.address import shown
-from watership.adapters.postgres.pool import CLOSE_SECONDS, CONNECT_SECONDS, SCHEMES, Session
+from watership.adapters.postgres.pool import CONNECT_SECONDS, SCHEMES, Session, part
 from watership.errors import BadInput, Unavailable
 from watership.releases.auditing.audit import Plain
-from watership.releases.instruments import Row
+from watership.releases.instruments import Row, Written
 
 SECONDS: Final = 10.0
 """For a statement: a check that needs longer to read would be felt by whom it is to protect."""
@@ -33,6 +36,17 @@ EXAMPLE: Final = (
 
 WAITING: Final = ("08", "53", "57", "58", "55", "40")
 """Classes of SQLSTATE that say nothing against the statement."""
+
+UNADMITTED: Final = "28"
+"""The class of SQLSTATE for a user or a password that is not let in."""
+
+FORBIDDEN: Final = "42501"
+"""The role lacks a privilege."""
+
+UNWRITABLE: Final = ("25006", "53100", "58030")
+"""It is read-only, the disk is full, or it cannot be written to."""
+
+WRITE: Final = "CREATE TEMPORARY TABLE watership_check AS SELECT 1 AS it"
 
 
 class PostgresSql:
@@ -63,21 +77,56 @@ class PostgresSql:
         except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
             raise Unavailable(f"{shown(url)} was lost: {str(reason) or type(reason).__name__}.") from reason
         finally:
-            await _close(session)
+            await part(session)
         if len(found) > ROWS:
             raise BadInput(
                 f"The statement gives more than {ROWS:,} rows.", fix="Let the database count or sum."
             )
         return [_row(record) for record in found]
 
-    async def _connect(self, url: str) -> Session:
+    async def write(self, url: str) -> Written:
+        session = await self._connect(url, default_transaction_read_only=None)
+        read_only = False
+        try:
+            async with asyncio.timeout(self._seconds + LATE):
+                await session.execute("BEGIN")
+                read_only = await session.fetchval("SHOW transaction_read_only") == "on"
+                await session.execute(WRITE)
+                await session.execute("ROLLBACK")
+        except asyncpg.PostgresError as reason:
+            if reason.sqlstate not in (*UNWRITABLE, FORBIDDEN):
+                raise _refusal(url, reason) from reason
+            return Written(read_only=read_only, refused=str(reason), forbidden=reason.sqlstate == FORBIDDEN)
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
+            raise Unavailable(f"{shown(url)} was lost: {str(reason) or type(reason).__name__}.") from reason
+        finally:
+            await part(session)
+        return Written(read_only=read_only)
+
+    async def admits(self, url: str) -> bool:
+        try:
+            session = await self._connect(url)
+        except Unavailable as reason:
+            cause = reason.__cause__
+            if isinstance(cause, asyncpg.PostgresError) and (cause.sqlstate or "").startswith(UNADMITTED):
+                return False
+            raise
+        await part(session)
+        return True
+
+    async def _connect(self, url: str, **settings: str | None) -> Session:
+        """A session; a setting that is None is left as the database has it."""
         if url.partition("://")[0] not in SCHEMES:
             raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE)
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await asyncpg.connect(
                     url,
-                    server_settings=self._settings,
+                    server_settings={
+                        name: value
+                        for name, value in (self._settings | settings).items()
+                        if value is not None
+                    },
                     statement_cache_size=0,
                 )
         except (
@@ -99,13 +148,6 @@ def _refusal(url: str, reason: asyncpg.PostgresError) -> BadInput | Unavailable:
     if (reason.sqlstate or "").startswith(WAITING):
         return Unavailable(f"{shown(url)} did not do as asked: {reason}.")
     return BadInput(f"The database refused the statement: {reason}.", fix="Give one statement that reads.")
-
-
-async def _close(session: Session) -> None:
-    try:
-        await session.close(timeout=CLOSE_SECONDS)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
-        session.terminate()
 
 
 def _row(record: Mapping[str, object]) -> Row:

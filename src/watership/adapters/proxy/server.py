@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -178,12 +178,18 @@ class EmbeddedProxy:
             await self._probe(self._instances())
 
     async def _watch_switch(self) -> None:
+        kept = True
         while True:
             await asyncio.sleep(TRIP_SECONDS)
             self.board.trip_if_due()
-            # A full disk must not stop the watch: the revert is in force, and writing is tried again.
-            with suppress(OSError):
+            try:
                 await self.board.keep()
+                kept = True
+            except OSError as error:
+                # A full disk must not stop the watch: the revert is in force, and writing is tried again.
+                if kept:
+                    self._observer.note("router's state not kept", reason=str(error))
+                kept = False
 
     async def _sweep(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""A handshake shows a server's whole chain, why it is not trusted, and whether an OCSP response came along.
+"""A handshake shows a server's whole chain, why it is not trusted, and what an OCSP response says that came along.
 
 By pyOpenSSL: of the chain that was sent and of what is stapled, Python's own ssl module tells nothing.
 """
@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from OpenSSL import SSL, crypto
 
 from watership.adapters.address import host_and_port
+from watership.adapters.tls import revocation
 from watership.errors import BadInput, Unavailable
-from watership.releases.instruments import Certificate, TlsAnswer
+from watership.releases.instruments import Certificate, Revocations, TlsAnswer
 
 SECONDS: Final = 10.0
 """For connection and handshake together."""
@@ -57,6 +60,23 @@ class Handshake:
         except SSL.Error as reason:
             raise Unavailable(f"{address} does not shake hands: {_words(reason)}.") from reason
 
+    async def listed(self, answer: TlsAnswer, content: bytes) -> Revocations:
+        sent = [x509.load_der_x509_certificate(each) for each in answer.sent]
+        if not sent:
+            raise BadInput("No certificate was shown.")
+        return revocation.listed(content, sent[0], _issuer(sent))
+
+
+def _issuer(sent: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    """Who issued the first certificate, of those that were sent along."""
+    for each in sent[1:]:
+        try:
+            sent[0].verify_directly_issued_by(each)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return each
+    return None
+
 
 async def _look(host: str, port: int, name: str, authorities: str) -> TlsAnswer:
     doubts: list[str] = []
@@ -77,8 +97,9 @@ async def _look(host: str, port: int, name: str, authorities: str) -> TlsAnswer:
         return TlsAnswer(
             version=connection.get_protocol_version_name(),
             chain=chain,
+            sent=tuple(each.public_bytes(Encoding.DER) for each in shown),
             untrusted="; ".join(dict.fromkeys([*doubts, *_mismatch(chain[0], name)])),
-            stapled=bool(stapled),
+            staple=revocation.stapled(stapled[-1], shown[0], _issuer(shown)) if stapled else None,
         )
     finally:
         writer.transport.abort()  # whether the other side says good-bye is of no interest
@@ -161,6 +182,7 @@ def certificate(shown: x509.Certificate) -> Certificate:
         ocsp_urls=_ocsp_urls(shown),
         crl_urls=_crl_urls(shown),
         sha256=shown.fingerprint(hashes.SHA256()).hex(),
+        serial=shown.serial_number,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import msgspec
 from msgspec import Struct, structs
 
-from watership.errors import BadInput
+from watership.errors import BadInput, Untrusted
 
 GENESIS = "0" * 64
 """What the first entry names as its predecessor."""
@@ -51,7 +51,7 @@ class Broken(Struct, frozen=True):
     reason: str
 
 
-class AuditBroken(BadInput):
+class AuditBroken(Untrusted):
     """An audit log cannot be continued, because it cannot be trusted from `number` on."""
 
     code = "audit_broken"
@@ -113,10 +113,14 @@ def decode(line: bytes) -> Entry | None:
     return entry if encode(entry) == line else None
 
 
-def verify(entries: Iterable[Entry | None], *, head: str | None = None) -> Verified | Broken:
-    """Follow the chain. None stands for a line that is no entry; `head` is a digest that must occur."""
-    number, previous, met = 0, GENESIS, head in (None, GENESIS)
-    for number, entry in enumerate(entries, start=1):
+def verify(
+    entries: Iterable[Entry | None], *, head: str | None = None, after: tuple[int, str] = (0, GENESIS)
+) -> Verified | Broken:
+    """Follow the chain. None stands for a line that is no entry; `head` is a digest that must occur; `after` is the
+    number and the digest of the entry before the first."""
+    first, previous = after
+    number, met = first, head in (None, previous)
+    for number, entry in enumerate(entries, start=first + 1):
         wrong = _fault(entry, number, previous)
         if entry is None or wrong is not None:
             return Broken(number, wrong or "not an entry")

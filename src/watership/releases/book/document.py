@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast, get_type_hints
@@ -44,6 +44,30 @@ class DocumentError(BadInput):
         self.source = source
         self.line = line
         self.problem = problem
+
+
+class Misfit(BadInput):
+    """What a document says does not fit with the rest: the value `word` of `field`, where it stands the `nth` time."""
+
+    def __init__(self, message: str, *, field: str, word: str, nth: int = 1) -> None:
+        super().__init__(message)
+        self.field = field
+        self.word = word
+        self.nth = nth
+
+    def placed(self, files: Mapping[str, bytes]) -> DocumentError | None:
+        """The same with its file and line, if it is found in one of these."""
+        said = re.compile(rf"""\b{self.field}:\s*["']?{re.escape(self.word)}["']?\s*([,}}#]|$)""")
+        places = [
+            (file, number)
+            for file, content in files.items()
+            for number, line in enumerate(content.decode(errors="replace").splitlines(), 1)
+            for _ in said.finditer(line)
+        ]
+        if len(places) < self.nth:
+            return None
+        file, line = places[self.nth - 1]
+        return DocumentError(file, line, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +234,7 @@ class _Builder:
         tag = {kind.tag_field} if kind.tag_field else set()
         for key, line in mapping.key_lines.items():
             if key not in fields and key not in tag:
-                self.refuse(line, f"unknown key '{key}'{_nearest(key, [*fields, *sorted(tag)])}")
+                self.refuse(line, f"unknown key '{key}'{nearest(key, [*fields, *sorted(tag)])}")
         for name, field in fields.items():
             if field.required and name not in mapping.items:
                 self.refuse(mapping.line, f"{where} lacks the key '{name}'")
@@ -257,7 +281,7 @@ class _Builder:
             self.refuse(node.line, f"{where} lacks the key '{field}' (one of: {', '.join(tags)})")
         if not isinstance(given, Scalar) or given.text not in tags:
             text = given.text if isinstance(given, Scalar) else "…"
-            self.refuse(given.line, f"unknown {field} '{text}'{_nearest(text, list(tags))}")
+            self.refuse(given.line, f"unknown {field} '{text}'{nearest(text, list(tags))}")
         return tags[given.text]
 
     def _list(self, node: Node, kind: kinds.Type, item: kinds.Type, where: str) -> object:
@@ -290,7 +314,7 @@ class _Builder:
                 if scalar.text in values:
                     return scalar.text
                 choices = [str(choice) for choice in values]
-                wanted, fits = f"one of: {', '.join(choices)}{_nearest(scalar.text, choices)}", False
+                wanted, fits = f"one of: {', '.join(choices)}{nearest(scalar.text, choices)}", False
             case _:
                 raise TypeError(f"A document cannot hold {kind}.")
         if not fits:
@@ -326,6 +350,6 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
+def nearest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
     return f" — did you mean '{close[0]}'?" if close else ""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from watership.errors import BadInput
+from watership.releases.book.document import Misfit, nearest
 from watership.releases.book.quantity import Duration, Offset, Parameter, Share
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
 from watership.releases.judging.fuse import Fuse
@@ -220,23 +221,31 @@ class Runbook(Struct, frozen=True, kw_only=True):
 
 def validated(book: Runbook) -> Runbook:
     """The runbook, if its parts fit together. Raises BadInput naming what does not."""
-    _unique("role", (role.id for role in book.roles))
-    _unique("phase", (phase.id for phase in book.phases))
-    _unique("fuse", (fuse.name for fuse in book.fuses))
-    _unique("contact", (contact.seat for contact in book.contacts))
-    _unique("validation", (each.id for each in book.validations))
+    _unique("role", "id", (role.id for role in book.roles))
+    _unique("phase", "id", (phase.id for phase in book.phases))
+    _unique("fuse", "name", (fuse.name for fuse in book.fuses))
+    _unique("contact", "seat", (contact.seat for contact in book.contacts))
+    _unique("validation", "id", (each.id for each in book.validations))
     for phase in book.phases:
-        _unique(f"item of phase '{phase.id}'", (item.id for item in phase.items))
+        _unique(f"item of phase '{phase.id}'", "id", (item.id for item in phase.items))
     require_whole(book.checklist)
     seats = {role.id for role in book.roles}
     for owner in _owners(book):
         if owner not in seats:
-            raise BadInput(f"An owner '{owner}' is no role of this runbook ({', '.join(sorted(seats))}).")
+            raise Misfit(
+                f"The owner '{owner}' is no role of this runbook{nearest(owner, seats)}",
+                field="owner",
+                word=owner,
+            )
     _require_contacts(book)
     known = {item.id for item in items_of(book.checklist)}
     for condition in book.go_no_go:
         if strange := set(condition.items) - known:
-            raise BadInput(f"The condition '{condition.id}' names no item: {', '.join(sorted(strange))}.")
+            raise Misfit(
+                f"The condition '{condition.id}' names no item: {', '.join(sorted(strange))}.",
+                field="id",
+                word=condition.id,
+            )
     offsets = [phase.at for phase in book.phases]
     if offsets != sorted(offsets):
         raise BadInput("The phases do not stand in the order of their offsets.")
@@ -251,8 +260,10 @@ def _require_contacts(book: Runbook) -> None:
     seats = {contact.seat for contact in book.contacts}
     for seat in called:
         if seat not in seats:
-            raise BadInput(
-                f"'{seat}' is to be called, and is no contact ({', '.join(sorted(seats)) or 'none'})."
+            raise Misfit(
+                f"'{seat}' is to be called, and is no contact{nearest(seat, seats)}",
+                field="(?:seat|primary|secondary|manager)",
+                word=seat,
             )
 
 
@@ -264,7 +275,7 @@ def _owners(book: Runbook) -> Iterator[str]:
     yield from (each.owner for each in book.validations)
 
 
-def _unique(what: str, names: Iterable[str]) -> None:
+def _unique(what: str, field: str, names: Iterable[str]) -> None:
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise BadInput(f"The {what} '{twice[0]}' stands there twice.")
+        raise Misfit(f"The {what} '{twice[0]}' stands there twice.", field=field, word=twice[0], nth=2)

@@ -1,20 +1,25 @@
-"""The shelf holds runbooks: those that come with Watership, and the user's own, each a folder or a single file."""
+"""The shelf holds runbooks: those that come with Watership, and the user's own, each a folder or a single file.
+
+A folder may hold code for checks of its own; its bytes are the runbook's, and nothing here runs it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from watership.errors import BadInput, NotFound, WatershipError
-from watership.releases.book.document import DocumentError, parse
+from watership.releases.book.code import FOLDER, MAX_FILES, Code, code
+from watership.releases.book.document import DocumentError, Misfit, parse
 from watership.releases.book.runbook import Runbook, validated
 from watership.releases.book.team import Team
 from watership.releases.notices.comms import Comms, templates
@@ -36,23 +41,43 @@ class Source(Struct, frozen=True, kw_only=True):
     runbook: Runbook
     sha256: str
     files: dict[str, bytes] = {}
-    """The runbook's own file first, then those that it includes, by their paths within its folder."""
+    """The runbook's own file first, then those that it includes, then its code, by their paths within its folder."""
+
+    @property
+    def code(self) -> tuple[Code, ...]:
+        """The Python of its own checks. Raises DocumentError."""
+        return tuple(
+            code(path, content) for path, content in self.files.items() if PurePosixPath(path).suffix == ".py"
+        )
 
 
 def find(where: str) -> Source:
     """A runbook by the path of its folder or file, or by the name of one that is shipped. Raises as these do."""
     path = Path(where)
+    if not path.exists() and len(path.parts) > 1:
+        raise NotFound(
+            f"There is no runbook {where}.",
+            fix=f"Name a folder, a file, or a shipped one: {', '.join(names())}.",
+        )
     return read(path) if path.exists() else shipped(where)
 
 
-def read(path: Path) -> Source:
-    """A runbook from its folder, or from its file. Raises DocumentError with file and line, NotFound."""
+def read(path: Path, *, instead: Mapping[str, bytes] = MappingProxyType({})) -> Source:
+    """A runbook from its folder, or from its file. Raises DocumentError with file and line, NotFound.
+
+    `instead`: what is to be read in place of files, or besides them, as it would be if it were written.
+    """
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
         raise NotFound(
             f"There is no runbook {file}.", fix="watership runbook show names those that are shipped."
         )
-    return _source(lambda name: (file.parent / name).read_bytes(), file.name)
+
+    def reader(name: str) -> bytes:
+        return instead[name] if name in instead else (file.parent / name).read_bytes()
+
+    written = {name for name in instead if PurePosixPath(name).match(f"{FOLDER}/*.py")}
+    return _source(reader, file.name, sorted({*_coded(file.parent), *written}))
 
 
 def names() -> list[str]:
@@ -66,7 +91,9 @@ def shipped(name: str) -> Source:
     if name not in names():
         raise NotFound(f"No runbook '{name}' is shipped.", fix=f"Choose one of: {', '.join(names())}.")
     folder = _folder() / name
-    return _source(lambda path: folder.joinpath(*PurePosixPath(path).parts).read_bytes(), FILE)
+    return _source(
+        lambda path: folder.joinpath(*PurePosixPath(path).parts).read_bytes(), FILE, _coded(folder)
+    )
 
 
 def beside(where: str, name: str) -> bytes:
@@ -85,7 +112,19 @@ def _folder() -> Traversable:
     return resources.files("watership") / "runbooks"
 
 
-def _source(reader: Reader, name: str) -> Source:
+def _coded(folder: Path | Traversable) -> list[str]:
+    """The files of Python that a runbook's folder holds, in the order of their names."""
+    home = folder / FOLDER
+    return (
+        sorted(f"{FOLDER}/{each.name}" for each in home.iterdir() if each.name.endswith(".py"))
+        if home.is_dir()
+        else []
+    )
+
+
+def _source(reader: Reader, name: str, coded: Sequence[str]) -> Source:
+    if len(coded) > MAX_FILES:
+        raise DocumentError(FOLDER, 1, f"more than {MAX_FILES} files of Python")
     content = reader(name)
     book = parse(content, Runbook, source=name)
     files = {name: content}
@@ -98,15 +137,19 @@ def _source(reader: Reader, name: str) -> Source:
             files |= words
             part = replace(part, texts={each: text.decode() for each, text in words.items()})
         parts.append(part)
+    files |= {path: _included(reader, name, path) for path in coded}
     try:
         whole = validated(_joined(book, parts))
     except DocumentError:
         raise
     except WatershipError as error:
-        raise DocumentError(name, 1, str(error)) from error
+        placed = error.placed(files) if isinstance(error, Misfit) else None
+        raise (placed or DocumentError(name, 1, str(error))) from error
     digests = [hashlib.sha256(each).hexdigest() for each in files.values()]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    return Source(runbook=whole, sha256=sha256, files=files)
+    source = Source(runbook=whole, sha256=sha256, files=files)
+    _ = source.code  # refused here, where its folder is known, if it is no text
+    return source
 
 
 def _included(reader: Reader, name: str, path: str) -> bytes:

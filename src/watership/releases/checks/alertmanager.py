@@ -13,12 +13,12 @@ from msgspec import Struct, field
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 ALERTS: Final = "/api/v2/alerts"
 
@@ -87,7 +87,7 @@ async def delivered(scene: Scene, *, of: str, integration: str, labels: str, wit
         "alertname": "WatershipTest",
         "probe": probe,
     }
-    await _put(scene, of, given, scene.now() + LASTING)
+    await _put(scene, of, given, scene.sent_at() + LASTING)
     after = before
 
     async def told() -> bool:
@@ -101,7 +101,7 @@ async def delivered(scene: Scene, *, of: str, integration: str, labels: str, wit
             return failed(f"The test alert {probe} goes to no receiver that has {integration}_configs.")
         await scene.until(told, min(within, scene.timeout * 0.8))
     finally:
-        await _put(scene, of, given, scene.now())
+        await _put(scene, of, given, scene.sent_at())
     sent, wrong = after[0] - before[0], after[1] - before[1]
     counts = f"{sent:.0f} sent by {integration}, {wrong:.0f} failed within {spoken(within)}"
     words = f"The test alert {probe} goes to {', '.join(receivers)}; {counts}."
@@ -114,14 +114,12 @@ async def _put(scene: Scene, of: str, labels: Mapping[str, str], until: datetime
     alert = {
         "labels": labels,
         "annotations": {"summary": words},
-        "startsAt": scene.now().isoformat(),
+        "startsAt": scene.sent_at().isoformat(),
         "endsAt": until.isoformat(),
     }
     answer = await scene.ask("POST", of, ALERTS, body=[alert])
     if answer.status != 200:
-        raise Unavailable(
-            f"{of} answered {answer.status} to an alert: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{of} answered {answer.status} to an alert: {excerpt(answer.body)}")
 
 
 async def _routed(scene: Scene, of: str, probe: str, integration: str) -> list[str]:

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import duration, listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import data, judged
+from watership.releases.checks.prometheus import data
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed
 

@@ -10,7 +10,7 @@ import msgspec
 from watership.errors import Unavailable
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 from watership.releases.plan import Side
 
 HEALTH = "/health"
@@ -32,7 +32,7 @@ async def health(scene: Scene, *, of: str) -> Finding:
     wrong: list[str] = []
 
     async def well() -> bool:
-        wrong[:] = await _unwell(scene, side)
+        wrong[:] = await unwell(scene, side)
         return not wrong
 
     # A process that has just begun may need a moment; half of the timeout is left for the check itself.
@@ -43,7 +43,8 @@ async def health(scene: Scene, *, of: str) -> Finding:
     )
 
 
-async def _unwell(scene: Scene, side: Side) -> list[str]:
+async def unwell(scene: Scene, side: Side) -> list[str]:
+    """What is wrong with the serving processes of a side, each by its address."""
     return [
         words
         for address in await scene.addresses(side)
@@ -57,7 +58,7 @@ async def _one_unwell(scene: Scene, side: Side, address: str) -> str | None:
     except Unavailable as error:
         return str(error)
     if answer.status != 200:
-        return f"{address} answers {answer.status}: {answer.body[:200].decode(errors='replace')}"
+        return f"{address} answers {answer.status}: {excerpt(answer.body)}"
     try:
         told = msgspec.json.decode(answer.body, type=HealthAnswer)
     except msgspec.DecodeError as error:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.compatibility import breaking
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
 from watership.releases.checks.openapi import Json, faults, mapping, operations
-from watership.releases.checks.reports import decoded, fresh
 from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.shapes import decoded
 from watership.releases.measurement import Finding, failed, found
 
-ROUTE = re.compile(r'^http_requests_total\{[^}]*\broute="([^"]*)"', re.MULTILINE)
-"""A route that was asked for, as the service itself counts it."""
+COUNTED = re.compile(r"^http_requests_total\{([^}]*)\}", re.MULTILINE)
+LABEL = re.compile(r'(\w+)="([^"]*)"')
+"""A request that was answered, as the service itself counts it."""
+
+NOT_OURS = ("HEAD", "OPTIONS")
+"""Methods that the framework answers beside a documented one."""
+
+NOWHERE = ("405", "501")
+"""How a method is answered that a route has not."""
 
 SHOWN = 8
 """Faults that are told."""
@@ -23,23 +31,43 @@ SHOWN = 8
 
 @check("api.documented", good_for="24h", fix="Document the route; the document is made from the routes.")
 async def documented(
-    scene: Scene, *, of: str, path: str = "/openapi.json", metrics: str = "/metrics"
+    scene: Scene, *, of: str, path: str = "/openapi.json", metrics: str = "/metrics", live: str = ""
 ) -> Finding:
-    """Every address of `of` serves a valid OpenAPI 3 document, and every route that it has answered so far, by its own
-    metrics (http_requests_total), stands in it."""
+    """Every address of `of` serves a valid OpenAPI 3 document that says of each operation what it does, and every
+    operation that it has answered so far, by its own metrics (http_requests_total), stands in it.
+
+    Next has answered few as yet: what `live` has answered has to be documented too, there or in live's own document.
+    """
     wrong: list[str] = []
-    count = 0
+    known: set[str] = set()
     for url in await scene.urls(of):
         document = await _document(scene, of, url + path)
-        count = len(list(operations(document)))
-        wrong += (f"{url}{path}: {words}" for words in faults(document))
-        paths = mapping(document.get("paths")).keys()
-        wrong += [
-            f"{url}: {route} is served and not documented"
-            for route in await _routes(scene, of, url + metrics)
-            if route not in paths
-        ]
-    return _judged(wrong, f"{count} operations are documented, and no route is served besides.")
+        known = _named(document)
+        wrong += (f"{url}{path}: {words}" for words in [*faults(document), *_silent(document)])
+        wrong += await _besides(scene, of, url, metrics, known)
+    for url in await scene.urls(live) if live else ():
+        before = _named(await _document(scene, live, url + path))
+        wrong += await _besides(scene, live, url, metrics, known | before)
+    return _judged(wrong, f"{len(known)} operations are documented, and none is served besides.")
+
+
+def _named(document: Json) -> set[str]:
+    return {f"{method.upper()} {path}" for path, method, _ in operations(document)}
+
+
+def _silent(document: Json) -> Iterator[str]:
+    """Operations that are there, and not told of."""
+    for path, method, operation in operations(document):
+        if not (operation.get("summary") or operation.get("description")):
+            yield f"{method.upper()} {path} does not say what it does"
+
+
+async def _besides(scene: Scene, of: str, url: str, metrics: str, known: Collection[str]) -> list[str]:
+    return [
+        f"{url}: {each} is served and not documented"
+        for each in await _served(scene, of, url + metrics)
+        if each not in known
+    ]
 
 
 async def _document(scene: Scene, of: str, url: str) -> Json:
@@ -49,14 +77,23 @@ async def _document(scene: Scene, of: str, url: str) -> Json:
     return document
 
 
-async def _routes(scene: Scene, of: str, url: str) -> list[str]:
+async def _served(scene: Scene, of: str, url: str) -> list[str]:
+    """The operations that were answered, as `GET /path`."""
     answer = await scene.fetch(of, url)
     if answer.status != 200:
         raise Unavailable(f"{url} answered {answer.status}: which routes are served is not known.")
-    routes = ROUTE.findall(answer.body.decode(errors="replace"))
-    if not routes:
+    counted = [dict(LABEL.findall(each)) for each in COUNTED.findall(answer.body.decode(errors="replace"))]
+    if not counted:
         raise Unavailable(f"{url} counts no request: which routes are served is not known.")
-    return sorted({route for route in routes if route.startswith("/")})
+    return sorted(
+        {
+            f"{each.get('method', 'GET')} {each.get('route', '')}"
+            for each in counted
+            if each.get("route", "").startswith("/")
+            and each.get("method") not in NOT_OURS
+            and each.get("code") not in NOWHERE
+        }
+    )
 
 
 @check(
@@ -67,7 +104,7 @@ async def compatible(
 ) -> Finding:
     """Next's OpenAPI document (a file of the release, of next's version) takes nothing away from the one that `live`
     serves now: no path, operation, answer or field, and asks for nothing more."""
-    there = await fresh(scene, document)
+    there = await present(scene, document)
     if isinstance(there, Finding):
         return there
     after = decoded(there, dict[str, object])

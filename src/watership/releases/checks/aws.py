@@ -13,6 +13,7 @@ from msgspec import Struct
 from watership.errors import BadInput, Unavailable
 from watership.releases.checks.scene import Scene, told
 from watership.releases.checks.signature import Key, signed
+from watership.releases.measurement import excerpt
 from watership.releases.ports import ProbeAnswer
 
 PAGES: Final = 100
@@ -33,7 +34,7 @@ async def queried(scene: Scene, of: str, service: Service, action: str, given: M
     url = scene.address(of).rstrip("/") + "/"
     body = urlencode({"Action": action, "Version": service.version, **given}).encode()
     own = FORM | _session(scene, of)
-    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=own, body=body)
+    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.sent_at(), headers=own, body=body)
     answer = await scene.look.http.request("POST", url, body=body, headers=headers)
     return _told(of, action, answer)
 
@@ -44,7 +45,9 @@ async def called(scene: Scene, of: str, service: Service, target: str, given: Ma
     url = scene.address(of).rstrip("/") + "/"
     body = msgspec.json.encode(given)
     wanted = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
-    headers = signed(_key(scene, of, service.name), "POST", url, at=scene.now(), headers=wanted, body=body)
+    headers = signed(
+        _key(scene, of, service.name), "POST", url, at=scene.sent_at(), headers=wanted, body=body
+    )
     answer = await scene.look.http.request(
         "POST", url, body=body, headers={**system.sent(scene.look.secrets), **headers}
     )
@@ -97,7 +100,7 @@ def _signed_get(scene: Scene, of: str, url: str) -> dict[str, str]:
     """The headers of a listing; none where the system has no secret."""
     if not scene.system(of).secret:
         return {}
-    return signed(_key(scene, of, "s3"), "GET", url, at=scene.now(), headers=_session(scene, of))
+    return signed(_key(scene, of, "s3"), "GET", url, at=scene.sent_at(), headers=_session(scene, of))
 
 
 def _session(scene: Scene, of: str) -> dict[str, str]:
@@ -122,8 +125,7 @@ def _key(scene: Scene, of: str, service: str) -> Key:
 
 def _told(of: str, action: str, answer: ProbeAnswer) -> Element:
     if answer.status != 200:
-        shown = answer.body[:300].decode(errors="replace")
-        raise Unavailable(f"{of} answered {action} with {answer.status}: {shown}")
+        raise Unavailable(f"{of} answered {action} with {answer.status}: {excerpt(answer.body, 300)}")
     try:
         return _parsed(answer.body)
     except ParseError as error:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from typing import Final
+from http.cookies import SimpleCookie
+from typing import Final, NamedTuple
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 
 Line = Mapping[str, str]
 
@@ -78,19 +79,75 @@ async def checked(scene: Scene, *, of: str, pool: str) -> Finding:
     return found(not wrong, "; ".join(wrong) or f"{pool}: {len(lines)} servers are asked for their health.")
 
 
-@check("balancer.unsticky", adapted=True, good_for="24h", fix="Remove `cookie` and hashing from the pool.")
-async def unsticky(scene: Scene, *, of: str, pool: str) -> Finding:
-    """The `pool` binds no client to a server: neither by a cookie, nor by an algorithm that hashes.
+@check(
+    "balancer.unsticky",
+    adapted=True,
+    good_for="24h",
+    fix="Remove `cookie`, `stick on` and hashing from the pool.",
+)
+async def unsticky(
+    scene: Scene, *, of: str, pool: str, through: str, path: str = "/", requests: int = 20
+) -> Finding:
+    """The `pool` binds no client to a server: neither by a cookie, nor by an algorithm that hashes, as it tells itself
+    with `stats show-legends`; nor by what it does not tell, such as `stick on`.
 
-    HAProxy tells both only with `stats show-legends`; what `stick on` does it never tells.
+    For that, one client makes `requests` to the entrance `through`, and brings each cookie along that it was given. Of
+    each session the balancer counts whether it chose a server (lbtot): one that is bound goes there without a choice.
     """
+    if not 2 <= requests <= MOST:
+        raise BadInput(f"Between 2 and {MOST} requests are made, not {requests}.")
     (whole,) = [line for line in await _lines(scene, of, pool) if line["svname"] == "BACKEND"]
     algorithm, cookie = whole.get("algo", ""), whole.get("cookie", "")
     if not algorithm:
         return inconclusive(f"{of} does not tell how {pool} balances: add `stats show-legends`.")
     if cookie:
         return failed(f"{pool} binds clients by the cookie {cookie}.")
-    return found(not algorithm.startswith(STICKY), f"{pool} balances by {algorithm}, without a cookie.")
+    if algorithm.startswith(STICKY):
+        return failed(f"{pool} balances by {algorithm}, which binds clients.")
+    before = await _counted(scene, of, pool)
+    await _asked(scene, through, path, requests)
+    after = await _counted(scene, of, pool)
+    came, chosen = after.sessions - before.sessions, after.chosen - before.chosen
+    if came < requests:
+        return inconclusive(
+            f"{requests} requests to {through} were {came} sessions of {pool}: it does not lead there."
+        )
+    words = f"{pool} balances by {algorithm}, without a cookie; for {chosen} of {came} sessions it chose a server."
+    if came - chosen >= requests - 1:
+        return failed(f"{words} The others were bound to one.", bound=came - chosen)
+    if came > chosen:
+        return inconclusive(f"{words} Whether the others were bound is not known.", bound=came - chosen)
+    return passed(words, sessions=came)
+
+
+MOST: Final = 200
+"""Requests that are made to see whether a client is bound."""
+
+
+class Counted(NamedTuple):
+    """Sessions that went to servers, and those for which the balancer chose one."""
+
+    sessions: int
+    chosen: int
+
+
+async def _counted(scene: Scene, of: str, pool: str) -> Counted:
+    lines = await _servers(scene, of, pool)
+    if not all(line.get("stot", "").isdigit() and line.get("lbtot", "").isdigit() for line in lines):
+        raise Unavailable(f"{of} does not count the sessions of each server (stot, lbtot).")
+    return Counted(sum(int(line["stot"]) for line in lines), sum(int(line["lbtot"]) for line in lines))
+
+
+async def _asked(scene: Scene, through: str, path: str, requests: int) -> None:
+    """Make requests one after the other, as one client that keeps its cookies."""
+    (url,), kept = await scene.urls(through), dict[str, str]()
+    system = scene.systems.get(through)
+    own = system.sent(scene.look.secrets) if system is not None else {}
+    for _ in range(requests):
+        cookies = {"cookie": "; ".join(f"{name}={value}" for name, value in kept.items())} if kept else {}
+        answer = await scene.look.http.request("GET", url + path, headers=own | cookies)
+        for name, morsel in SimpleCookie(answer.headers.get("set-cookie", "")).items():
+            kept[name] = morsel.value
 
 
 async def _servers(scene: Scene, of: str, pool: str) -> list[Line]:

@@ -10,15 +10,16 @@ from watership.errors import BadInput
 from watership.fleet.deployment import Slot
 from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
+from watership.releases.checks.figures import queried
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import json_report, too_old
+from watership.releases.checks.reports import json_report, too_old
 from watership.releases.checks.router import WINDOW
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.sight import lately, summed
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.ports import TrafficTick
-from watership.releases.service.baseline import Baseline, Worse, bound
+from watership.releases.service.baseline import LESS_IS_WORSE, Baseline, Worse, bound
 
 PATH: Final = "evidence/baseline.json"
 """Where `watership baseline capture` puts it, and the checks look for it."""
@@ -31,7 +32,7 @@ CAPTURE: Final = "watership baseline capture"
 @check("baseline.has", good_for="24h", fix=CAPTURE)
 async def has(scene: Scene, *, figures: str, path: str = PATH, younger_than: float = DAY) -> Finding:
     """The baseline of the live build holds each of `figures` as a number, and is younger than `younger_than`."""
-    document, baseline, wrong = await _read(scene, path, younger_than)
+    document, baseline, wrong = await on_record(scene, path, younger_than)
     told = []
     for name in listed(figures):
         value = baseline.figures.get(name)
@@ -57,7 +58,7 @@ async def latency(
 ) -> Finding:
     """95 of 100 answers of `of` to `samples` requests for `asked` come within the baseline's p95, and no more than the
     part `worse_by` of it and `besides` later. It asks by itself: nobody else asks next before the cutover."""
-    document, baseline, wrong = await _read(scene, path, younger_than)
+    document, baseline, wrong = await on_record(scene, path, younger_than)
     if wrong:
         return inconclusive(f"{path}: {'; '.join(wrong)}.")
     before, now = baseline.figures.p95, await p95(scene, of, asked, samples)
@@ -68,6 +69,32 @@ async def latency(
     limit = bound("p95", before, Worse(by=worse_by, besides=besides))
     words = f"p95 was {1000 * before:.4g} ms and is {1000 * now:.4g} ms; {1000 * limit:.4g} ms is the limit."
     return found(now <= limit, words, before=before, value=now, **marks(document))
+
+
+@check("baseline.kept", good_for="1h", fix="watership baseline compare; then look for what changed.")
+async def kept(
+    scene: Scene,
+    *,
+    figure: str,
+    of: str,
+    query: str,
+    by: float = 0.0,
+    besides: float = 0.0,
+    path: str = PATH,
+    younger_than: float = DAY,
+) -> Finding:
+    """A figure that Prometheus has now (`query`) is no worse than the live build's in the baseline, but for the part
+    `by` of it and `besides`."""
+    document, baseline, wrong = await on_record(scene, path, younger_than)
+    if wrong:
+        return inconclusive(f"{path}: {'; '.join(wrong)}.")
+    before, now = baseline.figures.get(figure), await queried(scene, of, query)
+    if before is None or now is None:
+        return inconclusive(f"{figure} is not known {'of live then' if before is None else 'now'}.")
+    limit = bound(figure, before, Worse(by=by, besides=besides))
+    words = f"{figure} was {before:.4g} and is {now:.4g}; {limit:.4g} is the limit."
+    good = now >= limit if figure in LESS_IS_WORSE else now <= limit
+    return found(good, words, before=before, value=now, **marks(document))
 
 
 async def p95(scene: Scene, of: str, asked: str, samples: int) -> float | None:
@@ -81,7 +108,8 @@ async def p95(scene: Scene, of: str, asked: str, samples: int) -> float | None:
     return sorted(took)[math.ceil(0.95 * len(took)) - 1] if took else None
 
 
-async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Baseline, list[str]]:
+async def on_record(scene: Scene, path: str, younger_than: float) -> tuple[Document, Baseline, list[str]]:
+    """The baseline, and what is wrong with its time and its build."""
     document, baseline = await json_report(scene, path, Baseline)
     wrong, live = too_old(scene, baseline.captured_at, younger_than), scene.plan.live.build
     if baseline.digest != live.digest:

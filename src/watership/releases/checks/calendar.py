@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Struct
 
 from watership.errors import BadInput, Unavailable
-from watership.releases.book.quantity import offset
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
@@ -38,7 +37,7 @@ class Event(Struct, frozen=True, kw_only=True):
 @check("calendar.planned", adapted=True, good_for="24h", fix=BOOK)
 async def planned(scene: Scene, *, of: str, summary: str, after: str, before: str) -> Finding:
     """The calendar has an event whose summary has `summary` in it, which lies from `after` to `before` (`T-24h`)."""
-    first, last = (_moment(scene, text) for text in (after, before))
+    first, last = (scene.moment(text) for text in (after, before))
     there = await _events(scene, of, summary)
     good = [each for each in there if first <= each.begins and each.ends <= last]
     return _found(summary, there, good, f"from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
@@ -48,7 +47,7 @@ async def planned(scene: Scene, *, of: str, summary: str, after: str, before: st
 async def bridge(scene: Scene, *, of: str, summary: str, begins: str, ends: str) -> Finding:
     """The calendar has an event whose summary has `summary` in it, which lasts all the time from `begins` to `ends`
     (`T+0m`), with a link or a telephone number to join by."""
-    first, last = (_moment(scene, text) for text in (begins, ends))
+    first, last = (scene.moment(text) for text in (begins, ends))
     there = await _events(scene, of, summary)
     good = [each for each in there if each.begins <= first and last <= each.ends and each.join]
     return _found(summary, there, good, f"over all of {first:%H:%M} to {last:%H:%M} UTC that one can join")
@@ -60,10 +59,6 @@ def _found(summary: str, there: list[Event], good: list[Event], wanted: str) -> 
     shown = good[0] if good else there[-1]
     words = f"'{shown.summary}' is at {shown.begins:%Y-%m-%d %H:%M} UTC"
     return found(bool(good), f"{words}." if good else f"{words}; one {wanted} is wanted.")
-
-
-def _moment(scene: Scene, text: str) -> datetime:
-    return scene.release.zero + timedelta(seconds=offset(text) * scene.plan.overrides.clock_factor)
 
 
 async def _events(scene: Scene, of: str, summary: str) -> list[Event]:

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import spoken
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found
@@ -93,7 +93,7 @@ async def changelog(
     scene: Scene, *, path: str = "CHANGELOG.md", younger_than: float = 30 * 86400.0
 ) -> Finding:
     """The changelog has next's version, dated (YYYY-MM-DD) within `younger_than` and not ahead, and says something."""
-    document = await fresh(scene, path)
+    document = await present(scene, path)
     if isinstance(document, Finding):
         return document
     version = scene.plan.next.build.version
@@ -122,7 +122,7 @@ def _of(document: Document, version: str) -> Entry | None:
 async def version(scene: Scene, *, changelog: str = "CHANGELOG.md") -> Finding:
     """From live to next the version rises as far as the changelog's entries between them demand: something removed or
     breaking a major number, something added or changed a minor one. Below 1.0.0 one place less."""
-    document = await fresh(scene, changelog)
+    document = await present(scene, changelog)
     if isinstance(document, Finding):
         return document
     before, after = scene.plan.live.build.version, scene.plan.next.build.version

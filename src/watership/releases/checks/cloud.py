@@ -10,8 +10,9 @@ from watership.errors import BadInput
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.aws import Service, every, queried, text, texts
 from watership.releases.checks.kind import check
+from watership.releases.checks.ports import filtered
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, found
+from watership.releases.measurement import Finding, found, inconclusive
 
 EC2: Final = Service("ec2", "2016-11-15")
 CLOUDWATCH: Final = Service("monitoring", "2010-08-01")
@@ -25,9 +26,15 @@ EVERYBODY: Final = ("0.0.0.0/0", "::/0")
     good_for="24h",
     fix="Revoke the rule: aws ec2 revoke-security-group-ingress",
 )
-async def security_groups(scene: Scene, *, of: str, groups: str, public: str = "443") -> Finding:
+async def security_groups(
+    scene: Scene, *, of: str, groups: str, public: str = "443", allows: str = "", tried: str = ""
+) -> Finding:
     """Each of the security `groups` (names, commas between) is there, and lets the whole world in at no other port than
-    those of `public`."""
+    those of `public`.
+
+    `allows`: NAME=PORT, commas between, are the only ports that these groups open, and they do. `tried`: a system at
+    whose ports the rules are tried: its fact `open` is open, and its `addresses` say nothing at all (see ports.closed).
+    """
     wanted = _named(groups)
     tree = await _described(scene, of, "DescribeSecurityGroups", "group-name", wanted)
     there = every(tree, "securityGroupInfo", "item")
@@ -39,9 +46,46 @@ async def security_groups(scene: Scene, *, of: str, groups: str, public: str = "
         for rule in every(group, "ipPermissions", "item")
         if _for_everybody(rule) and not _within(rule, ports)
     ]
-    return found(
-        not wrong, "; ".join(wrong) or f"{groups}: the world comes in at {public} alone.", groups=len(there)
+    wrong += _otherwise(there, allows)
+    shut, doubts = await filtered(scene, tried) if tried else ([], [])
+    if doubts and not wrong and not shut:
+        return inconclusive(f"{'; '.join(doubts)}.")
+    words = f"{groups}: the world comes in at {public} alone{f'; {tried} was tried' if tried else ''}."
+    return found(not wrong and not shut, "; ".join([*wrong, *shut]) or words, groups=len(there))
+
+
+def _otherwise(groups: list[Element], allows: str) -> list[str]:
+    """Where groups open other ports than NAME=PORT says."""
+    wanted: dict[str, set[int]] = {}
+    for each in listed(allows):
+        name, _, port = each.partition("=")
+        if not port.strip().isdigit():
+            raise BadInput(f"'{each}' says no port.", fix='Write: allows: "entry=443, app=3000"')
+        wanted.setdefault(name.strip(), set()).add(int(port))
+    wrong = []
+    for group in groups:
+        name, rules = text(group, "groupName"), every(group, "ipPermissions", "item")
+        if name not in wanted:
+            continue
+        wrong += [
+            f"{name} opens {_spoken_ports(rule)}, and {', '.join(map(str, sorted(wanted[name])))} is wanted"
+            for rule in rules
+            if not _within(rule, wanted[name])
+        ]
+        wrong += [
+            f"{name} lets nobody in at {one}"
+            for one in sorted(wanted[name])
+            if not any(_opens(rule, one) for rule in rules)
+        ]
+    return wrong
+
+
+def _opens(rule: Element, port: int) -> bool:
+    first, last = text(rule, "fromPort"), text(rule, "toPort")
+    somebody = any(
+        every(rule, kind, "item") for kind in ("ipRanges", "ipv6Ranges", "groups", "prefixListIds")
     )
+    return somebody and (not first or not last or int(first) <= port <= int(last))
 
 
 @check("cloud.routes", adapted=True, good_for="24h", fix="aws ec2 replace-route")

@@ -9,10 +9,10 @@ from msgspec import Struct, field
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.aws import Service, called
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed
 
 LOGS: Final = Service("logs", "20140328")

@@ -1,4 +1,7 @@
-"""How much of the code the tests went through, by Cobertura's XML or the JSON of coverage.py."""
+"""How much of the code the tests went through, by Cobertura's XML or the JSON of coverage.py.
+
+Both say when they were made, and neither of which build: a label beside them does.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import marks
 from watership.releases.checks.junit import xml
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, moment, report, too_old
+from watership.releases.checks.reports import WEEK, moment, report, stale
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.gate import percent
@@ -80,7 +83,7 @@ async def files(
 async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Coverage, list[str]]:
     document = await report(scene, path)
     coverage = parsed(document.content, path)
-    return document, coverage, too_old(scene, coverage.at, younger_than)
+    return document, coverage, await stale(scene, document, younger_than=younger_than, at=coverage.at)
 
 
 def parsed(content: bytes, path: str) -> Coverage:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from watership.releases.book.quantity import offset, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.people import recorded
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.plan import fingerprint
@@ -57,15 +57,21 @@ async def documented(scene: Scene) -> Finding:
 
 @check("decision.authorised", good_for="24h", fix=DECIDE)
 async def authorised(scene: Scene) -> Finding:
-    """Who decided may decide, and is whom the plan's contacts name for that seat."""
+    """Who decided may decide, and is whom the plan's contacts name for that seat. Where nobody is named for it, anybody
+    could have said so: nothing is known."""
     last = await decided(scene)
     if last is None:
         return inconclusive(NOBODY)
-    wrong = [] if last.role in go.deciders(scene.plan) else [f"{last.role} decides no GO or NO-GO"]
+    if last.role not in go.deciders(scene.plan):
+        return failed(f"{last.person} has decided as {last.role}, which decides no GO or NO-GO.")
     seat = next((each.person for each in scene.plan.contacts if each.seat == last.role), "")
-    if seat and seat.casefold() != last.person.casefold():
-        wrong.append(f"{last.role} is {seat}, not {last.person}")
-    return judged(wrong, f"{last.person} ({last.role}) has decided.", person=last.person)
+    if not seat:
+        return inconclusive(
+            f"{last.person} has decided as {last.role}, and the plan does not name whose seat that is."
+        )
+    words = f"{last.person} has decided as {last.role}"
+    good = seat.casefold() == last.person.casefold()
+    return found(good, f"{words}." if good else f"{words}, whose seat is {seat}'s.", person=last.person)
 
 
 @check("decision.timely", good_for="24h", fix=DECIDE)

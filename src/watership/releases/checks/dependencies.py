@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import decoded, fresh
+from watership.releases.checks.reports import json_report, stale
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 
@@ -74,7 +75,7 @@ async def pinned(
 ) -> Finding:
     """The lock pins every dependency that the project declares (and those of its `extras`), each of them with its
     version and a hash."""
-    project, there = await fresh(scene, declared), await _lock(scene, lock)
+    project, there = await present(scene, declared), await _lock(scene, lock)
     if isinstance(project, Finding):
         return project
     if isinstance(there, Finding):
@@ -86,7 +87,7 @@ async def pinned(
 
 
 async def _lock(scene: Scene, path: str) -> Lock | Finding:
-    document = await fresh(scene, path)
+    document = await present(scene, path)
     if isinstance(document, Finding):
         return document
     there = locked(document.content.decode(errors="replace"))
@@ -113,14 +114,14 @@ async def audit(
     scene: Scene, *, report: str, lock: str = "requirements.txt", younger_than: float = 86400.0
 ) -> Finding:
     """pip-audit (`pip-audit -r LOCK --format json`) knows no vulnerability of any package of the lock, and looked at
-    each in the very version that is locked. It names no severity: each one counts."""
-    document, there = await fresh(scene, report, younger_than=younger_than), await _lock(scene, lock)
-    if isinstance(document, Finding):
-        return document
+    each in the very version that is locked. It names no severity: each one counts. A label says of
+    when it is, and of which build."""
+    (document, told), there = await json_report(scene, report, _Audit), await _lock(scene, lock)
     if isinstance(there, Finding):
         return there
-    seen = {plain(each.name): each for each in decoded(document, _Audit).dependencies}
-    wrong = [
+    seen = {plain(each.name): each for each in told.dependencies}
+    wrong = await stale(scene, document, younger_than=younger_than)
+    wrong += [
         f"{each.name} {each.version}: {', '.join(bad.id for bad in each.vulns)}"
         for each in seen.values()
         if each.vulns
@@ -161,15 +162,14 @@ async def licences(
     younger_than: float = 7 * 86400.0,
 ) -> Finding:
     """Each package of the lock has a licence of `allowed` (commas between), as pip-licenses (`--format=json`) says.
-    Of several licences with OR between one suffices; of others each has to be allowed."""
-    document, there = await fresh(scene, report, younger_than=younger_than), await _lock(scene, lock)
-    if isinstance(document, Finding):
-        return document
+    Of several licences with OR between one suffices; of others each has to be allowed. A label says of when it is."""
+    (document, told), there = await json_report(scene, report, list[_Licensed]), await _lock(scene, lock)
     if isinstance(there, Finding):
         return there
-    rows = {plain(each.name): each for each in decoded(document, list[_Licensed])}
+    rows = {plain(each.name): each for each in told}
     fine = {each.casefold() for each in listed(allowed)}
-    wrong = [
+    wrong = await stale(scene, document, younger_than=younger_than)
+    wrong += [
         f"{each.name} has '{each.license}'"
         for name, each in rows.items()
         if name in there.pins and not permitted(each.license, fine)

@@ -8,11 +8,14 @@ from itertools import takewhile
 
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
+from watership.releases.checks.reports import moment
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
-from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.measurement import Finding, failed, passed
 
 HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*#*\s*$")
+
+DATE = re.compile(r"\b20\d\d-[01]\d-[0-3]\d\b")
 
 PLACEHOLDER = re.compile(
     r"\b(TODO|TBD|FIXME|XXX|lorem ipsum)\b|_{4,}|\[(?:Name|Date|Time|description)\]", re.IGNORECASE
@@ -27,17 +30,18 @@ async def says(
     """The Markdown file at `path` has a section of that title with at least `words` words of its own, without
     placeholders, that mentions each of `mentions` (with commas between; `{version}` is the release's).
 
-    With `younger_than` the file was changed within that time.
+    With `younger_than` it bears a date (2026-11-20) within that time: when somebody last went through it. The time of
+    the file is no such date, for a fresh checkout makes every file young.
     """
-    document = await scene.look.documents.read(path)
-    if document is None:
-        return failed(f"There is no {path}.")
+    document = await present(scene, path)
+    if isinstance(document, Finding):
+        return document
     body = section_of(document.content.decode(errors="replace"), section)
     if body is None:
         return failed(f"{path} has no section '{section}'.")
     wrong = list(_faults(scene, body, mentions, words))
-    if younger_than and scene.now() - document.changed_at > timedelta(seconds=younger_than):
-        wrong.append(f"it was last changed at {document.changed_at:%Y-%m-%d}, before {spoken(younger_than)}")
+    if younger_than:
+        wrong += _outdated(scene, body, younger_than)
     if wrong:
         return failed(f"{path}, '{section}': {'; '.join(wrong)}.")
     return passed(f"{path}, '{section}': {len(body.split())} words.", **marks(document))
@@ -48,25 +52,37 @@ def _faults(scene: Scene, body: str, mentions: str, words: int) -> list[str]:
     if unfinished := PLACEHOLDER.search(body):
         wrong.append(f"'{unfinished[0]}' is not filled in")
     for each in listed(mentions):
-        wanted = scene.plan.next.build.version if each == "{version}" else each
+        wanted = filled(scene, each)
         if wanted.casefold() not in body.casefold():
             wrong.append(f"it does not mention {wanted}")
     return wrong
 
 
-@check("document.current", good_for="48h")
-async def current(scene: Scene, *, path: str, younger_than: float, contains: str = "") -> Finding:
-    """The file at `path` was changed within `younger_than`, and contains each of `contains` (commas between)."""
+def _outdated(scene: Scene, body: str, younger_than: float) -> list[str]:
+    """What is wrong with the newest date in a text."""
+    dates = [at for each in DATE.findall(body) if (at := moment(each)) is not None]
+    if not dates:
+        return ["it bears no date (YYYY-MM-DD)"]
+    age = scene.now() - max(dates)
+    if age < -timedelta(days=1):
+        return [f"it is dated {max(dates):%Y-%m-%d}, which has not come yet"]
+    if age > timedelta(seconds=younger_than) + timedelta(days=1):  # a day has no hour
+        return [f"it is dated {max(dates):%Y-%m-%d}, before {spoken(younger_than)}"]
+    return []
+
+
+async def present(scene: Scene, path: str) -> Document | Finding:
+    """The file of the project at `path`; a failed finding where there is none: what it should say is not said."""
     document = await scene.look.documents.read(path)
-    if document is None:
-        return failed(f"There is no {path}.")
-    text = document.content.decode(errors="replace")
-    lacks = [each for each in listed(contains) if each not in text]
-    if lacks:
-        return failed(f"{path} does not contain: {', '.join(lacks)}.")
-    age = (scene.now() - document.changed_at).total_seconds()
-    words = f"{path} was changed {spoken(max(age, 1.0))} ago; {spoken(younger_than)} is the limit."
-    return found(age <= younger_than, words, **marks(document))
+    return failed(f"There is no {path}.") if document is None else document
+
+
+def filled(scene: Scene, text: str) -> str:
+    """The text with next's version and digest in the places of {version} and {digest}."""
+    if "{" not in text:
+        return text
+    build = scene.plan.next.build
+    return text.replace("{version}", build.version).replace("{digest}", build.digest)
 
 
 def section_of(text: str, title: str) -> str | None:

@@ -9,12 +9,13 @@ from msgspec import Struct, field
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import in_seconds, judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
+from watership.releases.checks.prometheus import in_seconds
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 LIFECYCLE: Final = "index.lifecycle.name"
 
@@ -152,16 +153,14 @@ async def searchable(scene: Scene, *, of: str, stream: str, within: float) -> Fi
     """A line that is written to `stream` is found by a search `within` that time."""
     name, began = mark(scene), scene.clock.monotonic()
     line = {
-        "@timestamp": scene.now().isoformat(),
+        "@timestamp": scene.sent_at().isoformat(),
         "level": "info",
         "message": f"A test before the release of {scene.plan.next.build.version}.",
         "probe": name,
     }
     answer = await scene.ask("POST", of, f"/{quote(stream, safe='')}/_doc", body=line)
     if answer.status != 201:
-        raise Unavailable(
-            f"{of} answered {answer.status} to a line: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{of} answered {answer.status} to a line: {excerpt(answer.body)}")
 
     async def there() -> bool:
         path = f"/{quote(stream, safe='')}/_search?size=1&q={quote(f'probe:{name}', safe='')}"

@@ -13,7 +13,7 @@ from watership.durable.writes import Refused, Submit
 from watership.errors import Unavailable
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import POLL_SECONDS, Scene
-from watership.releases.measurement import Finding, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, found, inconclusive
 from watership.releases.plan import Side
 from watership.releases.smoke import Message, Request
 
@@ -54,13 +54,13 @@ async def _asked(scene: Scene, address: str, request: Request) -> list[str]:
     except Unavailable as error:
         return [f"{where}: {error}"]
     if answer.status != request.status:
-        return [f"{where}: {answer.status} instead of {request.status}: {answer.body[:SHOWN]!r}"]
+        return [f"{where}: {answer.status} instead of {request.status}: {excerpt(answer.body, SHOWN)!r}"]
     if request.includes is None:
         return []
     try:
         told = msgspec.json.decode(answer.body)
     except msgspec.DecodeError:
-        return [f"{where}: the answer is no JSON: {answer.body[:SHOWN]!r}"]
+        return [f"{where}: the answer is no JSON: {excerpt(answer.body, SHOWN)!r}"]
     return [f"{where}: {words}" for words in lacking(told, request.includes)]
 
 
@@ -108,4 +108,4 @@ def lacking(told: object, wanted: object, where: str = "$") -> Iterator[str]:
             else:
                 yield f"{where}.{key} is missing"
     elif told != wanted:
-        yield f"{where} is {str(told)[:SHOWN]!r}, not {str(wanted)[:SHOWN]!r}"
+        yield f"{where} is {excerpt(str(told), SHOWN)!r}, not {excerpt(str(wanted), SHOWN)!r}"

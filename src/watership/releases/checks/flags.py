@@ -12,9 +12,10 @@ from watership.errors import BadInput
 from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.reports import json_report
 from watership.releases.checks.scene import Scene, told
-from watership.releases.measurement import Finding, found
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, failed, found
 
 CHANGES = 200
 """Of one flag that are looked at, the newest: as many as the service gives."""
@@ -83,6 +84,26 @@ async def stands(scene: Scene, *, of: str, expected: str) -> Finding:
             if seen != wanted:
                 wrong.append(f"{url} sees {name}: {seen}, not {wanted}")
     return found(not wrong, f"{'; '.join(wrong)}." if wrong else f"As expected: {expected}.")
+
+
+@check("flags.staged", good_for="4h", fix="watership flag set NAME …, or correct the staged file.")
+async def staged(scene: Scene, *, of: str, path: str) -> Finding:
+    """The flags of the service `of` are those of the JSON file `path`, {"NAME": "on"} (on, off, disabled, or a share
+    such as 10%): each stands so at every address, and no other flag is there."""
+    _, wanted = await json_report(scene, path, dict[str, str])
+    if not wanted:
+        return failed(f"{path} names no flag.")
+    wrong = []
+    for url in await scene.urls(of):
+        there = {name: state(flag) for name, flag in (await _flags(scene, of, url)).items()}
+        wrong += [
+            f"{url} has {name}: {there.get(name, 'not there')}, not {word}"
+            for name, word in wanted.items()
+            if there.get(name) != word
+        ]
+        wrong += [f"{url} has {name}, which {path} does not name" for name in there if name not in wanted]
+    told = ", ".join(f"{name} is {word}" for name, word in wanted.items())
+    return found(not wrong, f"{'; '.join(wrong)}." if wrong else f"As {path} says: {told}.")
 
 
 @check("flags.disabled_once", good_for="24h", fix="watership flag disable NAME, look, and enable it again.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from watership.releases.book.quantity import offset
+from watership.releases.book.quantity import listed, offset
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.judging.gate import Verdict
-from watership.releases.measurement import Finding, failed, inconclusive, passed
+from watership.releases.measurement import Finding, Measurement, failed, inconclusive, passed
 from watership.releases.readiness import go
 from watership.releases.readiness.checklist import Point, key, points_of
 from watership.releases.readiness.records import Decided, Measured, Record
@@ -51,7 +51,7 @@ async def _due(scene: Scene, moment: float) -> list[ItemStanding]:
     return [item for item in stand if by[item.id] <= moment]
 
 
-async def _measure(scene: Scene, wanted: set[str]) -> None:
+async def _measure(scene: Scene, wanted: set[str]) -> dict[str, Measurement]:
     """Measure points, and put each on record."""
     assert scene.records is not None
     points: list[tuple[str, Point]] = [
@@ -59,9 +59,35 @@ async def _measure(scene: Scene, wanted: set[str]) -> None:
         for item, point in points_of(scene.plan.checklist)
         if (name := key(item, point)) in wanted
     ]
-    for name, got in (await round_of(scene, points)).items():
+    measured = await round_of(scene, points)
+    for name, got in measured.items():
         record = Measured(point=name, build=scene.plan.next.build.digest, by=CONTROLLER, got=got)
         await scene.records.add(scene.plan.release, record)
+    return measured
+
+
+@check("checklist.again", fix="watership check run ITEM")
+async def again(scene: Scene, *, items: str) -> Finding:
+    """Each point of `items` (ids, commas between) that a program can see is measured once more, whatever was found
+    before, put on record, and passes now."""
+    assert scene.records is not None
+    wanted = {
+        key(item, point)
+        for item, point in points_of(scene.plan.checklist)
+        if item.id in listed(items) and point.check is not None
+    }
+    lacking = set(listed(items)) - {name.partition("/")[0] for name in wanted}
+    if lacking or not wanted:
+        return inconclusive(f"Of {', '.join(sorted(lacking)) or 'no item'} nothing can be measured here.")
+    found = await _measure(scene, wanted)
+    bad = {name: got for name, got in found.items() if not got.passed}
+    if not bad:
+        return passed(f"{len(found)} points of {items} are as they were.", points=len(found))
+    words = "; ".join(f"{name} {got.verdict.value} ({go.short(got.evidence)})" for name, got in bad.items())
+    worst = (
+        Verdict.FAILED if any(got.verdict is Verdict.FAILED for got in bad.values()) else Verdict.INCONCLUSIVE
+    )
+    return Finding(verdict=worst, evidence=words)
 
 
 @check("gate.decided", fix="watership gate show, then: watership gate decide go|no-go")

@@ -11,11 +11,12 @@ from msgspec import Struct, field
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, inconclusive
+from watership.releases.checks.shapes import shaped
+from watership.releases.judging.gate import Verdict
+from watership.releases.measurement import Finding, failed, found, inconclusive
 
 Json = dict[str, object]
 
@@ -104,8 +105,18 @@ async def imported(scene: Scene, *, of: str, files: str) -> Finding:
     "grafana.shows", adapted=True, good_for="24h", fix="Open the dashboard: what is empty lacks its series."
 )
 async def shows(scene: Scene, *, of: str, uid: str, panels: str = "") -> Finding:
-    """The dashboard `uid` is there, has a panel of each title in `panels`, and Grafana gets data for every query of
-    every panel, asked as its own pages ask."""
+    """The dashboard `uid` (or each of several, commas between) is there, has a panel of each title in `panels`, and
+    Grafana gets data for every query of every panel, asked as its own pages ask."""
+    looked = [await _shown(scene, of, each, panels) for each in listed(uid)]
+    bad = [each for each in looked if each.verdict is not Verdict.PASSED]
+    worst = next((each for each in bad if each.verdict is Verdict.FAILED), bad[0] if bad else None)
+    if worst is None:
+        return found(bool(looked), " ".join(each.evidence for each in looked), dashboards=len(looked))
+    return Finding(verdict=worst.verdict, evidence=" ".join(each.evidence for each in bad))
+
+
+async def _shown(scene: Scene, of: str, uid: str, panels: str) -> Finding:
+    """One dashboard."""
     there = await _dashboard(scene, of, uid)
     if there is None:
         return failed(f"{of} has no dashboard '{uid}'.")

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene, told
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 NONE = "none"
 
@@ -88,7 +88,7 @@ async def schema(scene: Scene, *, of: str) -> Finding:
         )
         if isinstance(answer, dict) and answer.get("errors"):
             return failed(
-                f"{url}{place} refuses introspection: {msgspec.json.encode(answer['errors'])[:300].decode()}"
+                f"{url}{place} refuses introspection: {excerpt(msgspec.json.encode(answer['errors']), 300)}"
             )
         there = shaped(of, answer, _Answer).data.schema
         types = len(there.types)

@@ -17,20 +17,19 @@ import msgspec
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import report
+from watership.releases.checks.reports import moment, report, too_old
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found, inconclusive
-
-SECRET: Final = re.compile(r"SECRET|PASSWORD|TOKEN|KEY|URL|DSN", re.IGNORECASE)
-"""Variables whose value is never shown: URLs carry passwords."""
+from watership.releases.checks.variables import assignments
+from watership.releases.instruments import Finished
+from watership.releases.measurement import Finding, ending, excerpt, failed, found, inconclusive
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40, "critical": 50, "fatal": 50}
 
+HOUR: Final = 3600.0
+"""Seconds that the last line may be old: what serves logs more often."""
+
 MODE_SECRET: Final = 0o077
 """Bits that must not be set: nobody but the owner may read, write or run it."""
-
-SHOWN: Final = 200
-"""Characters of a log line, or of what a command said, that become evidence."""
 
 
 @check("host.reached", good_for="24h", fix="Add your key to the host: ssh-copy-id HOST")
@@ -40,7 +39,7 @@ async def reached(scene: Scene, *, on: str) -> Finding:
     for name in listed(on):
         meant, there = scene.fact(name, "name"), await _ran(scene, name, ["hostname"])
         if there.strip() != meant:
-            wrong.append(f"{name} calls itself '{there.strip()[:SHOWN]}', not '{meant}'")
+            wrong.append(f"{name} calls itself '{excerpt(there.strip())}', not '{meant}'")
     return found(not wrong, "; ".join(wrong) or f"A command ran on {on}.")
 
 
@@ -50,23 +49,20 @@ async def reached(scene: Scene, *, on: str) -> Finding:
     fix="Deploy the staged file, and restart the process that still has the old one.",
 )
 async def variables(scene: Scene, *, on: str, file: str) -> Finding:
-    """The running process has every variable of the staged `file` (NAME=value lines), with that very value."""
-    staged = assigned((await report(scene, file)).content.decode())
+    """The running process has every variable of the staged `file` (NAME=value lines), with that very value. Values are
+    compared and never shown: whatever its name is, one may be a secret."""
+    staged = dict(assignments((await report(scene, file)).content.decode()))
     if not staged:
         return failed(f"{file} sets no variable.")
     loaded = await _environment(scene, on)
     wrong = [words for name, value in staged.items() if (words := _unlike(name, value, loaded))]
-    return found(not wrong, "; ".join(wrong) or f"All {len(staged)} variables of {file} are loaded on {on}.")
+    return found(not wrong, "; ".join(wrong) or f"{', '.join(staged)} of {file} are loaded on {on}.")
 
 
 def _unlike(name: str, value: str, loaded: Mapping[str, str]) -> str:
     if name not in loaded:
         return f"{name} is not loaded"
-    if loaded[name] == value:
-        return ""
-    return (
-        f"{name} has another value" if SECRET.search(name) else f"{name} is '{loaded[name]}', not '{value}'"
-    )
+    return "" if loaded[name] == value else f"{name} has another value"
 
 
 @check("host.bounds", good_for="1h", fix="Set it in the staged file, deploy that, and restart the process.")
@@ -97,9 +93,9 @@ def _bound(text: str) -> tuple[str, float, float]:
 async def secrets(scene: Scene, *, on: str) -> Finding:
     """Each secret (the host's fact `secrets`, commas between) is a file that is not empty and that nobody but its
     owner may touch, who is the process's own user."""
-    paths, wrong = scene.fact(on, "secrets"), []
+    paths, wrong = scene.several(on, "secrets"), []
     owner = (await _ran(scene, on, ["stat", "-c", "%u", f"/proc/{_pid(scene, on)}"])).strip()
-    for path in listed(paths):
+    for path in paths:
         told = (await _ran(scene, on, ["stat", "-L", "-c", "%a %u %s %F", "--", path])).split(maxsplit=3)
         if len(told) != 4:
             raise Unavailable(f"{on} does not say of what kind {path} is.")
@@ -110,46 +106,55 @@ async def secrets(scene: Scene, *, on: str) -> Finding:
             wrong.append(f"{path} has the mode {mode}: others than its owner may touch it")
         if user != owner:
             wrong.append(f"{path} belongs to user {user}, the process to {owner}")
-    return found(not wrong, "; ".join(wrong) or f"{paths}: readable by the process's user alone.")
+    return found(not wrong, "; ".join(wrong) or f"{', '.join(paths)}: readable by the process's user alone.")
 
 
 @check("host.levels", good_for="1h", fix="Set log.level, and restart the process.")
-async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20) -> Finding:
-    """Of the latest log lines, `lines` at least, none is below the level `lowest`: what is for developers costs disks
-    and may hold what nobody is to see."""
-    logged = await _logged(scene, on)
+async def levels(scene: Scene, *, on: str, lowest: str, lines: int = 20, within: float = HOUR) -> Finding:
+    """Of the latest log lines, `lines` at least and the last one `within` that time, none is below the level `lowest`:
+    what is for developers costs disks and may hold what nobody is to see."""
+    logged = await _logged(scene, on, within)
     if len(logged) < lines:
         return inconclusive(f"{on} logged {len(logged)} lines, {lines} are needed.")
     below = [line for level, line in logged if level < LEVELS[lowest]]
     words = f"{len(below)} of {len(logged)} lines are below {lowest}"
-    return found(not below, f"{words}: {below[0][:SHOWN]}" if below else f"{words}.", lines=len(logged))
+    return found(not below, f"{words}: {excerpt(below[0])}" if below else f"{words}.", lines=len(logged))
 
 
 @check("host.quiet", good_for="1h", fix="Read them, with the command of the fact `logs`.")
-async def quiet(scene: Scene, *, on: str, below: str = "error", lines: int = 20) -> Finding:
-    """Of the latest log lines, `lines` at least, none is of the level `below` or above."""
-    logged = await _logged(scene, on)
+async def quiet(
+    scene: Scene, *, on: str, below: str = "error", lines: int = 20, within: float = HOUR
+) -> Finding:
+    """Of the latest log lines, `lines` at least and the last one `within` that time, none is of the level `below` or
+    above."""
+    logged = await _logged(scene, on, within)
     if len(logged) < lines:
         return inconclusive(f"{on} logged {len(logged)} lines, {lines} are needed.")
     loud = [line for level, line in logged if level >= LEVELS[below]]
     words = f"{len(loud)} of {len(logged)} lines are {below} or worse"
-    return found(not loud, f"{words}: {loud[0][:SHOWN]}" if loud else f"{words}.", lines=len(logged))
+    return found(not loud, f"{words}: {excerpt(loud[0])}" if loud else f"{words}.", lines=len(logged))
 
 
 class _Line(msgspec.Struct):
     level: str
+    timestamp: str = ""
 
 
-async def _logged(scene: Scene, on: str) -> list[tuple[int, str]]:
-    """The latest lines with their levels. Raises Unavailable for one without: what it says is not known."""
+async def _logged(scene: Scene, on: str, within: float) -> list[tuple[int, str]]:
+    """The latest lines with their levels. Raises Unavailable for one without, and when none is as late as that: an old
+    log does not say what is logged now."""
     told = await _ran(scene, on, shlex.split(scene.fact(on, "logs")))
-    logged = []
+    logged, times = [], []
     for line in filter(None, told.splitlines()):
         try:
-            level = LEVELS[msgspec.json.decode(line, type=_Line).level.lower()]
+            there = msgspec.json.decode(line, type=_Line)
+            level = LEVELS[there.level.lower()]
         except (msgspec.DecodeError, KeyError):
-            raise Unavailable(f"{on} logged a line without a level: {line[:SHOWN]}") from None
+            raise Unavailable(f"{on} logged a line without a level: {excerpt(line)}") from None
         logged.append((level, line))
+        times.append(moment(there.timestamp))
+    if logged and (wrong := too_old(scene, max(filter(None, times), default=None), within)):
+        raise Unavailable(f"Of the last line that {on} logged: {wrong[0]}.")
     return logged
 
 
@@ -167,24 +172,15 @@ def _pid(scene: Scene, on: str) -> str:
     return pid
 
 
+async def ended(scene: Scene, on: str, words: Sequence[str]) -> Finished:
+    """How a command ended there, well or not."""
+    before = shlex.split(scene.fact(on, "run")) if "run" in scene.system(on).facts else []
+    return await scene.look.commands.run([*before, *words], timeout=scene.timeout)
+
+
 async def _ran(scene: Scene, on: str, words: Sequence[str]) -> str:
     """What a command printed there. Raises Unavailable when it did not end well."""
-    before = shlex.split(scene.fact(on, "run")) if "run" in scene.system(on).facts else []
-    ended = await scene.look.commands.run([*before, *words], timeout=scene.timeout)
-    if ended.code != 0:
-        raise Unavailable(f"{words[0]} on {on} ended with {ended.code}: {ended.errors.strip()[-SHOWN:]}")
-    return ended.output
-
-
-def assigned(text: str) -> dict[str, str]:
-    """The NAME=value lines of a file of variables; quotes around a value are dropped, comments and blanks skipped."""
-    found = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and re.fullmatch(r"[A-Za-z_]\w*", name):
-            found[name] = (
-                value[1:-1]
-                if value[:1] == value[-1:] and value[:1] in ('"', "'") and len(value) > 1
-                else value
-            )
-    return found
+    finished = await ended(scene, on, words)
+    if finished.code != 0:
+        raise Unavailable(f"{words[0]} on {on} ended with {finished.code}: {ending(finished.errors.strip())}")
+    return finished.output

@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 
 from msgspec import Struct, field
 
-from watership.errors import Unavailable
+from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.judging.gate import percent
-from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 
 PROBE = "watership-check"
 """The service that test traces are of."""
@@ -34,7 +34,8 @@ class _Process(Struct, rename="camel"):
 
 
 class _Span(Struct, rename="camel"):
-    operation_name: str
+    operation_name: str = ""
+    process_id: str = field(default="", name="processID")
 
 
 class _Trace(Struct):
@@ -78,6 +79,43 @@ async def instrumented(scene: Scene, *, of: str, services: str, within: float) -
 
 
 @check(
+    "traces.distributed",
+    adapted=True,
+    good_for="4h",
+    fix="Let each service take the traceparent that it is given, and pass it on.",
+)
+async def distributed(scene: Scene, *, of: str, services: str, within: float, at_most: int = 100) -> Finding:
+    """Of the last `at_most` traces of the first of `services` `within` that time, one went through each of them: it has
+    spans of all, so that a request is seen on its whole way."""
+    names = listed(services)
+    if len(names) < 2:
+        raise BadInput("A trace is distributed over two services at least.")
+    end = scene.now().timestamp()
+    times = {"start": f"{1e6 * (end - within):.0f}", "end": f"{1e6 * end:.0f}"}
+    path = f"/api/traces?{urlencode({'service': names[0], 'limit': str(at_most), **times})}"
+    ways = [_way(trace) for trace in shaped(of, await scene.json(of, path), _Traces).data or []]
+    if not ways:
+        return failed(f"{names[0]} has sent no trace within {spoken(within)}.")
+    whole = sum(way >= set(names) for way in ways)
+    furthest = max(ways, key=lambda way: len(way & set(names)))
+    words = f"{whole} of {len(ways)} traces of {names[0]} went through {services}"
+    return found(
+        whole > 0,
+        f"{words}; the furthest went through {', '.join(sorted(furthest)) or 'none'}.",
+        traces=whole,
+    )
+
+
+def _way(trace: _Trace) -> set[str]:
+    """The services that spans of a trace are of."""
+    return {
+        trace.processes[span.process_id].service_name
+        for span in trace.spans
+        if span.process_id in trace.processes
+    }
+
+
+@check(
     "traces.sampled",
     adapted=True,
     good_for="24h",
@@ -101,7 +139,7 @@ async def flow(scene: Scene, *, collector: str, of: str, within: float) -> Findi
     trace, span, name = digest[:32], digest[32:48], f"probe before {scene.plan.next.build.version}"
     answer = await scene.ask("POST", collector, "/v1/traces", body=_sent(scene, trace, span, name))
     if answer.status != 200:
-        return failed(f"{collector} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        return failed(f"{collector} answered {answer.status}: {excerpt(answer.body)}")
     began = scene.clock.monotonic()
 
     async def there() -> bool:
@@ -121,7 +159,7 @@ async def flow(scene: Scene, *, collector: str, of: str, within: float) -> Findi
 
 def _sent(scene: Scene, trace: str, span: str, name: str) -> dict[str, Any]:
     """One span as OTLP writes it in JSON."""
-    end = round(scene.now().timestamp() * 1e9)
+    end = round(scene.sent_at().timestamp() * 1e9)
     times = {"startTimeUnixNano": str(end - 1_000_000), "endTimeUnixNano": str(end)}
     one = {"traceId": trace, "spanId": span, "name": name, "kind": 1, **times}
     service = {"key": "service.name", "value": {"stringValue": PROBE}}

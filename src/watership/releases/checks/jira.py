@@ -12,7 +12,7 @@ from watership.errors import Unavailable
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, found, inconclusive
+from watership.releases.measurement import Finding, excerpt, found, inconclusive
 
 SEARCH: Final = "/rest/api/3/search/jql"
 
@@ -84,7 +84,7 @@ async def _search(scene: Scene, of: str, jql: str) -> tuple[Sequence[Issue], boo
     body = {"jql": _filled(scene, jql), "maxResults": MOST, "fields": ["priority"]}
     answer = await scene.ask("POST", of, SEARCH, body=body)
     if answer.status != 200:
-        raise Unavailable(f"{of} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        raise Unavailable(f"{of} answered {answer.status}: {excerpt(answer.body)}")
     try:
         there = msgspec.json.decode(answer.body, type=_Found)
     except msgspec.DecodeError as error:

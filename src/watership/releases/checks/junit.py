@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
+from re import split
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from msgspec import Struct
 
 from watership.errors import BadInput
-from watership.releases.checks.papers import BUILD_WORDS, moment
+from watership.releases.checks.reports import BUILD_WORDS, moment
 
 
 class State(StrEnum):
@@ -23,19 +25,42 @@ class State(StrEnum):
 class Case(Struct, frozen=True, kw_only=True):
     """A test. `name`: suite, class and name, in small letters, with spaces for dashes and underscores.
 
-    `properties` are its own and those of its suites."""
+    `path`: the same in its whole segments. `properties` are its own and those of its suites; `at` is when its suite
+    began."""
 
     name: str
+    path: tuple[str, ...]
     state: State
     properties: dict[str, str]
+    at: datetime | None
+
+    def within(self, pattern: str) -> bool:
+        """Whether whole segments that follow one another are those of the pattern: `tests.api.test_jobs`, or with
+        `*` in a segment."""
+        wanted = segments(pattern)
+        starts = range(len(self.path) - len(wanted) + 1)
+        return bool(wanted) and any(
+            all(
+                fnmatchcase(there, part)
+                for there, part in zip(self.path[start : start + len(wanted)], wanted, strict=True)
+            )
+            for start in starts
+        )
 
 
 class Results(Struct, frozen=True, kw_only=True):
-    """All cases of a report. `at`: when its last suite began. `builds`: all that it says it is about."""
+    """All cases of a report."""
 
     cases: tuple[Case, ...]
-    at: datetime | None
-    builds: tuple[str, ...]
+
+    def times(self) -> tuple[datetime | None, datetime | None]:
+        """When the first suite that has a case began, and the last; None where one of them does not say so."""
+        known = [case.at for case in self.cases if case.at is not None]
+        return (min(known), max(known)) if known and len(known) == len(self.cases) else (None, None)
+
+    def builds(self) -> tuple[str, ...]:
+        """All that its cases say they are about; an empty word where one says nothing."""
+        return tuple(sorted({name for case in self.cases for name in _about(case)}))
 
     def executed(self) -> list[Case]:
         return [case for case in self.cases if case.state is not State.SKIPPED]
@@ -49,11 +74,11 @@ def parsed(content: bytes, path: str) -> Results:
     root = xml(content, path)
     if root.tag not in ("testsuites", "testsuite"):
         raise BadInput(f"{path} is no JUnit report: it begins with <{root.tag}>.")
-    suites = [root, *root.iter("testsuite")]
-    times = [at for each in suites if (at := moment(each.get("timestamp", ""))) is not None]
-    cases = tuple(_cases(root, "", {}))
-    named = {each.properties[word] for each in cases for word in BUILD_WORDS if word in each.properties}
-    return Results(cases=cases, at=max(times, default=None), builds=tuple(sorted(named)))
+    return Results(cases=tuple(_cases(root, (), {}, None)))
+
+
+def _about(case: Case) -> Sequence[str]:
+    return [case.properties[word] for word in BUILD_WORDS if word in case.properties] or [""]
 
 
 def xml(content: bytes, path: str) -> Element:
@@ -66,14 +91,30 @@ def xml(content: bytes, path: str) -> Element:
         raise BadInput(f"{path} is no XML: {error}.") from error
 
 
-def _cases(node: Element, suite: str, outer: Mapping[str, str]) -> Iterator[Case]:
+def _cases(
+    node: Element, suites: tuple[str, ...], outer: Mapping[str, str], at: datetime | None
+) -> Iterator[Case]:
     properties = {**outer, **_properties(node)}
+    at = moment(node.get("timestamp", "")) or at
     for child in node:
+        name = child.get("name", "")
         if child.tag == "testsuite":
-            yield from _cases(child, f"{suite} {child.get('name', '')}", properties)
+            yield from _cases(child, (*suites, name), properties, at)
         elif child.tag == "testcase":
-            name = f"{suite} {child.get('classname', '')} {child.get('name', '')}"
-            yield Case(name=plain(name), state=_state(child), properties={**properties, **_properties(child)})
+            words = (*suites, child.get("classname", ""), name)
+            yield Case(
+                name=plain(" ".join(words)),
+                path=tuple(part for word in words for part in segments(word)),
+                state=_state(child),
+                properties={**properties, **_properties(child)},
+                at=at,
+            )
+
+
+def segments(text: str) -> tuple[str, ...]:
+    """`tests/api/test_jobs.py::test_x[1.5]` → tests, api, test_jobs, py, test_x: what stands in brackets at the end are
+    the parameters of one case."""
+    return tuple(each for part in split(r"[./\\]|::", text.partition("[")[0]) if (each := part.strip()))
 
 
 def _properties(node: Element) -> dict[str, str]:

@@ -87,7 +87,9 @@ class CheckKind:
         lacking = [each.name for each in self.parameters.values() if each.required and each.name not in given]
         if lacking:
             raise BadInput(f"The check {self.name} needs '{', '.join(lacking)}'.")
-        empty = [name for name, value in given.items() if value == "" and self.parameters[name].required]
+        # Commas part several things: between nothing they name none.
+        bare = [name for name, value in given.items() if isinstance(value, str) and not value.strip(", ")]
+        empty = [name for name in bare if self.parameters[name].required]
         if empty:
             raise BadInput(
                 f"The check {self.name} is given an empty '{empty[0]}': it would pass whatever there is."
@@ -130,12 +132,15 @@ def check(
 
 
 def _parameters(function: Callable[..., object]) -> dict[str, Parameter]:
-    hints = get_type_hints(function)
-    _, *rest = inspect.signature(function).parameters.values()
+    hints, name = get_type_hints(function), function.__name__
+    taken = list(inspect.signature(function).parameters.values())
+    if not taken:
+        raise BadInput(f"{name}() takes no scene: its first parameter is what it may look at.")
+    _, *rest = taken
     for each in rest:
-        assert hints[each.name] in _WORDS, (
-            f"{function.__name__}({each.name}) is of no type that a runbook can write"
-        )
+        if hints.get(each.name) not in _WORDS:
+            types = ", ".join(sorted(kind.__name__ for kind in _WORDS))
+            raise BadInput(f"{name}({each.name}) is of no type that a runbook can write; those are: {types}.")
     return {each.name: Parameter(each.name, hints[each.name], each.default) for each in rest}
 
 

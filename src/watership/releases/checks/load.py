@@ -1,7 +1,7 @@
 """Load tests, by the summary that k6 hands to `handleSummary`: who came, for how long, and what they got.
 
 k6 itself notes neither the time nor the build: `handleSummary = (data) => ({"k6.json": JSON.stringify({...data,
-build: __ENV.BUILD, ended_at: new Date().toISOString()})})` adds both.
+build: __ENV.BUILD, ended_at: new Date().toISOString()})})` adds both; else a label does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from watership.releases.book.quantity import spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.figures import NONE
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, json_report, of_another, too_old
+from watership.releases.checks.reports import WEEK, json_report, stale
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
@@ -74,12 +74,14 @@ async def finished(
 ) -> Finding:
     """The load test of k6's summary had `users` at the same time, lasted `lasting`, and kept every threshold that its
     script sets; one without a threshold cannot have passed."""
-    document, load, wrong = await _read(scene, report, younger_than)
+    document, load, wrong = await measured(scene, report, younger_than)
     there, seconds = load.value("vus", "max"), load.state.milliseconds / 1000
     requests = load.value("http_reqs", "count")
     limits = load.thresholds()
     if there is None or requests is None:
         return inconclusive(f"{report} does not say how many users there were, or how many requests.")
+    if not requests:
+        wrong.append("it made no request")
     if there < users:
         wrong.append(f"{there:,.0f} users at most, {users:,} are wanted")
     if seconds < lasting:
@@ -108,7 +110,7 @@ async def figure(
 ) -> Finding:
     """The value of one metric of k6's summary (`http_req_duration` `p(95)`) keeps its bounds, in k6's own unit: times
     are in milliseconds, rates are parts of 1. A metric without a sample is not known."""
-    document, load, wrong = await _read(scene, report, younger_than)
+    document, load, wrong = await measured(scene, report, younger_than)
     if wrong:
         return failed(f"{report}: {'; '.join(wrong)}.")
     there = load.value(metric, value)
@@ -122,6 +124,8 @@ async def figure(
     return found(good, words, value=there, **marks(document))
 
 
-async def _read(scene: Scene, path: str, younger_than: float) -> tuple[Document, Load, list[str]]:
+async def measured(scene: Scene, path: str, younger_than: float) -> tuple[Document, Load, list[str]]:
+    """A summary, and what is wrong with its time and its build."""
     document, load = await json_report(scene, path, Load)
-    return document, load, too_old(scene, load.ended_at, younger_than) + of_another(scene, load.named())
+    wrong = await stale(scene, document, younger_than=younger_than, at=load.ended_at, builds=load.named())
+    return document, load, wrong

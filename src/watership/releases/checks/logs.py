@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -13,11 +13,15 @@ import msgspec
 
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
+from watership.releases.checks.reports import moment
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 
 LINES: Final = 5_000
 """Of each file that are looked at, the last ones."""
+
+TIME: Final = "timestamp"
+"""Where a line says when it was written, as ISO 8601."""
 
 SHOWN: Final = 160
 """Characters of a line that become evidence; of a line with something private none do."""
@@ -72,8 +76,8 @@ def _is_card(text: str) -> bool:
 async def structured(
     scene: Scene, *, path: str, fields: str = "timestamp, level, event", younger_than: float
 ) -> Finding:
-    """Every line of the sample (the last ones of the files that `path` matches, written within `younger_than`) is an
-    object of JSON that has each of `fields`."""
+    """Every line of the sample (the last ones of the files that `path` matches; the last of all is by its own
+    `timestamp` within `younger_than`) is an object of JSON that has each of `fields`."""
     lines = await _sample(scene, path, younger_than)
     if isinstance(lines, Finding):
         return lines
@@ -82,6 +86,8 @@ async def structured(
         for line in lines
         if (there := _object(line)) is None or any(name not in there for name in listed(fields))
     ]
+    if not wrong and written(lines) is None:
+        return inconclusive(f"No line of {path} says when it was written ({TIME}).")
     words = f"{len(wrong)} of {len(lines)} lines lack {fields}, or are no JSON, such as: {_shown(wrong)}"
     return found(
         not wrong, words if wrong else f"{len(lines)} lines are JSON with {fields}.", lines=len(lines)
@@ -101,6 +107,8 @@ async def levels(
     ]
     if not told:
         return inconclusive(f"No line of {path} tells its {field}.")
+    if written(lines) is None:
+        return inconclusive(f"No line of {path} says when it was written ({TIME}).")
     known = [(line, OTHERWISE.get(level, level)) for line, level in told]
     wrong = [
         line for line, level in known if level not in LEVELS or LEVELS.index(level) < LEVELS.index(at_least)
@@ -143,24 +151,26 @@ async def scrubbed(scene: Scene, *, of: str, request: str, path: str, seen: bool
 
 
 async def _sample(scene: Scene, path: str, younger_than: float) -> list[str] | Finding:
-    """The last lines of the files; a failed finding when there is none, or none that was written lately."""
+    """The last lines of the files, but for files whose last line is too old by its own word; a failed finding when
+    there is none. The time of a file says nothing: a copy is young."""
     documents = [await scene.look.documents.read(name) for name in await scene.look.documents.names(path)]
-    fresh = [
-        each
-        for each in documents
-        if each is not None
-        and (not younger_than or scene.now() - each.changed_at <= timedelta(seconds=younger_than))
-    ]
-    lines = [
-        line
-        for each in fresh
-        for line in each.content.decode(errors="replace").splitlines()[-LINES:]
-        if line.strip()
-    ]
+    lines: list[str] = []
+    for each in filter(None, documents):
+        there = [line for line in each.content.decode(errors="replace").splitlines()[-LINES:] if line.strip()]
+        at = written(there) if younger_than else None
+        if at is None or scene.now() - at <= timedelta(seconds=younger_than):
+            lines += there
     if not lines:
         within = f" within {spoken(younger_than)}" if younger_than else ""
         return failed(f"No line was written to {path}{within}.")
     return lines
+
+
+def written(lines: Sequence[str]) -> datetime | None:
+    """When the last of the lines was written, as they say themselves; None where none does."""
+    told = (there.get(TIME) for line in lines if (there := _object(line)) is not None)
+    times = (moment(each) for each in told if isinstance(each, str))
+    return max((each for each in times if each is not None), default=None)
 
 
 def _object(line: str) -> dict[str, object] | None:

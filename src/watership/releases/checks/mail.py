@@ -7,9 +7,9 @@ from email.utils import format_datetime
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import judged
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding
 
@@ -44,7 +44,7 @@ def _message(scene: Scene, sender: str, recipients: tuple[str, ...]) -> EmailMes
     message = EmailMessage()
     message["From"], message["To"] = sender, ", ".join(recipients)
     message["Subject"] = f"Test of alerting before the release of {version}"
-    message["Date"] = format_datetime(scene.now())
+    message["Date"] = format_datetime(scene.sent_at())
     message["Message-ID"] = f"<watership-{mark(scene)}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(

@@ -18,6 +18,15 @@ LIMITS = ("ratelimit", "ratelimit-policy", "ratelimit-limit", "x-ratelimit-limit
 
 PROBLEM = "application/problem+json"
 
+NONE = "none"
+"""How `allowed` says that there is no such origin."""
+
+REFUSALS = (400, 401, 403, 405)
+"""With these a server refuses a stranger's preflight; any other error says nothing of what it would do."""
+
+SIMPLE = ("GET", "HEAD", "POST")
+"""Methods that browsers need no leave for (the Fetch standard's CORS-safelisted methods)."""
+
 
 @check(
     "api.rate_limited", good_for="24h", fix="Set limits.requests_per_minute, or the limits of your gateway."
@@ -44,28 +53,66 @@ async def _limited(scene: Scene, of: str, url: str, burst: int) -> bool:
 
 
 @check("api.cors", good_for="24h", fix="Name the origins of your own pages, and no other one.")
-async def cors(scene: Scene, *, of: str, path: str, allowed: str = "", refused: str) -> Finding:
-    """Asked before a request of another site's page (a preflight), every address of `of` lets the origins `allowed` in
-    by name, and none of `refused` (commas between)."""
-    urls = [url + path for url in await scene.urls(of)]
-    let = {
-        (url, who): await _preflight(scene, url, who)
-        for url in urls
-        for who in listed(f"{allowed}, {refused}")
-    }
-    wrong = [
-        f"{url} lets {told or 'nobody'} in when {who} asks"
-        for (url, who), told in let.items()
-        if (told != who if who in listed(allowed) else told in (who, "*"))
-    ]
-    words = f"{allowed or 'No other site'} may ask, {refused} may not."
+async def cors(
+    scene: Scene, *, of: str, path: str, allowed: str, refused: str, method: str = "GET"
+) -> Finding:
+    """Every address of `of` lets pages of the origins `allowed` in by name, and none of `refused` (commas between).
+
+    Of each origin it asks twice: beforehand, as browsers do (a preflight), and the request itself, a GET of `path`. To
+    the allowed both are answered well (2xx), and the origin is named; to the others the request is answered too, and
+    nobody is let in; their preflight may be refused. Where no other site is to be let in, `allowed` is `none`.
+    """
+    ours = () if allowed.strip() == NONE else listed(allowed)
+    wrong = []
+    for url in await scene.urls(of):
+        for origin in ours:
+            wrong += [f"{url}{path} {words}" for words in await _shut(scene, of, url + path, origin, method)]
+        for origin in listed(refused):
+            wrong += [f"{url}{path} {words}" for words in await _open(scene, of, url + path, origin, method)]
+    words = f"{', '.join(ours) or 'No other site'} may ask, {refused} may not."
     return found(not wrong, f"{'; '.join(wrong)}." if wrong else words)
 
 
-async def _preflight(scene: Scene, url: str, origin: str) -> str:
-    """Whom the answer to a preflight lets in."""
-    headers = {"origin": origin, "access-control-request-method": "POST"}
-    answer = await scene.look.http.request("OPTIONS", url, headers=headers)
+async def _shut(scene: Scene, of: str, url: str, origin: str, method: str) -> list[str]:
+    """What keeps an origin out that is to be let in."""
+    before, asked = await _both(scene, of, url, origin, method)
+    wrong = []
+    for what, answer in (("a preflight", before), ("a request", asked)):
+        if not 200 <= answer.status < 300:
+            wrong.append(f"answers {what} of {origin} with {answer.status}")
+        elif (let := _let_in(answer)) != origin:
+            wrong.append(f"lets {let or 'nobody'} in at {what} of {origin}")
+    methods = listed(before.headers.get("access-control-allow-methods", ""))
+    if not wrong and method not in (*SIMPLE, *methods) and "*" not in methods:
+        wrong.append(f"lets {origin} not {method}")
+    return wrong
+
+
+async def _open(scene: Scene, of: str, url: str, origin: str, method: str) -> list[str]:
+    """What lets an origin in that is to be kept out, or leaves it open whether it would."""
+    before, asked = await _both(scene, of, url, origin, method)
+    wrong = []
+    for what, answer, good in (
+        ("a preflight", before, 200 <= before.status < 300 or before.status in REFUSALS),
+        ("a request", asked, 200 <= asked.status < 300),
+    ):
+        if not good:
+            wrong.append(f"answers {what} of {origin} with {answer.status}")
+        elif (let := _let_in(answer)) in (origin, "*"):
+            wrong.append(f"lets {let} in at {what} of {origin}")
+    return wrong
+
+
+async def _both(scene: Scene, of: str, url: str, origin: str, method: str) -> tuple[ProbeAnswer, ProbeAnswer]:
+    """What an origin is answered to a preflight for that method, and to a GET with the credentials of `of`."""
+    system = scene.systems.get(of)
+    ours = system.sent(scene.look.secrets) if system is not None else {}
+    asked = {"origin": origin, "access-control-request-method": method}
+    before = await scene.look.http.request("OPTIONS", url, headers=asked)
+    return before, await scene.look.http.request("GET", url, headers={**ours, "origin": origin})
+
+
+def _let_in(answer: ProbeAnswer) -> str:
     return answer.headers.get("access-control-allow-origin", "")
 
 

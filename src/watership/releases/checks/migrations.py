@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from watership.errors import Unavailable
-from watership.releases.checks.documents import section_of
+from watership.releases.checks.documents import filled, present, section_of
+from watership.releases.checks.faults import judged
+from watership.releases.checks.junit import State, parsed
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import filled, fresh
+from watership.releases.checks.reports import report as read
+from watership.releases.checks.reports import stale
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, passed
 
@@ -72,27 +73,19 @@ async def _text(scene: Scene, paths: Sequence[str]) -> str:
 @check("migrations.tested", good_for="24h", fix="Test the migrations, and keep the JUnit report.")
 async def tested(scene: Scene, *, folder: str, report: str, younger_than: float = 7 * 86400.0) -> Finding:
     """The scripts of the folder are in pairs and without a gap, and their tests passed for next's version: the JUnit
-    report at `report` is fresh, names the version, counts a test, and neither a failure nor an error nor a skip."""
-    scripts, told = (
-        await scripts_in(scene, folder),
-        await fresh(scene, report, younger_than=younger_than, about="{version}"),
-    )
+    report at `report` is fresh, about the build that is released, and has cases of which none failed or was skipped."""
+    scripts, document = await scripts_in(scene, folder), await read(scene, report)
     if isinstance(scripts, Finding):
         return scripts
-    if isinstance(told, Finding):
-        return told
-    try:
-        suites = list(ET.fromstring(told.content).iter("testsuite"))  # noqa: S314 - our own report, and bounded
-        tests, bad = (sum(int(suite.get(name, 0)) for suite in suites for name in names) for names in _COUNTS)
-    except (ET.ParseError, ValueError) as error:
-        raise Unavailable(f"{report} is no JUnit report: {error}.") from error
-    if not tests:
-        return failed(f"{report} counts no test.")
-    words = f"{scripts.count} pairs of scripts are there; of {tests} tests {bad} did not pass."
-    return found(bad == 0, words, tests=tests)
-
-
-_COUNTS = (("tests",), ("failures", "errors", "skipped"))
+    results = parsed(document.content, report)
+    first, _ = results.times()
+    wrong = await stale(scene, document, younger_than=younger_than, at=first, builds=results.builds())
+    if not results.cases:
+        wrong.append("it has no case")
+    # A test that was skipped has tested nothing.
+    wrong += [f"{case.name} {case.state}" for case in results.cases if case.state is not State.PASSED]
+    words = f"{scripts.count} pairs of scripts are there, and {len(results.cases)} tests passed."
+    return judged([f"{report}: {each}" for each in wrong], words, tests=len(results.cases))
 
 
 @check("migrations.documented", good_for="48h", fix="Tell what the migration changes, table by table.")
@@ -104,7 +97,7 @@ async def documented(scene: Scene, *, folder: str, document: str, section: str) 
     tables = sorted(set(TOUCHED.findall(scripts.text)))
     if not tables:
         return passed("The plan's migrations touch no table.")
-    told = await fresh(scene, document)
+    told = await present(scene, document)
     if isinstance(told, Finding):
         return told
     body = section_of(told.content.decode(errors="replace"), filled(scene, section))

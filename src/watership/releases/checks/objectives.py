@@ -6,13 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from watership.errors import BadInput, NotFound
 from watership.releases.book.document import parse
+from watership.releases.book.quantity import spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.figures import NONE, queried
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.judging.gate import percent
+from watership.releases.measurement import Finding, failed, found, inconclusive
 from watership.releases.service.sla import (
     Errors,
     Goal,
@@ -61,6 +65,46 @@ async def tracked(scene: Scene, *, of: str, path: str) -> Finding:
             if await queried(scene, of, filled(expression, objective)) is None:
                 wrong.append(f"'{objective.title}' has no number for: {' '.join(expression.split())}")
     return judged(wrong, f"{asked} expressions of the SLA give numbers.", expressions=asked)
+
+
+@check("sla.met", good_for="1h", fix="watership health --sla --over 24h; then look at what is not met.")
+async def met(scene: Scene, *, of: str, path: str, over: float) -> Finding:
+    """Each promise of the SLA about availability, errors and latency was kept over the last `over`. One of which
+    nothing is known, or too few requests, is not kept but unknown."""
+    wrong, unknown, told = [], [], []
+    for objective in (await _sla(scene, path)).objectives:
+        if isinstance(objective, Level | Goal):
+            continue
+        share = await _share(scene, of, replace(objective, step=over, over=over))
+        if isinstance(share, str):
+            unknown.append(f"'{objective.title}': {share}")
+            continue
+        good = share >= objective.at_least if isinstance(objective, Uptime) else share < _allowed(objective)
+        told.append(f"{objective.title} {percent(share)}")
+        wrong += [] if good else [f"'{objective.title}' is {percent(share)}, {target(objective)} is promised"]
+    if unknown and not wrong:
+        return inconclusive(f"{'; '.join(unknown)}.")
+    if not told:
+        return failed(f"{path} promises nothing of availability, errors or latency.")
+    return judged(wrong, f"Over {spoken(over)}: {', '.join(told)}.", objectives=len(told))
+
+
+def _allowed(objective: Errors | Latency) -> float:
+    """The share of requests that may be bad."""
+    return objective.below if isinstance(objective, Errors) else 1 - objective.quantile
+
+
+async def _share(scene: Scene, of: str, objective: Uptime | Errors | Latency) -> float | str:
+    """The share of time with service, or of requests that failed or were slow; why it is not known."""
+    if isinstance(objective, Uptime):
+        up = await queried(scene, of, filled(objective.up, objective))
+        return "no number" if up is None else up
+    expression = objective.bad if isinstance(objective, Errors) else objective.slow
+    bad = await queried(scene, of, filled(expression, objective))
+    every = await queried(scene, of, filled(objective.all, objective))
+    if bad is None or every is None:
+        return "no number"
+    return bad / every if every >= objective.min_samples else f"{every:,.0f} requests are too few"
 
 
 async def _sla(scene: Scene, path: str) -> Sla:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import quote
@@ -12,10 +11,11 @@ from msgspec import Struct, field
 from watership.errors import BadInput
 from watership.releases.book.quantity import spoken
 from watership.releases.book.team import Level
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 
 ENQUEUE: Final = "/v2/enqueue"
@@ -49,7 +49,7 @@ class _Policy(Struct):
     escalation_policy: _Rules
 
 
-class _Shift(Struct):
+class Shift(Struct):
     """Without `start` or `end` it is always."""
 
     escalation_level: int
@@ -59,7 +59,7 @@ class _Shift(Struct):
 
 
 class _Shifts(Struct):
-    oncalls: list[_Shift]
+    oncalls: list[Shift]
 
 
 @check(
@@ -122,16 +122,21 @@ async def on_call(scene: Scene, *, of: str, until: float) -> Finding:
     """At every moment from now for `until` somebody is on call at each level of the plan."""
     levels, now = _levels(scene), scene.now()
     end = now + timedelta(seconds=until)
-    policy = quote(scene.fact(of, "policy"), safe="")
-    path = f"/oncalls?escalation_policy_ids%5B%5D={policy}&since={_iso(now)}&until={_iso(end)}&limit=100"
-    shifts = shaped(of, await scene.json(of, path), _Shifts).oncalls
+    shifts = await oncalls(scene, of, scene.fact(of, "policy"), now, end)
     wrong = [
-        f"nobody is on call at level {level.level} from {gap:%Y-%m-%d %H:%M} UTC"
+        f"nobody is on call at level {level.level} from {free:%Y-%m-%d %H:%M} UTC"
         for level in levels
-        if (gap := _gap([each for each in shifts if each.escalation_level == level.level], now, end))
+        if (free := gap([each for each in shifts if each.escalation_level == level.level], now, end))
     ]
     first = ", ".join(sorted({each.user.summary for each in shifts if each.escalation_level == 1}))
     return judged(wrong, f"Somebody is on call at each of {len(levels)} levels; first {first}.", first=first)
+
+
+async def oncalls(scene: Scene, of: str, policy: str, begin: datetime, end: datetime) -> list[Shift]:
+    """Who is on call by an escalation policy in a time."""
+    policy = quote(policy, safe="")
+    path = f"/oncalls?escalation_policy_ids%5B%5D={policy}&since={_iso(begin)}&until={_iso(end)}&limit=100"
+    return shaped(of, await scene.json(of, path), _Shifts).oncalls
 
 
 async def _event(scene: Scene, events: str, key: str, action: str, payload: object = None) -> int:
@@ -147,7 +152,7 @@ def _levels(scene: Scene) -> tuple[Level, ...]:
     return scene.plan.escalation.levels
 
 
-def _gap(shifts: list[_Shift], begin: datetime, end: datetime) -> datetime | None:
+def gap(shifts: list[Shift], begin: datetime, end: datetime) -> datetime | None:
     """The first moment without anybody; None when there is none."""
     at = begin
     for each in sorted(shifts, key=lambda each: each.start or begin):
@@ -159,8 +164,3 @@ def _gap(shifts: list[_Shift], begin: datetime, end: datetime) -> datetime | Non
 
 def _iso(at: datetime) -> str:
     return quote(at.isoformat(timespec="seconds"), safe="")
-
-
-def mark(scene: Scene) -> str:
-    """What a test message is known by when it is found again."""
-    return hashlib.sha256(f"{scene.key} {scene.now().isoformat()}".encode()).hexdigest()[:16]

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 from typing import Final
 
 from watership.errors import BadInput, WatershipError
-from watership.releases.book.quantity import listed
 from watership.releases.book.team import Contact, OnCall
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.readiness import go
-from watership.releases.readiness.reach import uncalled
 from watership.releases.readiness.records import Record
 
 NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 """A telephone number as all networks know it (E.164); blanks, hyphens and brackets are for people."""
-
-CALL = "watership team called SEAT"
 
 
 @check("escalation.matrix", good_for="48h", fix="Write the levels and triggers into team.yaml.")
@@ -93,24 +88,6 @@ async def verified(scene: Scene, *, mail: str) -> Finding:
         refused = await scene.look.mail.offer(scene.address(mail), sender, tuple(boxes))
         wrong += [f"{boxes[address]}: {address} is refused ({words})" for address, words in refused.items()]
     return judged(wrong, f"{len(scene.plan.contacts)} contacts can be reached in two ways.")
-
-
-@check("contacts.answered", good_for="24h", fix=CALL)
-async def answered(scene: Scene, *, within: float, seats: str = "") -> Finding:
-    """Each of `seats` (else whoever is on call or a level of the escalation) answered its last test call, `within` that
-    time."""
-    records, rota, plan = await recorded(scene), scene.plan.on_call, scene.plan.escalation
-    called = list(listed(seats))
-    if not called:
-        called += (rota.primary, rota.secondary, rota.manager) if rota else ()
-        called += [level.seat for level in plan.levels] if plan else ()
-    if not called:
-        return failed("The plan names nobody to call.")
-    oldest = scene.now() - timedelta(seconds=within)
-    chosen = list(dict.fromkeys(called))
-    people = {contact.seat: contact.person for contact in scene.plan.contacts}
-    wrong = [words for seat in chosen if (words := uncalled(seat, records, oldest, people.get(seat, "")))]
-    return judged(wrong, f"{', '.join(chosen)} answered their test calls.", seats=len(chosen))
 
 
 @check("team.confirmed", good_for="4h", fix="watership team ready --role ROLE --as NAME")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -16,7 +17,7 @@ from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Row
 from watership.releases.judging.gate import Verdict
-from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 
 MIB: Final = 1024 * 1024
 
@@ -63,45 +64,71 @@ UNTIL: Final = """
     FROM pg_roles ORDER BY rolname"""
 
 
+BEHIND: Final = "SELECT pg_wal_lsn_diff('{}', pg_last_wal_replay_lsn())::int8 AS bytes"
+
 POSITION: Final = """
     SELECT pg_current_wal_lsn()::text AS now, pg_wal_lsn_diff(pg_current_wal_lsn(), '{}')::int8 AS bytes"""
 
 
 @check("postgres.answers", good_for="1h")
 async def answers(scene: Scene, *, of: str, writable: bool = False) -> Finding:
-    """The database `of` takes a connection and answers; `writable`: it is no standby, and not read-only."""
+    """The database `of` takes a connection and answers; `writable`: it is no standby, its transactions do not begin
+    read-only, and it takes a write, of a temporary table that is rolled back."""
     row = await _one(
         scene, of, "SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS standby"
     )
     words = f"{of} answers, as PostgreSQL {row['version']}" + (", a standby." if row["standby"] else ".")
-    return found(not (writable and row["standby"]), words)
+    if not writable:
+        return passed(words)
+    if row["standby"]:
+        return failed(words)
+    tried = await scene.look.sql.write(scene.address(of))
+    if tried.forbidden:
+        return inconclusive(f"Whether {of} takes writes is not known, for the role may not: {tried.refused}.")
+    if tried.read_only or tried.refused:
+        return failed(f"{words} It takes no writes: {tried.refused or 'its transactions begin read-only'}.")
+    return passed(f"{words} It took a write, which was rolled back.")
 
 
 @check(
     "postgres.replica_of", good_for="24h", fix="Make the replica anew: pg_basebackup --write-recovery-conf …"
 )
-async def replica_of(scene: Scene, *, of: str, source: str) -> Finding:
-    """The database `of` is a physical replica of the database `source`: of the same identity, and not a primary."""
-    replica, primary = await _one(scene, of, IDENTITY), await _one(scene, source, IDENTITY)
-    if replica["identity"] != primary["identity"]:
-        return failed(
-            f"{of} is another database ({replica['identity']}) than {source} ({primary['identity']})."
-        )
+async def replica_of(scene: Scene, *, of: str, source: str, megabytes: int = 16) -> Finding:
+    """The database `of` is a physical replica of the database `source`, a primary: of the same identity, receiving its
+    log now, and with no more than `megabytes` of it to replay."""
+    replica = await _one(scene, of, IDENTITY)
+    if (strange := await _strange(scene, of, replica, source)) is not None:
+        return strange
     if not replica["standby"]:
         return failed(f"{of} is a primary, and replicates nothing.")
-    return passed(f"{of} is a standby of {source}, {primary['identity']}.")
+    now = (await _one(scene, source, "SELECT pg_current_wal_lsn()::text AS now"))["now"]
+    behind = _number((await _one(scene, of, BEHIND.format(now)))["bytes"])
+    words = f"{of} is a standby of {source}, {_bytes(behind)} behind; its receiver is {replica['receiver']}."
+    if replica["receiver"] is None or behind is None:
+        return failed(f"{of} is a standby of {source}, and receives nothing.")
+    return found(replica["receiver"] == "streaming" and behind <= megabytes * MIB, words, bytes=behind)
 
 
 @check("postgres.standby", good_for="1h", fix="Look at the standby's log, and at primary_conninfo.")
-async def standby(scene: Scene, *, of: str) -> Finding:
-    """The database `of` is a standby, and receives its primary's log now."""
+async def standby(scene: Scene, *, of: str, source: str = "") -> Finding:
+    """The database `of` is a standby (of `source`, where that is said), and receives its primary's log now."""
     row = await _one(scene, of, IDENTITY)
     if not row["standby"]:
         return failed(f"{of} is no standby.")
+    if source and (strange := await _strange(scene, of, row, source)) is not None:
+        return strange
     return found(
         row["receiver"] == "streaming",
-        f"{of} is a standby; its receiver is {row['receiver'] or 'not there'}.",
+        f"{of} is a standby{f' of {source}' if source else ''}; its receiver is {row['receiver'] or 'not there'}.",
     )
+
+
+async def _strange(scene: Scene, of: str, row: Row, source: str) -> Finding | None:
+    """The failure of a database that does not come from `source`."""
+    primary = await _one(scene, source, IDENTITY)
+    if row["identity"] == primary["identity"]:
+        return None
+    return failed(f"{of} is another database ({row['identity']}) than {source} ({primary['identity']}).")
 
 
 @check(
@@ -231,14 +258,34 @@ async def position(scene: Scene, *, of: str, path: str, at: str, megabytes: int 
 
 
 @check("postgres.password", good_for="24h", fix="ALTER ROLE … PASSWORD … VALID UNTIL …")
-async def password(scene: Scene, *, of: str, roles: str, within: float) -> Finding:
+async def password(
+    scene: Scene, *, of: str, roles: str, within: float, current: str = "", former: str = ""
+) -> Finding:
     """The passwords of `roles` (commas between) were changed `within`: each is valid for that long from its change,
-    as its VALID UNTIL says, which is not over and not further away."""
-    there = {str(row["name"]): row for row in await _rows(scene, of, UNTIL)}
-    wrong = [words for role in listed(roles) if (words := _stale(role, there.get(role), within))]
+    as its VALID UNTIL says, which is not over and not further away.
+
+    `current` and `former` are systems with a URL of one of the roles: the database lets that in, and this no more.
+    """
     if not listed(roles):
         raise BadInput("No role is named.")
-    return found(not wrong, "; ".join(wrong) or f"{roles}: changed within {spoken(within)}.")
+    there = {str(row["name"]): row for row in await _rows(scene, of, UNTIL)}
+    wrong = [words for role in listed(roles) if (words := _stale(role, there.get(role), within))]
+    if current and not await _admitted(scene, current, roles):
+        wrong.append(f"the password of {current} does not open the database")
+    if former and await _admitted(scene, former, roles):
+        wrong.append(f"the password of {former} still opens the database: it was not changed")
+    tried = f"; {former}'s opens nothing any more" if former else ""
+    return found(not wrong, "; ".join(wrong) or f"{roles}: changed within {spoken(within)}{tried}.")
+
+
+async def _admitted(scene: Scene, name: str, roles: str) -> bool:
+    """Whether the password of a system opens it, for one of the roles."""
+    url = scene.address(name)
+    if (user := unquote(urlsplit(url).username or "")) not in listed(roles):
+        raise BadInput(
+            f"{name} comes as '{user}', which is none of {roles}.", fix="Mend its URL in systems.yaml."
+        )
+    return await scene.look.sql.admits(url)
 
 
 def _stale(role: str, row: Row | None, within: float) -> str:

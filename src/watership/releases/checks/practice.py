@@ -39,7 +39,7 @@ class Exercise(Struct, frozen=True, kw_only=True):
 @check("escalation.practiced", good_for="48h", fix="Hold the exercise, and write its record.")
 async def practiced(scene: Scene, *, path: str, younger_than: float) -> Finding:
     """The record at `path` is of an exercise within `younger_than` in which every level of the plan was called no
-    earlier than the plan says, and no later than the next one would have been, and answered."""
+    earlier than the plan says, and no later than the next one would have been, and answered, each by another person."""
     plan = scene.plan.escalation
     if plan is None:
         return failed("The plan has no escalation that could be practiced.")
@@ -65,6 +65,10 @@ async def practiced(scene: Scene, *, path: str, younger_than: float) -> Finding:
             wrong.append(f"level {level.level} ({level.title}) did not answer")
         elif not level.after <= got.after < end:
             wrong.append(f"level {level.level} was called after {spoken(got.after) or '0s'}")
+    wrong += [] if held.led_by and held.scenario else ["it does not say who led it, or what was played"]
+    people = [each.person.casefold() for each in held.reached if each.answered]
+    if len(set(people)) < len(people) or "" in people:
+        wrong.append("two levels were answered by one person, or by nobody who is named")
     if wrong:
         return failed(f"{path}: {'; '.join(wrong)}.")
     return passed(

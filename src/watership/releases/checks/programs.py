@@ -7,7 +7,7 @@ import shlex
 from watership.errors import BadInput
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, passed
+from watership.releases.measurement import Finding, ending, failed, passed
 
 SHOWN = 500
 """Characters of what a program printed that become evidence."""
@@ -21,8 +21,9 @@ async def ends(scene: Scene, *, command: str, code: int = 0, prints: str = "", f
         raise BadInput("The command is empty.")
     ended = await scene.look.commands.run(words, folder=folder, timeout=scene.timeout)
     told = (ended.output + ended.errors).strip()
+    shown = ending(told, SHOWN)
     if ended.code != code:
-        return failed(f"{words[0]} ended with {ended.code}, not {code}: {told[-SHOWN:]}")
+        return failed(f"{words[0]} ended with {ended.code}, not {code}: {shown}")
     if prints not in told:
-        return failed(f"{words[0]} did not print '{prints}': {told[-SHOWN:]}")
-    return passed(f"{words[0]} ended with {code}: {told[-SHOWN:]}", code=ended.code)
+        return failed(f"{words[0]} did not print '{prints}': {shown}")
+    return passed(f"{words[0]} ended with {code}: {shown}", code=ended.code)

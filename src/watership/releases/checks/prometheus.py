@@ -11,16 +11,14 @@ from msgspec import Struct
 
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.judging.gate import percent
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 T = TypeVar("T")
-
-SHOWN: Final = 5
-"""Faults that are named; there may be thousands of targets."""
 
 _UNITS: Final = {
     "ms": 0.001,
@@ -180,9 +178,9 @@ async def scraped(scene: Scene, of: str) -> list[Target]:
     return (await data(scene, of, "/api/v1/targets?state=active", _Targets)).active_targets
 
 
-async def vector(scene: Scene, of: str, query: str) -> list[tuple[dict[str, str], float]]:
-    """The series of an instant query with their values."""
-    told = await data(scene, of, f"/api/v1/query?query={quote(query, safe='')}", _Vector)
+async def vector(scene: Scene, of: str, query: str, at: str = "") -> list[tuple[dict[str, str], float]]:
+    """The series of an instant query with their values; `at`: what else is said of it (`&time=…`)."""
+    told = await data(scene, of, f"/api/v1/query?query={quote(query, safe='')}{at}", _Vector)
     return [(each.metric, float(each.value[1])) for each in told.result]
 
 
@@ -190,7 +188,7 @@ async def data(scene: Scene, of: str, path: str, shape: type[T], *, timeout: flo
     """What stands below `data` in an answer. Raises Unavailable for one that is no success."""
     answer = await scene.json(of, path, timeout=timeout)
     if not isinstance(answer, dict) or answer.get("status") != "success":
-        raise Unavailable(f"{of} answered otherwise than Prometheus does: {str(answer)[:200]}")
+        raise Unavailable(f"{of} answered otherwise than Prometheus does: {excerpt(str(answer))}")
     return shaped(of, answer.get("data"), shape)
 
 
@@ -200,11 +198,3 @@ def in_seconds(text: str) -> float:
     if "".join(f"{number}{unit}" for number, unit in parts) != text:
         return 0.0
     return sum(int(number) * _UNITS[unit] for number, unit in parts)
-
-
-def judged(wrong: list[str], good: str, **facts: str | int | float | bool | None) -> Finding:
-    """Failed by the first faults, else passed."""
-    if not wrong:
-        return found(True, good, **facts)
-    rest = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-    return failed(f"{'; '.join(wrong[:SHOWN])}{rest}.", **facts)

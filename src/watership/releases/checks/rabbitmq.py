@@ -14,9 +14,9 @@ from msgspec import Struct
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene, told
-from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 
 T = TypeVar("T")
 
@@ -50,12 +50,23 @@ class _Binding(Struct):
     routing_key: str
 
 
-class _Queue(Struct):
+class Queue(Struct):
+    """A queue as the management tells it; what it has not counted yet is None."""
+
     name: str
     durable: bool = True
     arguments: dict[str, Value] = {}
     effective_policy_definition: dict[str, Value] | list[object] = {}
     messages: int | None = None
+    messages_ready: int | None = None
+    consumers: int = 0
+    message_stats: dict[str, object] | list[object] = {}
+
+    @property
+    def acknowledged(self) -> int:
+        """Messages that consumers were done with since the queue began; 0 while there was none."""
+        count = self.message_stats.get("ack", 0) if isinstance(self.message_stats, dict) else 0
+        return count if isinstance(count, int) else 0
 
     def setting(self, name: str) -> Value:
         """What the queue was declared with, else what a policy gives it. RabbitMQ writes an empty object as []."""
@@ -131,9 +142,9 @@ async def bindings(scene: Scene, *, of: str, expected: str) -> Finding:
 async def dead_letters(scene: Scene, *, of: str, queues: str) -> Finding:
     """Each queue that matches `queues` (patterns with *, commas between) gives what it drops to an exchange that
     exists and leads to a durable queue."""
-    chosen = await _queues(scene, of, queues)
+    chosen = await matching(scene, of, queues)
     names = {each.name for each in await _told(scene, of, "exchanges", _Exchange)}
-    durable = {each.name for each in await _told(scene, of, "queues", _Queue) if each.durable}
+    durable = {each.name for each in await _told(scene, of, "queues", Queue) if each.durable}
     leads = {
         each.source for each in await _told(scene, of, "bindings", _Binding) if each.destination in durable
     }
@@ -153,7 +164,7 @@ async def dead_letters(scene: Scene, *, of: str, queues: str) -> Finding:
 async def ttl(scene: Scene, *, of: str, queues: str, at_most: float) -> Finding:
     """Each queue that matches `queues` lets its messages expire, after `at_most` at the latest."""
     wrong = []
-    chosen = await _queues(scene, of, queues)
+    chosen = await matching(scene, of, queues)
     for queue in chosen:
         milliseconds = queue.setting("message-ttl")
         if not isinstance(milliseconds, int | float):
@@ -206,7 +217,7 @@ async def connections(scene: Scene, *, of: str, per_client: int, channels: int =
 @check("rabbitmq.consumers", good_for="1h", fix="Start the workers of that queue.")
 async def consumers(scene: Scene, *, of: str, queues: str, at_least: int = 1) -> Finding:
     """Each queue that matches `queues` has `at_least` consumers."""
-    chosen = await _queues(scene, of, queues)
+    chosen = await matching(scene, of, queues)
     there = Counter(each.queue.name for each in await _told(scene, of, "consumers", _Consumer))
     wrong = [
         f"{each.name} has {there[each.name]} consumers" for each in chosen if there[each.name] < at_least
@@ -218,7 +229,7 @@ async def consumers(scene: Scene, *, of: str, queues: str, at_least: int = 1) ->
 async def depth(scene: Scene, *, of: str, queues: str = "*", below: int = DEPTH) -> Finding:
     """Fewer than `below` messages wait in each queue that matches `queues`. A queue whose count is not there yet is
     not known."""
-    chosen = await _queues(scene, of, queues)
+    chosen = await matching(scene, of, queues)
     unknown = [each.name for each in chosen if each.messages is None]
     wrong = [
         f"{each.messages:,} messages wait in {each.name}" for each in chosen if (each.messages or 0) >= below
@@ -239,7 +250,7 @@ async def alarms(scene: Scene, *, of: str) -> Finding:
     answer = await scene.get(of, "/api/health/checks/alarms")
     if answer.status not in (200, 503):
         raise Unavailable(f"{of} answered {answer.status} to the question for alarms.")
-    words = answer.body[:300].decode(errors="replace")
+    words = excerpt(answer.body, 300)
     return found(
         answer.status == 200,
         "No alarm is in effect." if answer.status == 200 else f"An alarm is in effect: {words}",
@@ -259,9 +270,9 @@ async def _told(scene: Scene, of: str, what: str, shape: type[T]) -> list[T]:
     return shaped(of, told(of, path, answer), list[shape])  # type: ignore[valid-type]
 
 
-async def _queues(scene: Scene, of: str, patterns: str) -> Sequence[_Queue]:
+async def matching(scene: Scene, of: str, patterns: str) -> Sequence[Queue]:
     """The queues that match; that there is none for a pattern is nothing that passes."""
-    there = await _told(scene, of, "queues", _Queue)
+    there = await _told(scene, of, "queues", Queue)
     for pattern in listed(patterns):
         if not any(fnmatchcase(each.name, pattern) for each in there):
             raise BadInput(f"No queue is named {pattern}.", fix="watership topology apply")

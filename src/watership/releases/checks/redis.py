@@ -8,9 +8,8 @@ from fnmatch import fnmatchcase
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed
-from watership.releases.checks.documents import section_of
+from watership.releases.checks.documents import present, section_of
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive
@@ -105,7 +104,7 @@ async def expiring(scene: Scene, *, of: str, besides: str = "") -> Finding:
 )
 async def documented(scene: Scene, *, of: str, document: str, section: str) -> Finding:
     """Of a sample of keys each one matches a pattern that the section of the document names in backticks."""
-    told = await fresh(scene, document)
+    told = await present(scene, document)
     if isinstance(told, Finding):
         return told
     body = section_of(told.content.decode(errors="replace"), section)

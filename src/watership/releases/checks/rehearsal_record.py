@@ -8,7 +8,7 @@ from typing import Final
 from watership.releases.book.quantity import spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, json_report, too_old
+from watership.releases.checks.reports import WEEK, json_report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.gate import percent

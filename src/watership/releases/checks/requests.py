@@ -7,11 +7,8 @@ import msgspec
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 from watership.releases.ports import ProbeAnswer
-
-SHOWN = 200
-"""Characters of a wrong answer that become evidence."""
 
 
 @check("http.answers", good_for="1h")
@@ -41,10 +38,21 @@ async def answers(
     )
 
 
+async def sent_to(scene: Scene, method: str, of: str, path: str, body: object = None) -> ProbeAnswer:
+    """A request to the first address of `of`, with `body` as JSON and the headers of the system of that name."""
+    system = scene.systems.get(of)
+    headers = system.sent(scene.look.secrets) if system is not None else {}
+    content = None if body is None else msgspec.json.encode(body)
+    if content is not None:
+        headers = {"content-type": "application/json", **headers}
+    url = (await scene.urls(of))[0] + path
+    return await scene.look.http.request(method, url, body=content, headers=headers)
+
+
 def faults(answer: ProbeAnswer, status: str, header: str, contains: str, equals: str) -> list[str]:
     """What an answer lacks, in words."""
     if str(answer.status) not in listed(status):
-        return [f"answered {answer.status}, not {status}: {answer.body[:SHOWN].decode(errors='replace')}"]
+        return [f"answered {answer.status}, not {status}: {excerpt(answer.body)}"]
     wrong = []
     if header:
         name, _, wanted = (part.strip() for part in header.partition(":"))
@@ -52,7 +60,7 @@ def faults(answer: ProbeAnswer, status: str, header: str, contains: str, equals:
         if value is None:
             wrong.append(f"has no header {name}")
         elif wanted.casefold() not in value.casefold():
-            wrong.append(f"{name} is '{value}', which has no '{wanted}'")
+            wrong.append(f"{name} is '{excerpt(value)}', which has no '{wanted}'")
     if contains and contains not in answer.body.decode(errors="replace"):
         wrong.append(f"does not contain '{contains}'")
     return wrong + [words for each in listed(equals) if (words := _unequal(answer, each)) is not None]
@@ -67,7 +75,7 @@ def _unequal(answer: ProbeAnswer, wanted: str) -> str | None:
     except LookupError:
         return f"has no '{path}'"
     shown = there if isinstance(there, str) else msgspec.json.encode(there).decode()
-    return None if shown == value else f"'{path}' is {shown[:SHOWN]}, not {value}"
+    return None if shown == value else f"'{path}' is {excerpt(shown)}, not {value}"
 
 
 def at(value: object, path: str) -> object:

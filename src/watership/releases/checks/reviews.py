@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from watership.errors import Unavailable
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, found
 
 PAGE = 100

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found
 
@@ -23,7 +23,7 @@ BLOCK = re.compile(r"([^{}]*)\{([^{}]*)\}", re.DOTALL)
 async def rotated(scene: Scene, *, path: str, log: str, keep_at_least: int = 7) -> Finding:
     """The logrotate file at `path` has a block for the file `log`: rotated by time or size, and `keep_at_least` and not
     endlessly many old ones are kept."""
-    document = await fresh(scene, path)
+    document = await present(scene, path)
     if isinstance(document, Finding):
         return document
     rules = rules_of(document.content.decode(errors="replace"), log)

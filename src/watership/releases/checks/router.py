@@ -128,3 +128,34 @@ async def errors(scene: Scene, *, of: str, below: float) -> Finding:
         return inconclusive(f"{words} {enough:,} are needed.")
     assert rate is not None
     return found(rate < below, words, requests=got.requests, errors=got.errors)
+
+
+@check("traffic.latency", good_for="1h")
+async def latency(scene: Scene, *, of: str, below: float, share: float = 0.95) -> Finding:
+    """Since the cutover `share` of the requests of the side came within `below`, by the router's own counts, of enough
+    requests to say so. A bound that the router does not count by is not known."""
+    began = scene.position.cutover_began
+    if began is None:
+        return inconclusive("There was no cutover.")
+    enough, slot = scene.plan.gate.min_samples, scene.side(of).slot
+    seen: dict[float, int] = {}
+
+    async def sufficient() -> bool:
+        now = int(scene.now().timestamp())
+        after = max(int(began.timestamp()), now - LONGEST)
+        ticks = (await scene.env.metrics.ticks(after=after, until=now - 1)).get(slot, ())
+        seen.clear()
+        for tick in ticks:
+            for bucket, count in tick.latencies.items():
+                seen[float(bucket)] = seen.get(float(bucket), 0) + count
+        return sum(seen.values()) >= enough
+
+    await scene.until(sufficient, scene.timeout * 0.9)
+    every = sum(seen.values())
+    if every < enough:
+        return inconclusive(f"{every:,} requests were counted; {enough:,} are needed.")
+    if below not in seen:
+        return inconclusive(f"The router does not count what is slower than {below:g} s.")
+    quick = sum(count for bucket, count in seen.items() if bucket <= below) / every
+    words = f"{percent(quick)} of {every:,} requests came within {1000 * below:g} ms; {percent(share)} are wanted."
+    return found(quick >= share, words, requests=every, within=quick)

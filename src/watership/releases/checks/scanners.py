@@ -1,13 +1,15 @@
-"""What scanners write, read as what they found and how bad that is."""
+"""What scanners write, read as what they found and how bad that is, when, and what they did not look at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from watership.releases.checks.reports import decoded
+from watership.releases.checks.reports import moment
+from watership.releases.checks.shapes import decoded
 from watership.releases.instruments import Document
 
 SEVERITIES: Final = ("low", "medium", "high", "critical")
@@ -23,7 +25,24 @@ class Found(Struct, frozen=True):
     severity: str
 
 
-Reader = Callable[[Document], Iterator[Found]]
+class Scan(Struct, frozen=True, kw_only=True):
+    """What a scanner's report says. `about`: the builds, images or sites that it names.
+
+    `unknown`: why it does not show that anything was looked at; an empty report is no clean scan. `silent`: that of a
+    clean scan is empty by its format, so that its label has to say at how many things the scanner looked.
+    """
+
+    found: tuple[Found, ...]
+    at: datetime | None = None
+    about: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    silent: bool = False
+
+    def as_bad_as(self, severity: str) -> list[Found]:
+        return [each for each in self.found if SEVERITIES.index(each.severity) >= SEVERITIES.index(severity)]
+
+
+Reader = Callable[[Document], Scan]
 
 
 def graded(severity: str) -> str:
@@ -59,23 +78,53 @@ class _Leak(Struct, rename={"rule": "RuleID", "severity": "Severity"}):
     severity: str = "UNKNOWN"
 
 
-class _Target(Struct, rename={"flaws": "Vulnerabilities", "leaks": "Secrets"}):
+class _Target(Struct, rename={"kind": "Class", "flaws": "Vulnerabilities", "leaks": "Secrets"}):
+    kind: str = ""
     flaws: list[_Flaw] | None = None
     leaks: list[_Leak] | None = None
 
 
-class _Trivy(Struct, rename={"version": "SchemaVersion", "name": "ArtifactName", "targets": "Results"}):
+class _Metadata(Struct, rename={"digests": "RepoDigests"}):
+    digests: list[str] | None = None
+
+
+class _Trivy(
+    Struct,
+    rename={
+        "version": "SchemaVersion",
+        "at": "CreatedAt",
+        "name": "ArtifactName",
+        "metadata": "Metadata",
+        "targets": "Results",
+    },
+):
     version: int
     name: str
-    targets: list[_Target] = []
+    at: datetime | None = None
+    metadata: _Metadata = field(default_factory=_Metadata)
+    targets: list[_Target] | None = None
 
 
-def _trivy(document: Document) -> Iterator[Found]:
-    for target in decoded(document, _Trivy).targets:
-        yield from (
-            Found(f"{each.id} in {each.package}", graded(each.severity)) for each in target.flaws or []
-        )
-        yield from (Found(each.rule, graded(each.severity)) for each in target.leaks or [])
+PACKAGES: Final = ("os-pkgs", "lang-pkgs")
+"""The classes of what Trivy looks for vulnerabilities in."""
+
+
+def trivy(document: Document) -> Scan:
+    """Trivy's JSON. It is about the digests of its image; of a folder it names none."""
+    told = decoded(document, _Trivy)
+    targets = told.targets or []
+    flaws = (each for target in targets for each in target.flaws or [])
+    leaks = (each for target in targets for each in target.leaks or [])
+    looked = any(target.kind in PACKAGES for target in targets)
+    return Scan(
+        found=(
+            *(Found(f"{each.id} in {each.package}", graded(each.severity)) for each in flaws),
+            *(Found(each.rule, graded(each.severity)) for each in leaks),
+        ),
+        at=told.at,
+        about=tuple(each.rpartition("@")[2] for each in told.metadata.digests or []),
+        unknown=() if looked else ("it names no packages: nothing was looked at",),
+    )
 
 
 class _Package(Struct):
@@ -101,14 +150,22 @@ class _Osv(Struct):
     results: list[_Source]
 
 
-def _osv(document: Document) -> Iterator[Found]:
-    for source in decoded(document, _Osv).results:
-        for each in source.packages:
-            name = f"{each.package.name} {each.package.version}"
-            yield from (
-                Found(f"{', '.join(group.ids)} in {name}", scored(group.max_severity))
-                for group in each.groups
+def osv(document: Document) -> Scan:
+    """osv-scanner's JSON. Without --all-packages it names vulnerable packages alone, and a clean scan is like none."""
+    packages = [each for source in decoded(document, _Osv).results for each in source.packages]
+    return Scan(
+        found=tuple(
+            Found(
+                f"{', '.join(group.ids)} in {each.package.name} {each.package.version}",
+                scored(group.max_severity),
             )
+            for each in packages
+            for group in each.groups
+        ),
+        unknown=()
+        if packages
+        else ("it names no package (osv-scanner --all-packages): nothing was looked at",),
+    )
 
 
 class _Message(Struct, frozen=True):
@@ -138,12 +195,37 @@ class _Tool(Struct):
 
 class _Invocation(Struct, rename="camel"):
     execution_successful: bool
+    end_time_utc: str = ""
 
 
-class _Run(Struct):
+class _Details(Struct):
+    id: str = ""
+
+
+class _Run(Struct, rename="camel"):
     tool: _Tool
     results: list[_Result] | None = None
     invocations: list[_Invocation] = []
+    automation_details: _Details = field(default_factory=_Details)
+
+    def found(self) -> Iterator[Found]:
+        scores = {rule.id: rule.properties.get("security-severity") for rule in self.tool.driver.rules}
+        for result in self.results or []:
+            score = scores.get(result.rule_id)
+            level = {"error": "high", "warning": "medium", "none": "low"}.get(result.level, result.level)
+            if not result.suppressions:
+                severity = graded(level) if score is None else scored(str(score))
+                yield Found(f"{result.rule_id}: {result.message.text[:100]}", severity)
+
+    def unknown(self) -> Iterator[str]:
+        if self.results is None:
+            yield f"a run of {self.tool.driver.name} has no results"
+        if not self.invocations or not all(each.execution_successful for each in self.invocations):
+            yield f"{self.tool.driver.name} does not say that it ended well"
+
+    def ended(self) -> datetime | None:
+        times = [moment(each.end_time_utc) for each in self.invocations]
+        return max((each for each in times if each is not None), default=None)
 
 
 class _Sarif(Struct):
@@ -151,23 +233,19 @@ class _Sarif(Struct):
     runs: list[_Run]
 
 
-def _sarif(document: Document) -> Iterator[Found]:
-    """A rule's security-severity counts, else the result's level; what was suppressed was judged by people."""
+def sarif(document: Document) -> Scan:
+    """SARIF. A rule's security-severity counts, else the result's level; what was suppressed was judged by people. It
+    is about each part of the id of its automationDetails (`sast/2.1.0`), and as old as its oldest run."""
     runs = decoded(document, _Sarif).runs
-    if not runs or any(run.results is None for run in runs):
-        yield Found("a run without results", WORST)
-    for run in runs:
-        scores = {rule.id: rule.properties.get("security-severity") for rule in run.tool.driver.rules}
-        if any(not each.execution_successful for each in run.invocations):
-            yield Found(f"{run.tool.driver.name} did not end well", WORST)
-        for result in run.results or []:
-            score = scores.get(result.rule_id)
-            level = {"error": "high", "warning": "medium", "none": "low"}.get(result.level, result.level)
-            if not result.suppressions:
-                yield Found(
-                    f"{result.rule_id}: {result.message.text[:100]}",
-                    graded(level) if score is None else scored(str(score)),
-                )
+    ends = [run.ended() for run in runs]
+    known = [each for each in ends if each is not None]
+    unknown = [words for run in runs for words in run.unknown()]
+    return Scan(
+        found=tuple(each for run in runs for each in run.found()),
+        at=min(known) if known and len(known) == len(ends) else None,
+        about=tuple(part for run in runs for part in run.automation_details.id.split("/") if part),
+        unknown=tuple(unknown) if runs else ("it has no run: nothing was looked at",),
+    )
 
 
 class _Secret(Struct, rename={"rule": "RuleID", "file": "File", "line": "StartLine"}):
@@ -176,45 +254,14 @@ class _Secret(Struct, rename={"rule": "RuleID", "file": "File", "line": "StartLi
     line: int = 0
 
 
-def _gitleaks(document: Document) -> Iterator[Found]:
+def gitleaks(document: Document) -> Scan:
     """Each secret that was found is critical: what it was is known to whoever reads the history."""
-    yield from (
-        Found(f"{each.rule} in {each.file}:{each.line}", WORST) for each in decoded(document, list[_Secret])
+    leaks = decoded(document, list[_Secret])
+    return Scan(
+        found=tuple(Found(f"{each.rule} in {each.file}:{each.line}", WORST) for each in leaks),
+        silent=not leaks,
     )
 
 
-class _Alert(Struct):
-    alert: str
-    riskcode: str
-
-
-class _Site(Struct, rename={"name": "@name"}):
-    name: str
-    alerts: list[_Alert]
-
-
-class _Zap(Struct, rename={"generated": "@generated"}):
-    generated: str
-    site: list[_Site]
-
-
-def _zap(document: Document) -> Iterator[Found]:
-    sites = decoded(document, _Zap).site
-    if not sites:
-        yield Found("no site was scanned", WORST)
-    for site in sites:
-        for each in site.alerts:
-            if each.riskcode != "0":
-                yield Found(
-                    f"{each.alert} at {site.name}",
-                    {"1": "low", "2": "medium", "3": "high"}.get(each.riskcode, WORST),
-                )
-
-
-READERS: Final[Mapping[str, Reader]] = {
-    "trivy": _trivy,
-    "osv": _osv,
-    "sarif": _sarif,
-    "gitleaks": _gitleaks,
-    "zap": _zap,
-}
+READERS: Final[Mapping[str, Reader]] = {"trivy": trivy, "osv": osv, "sarif": sarif, "gitleaks": gitleaks}
+"""By the kind of the report."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from watership.errors import BadInput
+from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import fresh
-from watership.releases.checks.scanners import READERS, SEVERITIES
+from watership.releases.checks.reports import label_of, stale
+from watership.releases.checks.reports import report as read
+from watership.releases.checks.scanners import READERS, SEVERITIES, Scan
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.instruments import Document
+from watership.releases.measurement import Finding, failed, inconclusive, passed
 
 SHOWN = 8
 """Findings that are named."""
@@ -15,26 +20,42 @@ SHOWN = 8
 
 @check("scan.clean", good_for="24h", fix="Mend what it found, build again, and scan that.")
 async def clean(
-    scene: Scene, *, kind: str, report: str, younger_than: float, severity: str = "critical", about: str = ""
+    scene: Scene, *, kind: str, report: str, younger_than: float, severity: str = "critical"
 ) -> Finding:
-    """A scanner's report has nothing of `severity` (low, medium, high, critical) or worse, is fresh, and names `about`
-    ({version} and {digest} are next's). `kind`: trivy and osv (`--format json`), sarif, gitleaks (JSON), zap
-    (traditional JSON). What a scanner knows no severity of counts as the worst."""
+    """A scanner's report has nothing of `severity` (low, medium, high, critical) or worse, shows that something was
+    looked at, is fresh, and about the build that is released; what its format does not tell a label tells. `kind`:
+    trivy and osv (`--all-packages`), both `--format json`, sarif, or gitleaks (JSON). What a scanner knows no severity
+    of counts as the worst."""
     if kind not in READERS:
         raise BadInput(f"No report is of kind '{kind}'.", fix=f"Say one of: {', '.join(READERS)}.")
     if severity not in SEVERITIES:
         raise BadInput(f"'{severity}' is no severity.", fix=f"Say one of: {', '.join(SEVERITIES)}.")
-    document = await fresh(scene, report, younger_than=younger_than, about=about)
-    if isinstance(document, Finding):
-        return document
-    every = list(READERS[kind](document))
-    bad = [each for each in every if SEVERITIES.index(each.severity) >= SEVERITIES.index(severity)]
-    counts = {f"{each}": sum(one.severity == each for one in every) for each in SEVERITIES}
-    told = ", ".join(f"{count} {each}" for each, count in counts.items())
-    words = f"{report}: {told}; none {severity} or worse is wanted"
+    document = await read(scene, report)
+    scan = READERS[kind](document)
+    build = scene.plan.next.build
+    named = [each for each in scan.about if each in (build.digest, build.version)]
+    wrong = await stale(scene, document, younger_than=younger_than, at=scan.at, builds=named)
+    unknown = list(scan.unknown)
+    if scan.silent and not ((label := await label_of(scene, document)) and label.looked_at):
+        unknown.append("it is empty, and no label says at how many things the scanner looked")
+    return found_in(document, scan, severity, wrong=wrong, unknown=unknown)
+
+
+def found_in(
+    document: Document, scan: Scan, severity: str, *, wrong: list[str], unknown: Sequence[str], also: str = ""
+) -> Finding:
+    """What a scan is worth: failed by what is wrong with its report and by what it found, inconclusive where it does
+    not show that it looked. `also`: what more is to be said of one that is well."""
+    bad = scan.as_bad_as(severity)
+    counts = {each: sum(one.severity == each for one in scan.found) for each in SEVERITIES}
     if bad:
         rest = f"; and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        return failed(
-            f"{words}: {'; '.join(f'{each.what} ({each.severity})' for each in bad[:SHOWN])}{rest}.", **counts
-        )
-    return found(True, f"{words}.", sha256=document.sha256, **counts)
+        wrong = [*wrong, f"{'; '.join(f'{each.what} ({each.severity})' for each in bad[:SHOWN])}{rest}"]
+    if wrong:
+        return failed(f"{document.path}: {'; '.join(wrong)}.", **counts)
+    if unknown:
+        return inconclusive(f"{document.path}: {'; '.join(unknown)}.")
+    told = ", ".join(f"{count} {each}" for each, count in counts.items())
+    return passed(
+        f"{document.path}: {also}{told}; none {severity} or worse is wanted.", **counts, **marks(document)
+    )

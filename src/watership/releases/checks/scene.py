@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
 from watership.durable.clock import Clock
 from watership.durable.states import TERMINAL, RunState
 from watership.errors import BadInput, Unavailable
-from watership.releases.book.quantity import Given, listed
+from watership.releases.book.quantity import Given, listed, offset
 from watership.releases.book.system import System
 from watership.releases.environment import Environment
 from watership.releases.facts import Position
 from watership.releases.instruments import Instruments
-from watership.releases.measurement import Finding
+from watership.releases.measurement import Finding, excerpt
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance, ProbeAnswer
@@ -100,7 +101,17 @@ class Scene:
                 raise BadInput(f"'of' is live or next, not {other!r}.")
 
     def now(self) -> datetime:
+        """The moment by the calendar, which leaps in a rehearsal: how old something is, and what is due."""
         return self.clock.now()
+
+    def sent_at(self) -> datetime:
+        """The moment by the machine's clock, for what goes outside: who gets it compares the date with their own clock,
+        and refuses a signature, an event or a webhook that comes from tomorrow."""
+        return self.look.clock.now()
+
+    def moment(self, text: str) -> datetime:
+        """A moment of the release's calendar (`T-4h`)."""
+        return self.release.zero + timedelta(seconds=offset(text) * self.plan.overrides.clock_factor)
 
     # --- systems outside ------------------------------------------------------------------------------------
 
@@ -149,10 +160,14 @@ class Scene:
         return await self.look.http.request(method, url, body=content, headers=headers, timeout=timeout)
 
     async def urls(self, of: str) -> Sequence[str]:
-        """Where `of` answers HTTP: the system of that name, else the serving processes of live or next."""
+        """Where `of` answers HTTP: the system of that name, at each HOST:PORT of its fact `addresses` where it has one,
+        else the serving processes of live or next."""
         if of not in self.systems and of in ("live", "next") and self.environment is not None:
             return [f"http://{address}" for address in await self.addresses(self.side(of))]
-        return [self.address(of).rstrip("/")]
+        url = self.address(of).rstrip("/")
+        addresses = listed(str(self.system(of).facts.get("addresses", "")))
+        parts = urlsplit(url)
+        return [f"{parts.scheme}://{each}{parts.path}" for each in addresses] or [url]
 
     async def fetch(self, of: str, url: str, *, timeout: float = 5.0) -> ProbeAnswer:
         """GET one of the addresses of `of`, with the headers of the system of that name, where there is one."""
@@ -189,9 +204,7 @@ class Scene:
 def told(name: str, path: str, answer: ProbeAnswer) -> object:
     """The JSON of an answer with 200. Raises Unavailable for any other answer."""
     if answer.status != 200:
-        raise Unavailable(
-            f"{name}{path} answered {answer.status}: {answer.body[:200].decode(errors='replace')}"
-        )
+        raise Unavailable(f"{name}{path} answered {answer.status}: {excerpt(answer.body)}")
     try:
         return msgspec.json.decode(answer.body)
     except msgspec.DecodeError as error:

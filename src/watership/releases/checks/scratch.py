@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from watership.errors import BadInput, Unavailable
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Row
+from watership.releases.measurement import excerpt
 
 SHAPE = """
 SELECT coalesce(string_agg(what, E'\\n' ORDER BY what), '') AS shape FROM (
@@ -101,9 +102,9 @@ async def _psql(scene: Scene, home: SplitResult, words: Sequence[str]) -> None:
         timeout=scene.timeout,
     )
     if ended.code == 2:  # how psql says that it could not connect
-        raise Unavailable(f"psql did not reach {home.hostname}: {ended.errors.strip()[:300]}")
+        raise Unavailable(f"psql did not reach {home.hostname}: {excerpt(ended.errors.strip(), 300)}")
     if ended.code != 0:
-        raise Refused(f"The database refused it: {ended.errors.strip()[:300]}")
+        raise Refused(f"The database refused it: {excerpt(ended.errors.strip(), 300)}")
 
 
 def _variables(home: SplitResult) -> Mapping[str, str]:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from watership.releases.checks.database import rehearsed
-from watership.releases.checks.documents import section_of
+from watership.releases.checks.documents import filled, present, section_of
 from watership.releases.checks.kind import check
 from watership.releases.checks.migrations import scripts_in
-from watership.releases.checks.reports import filled, fresh
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.scratch import COLUMNS, UNINDEXED, UNSOUND, Refused, Scratch
 from watership.releases.checks.scratch import scratch as scratch_of
@@ -115,7 +114,7 @@ async def types(scene: Scene, *, folder: str, scratch: str, document: str, secti
     }
     if not changes:
         return passed("No column changes its type.")
-    told = await fresh(scene, document)
+    told = await present(scene, document)
     if isinstance(told, Finding):
         return told
     body = section_of(told.content.decode(errors="replace"), filled(scene, section)) or ""

@@ -8,43 +8,36 @@ from collections.abc import Mapping
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
+from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import fresh
 from watership.releases.checks.requests import at
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.variables import assignments, offered
 from watership.releases.measurement import Finding, failed, found
-
-VARIABLE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
-OFFERED = re.compile(r"^\s*#?\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=")
-"""A variable of an example: a line that is commented out offers it too."""
-
-
-def variables(text: str) -> dict[str, str]:
-    """What a file of NAME=VALUE lines sets; the last line of a name counts, as in a shell."""
-    found = {}
-    for line in text.splitlines():
-        if (there := VARIABLE.match(line)) is not None:
-            value = there[2]
-            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            found[there[1]] = value[1:-1] if quoted else value.partition(" #")[0].rstrip()
-    return found
 
 
 @check("settings.documented", good_for="48h", fix="Document each variable, and what happens without it.")
-async def documented(scene: Scene, *, example: str = ".env.example", document: str) -> Finding:
-    """Each variable that the file `example` names, set or commented out, occurs in `document` as a word of its own."""
-    offered, told = await fresh(scene, example), await fresh(scene, document)
-    if isinstance(offered, Finding):
-        return offered
+async def documented(
+    scene: Scene, *, example: str = ".env.example", document: str, staged: str = ""
+) -> Finding:
+    """Each variable that the file `example` names, set or commented out, occurs in `document` as a word of its own; and
+    so does each that is set in the file `staged`, whatever the example says."""
+    there, told = await present(scene, example), await present(scene, document)
+    if isinstance(there, Finding):
+        return there
     if isinstance(told, Finding):
         return told
-    lines = offered.content.decode(errors="replace").splitlines()
-    names = {there[1] for line in lines if (there := OFFERED.match(line))}
+    names = offered(there.content.decode(errors="replace"))
     if not names:
         return failed(f"{example} names no variable.")
+    if staged:
+        ours = await present(scene, staged)
+        if isinstance(ours, Finding):
+            return ours
+        names |= {name for name, _ in assignments(ours.content.decode(errors="replace"))}
     words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", told.content.decode(errors="replace")))
     lacks = sorted(names - words)
-    good = f"{document} names all {len(names)} variables of {example}."
+    good = f"{document} names all {len(names)} variables of {', '.join(filter(None, (example, staged)))}."
     return found(
         not lacks, f"{document} does not name {', '.join(lacks)}." if lacks else good, variables=len(names)
     )
@@ -54,12 +47,12 @@ async def documented(scene: Scene, *, example: str = ".env.example", document: s
 async def value(scene: Scene, *, path: str, name: str, one_of: str) -> Finding:
     """The settings that are staged at `path` give `name` one of the values of `one_of` (commas between). A .toml
     file is asked for `a.b`, any other one for the variable NAME. What is not set there is not known."""
-    document = await fresh(scene, path)
+    document = await present(scene, path)
     if isinstance(document, Finding):
         return document
     text = document.content.decode(errors="replace")
     try:
-        value = at(_tree(path, text), name) if path.endswith(".toml") else variables(text)[name]
+        value = at(_tree(path, text), name) if path.endswith(".toml") else dict(assignments(text))[name]
     except LookupError:
         return failed(f"{path} does not set {name}.")
     shown = str(value).lower() if isinstance(value, bool) else str(value)

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 from msgspec import Struct, field
 
 from watership.errors import Unavailable
+from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
-from watership.releases.checks.pagerduty import mark
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
+from watership.releases.checks.mark import mark
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ async def delivers(scene: Scene, *, hook: str, api: str) -> Finding:
         # Its words hold the webhook's address, which is a secret.
         raise Unavailable(f"{hook} got no answer.") from None
     if answer.status != 200:
-        return failed(f"{hook} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        return failed(f"{hook} answered {answer.status}: {excerpt(answer.body)}")
     channel = scene.fact(hook, "channel")
 
     async def there() -> bool:

@@ -7,6 +7,7 @@ from watership.releases.book.quantity import listed
 from watership.releases.checks.documents import PLACEHOLDER, marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.variables import assignments
 from watership.releases.measurement import Finding, failed, found
 
 UNFILLED = ("changeme", "change_me", "<", "${", "example.com")
@@ -23,7 +24,7 @@ async def variables(scene: Scene, *, path: str, names: str) -> Finding:
     document = await scene.look.documents.read(path)
     if document is None:
         return failed(f"There is no {path}.")
-    pairs = _pairs(document.content.decode(errors="replace"))
+    pairs = assignments(document.content.decode(errors="replace"))
     wrong = []
     for name in wanted:
         values = [value for key, value in pairs if key == name]
@@ -36,13 +37,3 @@ async def variables(scene: Scene, *, path: str, names: str) -> Finding:
     return found(
         not wrong, f"{path}: {'; '.join(wrong) or f'{len(wanted)} variables are staged'}.", **marks(document)
     )
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Names and values of the lines that are no comments; values are never shown."""
-    lines = (line.strip().removeprefix("export ") for line in text.splitlines())
-    return [
-        (name.strip(), value.strip().strip("\"'"))
-        for name, sign, value in (line.partition("=") for line in lines if not line.startswith("#"))
-        if sign
-    ]

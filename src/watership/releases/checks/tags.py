@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from watership.releases.checks.documents import filled
 from watership.releases.checks.kind import check
-from watership.releases.checks.reports import filled
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Finished
-from watership.releases.measurement import Finding, failed, passed
+from watership.releases.measurement import Finding, excerpt, failed, passed
 
 SHOWN = 300
 """Characters of git's words that become evidence."""
@@ -19,12 +19,12 @@ async def tag(scene: Scene, *, tag: str = "v{version}", signers: str = "", folde
     name = filled(scene, tag)
     kind = await _git(scene, folder, "cat-file", "-t", f"refs/tags/{name}")
     if kind.code != 0:
-        return failed(f"git knows no tag {name}: {kind.errors.strip()[:SHOWN]}")
+        return failed(f"git knows no tag {name}: {excerpt(kind.errors.strip(), SHOWN)}")
     if kind.output.strip() != "tag":
         return failed(f"{name} is a lightweight tag: it holds no signature.")
     allowed = ("-c", f"gpg.ssh.allowedSignersFile={signers}") if signers else ()
     verified = await _git(scene, folder, *allowed, "verify-tag", name)
-    told = (verified.errors + verified.output).strip()[:SHOWN]
+    told = excerpt((verified.errors + verified.output).strip(), SHOWN)
     if verified.code != 0:
         return failed(f"The signature of {name} does not verify: {told or 'git says no more'}")
     commit = await _git(scene, folder, "rev-parse", f"refs/tags/{name}^{{commit}}")

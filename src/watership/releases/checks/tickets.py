@@ -12,12 +12,12 @@ from msgspec import Struct, field
 from watership.errors import Unavailable
 from watership.releases.checks.decisions import decided, signoffs
 from watership.releases.checks.documents import section_of
+from watership.releases.checks.faults import judged
 from watership.releases.checks.jira import MOST, SEARCH
 from watership.releases.checks.kind import check
-from watership.releases.checks.prometheus import judged
-from watership.releases.checks.reports import shaped
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.checks.shapes import shaped
+from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 from watership.releases.readiness.signoff import missing
 
 TELL: Final = "watership notify send approvals"
@@ -94,7 +94,7 @@ async def noted(scene: Scene, *, of: str, jql: str, path: str, section: str) -> 
     asked = {"jql": query, "maxResults": MOST, "fields": ["summary"]}
     answer = await scene.ask("POST", of, SEARCH, body=asked)
     if answer.status != 200:
-        raise Unavailable(f"{of} answered {answer.status}: {answer.body[:200].decode(errors='replace')}")
+        raise Unavailable(f"{of} answered {answer.status}: {excerpt(answer.body)}")
     try:
         told = msgspec.json.decode(answer.body, type=_Issues)
     except msgspec.DecodeError as error:

@@ -8,13 +8,17 @@ import ssl
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from watership.errors import BadInput
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.instruments import Certificate, TlsAnswer
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.instruments import Certificate, Revocations, TlsAnswer
+from watership.releases.measurement import Finding, failed, found, inconclusive
 
 DAY = 86400.0
+
+SKEW = 300.0
+"""Seconds by which an issuer's clock may be ahead of ours."""
 
 RENEW = "Renew the certificate, and deploy it with its chain."
 
@@ -107,21 +111,63 @@ async def deployed(scene: Scene, *, of: str, certificate: str) -> Finding:
     return found(not wrong, f"{words}; {certificate} is {wanted[:16]}….", sha256=wanted)
 
 
-@check("tls.revocation", good_for="24h", fix="Staple OCSP responses, or use certificates that name a CRL.")
+@check(
+    "tls.revocation",
+    good_for="4h",
+    fix="Staple fresh OCSP responses, or use certificates that name a CRL; renew what is revoked.",
+)
 async def revocation(scene: Scene, *, of: str) -> Finding:
-    """Of every address of `of` clients can learn whether its certificate was revoked: it staples an OCSP response, or
-    the certificate names a list of the revoked (CRL) that can be fetched."""
-    wrong, ways = [], []
+    """Of every address of `of` clients learn that its certificate was not revoked: from the OCSP response that it
+    staples, else from each list of the revoked (CRL) that its certificate names. The word is the issuer's, about this
+    very certificate, says that it is good, and counts now."""
+    wrong, doubts, ways = [], [], []
     for address, answer in (await _looked(scene, of)).items():
-        if answer.stapled:
-            ways.append(f"{address} staples")
-        elif lists := answer.chain[0].crl_urls:
-            refused = [url for url in lists if (await scene.look.http.request("GET", url)).status != 200]
-            wrong += [f"{address}: {url} cannot be fetched" for url in refused]
-            ways.append(f"{address} names {', '.join(lists)}")
-        else:
+        told = await _told(scene, answer)
+        if not told:
             wrong.append(f"{address} staples nothing, and its certificate names no CRL")
+        for where, said in told.items():
+            if isinstance(said, str):
+                wrong.append(f"{address}: {where} {said}")
+            elif len(answer.chain) < 2:
+                doubts.append(f"{address}: {where}: {said.wrong}")
+            elif words := _unfit(scene, said):
+                wrong.append(f"{address}: {where}: {words}")
+            else:
+                ways.append(f"{address}: {where} says good until {said.until:%Y-%m-%d %H:%M}")
+    if doubts and not wrong:
+        return inconclusive(f"{'; '.join(doubts)}.")
     return found(not wrong, f"{'; '.join(wrong or ways)}.")
+
+
+async def _told(scene: Scene, answer: TlsAnswer) -> dict[str, Revocations | str]:
+    """What is said of the certificate that was shown, by whom; text is why a list says nothing."""
+    if answer.staple is not None:
+        return {"the stapled response": answer.staple}
+    told: dict[str, Revocations | str] = {}
+    for url in answer.chain[0].crl_urls:
+        fetched = await scene.look.http.request("GET", url)
+        if fetched.status != 200:
+            told[url] = "cannot be fetched"
+            continue
+        try:
+            told[url] = await scene.look.tls.listed(answer, fetched.body)
+        except BadInput:
+            told[url] = "is no list of revoked certificates"
+    return told
+
+
+def _unfit(scene: Scene, said: Revocations) -> str:
+    """Why a word on a certificate is none that clients could go by; empty when it is one."""
+    if said.wrong:
+        return said.wrong
+    now = scene.sent_at()  # the issuer's day is the machine's: a rehearsal leaps without it
+    if said.status != "good":
+        return f"it says {said.status}"
+    if said.since > now + timedelta(seconds=SKEW):
+        return f"it counts only from {said.since:%Y-%m-%d %H:%M}"
+    if said.until is None:
+        return "it does not say until when it counts"
+    return f"it counted until {said.until:%Y-%m-%d %H:%M}" if said.until < now else ""
 
 
 @check("tls.hsts", good_for="24h", fix="Send Strict-Transport-Security with a max-age, over TLS.")

@@ -8,7 +8,7 @@ import msgspec
 
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 ENVELOPE = "application/x-sentry-envelope"
 
@@ -29,9 +29,7 @@ async def tracked(scene: Scene, *, intake: str, api: str) -> Finding:
     headers = {"content-type": ENVELOPE, **system.sent(scene.look.secrets)}
     answer = await scene.look.http.request("POST", url, body=envelope(scene, event), headers=headers)
     if answer.status != 200:
-        return failed(
-            f"{intake} answered {answer.status} to a test event: {answer.body[:200].decode(errors='replace')}"
-        )
+        return failed(f"{intake} answered {answer.status} to a test event: {excerpt(answer.body)}")
     path = f"/api/0/projects/{scene.fact(api, 'organization')}/{scene.fact(api, 'project')}/events/{event}/"
     status = 0
 
@@ -52,7 +50,7 @@ def envelope(scene: Scene, event: str) -> bytes:
     """One event in an envelope: headers, the item's headers, the item, each a line (develop.sentry.dev)."""
     item = {
         "event_id": event,
-        "timestamp": scene.now().isoformat(),
+        "timestamp": scene.sent_at().isoformat(),
         "platform": "python",
         "level": "info",
         "logger": "watership.check",
@@ -64,7 +62,7 @@ def envelope(scene: Scene, event: str) -> bytes:
     }
     body = msgspec.json.encode(item)
     lines = (
-        msgspec.json.encode({"event_id": event, "sent_at": scene.now().isoformat()}),
+        msgspec.json.encode({"event_id": event, "sent_at": scene.sent_at().isoformat()}),
         msgspec.json.encode({"type": "event", "length": len(body)}),
         body,
     )

@@ -35,7 +35,7 @@ async def verified(scene: Scene, *, of: str, path: str) -> Finding:
     system = scene.system(of)
     if not system.secret:
         raise BadInput(f"The system '{of}' names no secret to sign with.", fix="Add: secret: env:NAME")
-    secret, now = scene.look.secrets.read(system.secret), scene.now()
+    secret, now = scene.look.secrets.read(system.secret), scene.sent_at()
     forged = PREFIX + base64.b64encode(hashlib.sha256(secret.encode()).digest()).decode()
     sent = f"release-probe-{int(now.timestamp())}"
     cases = (

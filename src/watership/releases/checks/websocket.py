@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.measurement import Finding, excerpt, failed, found
 
 
 @check("websocket.answers", good_for="24h", fix="Look at the router's timeouts and its Upgrade header.")
@@ -22,7 +22,7 @@ async def answers(
         return failed(f"{of}{path} answered {answer.status} to the handshake, not 101.")
     if answer.first is None:
         return failed(f"{of}{path} opened and said nothing within {within:g} s.")
-    words = f"{of}{path} opened and said: {answer.first[:200]}"
+    words = f"{of}{path} opened and said: {excerpt(answer.first)}"
     return found(
         contains in answer.first, words if contains in answer.first else f"{words}; '{contains}' is wanted."
     )

@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from watership.errors import BadInput
-from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
-from watership.releases.checks.papers import WEEK, json_report, moment, too_old
+from watership.releases.checks.reports import WEEK, moment, report, stale
+from watership.releases.checks.scanners import WORST, Found, Scan
+from watership.releases.checks.scans import found_in
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, passed
+from watership.releases.checks.shapes import decoded
+from watership.releases.instruments import Document
+from watership.releases.measurement import Finding
 
-RISKS: Final = {"informational": 0, "low": 1, "medium": 2, "high": 3}
-"""As ZAP numbers them."""
 
-
-class Alert(Struct, frozen=True):
-    name: str
+class _Alert(Struct):
     riskcode: str
+    name: str = ""
+    alert: str = ""
     riskdesc: str = ""
     instances: list[dict[str, object]] = []
 
+    @property
+    def words(self) -> str:
+        return f"{self.name or self.alert} ({self.riskdesc or self.riskcode}, {len(self.instances)} places)"
 
-class Site(Struct, frozen=True):
-    name: str = field(name="@name")
-    alerts: list[Alert] = []
+
+class _Site(Struct, rename={"name": "@name"}):
+    name: str
+    alerts: list[_Alert] = []
 
 
-class Attack(Struct, frozen=True):
-    """ZAP's "traditional" JSON report."""
-
-    site: list[Site]
+class _Zap(Struct, rename={"generated": "@generated"}):
+    site: list[_Site]
     created: str = ""
-    generated: str = field(name="@generated", default="")
+    generated: str = ""
 
     def at(self) -> datetime | None:
-        """When it was written; older versions say so in words, and without a zone."""
+        """When it was written; older versions say so in words, and without a zone, which is taken for UTC."""
         if self.created:
             return moment(self.created)
         try:
-            return datetime.strptime(self.generated, "%a, %d %b %Y %H:%M:%S").astimezone()
+            return datetime.strptime(self.generated, "%a, %d %b %Y %H:%M:%S").replace(tzinfo=UTC)
         except ValueError:
             return None
+
+
+RISKS: Final = {"1": "low", "2": "medium", "3": "high"}
+"""As ZAP numbers them; 0 only informs."""
+
+
+def attacked(document: Document) -> Scan:
+    """ZAP's "traditional" JSON. It is about the sites that were attacked."""
+    told = decoded(document, _Zap)
+    alerts = (each for site in told.site for each in site.alerts if each.riskcode != "0")
+    return Scan(
+        found=tuple(Found(each.words, RISKS.get(each.riskcode, WORST)) for each in alerts),
+        at=told.at(),
+        about=tuple(each.name for each in told.site),
+        unknown=() if told.site else ("no site was attacked",),
+    )
+
+
+PORTS: Final = {"http": 80, "https": 443}
 
 
 @check(
@@ -55,21 +78,19 @@ class Attack(Struct, frozen=True):
 async def clean(
     scene: Scene, *, path: str, site: str, below: str = "medium", younger_than: float = WEEK
 ) -> Finding:
-    """ZAP attacked the system `site`, and found nothing of the risk `below` (low, medium, high) or above."""
-    if below not in RISKS:
-        raise BadInput(f"There is no risk {below!r}.", fix=f"It is one of: {', '.join(RISKS)}.")
-    document, attack = await json_report(scene, path, Attack)
-    wrong = too_old(scene, attack.at(), younger_than)
-    attacked, target = [each.name.rstrip("/") for each in attack.site], (await scene.urls(site))[0]
-    if not any(target.startswith(each) for each in attacked):
-        wrong.append(f"{target} was not attacked, but {', '.join(attacked) or 'nothing'}")
-    alerts = [alert for each in attack.site for alert in each.alerts]
-    wrong += [
-        f"{each.name} ({each.riskdesc or each.riskcode}, {len(each.instances)} places)"
-        for each in alerts
-        if not each.riskcode.isdigit() or int(each.riskcode) >= RISKS[below]
-    ]
-    if wrong:
-        return failed(f"{path}: {'; '.join(wrong)}.")
-    words = f"{path}: {target} was attacked, {len(alerts)} alerts, all of a risk below {below}."
-    return passed(words, alerts=len(alerts), **marks(document))
+    """ZAP attacked the system `site` while it was the build that is released, and found nothing of the risk `below`
+    (low, medium, high) or above. ZAP does not know the build: the report has a label."""
+    if below not in RISKS.values():
+        raise BadInput(f"There is no risk {below!r}.", fix=f"It is one of: {', '.join(RISKS.values())}.")
+    document = await report(scene, path)
+    scan, target = attacked(document), (await scene.urls(site))[0]
+    wrong = await stale(scene, document, younger_than=younger_than, at=scan.at)
+    if scan.about and origin(target) not in map(origin, scan.about):
+        wrong.append(f"{target} was not attacked, but {', '.join(scan.about)}")
+    return found_in(document, scan, below, wrong=wrong, unknown=scan.unknown, also=f"{target} was attacked: ")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what is one site to ZAP."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme)

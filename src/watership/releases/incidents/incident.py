@@ -13,7 +13,10 @@ from msgspec.structs import replace
 from watership.errors import BadInput, Conflict, NotFound
 from watership.releases.auditing.audit import Plain
 
-Words = Annotated[str, Meta(min_length=1, max_length=2_000)]
+MOST = 2_000
+"""Characters of what somebody says."""
+
+Words = Annotated[str, Meta(min_length=1, max_length=MOST)]
 
 MOST_EVENTS = 5_000
 """Of one incident; whoever writes more has a program that writes in a circle."""
@@ -385,3 +388,11 @@ def critical(incidents: Sequence[Incident], release: str) -> tuple[str, ...]:
         for each in incidents
         if each.active and each.severity is Severity.CRITICAL and each.opening.release in ("", release)
     )
+
+
+def said(text: str) -> str:
+    """Somebody's words, as long as an incident takes them. Raises BadInput."""
+    flat = text.strip()
+    if not flat or len(flat) > MOST:
+        raise BadInput(f"Between one and {MOST:,} characters are kept.")
+    return flat

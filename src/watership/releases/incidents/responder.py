@@ -40,17 +40,30 @@ class Responder:
         self._tell = tell
 
     async def look_once(self) -> None:
-        await self._response.look(await self.alarms(), self._tell)
+        """Records that cannot be trusted keep nobody from the other alarms; they are told of as a trouble of ours."""
+        found = self.paged()
+        try:
+            found += await self.unmet()
+        finally:
+            await self._response.look(found, self._tell)
 
     async def alarms(self) -> list[Alarm]:
         """Everything that is an alarm of this release, whether or not it has an incident already."""
+        return [*self.paged(), *await self.unmet()]
+
+    def paged(self) -> list[Alarm]:
+        """What the audit says."""
         name = self._release.plan.release
-        found = alarms_in([entry for entry in self._pages() if entry.facts.get("release") == name])
+        return alarms_in([entry for entry in self._pages() if entry.facts.get("release") == name])
+
+    async def unmet(self) -> list[Alarm]:
+        """What the records of the windows after the deployment say."""
         promoted = promoted_at(await self._look())
-        if promoted is not None:
-            records = await self._env.records.all(name)
-            found += window_alarms(self._release.plan, records, promoted=promoted, now=self._env.clock.now())
-        return found
+        if promoted is None:
+            return []
+        plan = self._release.plan
+        records = await self._env.records.all(plan.release)
+        return window_alarms(plan, records, promoted=promoted, now=self._env.clock.now())
 
 
 def window_alarms(plan: Plan, records: Sequence[Record], *, promoted: datetime, now: datetime) -> list[Alarm]:

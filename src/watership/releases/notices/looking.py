@@ -8,8 +8,10 @@ from watership.durable.clock import Clock
 from watership.durable.codec import decode
 from watership.durable.ids import RunId
 from watership.durable.ports import Runs
+from watership.errors import Untrusted
 from watership.releases.auditing.audit import Entry
 from watership.releases.incidents.incident import Incidents
+from watership.releases.journal import fold, journal
 from watership.releases.notices.messenger import Look
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.situation import Situation, planned, situation
@@ -20,7 +22,7 @@ from watership.releases.readiness.go import decision
 from watership.releases.readiness.records import Records, standing_signoffs
 from watership.releases.readiness.standing import standing
 from watership.releases.snapshots import Snapshots
-from watership.releases.status import fold, journal, status
+from watership.releases.status import status
 
 Pages = Callable[[], Sequence[Entry]]
 """The entries of the audit that people are paged for, or more."""
@@ -41,7 +43,16 @@ def looking(
 
     async def look() -> Situation:
         run_id = RunId(plan.release)
-        run, kept = await runs.get(run_id), await records.all(plan.release)
+        run = await runs.get(run_id)
+        try:
+            kept = await records.all(plan.release)
+        except Untrusted:
+            if run is None:
+                raise
+            # People hear of a release under way whatever became of its records, which count for nothing now.
+            kept, trusted = (), False
+        else:
+            trusted = True
         if run is None:
             return planned(plan, standing_signoffs((), kept), clock.now(), decision(plan, kept))
         release: Release = decode(run.input, Release)
@@ -62,7 +73,9 @@ def looking(
                 now=clock.now(),
                 zero=release.zero,
                 factor=plan.overrides.clock_factor,
-            ),
+            )
+            if trusted
+            else (),
         )
 
     return look

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from watership.releases.notices.comms import MISSED, Comms, Sending
+from watership.releases.notices.issues import FUSE
 from watership.releases.notices.notice import Incident, Issue, Message, Notice
-from watership.releases.notices.situation import FUSE, Situation
+from watership.releases.notices.situation import Situation
 
 LATE = 1 / 3
 """Of a status' interval: what is told later than that was missed, though it is told all the same."""

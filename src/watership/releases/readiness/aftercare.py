@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from watership.releases.book.runbook import Validation
+from watership.releases.journal import Fold
 from watership.releases.plan import Plan
 from watership.releases.readiness.checklist import Checklist, ChecklistItem, Point, Section, key
 from watership.releases.readiness.records import Measured, Record
-from watership.releases.status import Fold
 
 AGAIN: Final = 300.0
 """Seconds before what did not pass is measured again; scaled by a rehearsal's factor like the calendar."""

@@ -8,11 +8,11 @@ from typing import Final
 
 from watership.releases.checks.scene import Scene
 from watership.releases.environment import Environment
+from watership.releases.journal import Fold
 from watership.releases.order import Release
 from watership.releases.readiness import aftercare
 from watership.releases.readiness.records import Measured
 from watership.releases.readiness.rounds import round_of
-from watership.releases.status import Fold
 
 LOOK_SECONDS: Final = 1.0
 
@@ -46,5 +46,3 @@ class Attendant:
         for name, got in (await round_of(scene, points)).items():
             record = Measured(point=name, build=plan.next.build.digest, by=ATTENDANT, got=got)
             await self._env.records.add(plan.release, record)
-            facts = {"release": plan.release, "point": name, "verdict": got.verdict.value}
-            self._env.audit.append(ATTENDANT, "point.measured", facts)

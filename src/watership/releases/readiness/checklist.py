@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from watership.errors import BadInput
+from watership.errors import BadInput, NotFound
+from watership.releases.book.document import Misfit, nearest
 from watership.releases.book.quantity import Duration, Offset, Parameter
 
 Id = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
@@ -102,7 +103,11 @@ def chosen(checklist: Checklist, words: Sequence[str]) -> list[tuple[ChecklistIt
     for word in words:
         meant = [pair for pair in everything if word in names(homes[pair[0].id], *pair)]
         if not meant:
-            raise BadInput(f"Nothing of the checklist is named {word!r}.", fix="watership check list")
+            known = {name for pair in everything for name in names(homes[pair[0].id], *pair)}
+            raise NotFound(
+                f"Nothing of the checklist is named {word!r}{nearest(word, known)}",
+                fix="watership check list",
+            )
         found += [pair for pair in meant if pair not in found]
     return found
 
@@ -117,12 +122,15 @@ def names(section: Section, item: ChecklistItem, point: Point) -> set[str]:
 
 def require_whole(checklist: Checklist) -> None:
     """Nothing stands there twice. Raises BadInput."""
-    for what, names in (
-        ("section", [section.section for section in checklist]),
-        ("item", [item.id for item in items_of(checklist)]),
-        ("number", [str(item.number) for item in items_of(checklist)]),
-        ("point", [key(item, point) for item, point in points_of(checklist)]),
+    for what, field, names in (
+        ("section", "section", [section.section for section in checklist]),
+        ("item", "id", [item.id for item in items_of(checklist)]),
+        ("number", "number", [str(item.number) for item in items_of(checklist)]),
+        ("point", "id", [key(item, point) for item, point in points_of(checklist)]),
     ):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise BadInput(f"The {what} '{twice[0]}' stands in the checklist twice.")
+            word = twice[0].rpartition("/")[2]
+            raise Misfit(
+                f"The {what} '{twice[0]}' stands in the checklist twice.", field=field, word=word, nth=2
+            )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import OPERATOR
-from watership.releases.auditing.audit import Fact
 from watership.releases.book.quantity import Given
 from watership.releases.checks.scene import Kind, Scene
 from watership.releases.environment import Environment
@@ -43,6 +43,9 @@ LOOK_SECONDS: Final = 120.0
 
 LONGEST_WAIVER: Final = 7 * 86_400.0
 """Seconds; what is to be let pass for longer is a change of the runbook."""
+
+
+EVIDENCE: Final = "Name a file of the project, or a page: https://…"
 
 
 class Clerk:
@@ -88,7 +91,7 @@ class Clerk:
         found = await round_of(self.scene(), points)
         for name, got in found.items():
             record = Measured(point=name, build=self.plan.next.build.digest, by=caller.person, got=got)
-            await self._put(record, caller.person, "point.measured", point=name, verdict=got.verdict.value)
+            await self._put(record)
         return found
 
     async def look(self, checks: Mapping[str, tuple[str, Mapping[str, Given]]]) -> dict[str, Measurement]:
@@ -137,7 +140,7 @@ class Clerk:
             at=now,
             expires_at=now + timedelta(seconds=min(good_for, *(_good_for(point) for _, point in pairs))),
         )
-        await self._put(record, caller.person, "points.attested", points=list(record.points), holds=holds)
+        await self._put(record)
         return record
 
     async def waive(self, words: Sequence[str], caller: Caller, *, reason: str, seconds: float) -> Waived:
@@ -157,7 +160,7 @@ class Clerk:
             at=now,
             until=now + timedelta(seconds=seconds),
         )
-        await self._put(record, caller.person, "points.waived", points=list(record.points), reason=reason)
+        await self._put(record)
         return record
 
     # --- approvals ------------------------------------------------------------------------------------------
@@ -170,7 +173,7 @@ class Clerk:
         )
         there = await self.signoffs()
         signed = sign(self.plan, there, given)
-        await self._put(Signed(signoff=given), caller.person, "plan.signed", role=role)
+        await self._put(Signed(signoff=given))
         return missing(self.plan, signed, given.at)
 
     async def decline(self, role: str, caller: Caller, *, reason: str) -> Declined:
@@ -190,7 +193,7 @@ class Clerk:
             reason=reason,
             at=self._env.clock.now(),
         )
-        await self._put(record, caller.person, "plan.declined", role=role, reason=reason)
+        await self._put(record)
         return record
 
     async def signoffs(self) -> tuple[SignOff, ...]:
@@ -235,7 +238,7 @@ class Clerk:
             informed=informed,
         )
         go.require_decidable(await self.conditions(), record)
-        await self._put(record, caller.person, "gate.decided", decision=record.decision, reason=reason)
+        await self._put(record)
         return record
 
     async def decision(self) -> Decided | None:
@@ -254,7 +257,7 @@ class Clerk:
         record = Ready(
             build=self.plan.next.build.digest, person=caller.person, role=role, at=self._env.clock.now()
         )
-        await self._put(record, caller.person, "team.ready", role=role)
+        await self._put(record)
         return go.absent(self.plan, await self._records())
 
     async def called(self, seat: str, caller: Caller, *, reached: bool) -> Called:
@@ -268,7 +271,7 @@ class Clerk:
         record = Called(
             seat=seat, person=contact.person, by=caller.person, reached=reached, at=self._env.clock.now()
         )
-        await self._put(record, caller.person, "contact.called", seat=seat, reached=reached)
+        await self._put(record)
         return record
 
     # --- how ------------------------------------------------------------------------------------------------
@@ -290,9 +293,8 @@ class Clerk:
     async def _records(self) -> Sequence[Record]:
         return await self._env.records.all(self.plan.release)
 
-    async def _put(self, record: Record, person: str, action: str, **facts: Fact) -> None:
+    async def _put(self, record: Record) -> None:
         await self._env.records.add(self.plan.release, record)
-        self._env.audit.append(person, action, {"release": self.plan.release, **facts})
 
     def _require(self, caller: Caller, act: str, roles: tuple[str, ...]) -> str:
         """The role in which somebody acts, of those that may. Raises NotAllowed."""
@@ -302,12 +304,14 @@ class Clerk:
         return next((role for role in roles if caller.identity.acts_as(role)), roles[0])
 
     async def _digest(self, evidence: str) -> str:
-        """Of evidence that is a file of the project; a URL, and no evidence, have none."""
-        if not evidence or "://" in evidence or self._env.instruments is None:
+        """Of evidence that is a file of the project; a page elsewhere, and no evidence, have none. Raises BadInput."""
+        if not evidence or is_page(evidence):
             return ""
+        if self._env.instruments is None:
+            raise BadInput(f"Nothing here can read {evidence}, so its digest is not known.", fix=EVIDENCE)
         document = await self._env.instruments.documents.read(evidence)
         if document is None:
-            raise BadInput(f"There is no evidence {evidence}.", fix="Name a file of the project, or a URL.")
+            raise BadInput(f"There is no evidence {evidence}.", fix=EVIDENCE)
         return document.sha256
 
 
@@ -332,3 +336,16 @@ def _of_people(point: Point, checklist: Checklist, words: Sequence[str]) -> bool
 
 def _good_for(point: Point) -> float:
     return ATTESTED_FOR if point.good_for is None else point.good_for
+
+
+def is_page(evidence: str) -> bool:
+    """Whether evidence is an address of the web. Raises BadInput for any other address: nobody here reads it."""
+    if "://" not in evidence:
+        return False
+    try:
+        parts = urlsplit(evidence)
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BadInput(f"{evidence} is neither a file of the project nor a page of the web.", fix=EVIDENCE)
+    return True

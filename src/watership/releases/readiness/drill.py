@@ -16,6 +16,9 @@ from watership.releases.instruments import Document, Documents
 FOLDER: Final = "evidence/drills"
 """Where records are kept, below the project's folder: one JSON file each."""
 
+APART: Final = 5.0
+"""Seconds that a stopwatch and the calendar may differ by: a clock is set right now and then."""
+
 KINDS: Final = ("rollback", "failover", "backup-restore", "migration", "scaling")
 
 Kind = Literal["rollback", "failover", "backup-restore", "migration", "scaling"]
@@ -32,28 +35,34 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Drill(Struct, frozen=True, kw_only=True):
-    """What a rehearsal writes down at its end, whatever came of it.
+    """What a rehearsal writes down at its end, whatever came of it, and `by` whom it was held.
 
-    `build` is the digest that was drilled with, where it matters; `environment` where it was done. Of a restored backup
-    `facts` hold its `backup` (the name in the catalogue) and its `sha256`.
+    `rto_seconds`: from the loss until the service was back; `rpo_seconds`: how much of the past was lost with it; None:
+    not measured. `build` is the digest that was drilled with, where it matters; `environment` where it was done. Of a
+    restored backup `facts` hold its `backup` (the name in the catalogue) and its `sha256`.
     """
 
     schema: Literal["watership/drill/v1"] = "watership/drill/v1"
     kind: Kind
     environment: str
     began: datetime
+    ended: datetime | None = None
     seconds: Annotated[float, Meta(ge=0)]
     outcome: Literal["passed", "failed"]
     steps: Annotated[tuple[Step, ...], Meta(min_length=1, max_length=100)]
+    by: Annotated[str, Meta(min_length=1, max_length=200)]
+    rto_seconds: Annotated[float, Meta(ge=0)] | None = None
+    rpo_seconds: Annotated[float, Meta(ge=0)] | None = None
     build: str = ""
     version: str = ""
-    by: str = ""
     words: Words = ""
     facts: dict[str, Plain] = {}
 
     def __post_init__(self) -> None:
-        if self.began.tzinfo is None:
-            raise BadInput("The drill does not say in which zone it began.")
+        if self.began.tzinfo is None or (self.ended is not None and self.ended.tzinfo is None):
+            raise BadInput("The drill does not say in which zone it began and ended.")
+        if self.ended is not None and abs((self.ended - self.began).total_seconds() - self.seconds) > APART:
+            raise BadInput(f"The drill took {self.seconds:g} s, which is not from its beginning to its end.")
         if self.outcome == "passed" and not all(step.passed for step in self.steps):
             raise BadInput("A drill with a step that failed has not passed.")
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, assert_never
 
 from msgspec import Meta, Struct
 
+from watership.releases.auditing.audit import Fact
 from watership.releases.measurement import Measurement
 from watership.releases.readiness.signoff import SignOff
 
@@ -118,10 +119,34 @@ def standing_signoffs(given: Sequence[SignOff], records: Sequence[Record]) -> tu
     return tuple(found)
 
 
-class Records(Protocol):
-    """Keeps the records of releases. What was added is on disk before `add` returns."""
+def told(record: Record) -> tuple[str, str, dict[str, Fact]]:
+    """Who acted, what it is called in the audit, and what the audit says of it."""
+    match record:
+        case Measured():
+            return record.by, "point.measured", {"point": record.point, "verdict": record.got.verdict.value}
+        case Attested():
+            return record.person, "points.attested", {"points": [*record.points], "holds": record.holds}
+        case Waived():
+            return record.person, "points.waived", {"points": [*record.points], "reason": record.reason}
+        case Signed(signoff=given):
+            return given.person, "plan.signed", {"role": given.role}
+        case Declined():
+            return record.person, "plan.declined", {"role": record.role, "reason": record.reason}
+        case Decided():
+            return record.person, "gate.decided", {"decision": record.decision, "reason": record.reason}
+        case Ready():
+            return record.person, "team.ready", {"role": record.role}
+        case Called():
+            return record.by, "contact.called", {"seat": record.seat, "reached": record.reached}
+        case _:
+            assert_never(record)
 
-    async def add(self, release: str, record: Record) -> None: ...
+
+class Records(Protocol):
+    """Keeps the records of releases, each bound to the audit: see `binding`."""
+
+    async def add(self, release: str, record: Record) -> None:
+        """Put it on record, and into the audit. Both are on disk before it returns, or neither counts."""
 
     async def all(self, release: str) -> Sequence[Record]:
-        """In the order in which they were added; empty for a release that has none."""
+        """In the order in which they were added; empty for a release that has none. Raises RecordsAstray."""

@@ -13,7 +13,9 @@ from watership.releases import plan as plans
 from watership.releases.auditing.audit import Audit, Verified
 from watership.releases.book.quantity import spoken
 from watership.releases.book.runbook import Shift, Soak
+from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
+from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, Verdict, guarantee
 from watership.releases.judging.glimpse import blind
 from watership.releases.judging.power import Traffic, table
@@ -41,7 +43,7 @@ from watership.releases.reporting.report import (
     SlotSecond,
     WeightStep,
 )
-from watership.releases.status import Figures, Fold, ItemStatus, ReleaseStatus, promoted_at, told
+from watership.releases.status import ItemStatus, ReleaseStatus, told
 
 OUTCOMES: dict[str, Outcome] = {"promoted": "promoted", "rolled_back": "rolled_back", "refused": "stopped"}
 
@@ -85,6 +87,7 @@ def account(
     live_runs: Count | None = None,
     next_runs: Count | None = None,
     records: Sequence[Record] | None = None,
+    astray: str = "",
     files: Mapping[str, EvidenceFile] | None = None,
     incidents: Sequence[Incident] | None = None,
     deliveries: Sequence[Delivery] | None = None,
@@ -95,7 +98,7 @@ def account(
 
     `records` are what people and programs put down, `files` the evidence that they point to, `incidents`, `deliveries`
     and `past` the incidents, messages and releases of this environment, `now` when the report is written. What is not
-    given is not known.
+    given is not known. `astray`: how the records do not agree with the audit, where they do not.
     """
     plan, status = release.plan, told(state, release)
     # When the checklist was relied on last.
@@ -144,6 +147,7 @@ def account(
         audit_count=checked.count if isinstance(checked, Verified) else checked.number,
         audit_head=checked.head if isinstance(checked, Verified) else "",
         audit_verified=verified,
+        records_astray=astray,
         audit_seal=checked.seal if isinstance(checked, Verified) else None,
         written_at=now,
     )

@@ -10,9 +10,9 @@ from typing import Final
 from watership.releases.book.quantity import spoken
 from watership.releases.decide import LAST_ITEM_SECONDS
 from watership.releases.facts import Record, items_of
+from watership.releases.journal import Fold, Ordered
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
 from watership.releases.reporting.report import DeviationFacts
-from watership.releases.status import Fold, Ordered
 
 LATE_SECONDS: Final = 60.0
 """What begins later than this is late. It is not scaled in a rehearsal: work does not come faster in one."""

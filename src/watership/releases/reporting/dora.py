@@ -14,10 +14,11 @@ from typing import Final
 from msgspec import Struct
 
 from watership.releases.book.quantity import spoken
+from watership.releases.figures import figures
+from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import percent
 from watership.releases.order import Release
 from watership.releases.reporting.report import DoraFacts
-from watership.releases.status import Fold, figures, promoted_at
 
 WINDOW: Final = timedelta(days=90)
 """Releases that began earlier say little of how one delivers today."""

@@ -261,6 +261,8 @@ class ReportFacts(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     audit_count: int = 0
     audit_head: str = ""
     audit_verified: bool | None = None
+    records_astray: str = ""
+    """How the records do not agree with the audit; nothing in this report comes from them then."""
     audit_seal: Literal["signed", "unchecked", "none"] | None = None
     """Whether the head of the audit is signed; None where nobody looked."""
     written_at: datetime | None = None

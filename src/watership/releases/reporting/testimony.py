@@ -8,6 +8,7 @@ from datetime import datetime
 from watership.releases.decide import CONTROLLER
 from watership.releases.incidents.incident import Incident
 from watership.releases.incidents.timeline import words
+from watership.releases.journal import Fold
 from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.readiness.records import Decided, Declined, Record, Waived
@@ -22,7 +23,6 @@ from watership.releases.reporting.report import (
     PointFacts,
     WaiverFacts,
 )
-from watership.releases.status import Fold
 
 _DECISIONS = {"go": "GO", "no_go": "NO-GO"}
 

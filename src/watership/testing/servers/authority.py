@@ -20,6 +20,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 Kind = Literal["good", "expired", "expires_soon", "incomplete", "self_signed", "wrong_name"]
 """`incomplete`: the intermediate is not sent along. `wrong_name`: it is for somebody else."""
 
+Word = Literal["good", "revoked", "late", "another", "forged", "deputy", "pretender"]
+"""Of an OCSP response. `late`: it counted until yesterday. `another`: about another certificate, which OpenSSL does not
+send. `forged`: its signature was changed. `deputy`: signed by whom the intermediate deputed; `pretender`: not so."""
+
 NAMES = ("localhost", "127.0.0.1", "::1")
 ELSEWHERE = ("elsewhere.example",)
 DAYS = 90
@@ -94,21 +98,46 @@ class Authority:
         context.load_cert_chain(file)
         return context
 
-    def staple(self, identity: Identity) -> bytes:
-        """The intermediate's word, for a day, that the certificate is not revoked."""
-        now = datetime.now(UTC)
+    def staple(self, identity: Identity, word: Word = "good") -> bytes:
+        """An OCSP response for a day, with the intermediate's word on a certificate; or one that is none."""
+        now = datetime.now(UTC) - (timedelta(days=2) if word == "late" else timedelta(0))
+        about = self.issue().leaf if word == "another" else identity.leaf
+        revoked = word == "revoked"
         builder = ocsp.OCSPResponseBuilder().add_response(
-            cert=identity.leaf,
+            cert=about,
             issuer=self.intermediate,
             algorithm=hashes.SHA256(),
-            cert_status=ocsp.OCSPCertStatus.GOOD,
+            cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
             this_update=now,
             next_update=now + timedelta(days=1),
-            revocation_time=None,
-            revocation_reason=None,
+            revocation_time=now if revoked else None,
+            revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
         )
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self.intermediate)
-        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+        key, signer = self._key, self.intermediate
+        if word in ("deputy", "pretender"):
+            key, signer = self._deputy("OCSP" if word == "deputy" else "server")
+            builder = builder.certificates([signer])
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, signer)
+        signed = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+        return signed[:-1] + bytes([signed[-1] ^ 1]) if word == "forged" else signed
+
+    def revoked(self, *identities: Identity, late: bool = False, forged: bool = False) -> bytes:
+        """The intermediate's list of the revoked (CRL) for a day."""
+        now = datetime.now(UTC) - (timedelta(days=2) if late else timedelta(0))
+        builder = x509.CertificateRevocationListBuilder().issuer_name(self.intermediate.subject)
+        builder = builder.last_update(now).next_update(now + timedelta(days=1))
+        for each in identities:
+            row = x509.RevokedCertificateBuilder().serial_number(each.leaf.serial_number).revocation_date(now)
+            builder = builder.add_revoked_certificate(row.build())
+        signed = builder.sign(_key() if forged else self._key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.DER)
+
+    def _deputy(self, usage: str) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+        """Somebody else with a certificate of the intermediate's, for responses or for what servers do."""
+        key = _key()
+        may = ExtendedKeyUsageOID.OCSP_SIGNING if usage == "OCSP" else ExtendedKeyUsageOID.SERVER_AUTH
+        draft = _draft(_name("Watership Test Responder"), self.intermediate.subject, key, days=DAYS)
+        return key, _signed(draft.add_extension(x509.ExtendedKeyUsage([may]), critical=False), self._key)
 
 
 def pem(*certificates: x509.Certificate) -> bytes:

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from OpenSSL import SSL
 
-from watership.testing.servers.authority import NAMES, Authority, Kind
+from watership.testing.servers.authority import NAMES, Authority, Kind, Word
 from watership.testing.servers.ports import LOOPBACK, free_port
 
 HSTS: Final = "max-age=31536000; includeSubDomains"
@@ -40,15 +40,17 @@ class TlsServer:
         *,
         names: Sequence[str] = NAMES,
         hsts: str = HSTS,
-        stapled: bool = False,
+        stapled: bool | Word = False,
         ocsp_url: str = "",
         crl_url: str = "",
     ) -> None:
-        """`hsts`: the words of the header, which is not sent when there are none."""
+        """`hsts`: the words of the header, which is not sent when there are none. `stapled`: an OCSP response, a good
+        one or another."""
         self.authority, self.kind, self.hsts = authority, kind, hsts
         self.port = free_port()
-        identity = authority.issue(kind, names=names, ocsp_url=ocsp_url, crl_url=crl_url)
-        staple = authority.staple(identity) if stapled else b""
+        self.identity = identity = authority.issue(kind, names=names, ocsp_url=ocsp_url, crl_url=crl_url)
+        word: Word = "good" if stapled is True else stapled or "good"
+        staple = authority.staple(identity, word) if stapled else b""
         self._context = SSL.Context(SSL.TLS_SERVER_METHOD)
         self._context.use_privatekey(identity.key)
         self._context.use_certificate(identity.leaf)

@@ -89,7 +89,7 @@ def changed(folder: Path, *changes: tuple[str, str, str]) -> Path:
         files[name] = files[name].replace(was, becomes)
     for name, text in files.items():
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return folder
 

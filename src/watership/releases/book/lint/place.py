@@ -24,8 +24,8 @@ class Places:
     """Finds the place of a part of a runbook by its path: `("phases", 2, "items", 0, "at")`."""
 
     def __init__(self, source: Source) -> None:
-        # Templates are words; only the rest is YAML.
-        documents = {name: text for name, text in source.files.items() if not name.endswith(".md")}
+        # Templates are words, and checks are Python; only the rest is YAML.
+        documents = {name: text for name, text in source.files.items() if not name.endswith((".md", ".py"))}
         roots = {name: tree(content, source=name) for name, content in documents.items()}
         self._book, *included = roots
         self._roots = roots

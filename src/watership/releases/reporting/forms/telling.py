@@ -324,6 +324,8 @@ def _record(report: ReportFacts) -> tuple[Block, ...]:
         ),
         ("Audit", cell(_audited(report), _sealed(report), Words(report.audit_head, code=True))),
     ]
+    if report.records_astray:
+        rows.append(("Records", cell(Words(f"✗ {report.records_astray}", "failed"))))
     if report.written_at is not None:
         rows.append(("Written", cell(moment(report.written_at))))
     parts = ("checklist", "decisions", "waivers", "messages", "incidents")

@@ -10,7 +10,7 @@ from tests.simulation.release_world import ReleaseWorld
 from watership.errors import Conflict
 from watership.releases.snapshots import quarantine
 from watership.testing import run_in_virtual_time
-from watership.wiring.controller import require_unquarantined, require_unstarted
+from watership.wiring.desk import require_unquarantined, require_unstarted
 
 
 def test_a_plan_is_not_drawn_anew_once_its_release_was_started() -> None:

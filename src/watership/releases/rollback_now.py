@@ -1,0 +1,71 @@
+"""A rollback at once goes by the last safe side's record alone: no journal is read, and no run replayed."""
+
+from __future__ import annotations
+
+from watership.errors import Conflict, NotFound
+from watership.releases.auditing.audit import Fact
+from watership.releases.cutover import Dial, LastSafe
+from watership.releases.environment import Authority, Environment
+from watership.releases.judging.gate import Verdict
+from watership.releases.measurement import Finding, failed
+from watership.releases.rollback import misplaced, traffic_back
+from watership.releases.snapshots import LAST_SAFE, load
+
+
+async def rollback_now(env: Environment, *, who: str, reason: str, force: bool = False) -> Finding:
+    """Both planes to the last safe side, now, by its record alone; no journal is read.
+
+    Raises Conflict where a controller lives, which gets the order instead; one that hangs is deposed with `force`.
+    """
+    safe = await load(env.snapshots, LAST_SAFE, LastSafe)
+    if safe is None:
+        raise NotFound("No release has changed anything yet, so there is nothing to take back.")
+    await _require_standing(env, safe)
+    authority = Authority(env.lock, who=who, release=safe.release)
+    try:
+        await authority.take()
+    except Conflict:
+        if not force:
+            raise
+        authority = await _above(env, who, safe.release)
+    try:
+        facts: dict[str, Fact] = {"release": safe.release, "reason": reason, "epoch": authority.epoch}
+        env.audit.append(who, "release.rollback_now", facts)
+        dial = Dial(env, authority, to=safe.to, away=safe.away)
+        found = await traffic_back(env, authority, dial)
+        if found.verdict is Verdict.PASSED and (why := await misplaced(env, safe.to)):
+            found = failed(f"{found.evidence} But meanwhile {why}.")
+        env.audit.append(who, f"release.rollback_now.{found.verdict.value}", {"evidence": found.evidence})
+        return found
+    finally:
+        await authority.give_up()
+
+
+async def _require_standing(env: Environment, safe: LastSafe) -> None:
+    """Nobody is sent to a slot in which something else, or nothing, stands by now."""
+    if why := await misplaced(env, safe.to):
+        raise Conflict(
+            f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
+            f"{safe.to.slot.value}: {why}.",
+            fix="See what stands: watership environment show. Then release a good build: watership release plan.",
+        )
+
+
+async def _above(env: Environment, who: str, release: str) -> Authority:
+    free = await env.lock.read() is None
+    authority = (Authority if free else _Forced)(env.lock, who=who, release=release)
+    await authority.take()
+    return authority
+
+
+class _Forced(Authority):
+    """An epoch above a holder that hangs, without his lock."""
+
+    async def take(self) -> None:
+        self._holder = await self._lock.depose(who=self._who, release=self._release)
+
+    async def retake(self) -> None:
+        await self.take()
+
+    async def give_up(self) -> None:
+        """The lock was never held."""
