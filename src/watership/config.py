@@ -141,12 +141,14 @@ class LogSettings(_Section, frozen=True):
 class EnvironmentSettings(_Section, frozen=True):
     """What releases act upon: two slots, the router before them and the hosts under them.
 
+    `proxy`: what passes HTTP on, our own proxy or a HAProxy that is installed here.
     `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
 
     name: str = "local"
     state: str = ".watership"
+    proxy: Literal["embedded", "haproxy"] = "embedded"
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
     prometheus: str = ""

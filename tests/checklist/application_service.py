@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from tests.checklist.changes import otherwise, replaced, swapped
+from tests.checklist.orchestrator import LIMITED
 from tests.checklist.world import Fault, World
 from watership.releases.book.system import System
 from watership.testing.servers.ports import LOOPBACK
@@ -22,7 +23,6 @@ from watership.testing.standin import Answer, Asked, StandIn
 NEXT = "2.1.0"
 OURS = "https://console.example.com"
 HEAD, LOG = "2f1c4e", "logs/next-1.jsonl"
-LIMITED = {"ratelimit-policy": '"default";q=100;w=60'}
 
 
 def grown(
@@ -127,7 +127,9 @@ def service(world: World, next: StandIn) -> None:
         "OPTIONS /api/v1/agents": preflight,
         "GET /no-such-page": nothing,
         "DELETE /health": problem(405),
-        "GET /api/v1/flags": lambda _: Answer({"data": told["flags"], "next": None, "total_count": 2}),
+        "GET /api/v1/flags": lambda _: Answer(
+            {"data": told["flags"], "next": None, "total_count": 2}, headers=LIMITED
+        ),
     }
     unlimited = Answer({"data": []})
     world.faults |= {

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
@@ -22,6 +23,8 @@ TOKEN = "s3cret"
 DEPLOYMENT = "d-2.1.0"
 
 RUNS = ("/api/v1/runs/r-flag",)
+
+LIMITED = {"ratelimit-policy": '"default";q=100;w=60'}
 
 READS = (
     "agents",
@@ -63,7 +66,7 @@ class Orchestrator:
         standin.routes[f"POST {prefix}/admin/readonly"] = self._readonly
 
     def _reader(self, path: str) -> Callable[[Asked], Answer]:
-        return lambda asked: self._read(path)
+        return lambda asked: replace(self._read(path), headers=LIMITED)
 
     def _read(self, path: str) -> Answer:
         match path:

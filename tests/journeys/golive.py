@@ -74,7 +74,7 @@ messages:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SETTLED = 60.0
+SETTLED = 120.0
 """Real seconds that anything may take that is waited for."""
 
 

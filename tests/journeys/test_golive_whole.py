@@ -213,6 +213,6 @@ def the_report_has_all_items_and_no_dead_link(everybody: Attendance) -> None:
     assert dead_links(page) == []
     for item in items_of(shipped(RUNBOOK).runbook.checklist):
         assert told(item.title) in text and told(item.title) in printed, item.title
-    # Errors and latency of both places, each a line of many points.
+    # Errors and latency of both places, each a line of the seconds around the cutover that were not leapt over.
     for colour in (BLUE, GREEN):
-        assert len(lines := sheets.lines(colour)) >= 2 and max(lines) > 20, lines
+        assert len(lines := sheets.lines(colour)) >= 2 and max(lines) >= 5, lines

@@ -18,9 +18,9 @@ from watership.adapters.files.lock import FileLock
 from watership.adapters.files.records import RecordFiles
 from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
+from watership.adapters.helm.router import HelmRouter
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.hosts import ProcessHosts
-from watership.adapters.proxy.router import ProxyRouter
 from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.backups import SQLiteBackups
@@ -65,7 +65,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
         audit = stack.enter_context(AuditFile(places.audit, clock.now, secret=config.secret))
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
-        proxy = ProxyRouter(places.router)
+        proxy = HelmRouter(places.router)
         router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
         environment = Environment(
             router=router,

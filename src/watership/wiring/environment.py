@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.lock import FileLock
+from watership.adapters.helm.router import HelmRouter
 from watership.adapters.processes.hosts import ProcessHosts
-from watership.adapters.proxy.router import ProxyRouter
 from watership.adapters.sqlite.migrator import SQLiteMigrator, create_database
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
@@ -118,7 +119,8 @@ class LocalEnvironment:
 
     def __init__(self, config: Config) -> None:
         self.places = Places.of(config)
-        self.router = ProxyRouter(self.places.router)
+        self._proxy = config.environment.proxy
+        self.router = HelmRouter(self.places.router)
         self.hosts = ProcessHosts(self.places.hosts)
 
     async def up(self, listen: str, *, environment: dict[str, str] | None = None) -> str:
@@ -135,7 +137,7 @@ class LocalEnvironment:
             **(environment or {}),
         }
         log = folder / "router.log"
-        router = _start(_router_command(self.places, listen), log, variables)
+        router = _start(self._router_command(listen), log, variables)
         hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
         self.places.processes.write_bytes(msgspec.json.encode({"router": router, "hosts": hosts}))
         try:
@@ -250,6 +252,18 @@ class LocalEnvironment:
         except FileNotFoundError:
             return {}
 
+    def _router_command(self, listen: str) -> list[str]:
+        match self._proxy:
+            case "embedded":
+                module = "watership.adapters.proxy"
+            case "haproxy":
+                module = "watership.adapters.haproxy"
+            case _:
+                assert_never(self._proxy)
+        state = self.places.folder / "router.json"
+        words = ("--listen", listen, "--control", str(self.places.router), "--state", str(state))
+        return [sys.executable, "-m", module, *words]
+
     async def _answering(self) -> None:
         silence = Unavailable("The router and the host agent were not asked.")
 
@@ -288,12 +302,6 @@ async def _within(seconds: float, good: Callable[[], Awaitable[bool]]) -> bool:
 
 APPLICATION_DATABASE = "APPLICATION_DATABASE"
 """The environment variable that tells a build's processes where the database is that releases migrate."""
-
-
-def _router_command(places: Places, listen: str) -> list[str]:
-    module = [sys.executable, "-m", "watership.adapters.proxy"]
-    state = places.folder / "router.json"
-    return [*module, "--listen", listen, "--control", str(places.router), "--state", str(state)]
 
 
 def _hosts_command(places: Places) -> list[str]:

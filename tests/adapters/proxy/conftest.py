@@ -10,7 +10,7 @@ import pytest
 
 from tests.contracts.http_peers import Backend
 from tests.notes import Notes
-from watership.adapters.proxy.calls import SetTargets
+from watership.adapters.helm.calls import SetTargets
 from watership.adapters.proxy.server import EmbeddedProxy
 from watership.fleet.deployment import Slot
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.http_peers import WAIT_SECONDS, Backend, ask, connected, until
-from watership.adapters.proxy.router import ProxyRouter
+from watership.adapters.helm.router import HelmRouter
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 
@@ -60,7 +60,7 @@ async def green() -> AsyncIterator[Backend]:
 async def test_a_proxy_that_was_killed_comes_back_as_it_was(
     tmp_path: Path, blue: Backend, green: Backend
 ) -> None:
-    router = ProxyRouter(tmp_path / "c.sock")
+    router = HelmRouter(tmp_path / "c.sock")
     async with proxy(tmp_path) as (process, _):
         await router.set_targets(BLUE, [blue.address], epoch=5)
         await router.set_targets(GREEN, [green.address], epoch=5)
@@ -77,7 +77,7 @@ async def test_a_proxy_that_was_killed_comes_back_as_it_was(
 async def test_a_split_whose_time_ran_out_while_the_proxy_was_away_is_reverted(
     tmp_path: Path, blue: Backend, green: Backend
 ) -> None:
-    router = ProxyRouter(tmp_path / "c.sock")
+    router = HelmRouter(tmp_path / "c.sock")
     safe = {BLUE: 100, GREEN: 0}
     async with proxy(tmp_path) as (process, _):
         await router.set_targets(GREEN, [green.address], epoch=1)
@@ -90,7 +90,7 @@ async def test_a_split_whose_time_ran_out_while_the_proxy_was_away_is_reverted(
 
 
 async def test_it_finishes_what_it_began_when_it_is_told_to_end(tmp_path: Path, blue: Backend) -> None:
-    router = ProxyRouter(tmp_path / "c.sock")
+    router = HelmRouter(tmp_path / "c.sock")
     async with proxy(tmp_path) as (process, address), connected(address) as client:
         await router.set_targets(BLUE, [blue.address], epoch=1)
         blue.gate.clear()
@@ -115,5 +115,5 @@ async def test_only_its_owner_may_open_the_control_socket(tmp_path: Path) -> Non
 
 
 async def test_without_a_proxy_the_router_is_unavailable_and_says_how_to_start_it(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"python -m watership\.adapters\.proxy"):
-        await ProxyRouter(tmp_path / "c.sock").read()
+    with pytest.raises(Unavailable, match=r"watership environment up"):
+        await HelmRouter(tmp_path / "c.sock").read()

@@ -9,8 +9,8 @@ import pytest
 
 from tests.adapters.proxy.conftest import Pair
 from tests.contracts.http_peers import WAIT_SECONDS, Asked, Backend, Client, ask, connected, say, until
+from watership.adapters.helm.calls import SetTargets
 from watership.adapters.proxy import relay
-from watership.adapters.proxy.calls import SetTargets
 from watership.adapters.proxy.wire import HEAD_BYTES, HEADER_COUNT
 from watership.fleet.deployment import Slot
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.proxy.conftest import Pair
-from watership.adapters.proxy import kept
+from watership.adapters.helm import kept
 from watership.adapters.proxy.switchboard import Switchboard
 from watership.errors import Fenced, Unavailable
 from watership.fleet.deployment import Slot

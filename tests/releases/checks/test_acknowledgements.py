@@ -23,7 +23,7 @@ ASKED: dict[str, Given] = {"of": "pagerduty", "within": DAY, "seats": "deploymen
 @pytest.fixture
 def looker(looker: Looker) -> Looker:
     looker.plan = Desk(World(looker.root)).plan()
-    looker.named("nobody", f"http://127.0.0.1:{free_port()}")
+    looker.named("nobody", f"http://127.0.0.1:{free_port()}", deciders="PDECIDE")
     return looker
 
 
@@ -101,17 +101,30 @@ def test_the_whole_log_is_read_or_nothing_is_known(looker: Looker, api: StandIn)
 
 
 def test_who_decides_is_on_the_rota_and_answers(looker: Looker, api: StandIn) -> None:
-    looker.named("pagerduty", api.url, deciders="PD")
-    given: dict[str, Given] = {"of": "pagerduty", "until": 7200.0, "answered": DAY}
-    shift = {"escalation_level": 1, "user": {"summary": LEAD}, "start": None, "end": None}
+    looker.named("pagerduty", api.url, deciders="PDECIDE")
+    given: dict[str, Given] = {"of": "pagerduty", "until": 7200.0, "answered": 4 * 3600.0}
+    shift: dict[str, Any] = {"escalation_level": 1, "user": {"summary": LEAD}, "start": None, "end": None}
     api.routes |= {
-        "GET /oncalls": Answer({"oncalls": [shift]}),
+        "GET /oncalls": lambda _: Answer({"oncalls": [shift]}),
         "GET /log_entries": Answer({"log_entries": [entry()]}),
     }
-    assert LEAD in looker.passes("decision.available", **given)
+    assert f"{LEAD} is on the rota" in looker.passes("decision.available", **given)
+    assert any("ids%5B%5D=PDECIDE" in each.path for each in api.asked)
+    silent = f"{LEAD} has acknowledged nothing by telephone within"
     with api.changed("GET /log_entries", Answer({"log_entries": [entry(channel={"type": "website"})]})):
-        looker.fails("decision.available", f"{LEAD} has acknowledged nothing by telephone within 1d", **given)
-    with api.changed("GET /oncalls", Answer({"oncalls": [{**shift, "user": {"summary": "Another"}}]})):
-        looker.fails("decision.available", f"{LEAD} is not on the rota from", **given)
+        looker.fails("decision.available", silent, **given)
+    looker.fails("decision.available", silent, **{**given, "answered": 600.0})
+    shift["end"] = at(1)
+    looker.fails("decision.available", "is not on the rota from", **given)
+    shift |= {"end": None, "user": {"summary": "Somebody Else"}}
+    looker.fails("decision.available", f"{LEAD} is not on the rota", **given)
+    nobody = tuple(replace(each, person="") for each in looker.plan.contacts)
+    looker.plan = replace(looker.plan, contacts=nobody)
+    looker.unsure("decision.available", "Nobody is named as deployment_lead", **given)
+    looker.unsure("decision.available", "Unavailable", **{**given, "of": "nobody"})
     looker.named("pagerduty", api.url)
     looker.unsure("decision.available", "it is not known: deciders", **given)
+
+
+def at(hours: float) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()

@@ -17,19 +17,30 @@ from watership.durable.clock import SystemClock
 from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import ChecklistItem, Point, Section
 from watership.releases.readiness.records import Measured
+from watership.releases.readiness.rounds import measured
 
 PASSED, FAILED, UNKNOWN = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
+
+
+def present(world: World, since: str) -> tuple[Verdict, str]:
+    """What a roll call finds that waits for nobody."""
+    point = Point(id="it", text="it", check="team.present", parameters={"since": since}, timeout=1.0)
+    got = asyncio.run(measured(world.scene(), "it", point))
+    return got.verdict, got.evidence
 
 
 def test_a_roll_call_of_before_is_no_presence(tmp_path: Path) -> None:
     world = World(tmp_path)
     desk = Desk(world)
     world.plan, world.records = desk.plan(), desk.records
-    assert look(world, "team.present", since="T-2h")[0] is PASSED  # all answered an hour before
-    verdict, words = look(world, "team.present", since="T-30m")
+    assert present(world, "T-2h")[0] is PASSED  # all answered an hour before
+    verdict, words = present(world, "T-30m")
     assert verdict is UNKNOWN and "deployment_lead" in words and "communication" in words
     with desk.but(absent={"qa"})():
-        assert look(world, "team.present", since="T-2h") == (UNKNOWN, "Not yet here since T-2h: qa.")
+        assert present(world, "T-2h") == (
+            UNKNOWN,
+            "Not yet here since T-2h: qa.",
+        )
 
 
 def test_items_are_measured_once_more_and_put_on_record(tmp_path: Path) -> None:

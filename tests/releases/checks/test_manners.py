@@ -36,6 +36,26 @@ def test_a_limit_is_told_or_met(looker: Looker, next: StandIn) -> None:
     looker.unsure("api.rate_limited", "Unavailable", **(LIMITED | {"of": "nobody"}))
 
 
+def test_a_pattern_means_every_documented_endpoint_that_can_be_asked(looker: Looker, next: StandIn) -> None:
+    wish = {"of": "next", "paths": "/api/*, /jobs"}
+    limited = Answer({}, headers={"RateLimit-Policy": '"default";q=100;w=60'})
+    paths: dict[str, Any] = {
+        "/api/a": {"get": {}},
+        "/api/b": {"get": {}, "post": {}},
+        "/api/b/{id}": {"get": {}},
+    }
+    next.routes["GET /openapi.json"] = Answer(
+        {"paths": {**paths, "/api/c": {"post": {}}, "/health": {"get": {}}}}
+    )
+    next.routes |= {"GET /api/a": limited, "GET /api/b": limited, "GET /jobs": limited}
+    assert "3 endpoint(s) have a limit: /api/a, /api/b, /jobs." in looker.passes("api.rate_limited", **wish)
+    next.routes["GET /api/b"] = Answer({})
+    looker.fails("api.rate_limited", "/api/b tell no limit.", **wish)
+    looker.unsure("api.rate_limited", "No path of", **(wish | {"paths": "/v9/*"}))
+    next.routes["GET /openapi.json"] = Answer(status=500)
+    looker.unsure("api.rate_limited", "Unavailable", **wish)
+
+
 def test_a_refusal_counts_as_a_limit_when_it_says_until_when(looker: Looker, next: StandIn) -> None:
     headers = {"retry-after": "7"}
 

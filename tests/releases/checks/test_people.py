@@ -360,22 +360,3 @@ def test_a_runbook_of_ones_own_is_looked_for_where_it_belongs(
     team.plans(runbook_sha256=source.sha256)
     team.world.write("printed.md", PAPERS["checklist"](source))
     has(team.says("runbook.rendered", path="printed.md", form="checklist"), PASSED)
-
-
-def test_who_decides_is_on_the_rota_and_answers(team: Team) -> None:
-    asked: dict[str, Given] = {"of": "pagerduty", "until": 7200.0, "answered": 4 * 3600.0}
-    shift: dict[str, Any] = {"escalation_level": 1, "user": {"summary": LEAD}, "start": None, "end": None}
-    with StandIn({"GET /oncalls": lambda _: Answer({"oncalls": [shift]})}) as pagerduty:
-        team.world.systems["pagerduty"] = System(url=pagerduty.url, facts={"deciders": "PDECIDE"})
-        has(team.says("decision.available", **asked), PASSED, f"{LEAD} is on the rota")
-        assert "ids%5B%5D=PDECIDE" in pagerduty.asked[0].path
-        with team.desk.but(uncalled={"deployment_lead"})():
-            has(team.says("decision.available", **asked), FAILED, "did not answer the test call")
-        has(team.says("decision.available", **{**asked, "answered": 600.0}), FAILED, "the last test call was")
-        shift["end"] = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        has(team.says("decision.available", **asked), FAILED, "is not on the rota from")
-        shift |= {"end": None, "user": {"summary": "Somebody Else"}}
-        has(team.says("decision.available", **asked), FAILED, f"{LEAD} is not on the rota")
-        with team.desk.but(people={"deployment_lead": ""})():
-            has(team.says("decision.available", **asked), UNKNOWN, "Nobody is named as deployment_lead")
-    has(team.says("decision.available", **asked), UNKNOWN, "Unavailable")

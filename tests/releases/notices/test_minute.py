@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.releases.plans import a_plan
-from watership.adapters.proxy.traffic import Traffic as Counted
+from watership.adapters.helm.traffic import Traffic as Counted
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.notices.minute import UNKNOWN, LastMinute, Traffic, served

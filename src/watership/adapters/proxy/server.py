@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self, assert_never, cast
+from typing import Self, cast
 
+from watership.adapters.helm.answering import answered
+from watership.adapters.helm.calls import RouterCall
+from watership.adapters.helm.process import GRACE_SECONDS
+from watership.adapters.helm.traffic import Traffic
 from watership.adapters.http.readiness import Readiness, readiness
-from watership.adapters.proxy.calls import (
-    Drain,
-    Pause,
-    Read,
-    Resume,
-    RouterCall,
-    SetTargets,
-    SetWeights,
-    Ticks,
-    Totals,
-    as_lists,
-)
 from watership.adapters.proxy.heads import refusal
 from watership.adapters.proxy.instance import IDLE_SECONDS, Instance
 from watership.adapters.proxy.relay import RETRY_SECONDS, Holding, Relay
@@ -29,6 +22,8 @@ from watership.adapters.proxy.switchboard import Switchboard
 from watership.adapters.proxy.wire import ClientWire, Wire
 from watership.adapters.unixline.calls import CallServer
 from watership.durable.ports import Observer
+from watership.fleet.deployment import Slot
+from watership.releases.ports import RouterState, SlotWeights
 
 CLIENTS = 2048
 """Connections of clients at a time; further ones are refused at once."""
@@ -41,9 +36,6 @@ SWEEP_SECONDS = 1.0
 
 TRIP_SECONDS = 0.1
 """Between two looks at the dead-man's switch, beside the look that every request takes."""
-
-GRACE_SECONDS = 30.0
-"""How long a shutdown waits for requests in flight."""
 
 BACKLOG = 1024
 """Connections that wait to be accepted: a burst must not be refused."""
@@ -118,32 +110,42 @@ class EmbeddedProxy:
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
+    # The router.
+
+    async def read(self) -> RouterState:
+        return self.board.read()
+
+    async def set_targets(self, slot: Slot, addresses: Sequence[str], *, epoch: int) -> None:
+        await self._probe(await self.board.set_targets(slot, addresses, epoch=epoch))
+
+    async def set_weights(
+        self,
+        weights: SlotWeights,
+        *,
+        epoch: int,
+        hold_seconds: float | None = None,
+        last_safe: SlotWeights | None = None,
+    ) -> RouterState:
+        return await self.board.set_weights(
+            weights, epoch=epoch, hold_seconds=hold_seconds, last_safe=last_safe
+        )
+
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
+        return await self.board.drain(slot, seconds=seconds, epoch=epoch)
+
+    async def pause(self, *, seconds: float, epoch: int) -> None:
+        await self.board.pause(seconds=seconds, epoch=epoch)
+
+    async def resume(self, *, epoch: int) -> None:
+        await self.board.resume(epoch=epoch)
+
+    @property
+    def traffic(self) -> Mapping[Slot, Traffic]:
+        return {slot: line.traffic for slot, line in self.board.lines.items()}
+
     async def answer(self, call: RouterCall) -> object:
         """Do what the control socket was told."""
-        match call:
-            case Read():
-                return self.board.read()
-            case SetTargets():
-                await self._probe(await self.board.set_targets(call.slot, call.addresses, epoch=call.epoch))
-                return None
-            case SetWeights():
-                return await self.board.set_weights(
-                    call.weights, epoch=call.epoch, hold_seconds=call.hold_seconds, last_safe=call.last_safe
-                )
-            case Drain():
-                return await self.board.drain(call.slot, seconds=call.seconds, epoch=call.epoch)
-            case Pause():
-                await self.board.pause(seconds=call.seconds, epoch=call.epoch)
-                return None
-            case Resume():
-                await self.board.resume(epoch=call.epoch)
-                return None
-            case Ticks():
-                return as_lists(self.board.ticks(after=call.after, until=call.until))
-            case Totals():
-                return {slot: line.traffic.total.tick() for slot, line in self.board.lines.items()}
-            case _:
-                assert_never(call)
+        return await answered(self, call, now=int(time.time()))
 
     def _accept(self) -> ClientWire:
         client = _Accepted(self._loop, self._wires)

@@ -8,8 +8,8 @@ from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, inconclusive, passed
 from watership.releases.readiness.records import Ready
 
-AGAIN = 60.0
-"""Seconds before it is looked again who has answered."""
+AGAIN = 2.0
+"""Seconds before it is looked again who has answered: whoever did is not to wait, nor the release."""
 
 
 @check("team.present", good_for="4h", fix="watership team ready --role ROLE --as NAME")

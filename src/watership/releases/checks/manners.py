@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
 import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
+from watership.releases.checks.openapi import mapping, operations
 from watership.releases.checks.runtime import TRACES
 from watership.releases.checks.scene import Scene
+from watership.releases.checks.scene import told as told_by
 from watership.releases.measurement import Finding, found
 from watership.releases.ports import ProbeAnswer
 
@@ -31,15 +36,34 @@ SIMPLE = ("GET", "HEAD", "POST")
 @check(
     "api.rate_limited", good_for="24h", fix="Set limits.requests_per_minute, or the limits of your gateway."
 )
-async def rate_limited(scene: Scene, *, of: str, paths: str, burst: int = 0) -> Finding:
-    """Every endpoint of `paths` (commas between) has a limit: its answer tells it in a header (RateLimit-Policy and
-    older ones), or one of at most `burst` requests is refused with 429 and Retry-After."""
+async def rate_limited(
+    scene: Scene, *, of: str, paths: str, burst: int = 0, document: str = "/openapi.json"
+) -> Finding:
+    """Every endpoint of `paths` (commas between; `/api/*` are those that the OpenAPI `document` has a GET of, without a
+    parameter in the path) has a limit: its answer tells it in a header (RateLimit-Policy and older ones), or one of at
+    most `burst` requests is refused with 429 and Retry-After."""
     url = (await scene.urls(of))[0]
-    free = [path for path in listed(paths) if not await _limited(scene, of, url + path, burst)]
+    meant = await _meant(scene, of, url + document, listed(paths))
+    free = [path for path in meant if not await _limited(scene, of, url + path, burst)]
     words = f"{', '.join(free)} tell no limit" + (
         f", and meet none within {burst} requests." if burst else "."
     )
-    return found(not free, words if free else f"{len(listed(paths))} endpoint(s) have a limit.")
+    return found(not free, words if free else f"{len(meant)} endpoint(s) have a limit: {', '.join(meant)}.")
+
+
+async def _meant(scene: Scene, of: str, document: str, patterns: Sequence[str]) -> list[str]:
+    """The paths that patterns mean. Raises BadInput for one that means none."""
+    if not any("*" in each for each in patterns):
+        return list(patterns)
+    told = mapping(told_by(document, "", await scene.fetch(of, document)))
+    there = sorted({path for path, method, _ in operations(told) if method == "get" and "{" not in path})
+    meant: dict[str, None] = {}
+    for pattern in patterns:
+        chosen = [path for path in there if fnmatchcase(path, pattern)] if "*" in pattern else [pattern]
+        if not chosen:
+            raise BadInput(f"No path of {document} is '{pattern}'.", fix="Name paths, or a pattern of some.")
+        meant |= dict.fromkeys(chosen)
+    return list(meant)
 
 
 async def _limited(scene: Scene, of: str, url: str, burst: int) -> bool:

@@ -99,8 +99,8 @@ class Authority:
         return context
 
     def staple(self, identity: Identity, word: Word = "good") -> bytes:
-        """An OCSP response for a day, with the intermediate's word on a certificate; or one that is none."""
-        now = datetime.now(UTC) - (timedelta(days=2) if word == "late" else timedelta(0))
+        """An OCSP response for a week, with the intermediate's word on a certificate; or one that is none."""
+        now = datetime.now(UTC) - (timedelta(days=8) if word == "late" else timedelta(0))
         about = self.issue().leaf if word == "another" else identity.leaf
         revoked = word == "revoked"
         builder = ocsp.OCSPResponseBuilder().add_response(
@@ -109,7 +109,7 @@ class Authority:
             algorithm=hashes.SHA256(),
             cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
             this_update=now,
-            next_update=now + timedelta(days=1),
+            next_update=now + timedelta(days=7),
             revocation_time=now if revoked else None,
             revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
         )
@@ -122,10 +122,10 @@ class Authority:
         return signed[:-1] + bytes([signed[-1] ^ 1]) if word == "forged" else signed
 
     def revoked(self, *identities: Identity, late: bool = False, forged: bool = False) -> bytes:
-        """The intermediate's list of the revoked (CRL) for a day."""
-        now = datetime.now(UTC) - (timedelta(days=2) if late else timedelta(0))
+        """The intermediate's list of the revoked (CRL) for a week."""
+        now = datetime.now(UTC) - (timedelta(days=8) if late else timedelta(0))
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.intermediate.subject)
-        builder = builder.last_update(now).next_update(now + timedelta(days=1))
+        builder = builder.last_update(now).next_update(now + timedelta(days=7))
         for each in identities:
             row = x509.RevokedCertificateBuilder().serial_number(each.leaf.serial_number).revocation_date(now)
             builder = builder.add_revoked_certificate(row.build())

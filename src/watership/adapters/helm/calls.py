@@ -1,4 +1,4 @@
-"""What the proxy can be told over its control socket."""
+"""What a router can be told over its control socket."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Ticks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Totals(msgspec.Struct, frozen=True, tag=True):
-    """What each slot did since the proxy began; `second` is when that was."""
+    """What each slot did since the router's counting began; `second` is when that was."""
 
 
 RouterCall = Read | SetTargets | SetWeights | Drain | Pause | Resume | Ticks | Totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from watership.adapters.proxy.traffic import KEPT_SECONDS, NAMES, Traffic
+from watership.adapters.helm.traffic import KEPT_SECONDS, NAMES, Traffic
 from watership.errors import Unavailable
 
 

@@ -1,11 +1,11 @@
-"""The router as the release sees it: calls to the proxy's process."""
+"""The router as the release sees it: calls to the process at its helm."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from watership.adapters.proxy.calls import (
+from watership.adapters.helm.calls import (
     Drain,
     Pause,
     Read,
@@ -23,12 +23,14 @@ from watership.fleet.deployment import Slot
 from watership.releases.ports import RouterState, SlotWeights, TrafficTick
 
 
-class ProxyRouter:
-    """Router and Metrics, by way of the control socket of an embedded proxy."""
+class HelmRouter:
+    """Router and Metrics, by way of a control socket."""
 
     def __init__(self, control: Path) -> None:
         self._caller = Caller(
-            control, what="The router", start="Start it: python -m watership.adapters.proxy --help."
+            control,
+            what="The router",
+            start="watership environment status says what runs; watership environment up starts it.",
         )
 
     async def read(self) -> RouterState:
@@ -61,7 +63,7 @@ class ProxyRouter:
         return await self._caller.call(Ticks(after=after, until=until), SlotTicks)
 
     async def totals(self) -> SlotTotals:
-        """Requests, errors and latencies of each slot since the proxy began."""
+        """Requests, errors and latencies of each slot since its counting began."""
         return await self._caller.call(Totals(), SlotTotals)
 
     async def _do(self, call: RouterCall) -> None:

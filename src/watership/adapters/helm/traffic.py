@@ -43,10 +43,10 @@ class Second:
 
 
 class Traffic:
-    """One slot's traffic since the proxy began in the second `since`."""
+    """One slot's traffic since its counting began in the second `since`."""
 
     def __init__(self, since: int) -> None:
-        # The first second is not whole: part of it passed before the proxy could count.
+        # The first second is not whole: part of it passed before it could be counted.
         self.first_whole = since + 1
         self.total = Second(since)
         self._ring: list[Second | None] = [None] * KEPT_SECONDS
@@ -60,10 +60,14 @@ class Traffic:
         kept.add(latency, failed=failed)
         self.total.add(latency, failed=failed)
 
+    def begin_again(self, since: int) -> None:
+        """Some of what happened until the second `since` was not counted: nothing up to it is told any more."""
+        self.first_whole = since + 1
+
     def ticks(self, *, after: int, until: int, now: int) -> Sequence[TrafficTick]:
         """Whole seconds in (after, until] that are over at `now`.
 
-        Raises Unavailable when one of them was before the proxy began or is no longer kept.
+        Raises Unavailable when one of them was before that or is no longer kept.
         """
         oldest = max(self.first_whole, now - KEPT_SECONDS + 1)
         last = min(until, now - 1)

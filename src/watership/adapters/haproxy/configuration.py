@@ -1,0 +1,94 @@
+"""HAProxy's configuration: a frame that never changes, and the seats as they are, so that a reload changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from watership.adapters.haproxy.seats import BACKEND, HOLD, Chair
+
+HEALTH: Final = "check inter 500ms fastinter 200ms downinter 300ms fall 2 rise 1"
+"""An instance that died is left within a second; one that says it is not ready too."""
+
+NOWHERE: Final = "127.0.0.1:1"
+"""The address of a seat where nobody sits."""
+
+PROBLEM: Final = '{"title":"No instance can take the request at the moment.","status":503}'
+
+MARK: Final = "request"
+"""What a request's line in the log begins with; lines of servers that come and go do not."""
+
+LINE: Final = f"{MARK} %s %ST %Tw %Tc %Tr %ts"
+"""A request in the log: seat, status, ms in the queue, of connecting, until the answer's head, how it ended."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """Where HAProxy listens, is steered and logs to. `listen` is host:port, the others are paths."""
+
+    listen: str
+    socket: Path
+    log: Path
+    lua: Path
+    grace_seconds: int
+
+
+def frame(frame: Frame) -> str:
+    """The part that never changes."""
+    hold_backend, _, hold_server = HOLD.partition("/")
+    return f"""\
+# Written by Watership's agent beside HAProxy, and again when it starts: changes here are lost.
+global
+    stats socket unix@{frame.socket} mode 600 level admin expose-fd listeners
+    lua-load {frame.lua}
+    hard-stop-after {frame.grace_seconds}s
+
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 75s
+    timeout server 600s
+    timeout queue 5s
+    timeout tunnel 1h
+    # A connection that an instance closes just as a request goes out on it would lose the request.
+    option http-server-close
+    # Only what was never sent is tried again, and with another instance.
+    retries 3
+    retry-on conn-failure
+    option redispatch 1
+    option forwardfor
+    # While it is reloaded a client's idle connection is closed with an answer, never under a request on its way.
+    option idle-close-on-response
+    http-error status 503 content-type application/problem+json string '{PROBLEM}' hdr retry-after 1
+
+frontend watership_front
+    bind {frame.listen}
+    backlog 1024
+    log unix@{frame.log} len 1024 format raw local0
+    log-format "{LINE}"
+    http-request lua.watership_hold if {{ srv_is_up({HOLD}) }}
+    default_backend {BACKEND}
+
+backend {hold_backend}
+    server {hold_server} {NOWHERE} disabled
+"""
+
+
+def seating(chairs: Sequence[Chair], *, health: str) -> str:
+    """The backend with its seats as they are now."""
+    lines = [
+        "# The seats as they are in force; written after each change, so that a reload gives the same.",
+        f"backend {BACKEND}",
+        "    balance roundrobin",
+        f"    option httpchk GET {health}",
+        *(f"    server {_server(chair)}" for chair in chairs),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _server(chair: Chair) -> str:
+    if chair.address is None:
+        return f"{chair.name} {NOWHERE} weight 0 {HEALTH} disabled"
+    return f"{chair.name} {chair.address} weight {chair.weight} {HEALTH}"

@@ -1,0 +1,153 @@
+"""HAProxy obeys whatever happens to it: a reload, a death, somebody else's orders."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.http_peers import Backend, ask, loaded, until
+from tests.notes import Notes
+from watership.adapters.haproxy.front import HaproxyFront
+from watership.adapters.haproxy.program import HaproxyProgram
+from watership.adapters.helm.router import HelmRouter
+from watership.fleet.deployment import Slot
+from watership.releases.ports import SlotWeights
+from watership.testing.servers.ports import free_port
+
+BLUE, GREEN = Slot.BLUE, Slot.GREEN
+QUARTER: SlotWeights = {BLUE: 75, GREEN: 25}
+ALL_GREEN: SlotWeights = {BLUE: 0, GREEN: 100}
+
+
+class Stand:
+    """A HAProxy with its agent between two backends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.blue, self.green = Backend("blue"), Backend("green")
+        self.notes = Notes()
+        self.program = HaproxyProgram(folder / "haproxy", listen=f"127.0.0.1:{free_port()}", grace_seconds=1)
+        self.control, self.state = folder / "router.sock", folder / "router.json"
+        self.router = HelmRouter(self.control)
+
+    def front(self, *, leave_running: bool = False) -> HaproxyFront:
+        return HaproxyFront(
+            self.program,
+            state=self.state,
+            control=self.control,
+            observer=self.notes,
+            leave_running=leave_running,
+        )
+
+    async def targeted(self) -> None:
+        for slot, backend in ((BLUE, self.blue), (GREEN, self.green)):
+            await self.router.set_targets(slot, [backend.address], epoch=1)
+
+    def tell(self, command: str) -> str:
+        """An order past the agent, as somebody gives it who does not know of it."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(self.program.socket))
+            line.sendall(f"{command}\n".encode())
+            return b"".join(iter(lambda: line.recv(65_536), b"")).decode()
+
+    def weight(self, seat: str) -> Callable[[], Awaitable[int]]:
+        async def shown() -> int:
+            said = await asyncio.to_thread(self.tell, f"get weight watership/{seat}")
+            return int(said.split()[0])
+
+        return shown
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
+    stand = Stand(tmp_path)
+    await stand.blue.listen()
+    await stand.green.listen()
+    yield stand
+    stand.program.kill()
+    await stand.blue.die()
+    await stand.green.die()
+
+
+async def test_a_reload_in_mid_release_loses_no_request_and_keeps_the_weights(stand: Stand) -> None:
+    async with stand.front():
+        await stand.targeted()
+        await stand.router.set_weights(ALL_GREEN, epoch=2)
+        before = (await stand.router.read()).started_at
+        stand.blue.asked.clear()
+        async with loaded(stand.program.listen) as load:
+            await load.more(20)
+            stand.program.reload()
+            await until(lambda: _began_after(stand, before))
+            await load.more(50)
+        assert load.lost == 0
+        assert stand.blue.asked == []
+        assert (await stand.router.read()).weights == ALL_GREEN
+
+
+async def _began_after(stand: Stand, before: object) -> bool:
+    return (await stand.router.read()).started_at != before
+
+
+async def test_a_haproxy_that_was_killed_comes_back_as_it_was(stand: Stand) -> None:
+    async with stand.front():
+        await stand.targeted()
+        await stand.router.set_weights(ALL_GREEN, epoch=2)
+        stand.blue.asked.clear()
+        stand.program.kill()
+        await until(lambda: _answers(stand))
+        for _ in range(20):
+            assert (await ask(stand.program.listen)).body == b"green"
+        assert (await stand.router.read()).weights == ALL_GREEN
+        assert stand.notes.count("router revived") == 1
+
+
+async def _answers(stand: Stand) -> bool:
+    try:
+        return (await ask(stand.program.listen)).status == 200
+    except (OSError, asyncio.IncompleteReadError):
+        return False
+
+
+async def test_weights_that_somebody_else_sets_are_set_back(stand: Stand) -> None:
+    async with stand.front():
+        await stand.targeted()
+        await stand.router.set_weights(ALL_GREEN, epoch=2)
+        stand.tell("set server watership/blue1 weight 256")
+        await until(lambda: _is(stand.weight("blue1"), 0))
+        await until(lambda: _noted(stand, "router put right"))
+
+
+async def _noted(stand: Stand, event: str) -> bool:
+    return event in stand.notes.events
+
+
+async def _is(shown: Callable[[], Awaitable[int]], wanted: int) -> bool:
+    return await shown() == wanted
+
+
+async def test_an_agent_that_is_replaced_takes_no_request_down(stand: Stand) -> None:
+    async with stand.front(leave_running=True):
+        await stand.targeted()
+        await stand.router.set_weights(QUARTER, epoch=7)
+        pid = stand.program.pid
+    async with loaded(stand.program.listen) as load:
+        await load.more(20)
+        async with stand.front():
+            state = await stand.router.read()
+            assert (state.weights, state.epoch, stand.program.pid) == (QUARTER, 7, pid)
+            await load.more(20)
+            stopping = load.lost
+    assert stopping == 0
+
+
+async def test_what_haproxy_shows_is_told_and_not_what_it_was_told(stand: Stand) -> None:
+    async with stand.front() as front:
+        await stand.targeted()
+        await stand.router.set_weights(ALL_GREEN, epoch=2)
+        async with front.agent._acting:  # nobody puts it right meanwhile
+            stand.tell("set server watership/blue1 weight 256")
+            assert (await stand.router.read()).weights == {BLUE: 50, GREEN: 50}
