@@ -96,7 +96,7 @@ def a_stale_backup_is_a_no_go(there: GoLive) -> None:
         controller.kill()
         controller.wait()
     there_now = there.status()
-    assert there_now["stage"] == "refused" and "25 Backup & Recovery: full failed" in there_now["reason"]
+    assert there_now["stage"] == "refused" and "1 failed (25 Backup & Recovery: full" in there_now["reason"]
 
 
 def an_approval_that_is_missing_needs_a_person(there: GoLive, book: Path) -> None:

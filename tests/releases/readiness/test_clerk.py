@@ -201,7 +201,7 @@ def test_go_is_not_to_be_had_against_a_condition_and_the_words_name_it() -> None
         assert error.value.verdict is Verdict.INCONCLUSIVE
         await everything(clerk)
         await clerk.attest(["uat/signed"], QA, saying="they do not like it", holds=False)
-        with pytest.raises(NotGo, match=r"1 failed \(2 User acceptance\)") as error:
+        with pytest.raises(NotGo, match=r"1 failed \(2 User acceptance: signed") as error:
             await clerk.decide("go", LEAD, reason="it will do")
         assert error.value.verdict is Verdict.FAILED
         assert await clerk.decision() is None

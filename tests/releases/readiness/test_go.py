@@ -39,6 +39,9 @@ def test_a_wall_of_bad_items_is_told_in_a_line() -> None:
         "50 of 51 items are not good: 23 failed, 27 not known (1 Item 1, 2 Item 2, 3 Item 3 and 47 more); "
         "see: watership check list --open",
     )
+    assert items_stand([item(7, "failed"), item(8, "passed")])[1] == (
+        "1 of 2 items are not good: 1 failed (7 Item 7: p); see: watership check list --open"
+    )
     bad = not_good(items)
     assert [each.number for each in bad] == list(range(1, 51))
     assert bad[-1].state == "inconclusive"

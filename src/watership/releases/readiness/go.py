@@ -142,9 +142,16 @@ def items_stand(items: Sequence[ItemStanding]) -> tuple[Verdict, str]:
         return found, f"all of {len(items)} items are good"
     states = [item.state for item in bad]
     counts = ", ".join(f"{states.count(each)} {_WORDS[each]}" for each in ORDER if each in states)
-    first = ", ".join(f"{item.number} {item.title}" for item in bad[:NAMED])
+    first = ", ".join(_named(item, points=len(bad) <= NAMED) for item in bad[:NAMED])
     rest = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
     return found, f"{len(bad)} of {len(items)} items are not good: {counts} ({first}{rest}); see: {SEE}"
+
+
+def _named(item: ItemStanding, *, points: bool) -> str:
+    """An item, where there are few with the points that are not good."""
+    bad = [point.key.partition("/")[2] for point in item.points if not point.good]
+    more = f" and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+    return f"{item.number} {item.title}" + (f": {', '.join(bad[:NAMED])}{more}" if points else "")
 
 
 def not_good(items: Sequence[ItemStanding]) -> tuple[ItemFound, ...]:
