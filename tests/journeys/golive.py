@@ -48,7 +48,7 @@ PEOPLE = {
 """One person in each role; Sam draws the plan and starts the release."""
 
 APP = '''
-from watership import App, SchemaRange
+from watership import App, SchemaRange, flag
 
 app = App("my-app", version="{version}", schema=SchemaRange({lowest}, {highest}))
 
@@ -57,6 +57,12 @@ app = App("my-app", version="{version}", schema=SchemaRange({lowest}, {highest})
 async def greet(name: str) -> dict[str, str]:
     """Greet a person."""
     return {{"greeting": f"Hello, {{name}}!"}}
+
+
+@app.agent("flag-probe")
+async def flag_probe(words: str) -> dict[str, bool]:
+    """Does what the flag says; nobody else asks it."""
+    return {{"on": await flag("release-probe")}}
 
 
 @app.get("/greeting")
@@ -206,6 +212,14 @@ class GoLive:
                 stdout=log,
                 stderr=log,
             )
+
+    def switch(self, flag: str, on: bool) -> None:
+        """Set a flag of the application, for everybody."""
+        host, _, port = self.address.partition(":")
+        body = msgspec.json.encode({"on": on, "reason": "it is tried"})
+        with closing(HTTPConnection(host, int(port), timeout=10.0)) as line:
+            line.request("PUT", f"/api/v1/flags/{flag}", body)  # the application asks nobody for a token
+            assert (status := line.getresponse().status) in (200, 201), f"{flag} cannot be set: {status}"
 
     def script(self, name: str, *flags: str) -> subprocess.CompletedProcess[str]:
         """What an operator gets who runs one of the scripts with the old names; there is no terminal."""
