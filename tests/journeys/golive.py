@@ -172,10 +172,10 @@ class GoLive:
             assert time.monotonic() < end, f"waits for {stage} in vain: {there}"
             time.sleep(0.1)
 
-    def leap(self, duration: str) -> None:
+    def leap(self, duration: str, *options: str) -> None:
         """Let the calendar of this rehearsal leap, and with it whatever else has one."""
         self.along(timedelta(seconds=seconds(duration)))
-        self.must("operator", "environment", "leap", duration)
+        self.must("operator", "environment", "leap", duration, *options)
 
     def go_on(self, stage: str, seconds: float = SETTLED) -> dict[str, Any]:
         """Leap over every wait of the calendar until the release has come to that stage, or ended otherwise."""
