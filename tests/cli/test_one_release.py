@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 import pytest
+from msgspec.structs import replace
 
 from watership.cli.exits import Exit
 from watership.cli.main import root, run
-from watership.cli.standing import line
+from watership.cli.standing import line, stands, switch_words
 from watership.releases.figures import Figures
 from watership.releases.status import ReleaseStatus
 
@@ -91,26 +92,39 @@ def test_a_runbook_is_checked_against_the_systems_that_are_named(
     assert "dns is not named" not in said
 
 
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+
+THERE = ReleaseStatus(
+    release="r1",
+    stage="running",
+    phase=0,
+    phase_title="Gate",
+    attempt=1,
+    items=(),
+    weight=0,
+    router=0,
+    intake=0,
+    held=False,
+    asks="",
+    waits_for="T-4h",
+    waits_until=NOW + timedelta(seconds=71_991),
+    vigil=None,
+    figures=Figures(),
+    reason="",
+    began=NOW,
+    ended=None,
+)
+
+
 def test_a_wait_of_hours_is_told_in_hours() -> None:
-    now = datetime(2026, 11, 29, 12, tzinfo=UTC)
-    there = ReleaseStatus(
-        release="r1",
-        stage="running",
-        phase=0,
-        phase_title="Gate",
-        attempt=1,
-        items=(),
-        weight=0,
-        router=0,
-        intake=0,
-        held=False,
-        asks="",
-        waits_for="T-4h",
-        waits_until=now + timedelta(seconds=71_991),
-        vigil=None,
-        figures=Figures(),
-        reason="",
-        began=now,
-        ended=None,
-    )
-    assert "waits for T-4h (in 19h 59m)" in line(there, now)
+    assert "waits for T-4h (in 19h 59m)" in line(THERE, NOW)
+    assert "waits for T-4h (in 0s)" in line(THERE, NOW + timedelta(days=1))
+
+
+def test_who_leaves_a_split_alone_is_told_of_both_planes_the_switch_and_the_way_on() -> None:
+    split = replace(THERE, router=50, intake=None, weight=50)
+    said = stands(split, switch_words(NOW))
+    assert "router gives next 50 %, intake unknown" in said
+    assert "by 12:00:00 UTC, the dead-man's switch takes both planes back" in said
+    assert "watership release resume r1" in said
+    assert "No dead-man's switch is armed" in stands(THERE, switch_words(None))

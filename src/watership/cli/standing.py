@@ -178,18 +178,23 @@ async def left_alone(desk: Desk, release: str | None) -> str:
         return "interrupted before anything was begun"
     if found.over:
         return f"interrupted; {line(found, desk.environment.clock.now())}"
+    try:
+        switch = switch_words((await desk.environment.router.read()).until)
+    except Unavailable as error:
+        switch = f"Whether the dead-man's switch is armed is not known: {error.message}"
+    return stands(found, switch)
+
+
+def stands(found: ReleaseStatus, switch: str) -> str:
+    """A release without a controller: the share of both planes, what the switch does, and the command that goes on."""
     words = (
         f"interrupted: no controller is at work on {found.release} now; {_given(found).removeprefix('now: ')}"
     )
-    return f"{words}.\n{await _switch(desk)}\n  go on: watership release resume {found.release}"
+    return f"{words}.\n{switch}\n  go on: watership release resume {found.release}"
 
 
-async def _switch(desk: Desk) -> str:
+def switch_words(until: datetime | None) -> str:
     """Whether the dead-man's switch takes the traffic back by itself, as the router says."""
-    try:
-        until = (await desk.environment.router.read()).until
-    except Unavailable as error:
-        return f"Whether the dead-man's switch is armed is not known: {error.message}"
     if until is None:
         return "No dead-man's switch is armed: it stays so. Take it back: watership release rollback --now"
     return f"Unless it is resumed by {until:%H:%M:%S} UTC, the dead-man's switch takes both planes back by itself."

@@ -20,6 +20,9 @@ from watership.wiring.desk import Desk, Known
 
 LOOK_SECONDS: Final = 0.2
 
+BEGIN_SECONDS: Final = 10.0
+"""Seconds that a release may take to begin, which was started in another terminal just now."""
+
 SHORT_OF: Final = 1.0
 """Seconds that a leap stays away from the edge: between the look and the leap the clock goes on."""
 
@@ -71,7 +74,7 @@ class Leaper:
         The status it came to: it is there, or it ended, or a person is asked. None when nothing has changed for
         `patience` seconds. Raises NotFound without a release, BadInput for a moment that is over.
         """
-        known = await self._under_way()
+        known = await self._begun()
         if known is None:
             raise NotFound("No release is under way, so there is no T+0.", fix="watership release start")
         release = known.release
@@ -111,6 +114,13 @@ class Leaper:
         except NotFound:
             return None
         return None if (await self._desk.status(known)).over else known
+
+    async def _begun(self) -> Known | None:
+        """The release under way, or the one that is being started at this moment in another terminal."""
+        end = SystemClock().monotonic() + BEGIN_SECONDS
+        while (known := await self._under_way()) is None and SystemClock().monotonic() < end:
+            await self._clock.sleep(LOOK_SECONDS)
+        return known
 
     async def _edge(self, release: Release) -> Edge | None:
         known = await self._desk.find(None)
