@@ -83,6 +83,8 @@ def test_a_secret_that_is_not_set_is_named_and_one_that_is_there_is_not_told() -
 def test_a_rehearsal_does_without_what_cannot_be_seen_and_says_so() -> None:
     plan = a_plan(book=BOOK)
     lacking = [each.key for each in unseen(plan, CHECKS, Kept()) if each.where == "phases"]
+    assert "--leave-out-unseen" in cautions(replace(plan, rehearsal=True), unseen(plan, CHECKS, Kept()))[0]
+    assert "--leave-out-unseen" not in cautions(plan, unseen(plan, CHECKS, Kept()))[0]
     less = doing_without(plan, lacking)
     assert [each for each in unseen(less, CHECKS, Kept()) if each.where == "phases"] == []
     assert len(less.items) == len(plan.items) - len(lacking) and less.overrides.left_out == tuple(lacking)

@@ -15,7 +15,11 @@ NUMBERS: Final = re.compile(r"v?(\d+(?:\.\d+)*)")
 
 def cautions(plan: Plan, lacking: Sequence[Unseen]) -> tuple[str, ...]:
     """In the order in which they would be met."""
-    return (*_versions(plan.live.build.version, plan.next.build.version), *_unseen(lacking), *_left_out(plan))
+    return (
+        *_versions(plan.live.build.version, plan.next.build.version),
+        *_unseen(lacking, rehearsal=plan.rehearsal),
+        *_left_out(plan),
+    )
 
 
 def _versions(live: str, nxt: str) -> list[str]:
@@ -37,7 +41,7 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def _unseen(lacking: Sequence[Unseen]) -> list[str]:
+def _unseen(lacking: Sequence[Unseen], *, rehearsal: bool) -> list[str]:
     steps = [each for each in lacking if each.where == "phases"]
     points = len(lacking) - len(steps)
     found = []
@@ -45,6 +49,7 @@ def _unseen(lacking: Sequence[Unseen]) -> list[str]:
         found.append(
             f"{_count(len(steps), 'check')} of phases cannot be made, and each ends the release when its turn comes: "
             "their systems are not named, or their secrets are not there."
+            + (" A rehearsal may do without them: --leave-out-unseen." if rehearsal else "")
         )
     if points:
         found.append(
