@@ -64,11 +64,9 @@ def everybody_is_there(there: GoLive) -> None:
 
 def arrived(there: GoLive) -> None:
     """From T-24h to T-1h: both roll calls are answered."""
-    there.until("T-4h")
-    there.leap("20h")
+    there.must("operator", "environment", "leap", "--to", "T-4h")
     everybody_is_there(there)
-    there.until("T-1h")
-    there.leap("3h")
+    there.must("operator", "environment", "leap", "--to", "T-1h")
     everybody_is_there(there)
 
 

@@ -29,7 +29,7 @@ def edge(release: Release, state: Fold) -> Edge | None:
     None once next is live, or is taken back: the hours of the watch may be leapt over, and are not judged then.
     """
     position = state.position
-    if state.outcome is not None or position.promoted or position.taken_back is not None:
+    if state.outcome is not None or position.taken_back is not None:
         return None
     return min(_edges(release, state), key=lambda each: each.at, default=None)
 
