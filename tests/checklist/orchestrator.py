@@ -41,17 +41,29 @@ READS = (
 
 
 class Orchestrator:
-    """Serves below `prefix` of a stand-in. What it tells may be changed: that is how a test breaks it."""
+    """Serves below `prefix` of a stand-in. What it tells may be changed: that is how a test breaks it.
 
-    def __init__(self, standin: StandIn, prefix: str) -> None:
+    `switched`: what is done when the flag `release-probe` is set.
+    """
+
+    def __init__(
+        self,
+        standin: StandIn,
+        prefix: str,
+        *,
+        deployment: str = DEPLOYMENT,
+        switched: Callable[[bool], None] = lambda on: None,
+    ) -> None:
+        self.deployment = deployment
+        self.switched = switched
         self.url = standin.url + prefix
         self.statuses = {f"/api/v1/{name}": 200 for name in READS}
         self.statuses |= {"/startupz": 200, "/livez": 200, "/readyz": 200, "/api/v1/runs/r-1": 200}
         self.health: dict[str, Any] = {"status": "ok", "version": "2.1.0"}
         self.health |= {"database": "ok", "rabbitmq": "ok", "redis": "ok"}
         self.status: dict[str, Any] = {"started": True, "readonly": False, "draining": False}
-        self.status |= {"deployment": DEPLOYMENT}
-        self.crew: dict[str, str] = {"default": DEPLOYMENT, "slow": DEPLOYMENT}
+        self.status |= {"deployment": deployment}
+        self.crew: dict[str, str] = {"default": deployment, "slow": deployment}
         """The deployment that works for a pool."""
         self.run: dict[str, Any] = {"id": "r-1", "state": "succeeded", "result": {"text": "hello"}}
         self.flags: dict[str, bool] = {}
@@ -104,10 +116,11 @@ class Orchestrator:
         if self.status["readonly"] and self.works["readonly"]:
             return Answer({"code": "read-only"}, 503, {"retry-after": "5"})
         run = "r-flag" if json.loads(asked.body)["agent"] == "flag-probe" else "r-1"
-        return Answer({"run_id": run, "deployment": DEPLOYMENT, "state": "ready"}, 202)
+        return Answer({"run_id": run, "deployment": self.deployment, "state": "ready"}, 202)
 
     def _flag(self, asked: Asked) -> Answer:
         self.flags["release-probe"] = json.loads(asked.body)["on"]
+        self.switched(self.on)
         return Answer({"name": "release-probe", "on": self.on})
 
     @property

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from tests.checklist.world import LIVE as LIVE_BUILD
+from tests.checklist.world import LIVE as LIVE_SIDE
 from tests.checklist.world import NEXT, Fault, World
 
-BUILD, LIVE = NEXT.digest, LIVE_BUILD.digest
+BUILD, LIVE = NEXT.build.digest, LIVE_SIDE.build.digest
 
 Render = Callable[[Any], str]
 

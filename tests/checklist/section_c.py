@@ -122,7 +122,7 @@ def _tests(world: World, papers: Papers) -> None:
     tried = {f"tests.security.test_{kind}": {f"test_{n}": "passed" for n in range(3)} for kind in attacks}
     papers.put(SECURITY, results(**tried), junit)
     on_next = results(next={f"test_{n}": "passed" for n in range(12)})
-    on_next["suites"][0]["properties"]["deployment"] = world.plan.next.deployment
+    on_next["suites"][0]["properties"]["deployment"] = world.deployment
     papers.put("evidence/junit-next.xml", on_next, junit)
 
     code = {f"src/watership/{part}/a.py": (95, 100) for part in ("durable", "fleet", "releases")}
@@ -309,7 +309,7 @@ def _drilled(world: World, papers: Papers) -> None:
 
 
 def _serving(world: World, papers: Papers, standin: StandIn) -> None:
-    nxt = Orchestrator(standin, "")
+    nxt = Orchestrator(standin, "", deployment=world.deployment, switched=world.switched)
     nxt.health["version"] = world.next.version
     world.systems["next"] = System(url=nxt.url)
     world.systems["live"] = System(url=f"{standin.url}/live")

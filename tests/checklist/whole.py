@@ -86,6 +86,7 @@ class Whole(World):
 
         made = Part(root=self.root, lay=lay)
         made.next, made.live, made.migrations, made.clock = self.next, self.live, self.migrations, self.clock
+        made.deployment, made.switched = self.deployment, self.switched
         self.parts[name] = made
         return made
 

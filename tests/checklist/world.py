@@ -41,7 +41,7 @@ Fault = Callable[[], AbstractContextManager[object]]
 
 RUNBOOK = "agent-orchestrator"
 
-NEXT, LIVE = side("2.1.0", Slot.BLUE).build, side("2.0.5", Slot.GREEN).build
+NEXT, LIVE = side("2.1.0", Slot.BLUE), side("2.0.5", Slot.GREEN)
 
 
 @dataclass
@@ -53,10 +53,14 @@ class World:
     faults: dict[str, Fault] = field(default_factory=dict)
     smoke: Smoke = field(default_factory=Smoke)
     plan: Plan = field(default_factory=lambda: replace(a_plan(), image=IMAGE))
-    next: Build = NEXT
-    live: Build = LIVE
+    next: Build = NEXT.build
+    live: Build = LIVE.build
     migrations: tuple[Migration, ...] = (ADD_TOPIC,)
     """What all of it is about."""
+    deployment: str = NEXT.deployment
+    """Of next."""
+    switched: Callable[[bool], None] = lambda on: None
+    """What the flag `release-probe` does where an application asks it."""
     clock: Clock = field(default_factory=SystemClock)
     authorities: Path | None = None
     """Whom HTTP over TLS trusts here."""

@@ -17,16 +17,17 @@ from watership.releases.readiness.checklist import chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PAGES = ["checks.md", "commands.md", "golive.md"]
+PAGES = ["checks.md", "commands.md", "golive.md", "releases.md"]
 
-SHOWN = re.compile(r"^(?:watership|scripts/\S+\.sh)(?: .*)?$", re.MULTILINE)
+SHOWN = re.compile(r"^ *(?:watership|scripts/\S+\.sh)(?: .*)?$", re.MULTILINE)
 """A line of a block, or a piece of code in a sentence, that is a command."""
 
 
 def shown(page: str) -> Iterator[str]:
     """The commands of a page, without what a comment says of them."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    fences = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    fences = [block for language, block in blocks if language in ("", "sh")]
     rest = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     for piece in (*fences, *re.findall(r"`([^`]+)`", rest)):
         yield from SHOWN.findall(piece.replace("\\\n", ""))

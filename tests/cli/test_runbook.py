@@ -100,7 +100,7 @@ def test_soaks_are_measured_against_a_stated_traffic(
     assert run(["runbook", "check", str(changed(tmp_path)), "--traffic", traffic]) == code
     said = capsys.readouterr()
     assert words in said.out + said.err
-    assert "not looked at" not in said.err
+    assert "not looked at: whether soaks" not in said.err
 
 
 def test_an_unknown_runbook_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:

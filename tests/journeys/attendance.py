@@ -39,6 +39,7 @@ from watership.testing.receivers import Receiver
 from watership.testing.receivers.jira import TOKEN
 from watership.testing.receivers.pagerduty import KEY
 from watership.testing.standin import Answer, StandIn
+from watership.wiring.environment import deployment_id
 
 BUILDS: Final = Builds("2.0.5", "2.1.0", 6)
 
@@ -201,9 +202,12 @@ def attendance(folder: Path, servers: Servers) -> Iterator[Attendance]:
     """An environment with 2.0.5 live, in a world in which all is well with 2.1.0."""
     with golive(folder, builds=BUILDS) as there, ExitStack() as stack:
         two = folder / "two"
+        build = read_build(two)
         whole = Whole(
             root=folder,
-            next=read_build(two),
+            next=build,
+            deployment=deployment_id(build.version, build.digest),
+            switched=lambda on: there.switch("release-probe", on),
             live=read_build(folder / "one"),
             migrations=tuple(read_migrations(two)[-1:]),
         )

@@ -48,7 +48,7 @@ PEOPLE = {
 """One person in each role; Sam draws the plan and starts the release."""
 
 APP = '''
-from watership import App, SchemaRange
+from watership import App, SchemaRange, flag
 
 app = App("my-app", version="{version}", schema=SchemaRange({lowest}, {highest}))
 
@@ -57,6 +57,12 @@ app = App("my-app", version="{version}", schema=SchemaRange({lowest}, {highest})
 async def greet(name: str) -> dict[str, str]:
     """Greet a person."""
     return {{"greeting": f"Hello, {{name}}!"}}
+
+
+@app.agent("flag-probe")
+async def flag_probe(words: str) -> dict[str, bool]:
+    """Does what the flag says; nobody else asks it."""
+    return {{"on": await flag("release-probe")}}
 
 
 @app.get("/greeting")
@@ -166,10 +172,10 @@ class GoLive:
             assert time.monotonic() < end, f"waits for {stage} in vain: {there}"
             time.sleep(0.1)
 
-    def leap(self, duration: str) -> None:
+    def leap(self, duration: str, *options: str) -> None:
         """Let the calendar of this rehearsal leap, and with it whatever else has one."""
         self.along(timedelta(seconds=seconds(duration)))
-        self.must("operator", "environment", "leap", duration)
+        self.must("operator", "environment", "leap", duration, *options)
 
     def go_on(self, stage: str, seconds: float = SETTLED) -> dict[str, Any]:
         """Leap over every wait of the calendar until the release has come to that stage, or ended otherwise."""
@@ -206,6 +212,14 @@ class GoLive:
                 stdout=log,
                 stderr=log,
             )
+
+    def switch(self, flag: str, on: bool) -> None:
+        """Set a flag of the application, for everybody."""
+        host, _, port = self.address.partition(":")
+        body = msgspec.json.encode({"on": on, "reason": "it is tried"})
+        with closing(HTTPConnection(host, int(port), timeout=10.0)) as line:
+            line.request("PUT", f"/api/v1/flags/{flag}", body)  # the application asks nobody for a token
+            assert (status := line.getresponse().status) in (200, 201), f"{flag} cannot be set: {status}"
 
     def script(self, name: str, *flags: str) -> subprocess.CompletedProcess[str]:
         """What an operator gets who runs one of the scripts with the old names; there is no terminal."""

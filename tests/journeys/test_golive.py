@@ -90,7 +90,9 @@ def a_stale_backup_is_a_no_go(there: GoLive) -> None:
     controller = there.release("r0")
     try:
         there.reach("gate/review")
-        there.leap("20h")
+        refused, _ = there.act("operator", "environment", "leap", "20h")
+        assert refused == 6 and "gate/review" in there.words
+        there.leap("20h", "--force")
         assert controller.wait(60) == 3
     finally:
         controller.kill()

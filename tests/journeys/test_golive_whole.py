@@ -99,7 +99,7 @@ def refused_for(everybody: Attendance, name: str, item: str, point: str, *, at: 
     with controlled(there, name) as controller:
         there.reach(at)
         everybody.until(lambda: any(said(everybody, name, point)))
-        there.leap(lasts)
+        there.leap(lasts, "--force")
         assert controller.wait(60) == 3, (there.folder / "controller.log").read_text()[-2000:]
     status = there.status()
     assert status["stage"] == "refused" and item in status["reason"], status["reason"]

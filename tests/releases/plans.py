@@ -9,6 +9,7 @@ from watership.durable.ids import DeploymentId
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Slot
 from watership.releases.book.shelf import shipped
+from watership.releases.book.system import System
 from watership.releases.plan import Overrides, Plan, Side, Size, draw
 from watership.releases.ports import Migration
 from watership.releases.smoke import Request, Smoke
@@ -34,13 +35,16 @@ def a_plan(
     migrations: tuple[Migration, ...] = (ADD_TOPIC,),
     created_at: datetime = NOON,
     pauses_writes: frozenset[str] = frozenset(),
+    book: str = "one-machine",
+    nxt: Side | None = None,
+    systems: dict[str, System] | None = None,
 ) -> Plan:
     return draw(
-        _read("one-machine"),
+        _read(book),
         release="2.1.0-1",
         environment="production",
         live=live or side("2.0.5", Slot.GREEN),
-        next=side("2.1.0", Slot.BLUE),
+        next=nxt or side("2.1.0", Slot.BLUE),
         migrations=migrations,
         smoke=Smoke(requests=(Request(name="a fact", path="/facts/1"),)),
         size=Size(serve=1, workers=2),
@@ -49,4 +53,5 @@ def a_plan(
         created_at=created_at,
         overrides=overrides,
         pauses_writes=pauses_writes,
+        systems=systems,
     )

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from tests.simulation.release_world import ReleaseWorld
+from tests.simulation.release_world import LIVE, NEXT, ReleaseWorld
 from watership.errors import Conflict
 from watership.releases.snapshots import quarantine
 from watership.testing import run_in_virtual_time
-from watership.wiring.desk import require_unquarantined, require_unstarted
+from watership.wiring.desk import require_other, require_unquarantined, require_unstarted
 
 
 def test_a_plan_is_not_drawn_anew_once_its_release_was_started() -> None:
@@ -40,3 +40,9 @@ def test_no_plan_is_drawn_for_a_quarantined_build_and_the_flag_that_waives_it_is
         await require_unquarantined(world.snapshots, "2.2.1", "sha256:good")
 
     run_in_virtual_time(main, limit_seconds=60.0)
+
+
+def test_no_plan_is_drawn_for_the_very_bytes_that_are_live() -> None:
+    with pytest.raises(Conflict, match="is live already, byte for byte"):
+        require_other(LIVE.build, LIVE.build)
+    require_other(LIVE.build, NEXT.build)

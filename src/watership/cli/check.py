@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watership.cli.desk import acting, at_desk, calling
+from watership.cli.desk import acting, at_desk, calling, of_release
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from watership.releases.readiness.standing import ItemStanding
     from watership.wiring.desk import Desk
 
-SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "waived": "~", "expired": "!", "open": "·"}
+NAMED = 8
+"""Points that are named by words; --json names all."""
 
-of_release = click.option("--release", help="The release; the one that was last worked at unless given.")
+SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "waived": "~", "expired": "!", "open": "·"}
 
 
 @click.group()
@@ -166,7 +167,12 @@ def waive(
         return (await clerk.waive(words, calling(name, token), reason=reason, seconds=seconds)).points
 
     points = at_desk(waived)
-    show({"points": points}, f"{len(points)} points are waived: {', '.join(points)}")
+    show({"points": points}, f"{len(points)} points are waived: {_few(points)}")
+
+
+def _few(points: Sequence[str]) -> str:
+    more = f" and {len(points) - NAMED} more" if len(points) > NAMED else ""
+    return ", ".join(points[:NAMED]) + more
 
 
 @check.command()

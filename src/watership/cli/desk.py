@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from watership.wiring.desk import Desk
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def at_desk(work: Callable[[Desk], Awaitable[T]]) -> T:
@@ -66,5 +68,29 @@ def acting(command: click.decorators.FC) -> click.decorators.FC:
     )(command)
 
 
-def one(command: click.decorators.FC) -> click.decorators.FC:
-    return click.argument("release", required=False, metavar="[RELEASE]")(command)
+def of_release(command: click.decorators.FC) -> click.decorators.FC:
+    """--release NAME, which every command takes that is about a release."""
+    return click.option(
+        "--release", metavar="NAME", help="The release; the one that was last worked at unless given."
+    )(command)
+
+
+def one(command: Callable[..., R]) -> Callable[..., R]:
+    """The release, by --release or by its name alone."""
+    return of_release(alone("release", "RELEASE")(command))
+
+
+def alone(option: str, metavar: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Let a command take by place too what its option of that name says: after its other words, where it has any."""
+
+    def taken(command: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(command)
+        def named(*args: object, by_place: str | None, **given: object) -> R:
+            said = given.pop(option)
+            if said and by_place and said != by_place:
+                raise click.UsageError(f"Two are named: {by_place} and {said}.")
+            return command(*args, **{option: said or by_place}, **given)
+
+        return click.argument("by_place", required=False, metavar=f"[{metavar}]")(named)
+
+    return taken

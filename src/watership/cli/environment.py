@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from watership.cli.desk import at_desk
+from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
-from watership.cli.times import Duration
+from watership.cli.times import Duration, Offset
+from watership.errors import Conflict
 
 if TYPE_CHECKING:
     from watership.releases.ports import Instance, RouterState
-    from watership.releases.status import Ended
+    from watership.wiring.desk import Desk
 
 
 @click.group()
@@ -84,31 +86,59 @@ def show_environment() -> None:
 
 
 @environment.command()
-@click.argument("time", type=Duration())
-def leap(time: float) -> None:
-    """Move the calendar of a rehearsal on by TIME (4h), for all who work at it. Only where `rehearsal = true`."""
-    from watership.errors import Conflict
-    from watership.wiring.controller import leapt
+@click.argument("time", type=Duration(), required=False)
+@click.option("--to", "to", type=Offset(), help="A moment of the release's calendar, such as T-4h or T+90m.")
+@click.option("--force", is_flag=True, help="Leap, though it ends what the release is at.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=300.0,
+    show_default=True,
+    help="With --to: seconds without any news before it gives up; exit 8 after them.",
+)
+def leap(time: float | None, to: float | None, force: bool, timeout: float) -> int:
+    """Move the calendar of a rehearsal on by TIME (4h), for all who work at it. Only where `rehearsal = true`.
 
+    A leap over the budget of the phase that is under way, or of its item, would end the release, and is refused (6).
+    With --to the calendar goes on from one wait of the release to the next, and what is due in between is done: it
+    stops at that moment, at the release's end, or where a person is asked (7).
+
+    \b
+    watership environment leap 20h
+    watership environment leap --to T+90m
+    """
+    if (time is None) == (to is None):
+        raise click.UsageError("Say how far: TIME (4h), or --to T-4h.")
     config = read_config()
     if not config.environment.rehearsal:
         raise Conflict(
             "This environment is no rehearsal: its time is the machine's.",
             fix="For a rehearsal: rehearsal = true in [environment] of watership.toml.",
         )
-    now = leapt(config, time)
-    show({"now": now}, f"it is {now:%Y-%m-%d %H:%M:%S} UTC in this rehearsal")
-    if (over := _over()) is not None:
-        say(f"{over}. Nothing waits for this calendar any more.")
+    return at_desk(lambda desk: _leapt(desk, time, to, force, timeout))
 
 
-def _over() -> Ended | None:
-    from watership.errors import NotFound
+async def _leapt(desk: Desk, time: float | None, to: float | None, force: bool, timeout: float) -> int:
+    from watership.cli import standing
+    from watership.wiring.leaping import Leaper
 
-    try:
-        return at_desk(lambda desk: desk.ended())
-    except NotFound:  # the environment is not up yet
-        return None
+    leaper = Leaper(desk)
+    if time is not None:
+        told = await leaper.by(time, force=force)
+        late = f"; due at once: {', '.join(told.overtaken)}" if told.overtaken else ""
+        where = f", {told.at} of {told.release}{late}" if told.release else "; no release is under way"
+        shown = {"now": told.now, "release": told.release, "at": told.at, "overtaken": told.overtaken}
+        show(shown, f"it is {told.now:%Y-%m-%d %H:%M:%S} UTC in this rehearsal{where}")
+        if not told.release and (over := await desk.ended()) is not None:
+            say(f"{over}. Nothing waits for this calendar any more.")
+        return Exit.OK
+    assert to is not None, "one of the two is said"
+    found = await leaper.to(to, patience=timeout, told=say)
+    if found is None:
+        say(f"nothing has changed for {timeout:g} s; look: watership release status")
+        return Exit.TIMED_OUT
+    show(found, standing.line(found, desk.environment.clock.now()))
+    return standing.exit_for(found)
 
 
 @environment.command()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from watership.cli.desk import acting, calling
+from watership.cli.desk import acting, alone, calling
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from watership.releases.incidents.escalation import Due
     from watership.releases.incidents.incident import Event, Incident
     from watership.wiring.incidents import Make
+
+R = TypeVar("R")
 
 SEVERITIES = click.Choice(["critical", "high", "medium"])
 TRIGGERS = click.Choice(["business_impact", "sla", "security", "data_loss", "unresolved"])
@@ -43,6 +45,10 @@ def incident() -> None:
 
 def _one(command: click.decorators.FC) -> click.decorators.FC:
     return click.option("--of", "which", metavar="INC-1", help="Which one, where several are open.")(command)
+
+
+def _by_name(command: Callable[..., R]) -> Callable[..., R]:
+    return _one(alone("which", "INC-1")(command))
 
 
 @incident.command(name="open")
@@ -114,7 +120,7 @@ def list_incidents(everything: bool) -> None:
 
 
 @incident.command(name="show")
-@_one
+@_by_name
 def show_incident(which: str | None) -> int:
     """An incident with its timer and its timeline. Exit 7 while somebody is to be told and was not."""
     from watership.releases.incidents.incident import chosen
@@ -156,7 +162,7 @@ def note(text: str, which: str | None, name: str | None, token: str | None) -> N
 
 
 @incident.command()
-@_one
+@_by_name
 @click.option("--severity", type=SEVERITIES, help="How bad it is now.")
 @click.option("--acknowledge", is_flag=True, help="You take it on: the present level is not told again.")
 @click.option("--measured", metavar="WORDS", help="What was looked at, and what it was.")
@@ -216,7 +222,7 @@ def _updates(
 
 
 @incident.command()
-@_one
+@_by_name
 @click.option("--because", "trigger", type=TRIGGERS, help="What makes it go up a level at once.")
 @click.option("--text", default="", help="More about that.")
 @click.option("--told", is_flag=True, help="You have told whoever is due yourself: it is put down.")
@@ -255,7 +261,7 @@ def escalate(
 
 
 @incident.command()
-@_one
+@_by_name
 @click.option("--false-alarm", metavar="WORDS", help="There was nothing to restore, and how one knows.")
 @click.option("--text", default="", help="The last word.")
 @acting

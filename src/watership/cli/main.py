@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flag": ("watership.cli.flag:flag", "Feature flags: list, set, disable, history."),
     "topology": ("watership.cli.topology:topology", "The broker's queues: plan, apply, verify, export."),
     "environment": ("watership.cli.environment:environment", "Environments: up, show, leap, down."),
-    "runbook": ("watership.cli.runbook:runbook", "Runbooks: show, check, render, import, schema."),
+    "runbook": ("watership.cli.runbook:runbook", "Runbooks: show, copy, check, render, import, schema."),
     "release": (
         "watership.cli.release:release",
         "Releases: plan, sign, start, status, watch, resume, rollback.",

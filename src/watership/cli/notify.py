@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import click
 
-from watership.cli.desk import acting, at_desk, calling
+from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 KINDS = [kind for kind in get_args(Kind) if kind != "test"]
 
 kind_argument = click.argument("kind", type=click.Choice(KINDS))
-release_argument = click.argument("release", required=False, metavar="[RELEASE]")
 comms_option = click.option(
     "--comms",
     "file",
@@ -68,7 +67,7 @@ def _wish(kind: str, message: str | None, priority: str, ends: str | None = None
 
 @notify.command()
 @kind_argument
-@release_argument
+@one
 @comms_option
 @click.option(
     "--example", is_flag=True, help="With an example's facts; no release and no environment is needed."
@@ -150,7 +149,7 @@ def test(channel: tuple[str, ...], file: Path | None, name: str | None, token: s
 
 @notify.command()
 @kind_argument
-@release_argument
+@one
 @comms_option
 @click.option(
     "--to", multiple=True, metavar="CHANNEL", help="Where; as the sendings of its kind say unless given."
@@ -228,7 +227,7 @@ def deliver(file: Path | None, timeout: float, name: str | None, token: str | No
 
 
 @notify.command()
-@release_argument
+@one
 @click.option(
     "--state",
     type=click.Choice(["pending", "delivered", "refused", "given_up"]),

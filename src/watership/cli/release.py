@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from watership.releases.order import Kind
     from watership.releases.plan import Plan
     from watership.releases.program import Outcome
+    from watership.releases.readiness.unseen import Unseen
     from watership.releases.reporting.forms import Form
     from watership.releases.status import Planned, ReleaseStatus
     from watership.wiring.desk import Desk
@@ -73,6 +74,11 @@ def release() -> None:
     is_flag=True,
     help="Plan a build that was rolled back automatically; say it at start too.",
 )
+@click.option(
+    "--leave-out-unseen",
+    is_flag=True,
+    help="In a rehearsal: do without the checks of phases whose systems are not named, or whose secrets are missing.",
+)
 @click.option("--serve", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True)
 @acting
@@ -86,6 +92,7 @@ def plan(
     watch: float | None,
     min_samples: int | None,
     waive_quarantine: bool,
+    leave_out_unseen: bool,
     serve: int,
     workers: int,
     name: str | None,
@@ -98,7 +105,7 @@ def plan(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
     )
 
-    async def drawn(desk: Desk) -> Plan:
+    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...]]:
         draft = await desk.draw(
             build.resolve(),
             release=release,
@@ -108,11 +115,12 @@ def plan(
             book=runbook,
             systems=systems,
             waived=waive_quarantine,
+            unseen_left_out=leave_out_unseen,
         )
         desk.folder(draft.plan.release).save_draft(draft)
-        return draft.plan
+        return draft.plan, desk.unseen(draft.plan, draft.code)
 
-    standing.show_plan(at_desk(drawn))
+    standing.show_plan(*at_desk(drawn))
 
 
 @release.command()
@@ -165,16 +173,24 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
             caller.require(desk.environment.audit, "waive a quarantine", ADMIN, release=folder.name)
         brief = await desk.brief(folder.name, starter=person, waived_by=person if waive_quarantine else None)
         say(f"starting release {folder.name}; if it begins, look with: watership release watch {folder.name}")
-        return await _ended(desk, desk.controller.start(brief))
+        return await _ended(desk, desk.controller.start(brief), folder.name)
 
     return at_desk(started)
 
 
-async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
-    """Await a release's end, and tell how it ended."""
+async def _ended(desk: Desk, running: Awaitable[Outcome], release: str | None) -> int:
+    """Await a release's end, telling what it does meanwhile, and then how it ended."""
     from watership.wiring.reporting import write_report
 
-    outcome = await running
+    telling = asyncio.create_task(standing.told_meanwhile(desk, release), name="telling what it does")
+    try:
+        outcome = await running
+    except asyncio.CancelledError:
+        # Ctrl-C: who leaves a release alone is told what stands.
+        say(await standing.left_alone(desk, release))
+        raise
+    finally:
+        telling.cancel()
     report: Path | None = None
     try:
         report = await write_report(desk, await desk.find(None))
@@ -188,21 +204,24 @@ async def _ended(desk: Desk, running: Awaitable[Outcome]) -> int:
 
 
 @release.command()
+@one
 @click.option("--adopt", is_flag=True, help="Take over what another build's controller began.")
 @acting
-def resume(adopt: bool, name: str | None, token: str | None) -> int:
+def resume(release: str | None, adopt: bool, name: str | None, token: str | None) -> int:
     """Go on with the release that is under way, after its controller was killed."""
     from watership.fleet.identity import OPERATOR
 
     async def resumed(desk: Desk) -> int:
         caller = calling(name, token)
         caller.require(desk.environment.audit, "resume", OPERATOR)
-        return await _ended(desk, desk.controller.resume(adopt=adopt))
+        await desk.require_meant(release)
+        return await _ended(desk, desk.controller.resume(adopt=adopt), release)
 
     return at_desk(resumed)
 
 
 @release.command()
+@one
 @click.option("--now", is_flag=True, help="Without being asked once more.")
 @click.option(
     "--to",
@@ -221,6 +240,7 @@ def resume(adopt: bool, name: str | None, token: str | None) -> int:
 )
 @acting
 def rollback(
+    release: str | None,
     now: bool,
     version: str | None,
     reason: str,
@@ -241,6 +261,7 @@ def rollback(
     caller = calling(name, token)
 
     async def taken_back(desk: Desk) -> int:
+        await desk.require_meant(release)
         if version is not None:
             await desk.require_safe(version)
         why = await desk.grounds(caller, criterion=criterion, reason=reason)
@@ -283,10 +304,11 @@ def _order(command: str, kind: Kind, about: str) -> None:
     """One command per order that people may give. (`resume` is a controller's, so the order is `go-on`.)"""
 
     @release.command(name=command, help=about)
+    @one
     @click.option("--reason", default="", help="Why.")
     @criterion_option
     @acting
-    def order(reason: str, criterion: str, name: str | None, token: str | None) -> None:
+    def order(release: str | None, reason: str, criterion: str, name: str | None, token: str | None) -> None:
         from watership.fleet.identity import OPERATOR
         from watership.releases.order import Order
 
@@ -294,6 +316,7 @@ def _order(command: str, kind: Kind, about: str) -> None:
         person = caller.person
 
         async def ordered(desk: Desk) -> str:
+            await desk.require_meant(release)
             why = reason
             if kind in ("abort", "rollback"):
                 why = await desk.grounds(caller, criterion=criterion, reason=reason)

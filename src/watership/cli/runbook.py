@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from watership.releases.book.imported.reading import Imported
     from watership.releases.book.lint import Remark
     from watership.releases.book.shelf import Source
+    from watership.releases.checks.kind import CheckKind
 
 SHIPPED = "agent-orchestrator"
 """The runbook that is meant where none is named."""
@@ -108,7 +109,12 @@ class PerSecond(click.ParamType[float]):
 @runbook.command()
 @click.argument("name", default=SHIPPED, metavar="[NAME|FOLDER]")
 @click.option("--traffic", type=PerSecond(), help="Requests to expect: then soaks are measured against them.")
-def check(name: str, traffic: float | None) -> int:
+@click.option(
+    "--systems",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="systems.yaml: then each check is named whose system or secret is not there.",
+)
+def check(name: str, traffic: float | None, systems: Path | None) -> int:
     """Read a runbook strictly, and say of each line what will not work as it looks. Exit 2 if it cannot be used.
 
     \b
@@ -122,12 +128,19 @@ def check(name: str, traffic: float | None) -> int:
     from watership.wiring.kinds import of_source
 
     source = find(name)
-    remarks = linted(source, of_source(source), traffic)
+    kinds = of_source(source)
+    remarks = linted(source, kinds, traffic)
+    if systems is not None:
+        remarks = (*_unseen(source, systems, kinds), *remarks)
     for remark in remarks:
         say(str(remark))
     if traffic is None:
         say(
             "not looked at: whether soaks are long enough. Say what traffic to expect, such as --traffic 240/s"
+        )
+    if systems is None:
+        say(
+            "not looked at: whether what the checks ask is named. Say where things are, with --systems systems.yaml"
         )
     errors = [each for each in remarks if each.weight == "error"]
     if errors:
@@ -136,6 +149,18 @@ def check(name: str, traffic: float | None) -> int:
     told = {"runbook": source.runbook.name, "sha256": source.sha256, "warnings": warnings, "remarks": remarks}
     show(told, f"{source.runbook.name} can be used; {warnings} warning(s)")
     return Exit.OK
+
+
+def _unseen(source: Source, systems: Path, kinds: Mapping[str, CheckKind]) -> Sequence[Remark]:
+    """What its checks ask that is not named in the file, or whose secret cannot be read here."""
+    from watership.releases.book.lint.unnamed import remarks
+    from watership.releases.book.system import read
+    from watership.releases.readiness.unseen import withheld
+    from watership.wiring.instruments import ProjectInstruments
+
+    there, secrets = read(systems), ProjectInstruments(Path.cwd()).secrets
+    wanting = {name: words for name, each in there.items() if (words := withheld(each, secrets))}
+    return tuple(remarks(source, there, wanting, kinds))
 
 
 @runbook.command(name="add-check")
@@ -171,6 +196,27 @@ def _unusable(errors: Sequence[Remark]) -> BadInput:
     first, more = errors[0], len(errors) - 1
     others = f" (and {more} more)" if more else ""
     return BadInput(f"{first.file}:{first.line}: {first.words}{others}", fix="Mend the lines named above.")
+
+
+@runbook.command()
+@click.argument("name", default=SHIPPED)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to make; runbooks/NAME, where it is found by its name, unless given.",
+)
+def copy(name: str, folder: Path | None) -> None:
+    """Copy a shipped runbook, to make it yours.
+
+    \b
+    watership runbook copy agent-orchestrator
+    """
+    from watership.releases.book.shelf import copied
+
+    path = copied(name, folder or Path("runbooks") / name)
+    show({"folder": str(path)}, str(path))
+    say(f"next: fill in its team.yaml and comms.yaml, then: watership runbook check {path}")
 
 
 @runbook.command()

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from watership.cli.exits import Exit
 from watership.cli.output import say, show, table
+from watership.errors import NotFound, Unavailable, WatershipError
 
 if TYPE_CHECKING:
     from watership.releases.plan import Plan, Side
+    from watership.releases.readiness.unseen import Unseen
     from watership.releases.status import Planned, ReleaseStatus
+    from watership.wiring.desk import Desk
+
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at what a release does."""
 
 OUTCOMES: Final = {
     "promoted": Exit.OK,
@@ -23,13 +32,19 @@ OUTCOMES: Final = {
 """How a command ends whose release ended so."""
 
 
-def show_plan(made: Plan) -> None:
-    """All of a plan, and what to do with it next."""
+NAMED: Final = 8
+"""Systems whose points are counted one by one; --json has all."""
+
+
+def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
+    """All of a plan, what it cannot see, and what to do with it next."""
     from watership.releases.book.quantity import spoken
     from watership.releases.judging.gate import guarantee
     from watership.releases.judging.glimpse import blind
     from watership.releases.plan import access, fingerprint
+    from watership.releases.readiness.caution import cautions
 
+    careful = cautions(made, lacking)
     phases = [
         {
             "phase": f"{phase.number} {phase.title}",
@@ -52,11 +67,16 @@ def show_plan(made: Plan) -> None:
         f"            {_rules(made)}",
         "",
         table(phases, ["phase", "at", "budget", "items"]),
+        *[f"\nwarning: {each}" for each in careful[:1]],
+        *[f"warning: {each}" for each in careful[1:]],
+        *_unknowable(lacking),
     ]
     told = {
         "release": made.release,
         "fingerprint": fingerprint(made),
         "cannot_see": blind(made.fuses),
+        "cautions": careful,
+        "unseen": lacking,
         "plan": made,
     }
     show(told, "\n".join(lines))
@@ -64,6 +84,19 @@ def show_plan(made: Plan) -> None:
         f"next: watership release sign {made.release} --role ROLE --as NAME   "
         f"then: watership release start {made.release} --as {made.starter}"
     )
+
+
+def _unknowable(lacking: Sequence[Unseen]) -> list[str]:
+    """Each item of a phase that cannot be known, with the reason; points are counted by what they lack."""
+    steps = [each for each in lacking if each.where == "phases"]
+    width = max((len(each.key) for each in steps), default=0)
+    lines = [f"  {each.key:<{width}}  {each.words}" for each in steps]
+    counts = Counter(name for each in lacking if each.where == "checklist" for name in each.systems)
+    if counts:
+        named = ", ".join(f"{name} ({number})" for name, number in counts.most_common(NAMED))
+        more = len(counts) - NAMED
+        lines.append(f"  points that ask {named}{f' and {more} more systems' if more > 0 else ''}")
+    return lines
 
 
 def _rules(made: Plan) -> str:
@@ -111,6 +144,62 @@ def line(found: ReleaseStatus, now: datetime) -> str:
     return f"{found.release} {phase}{doing} · {_given(found)}{_waiting(found, now)}{soak}{held}{unsure}"
 
 
+async def told_meanwhile(desk: Desk, release: str | None) -> None:
+    """Say each phase and item as it comes, and what is waited for, on stderr; a line for each change."""
+    said = ""
+    while True:
+        try:
+            found = await desk.status(await desk.find(release))
+        except WatershipError:
+            said = ""  # it has not begun, or does not answer now
+        else:
+            news = "" if found.over else _step(found)
+            if news and news != said:
+                say(news)
+                said = news
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _step(found: ReleaseStatus) -> str:
+    """What is done now, without the numbers that change with every look."""
+    running = next((each for each in found.items if each.state == "running"), None)
+    phase = f"phase {found.phase} {found.phase_title}" if found.phase is not None else found.stage
+    doing = f" · {running.title}" if running and not found.waits_for else ""
+    waits = f" · waits for {found.waits_for}" if found.waits_for else ""
+    asks = f" · WAITS FOR A PERSON: {found.asks}" if found.asks else ""
+    return f"{found.release} {phase}{doing}{waits} · next gets {found.weight} %{asks}"
+
+
+async def left_alone(desk: Desk, release: str | None) -> str:
+    """What stands when a release's controller was ended by hand, and how to go on."""
+    try:
+        found = await desk.status(await desk.find(release))
+    except NotFound:
+        return "interrupted before anything was begun"
+    if found.over:
+        return f"interrupted; {line(found, desk.environment.clock.now())}"
+    try:
+        switch = switch_words((await desk.environment.router.read()).until)
+    except Unavailable as error:
+        switch = f"Whether the dead-man's switch is armed is not known: {error.message}"
+    return stands(found, switch)
+
+
+def stands(found: ReleaseStatus, switch: str) -> str:
+    """A release without a controller: the share of both planes, what the switch does, and the command that goes on."""
+    words = (
+        f"interrupted: no controller is at work on {found.release} now; {_given(found).removeprefix('now: ')}"
+    )
+    return f"{words}.\n{switch}\n  go on: watership release resume {found.release}"
+
+
+def switch_words(until: datetime | None) -> str:
+    """Whether the dead-man's switch takes the traffic back by itself, as the router says."""
+    if until is None:
+        return "No dead-man's switch is armed: it stays so. Take it back: watership release rollback --now"
+    return f"Unless it is resumed by {until:%H:%M:%S} UTC, the dead-man's switch takes both planes back by itself."
+
+
 def _given(found: ReleaseStatus) -> str:
     """What next gets, as the planes themselves say now."""
     router, intake = ("unknown" if share is None else f"{share} %" for share in (found.router, found.intake))
@@ -122,8 +211,16 @@ def _waiting(found: ReleaseStatus, now: datetime) -> str:
         return ""
     left = ""
     if found.waits_until is not None:
-        left = f" (in {max(0.0, (found.waits_until - now).total_seconds()):.0f} s)"
+        left = f" (in {_left(found.waits_until - now)})"
     return f" · waits for {found.waits_for}{left}; hurry with: watership release next"
+
+
+def _left(time: timedelta) -> str:
+    """`58s`, `1m 30s`, `20h`: of hours nobody wants to read the seconds."""
+    from watership.releases.book.quantity import spoken
+
+    seconds = max(0, round(time.total_seconds()))
+    return spoken(seconds - seconds % 60 if seconds >= 3600 else seconds) or "0s"
 
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "running": "▶", "waiting": "·"}

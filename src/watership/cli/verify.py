@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from watership.cli.check import SIGNS, verdict_of
-from watership.cli.desk import acting, at_desk, calling
+from watership.cli.desk import acting, at_desk, calling, of_release
 from watership.cli.exits import Exit
 from watership.cli.output import show
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from watership.wiring.desk import Desk
 
 SLOTS = ("blue", "green")
-
-of_release = click.option("--release", help="The release; the one that was last worked at unless given.")
 
 
 @click.command()

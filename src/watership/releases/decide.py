@@ -176,12 +176,15 @@ def _unserved(facts: Facts) -> bool:
 
 
 def _overdue(plan: Plan, phase: PlannedPhase, position: Position, now: datetime, zero: datetime) -> bool:
-    """Past its budget; to wait for the calendar, up to the phase's last item, is no overrun."""
+    """Past its budget."""
     began = position.phase_began
-    if began is None:
-        return False
+    return began is not None and now > closes(plan, phase, began, zero)
+
+
+def closes(plan: Plan, phase: PlannedPhase, began: datetime, zero: datetime) -> datetime:
+    """Until when a phase may last; to wait for the calendar, up to the phase's last item, is no overrun."""
     last = zero + timedelta(seconds=max(item.at for item in items_of(plan, phase)) + LAST_ITEM_SECONDS)
-    return now > max(began + timedelta(seconds=phase.budget), last)
+    return max(began + timedelta(seconds=phase.budget), last)
 
 
 def _go_on(item: PlannedItem, position: Position, facts: Facts, zero: datetime) -> Act:

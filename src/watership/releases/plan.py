@@ -91,6 +91,8 @@ class Overrides(Struct, frozen=True, kw_only=True):
     soak_seconds: Annotated[float, Meta(ge=0)] | None = None
     watch_seconds: Annotated[float, Meta(ge=0)] | None = None
     min_samples: Annotated[int, Meta(ge=1)] | None = None
+    left_out: tuple[str, ...] = ()
+    """Checks of phases that a rehearsal does without, by their keys: nobody says of them that they passed."""
 
 
 class PlannedPhase(Struct, frozen=True, kw_only=True):
@@ -235,6 +237,21 @@ def draw(
         comms=book.comms,
         code=tuple(PlannedCode(path=each.path, sha256=each.sha256) for each in source.code),
         rehearsal=rehearsal,
+    )
+
+
+def doing_without(plan: Plan, keys: Sequence[str]) -> Plan:
+    """The plan of a rehearsal without those items, which it names. Raises BadInput for one that is no check."""
+    gone = {item.key: item for item in plan.items if item.key in keys}
+    if acting := [key for key, item in gone.items() if not isinstance(item.does, Check)]:
+        raise BadInput(f"{acting[0]} is no check: no release does without it.")
+    items = tuple(item for item in plan.items if item.key not in gone)
+    there = {item.phase for item in items}
+    return replace(
+        plan,
+        items=items,
+        phases=tuple(phase for phase in plan.phases if phase.id in there),
+        overrides=replace(plan.overrides, left_out=tuple(gone)),
     )
 
 

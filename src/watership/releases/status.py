@@ -166,7 +166,7 @@ def told(
     broken = BROKEN.get(run.state) if run is not None else None
     at_work = state.outcome is None and position.taken_back is None and not position.promoted
     phase = plan.phases[position.phase] if at_work and position.phase < len(plan.phases) else None
-    act = None if broken else _pending(state, release)
+    act = None if broken else pending(state, release)
     return ReleaseStatus(
         release=plan.release,
         stage=broken or _stage(state),
@@ -242,7 +242,7 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _pending(state: Fold, release: Release) -> Act | None:
+def pending(state: Fold, release: Release) -> Act | None:
     """What the program is about to do, or waits for: what it decides by the same facts."""
     if state.outcome is not None or state.facts is None or not state.decides:
         return None

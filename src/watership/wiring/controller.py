@@ -8,7 +8,6 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 
 from watership.adapters.files.audit import AuditFile
@@ -118,16 +117,6 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             tells=company.tells,
             rehearsal=config.environment.rehearsal,
         )
-
-
-def leapt(config: Config, seconds: float) -> datetime:
-    """Let the calendar of a rehearsal leap; the time afterwards. It is in the audit."""
-    places = Places.of(config)
-    clock = LeapingClock(places.calendar)
-    now = clock.leap(seconds)
-    with AuditFile(places.audit, clock.now, secret=config.secret) as audit:
-        audit.append(getpass.getuser(), "rehearsal.leapt", {"seconds": seconds})
-    return now
 
 
 async def _used(folder: Path) -> float:

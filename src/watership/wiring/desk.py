@@ -24,9 +24,11 @@ from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.states import RunState
 from watership.errors import Conflict, NotFound, Unavailable, Untrusted
+from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
 from watership.releases.book import shelf, system
+from watership.releases.book.code import Code
 from watership.releases.checks.images import planned_image
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
@@ -34,10 +36,11 @@ from watership.releases.environment import Environment
 from watership.releases.journal import fold, journal
 from watership.releases.measurement import Finding
 from watership.releases.order import Order, Release
-from watership.releases.plan import Overrides, Side, Size, draw, fingerprint
+from watership.releases.plan import Overrides, Plan, Side, Size, doing_without, draw, fingerprint
 from watership.releases.program import PROGRAM, zero_for
 from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import TakenBack, lacking, standing_signoffs, taken_back
+from watership.releases.readiness.unseen import Unseen, unseen
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE, Snapshots, load, quarantined
 from watership.releases.status import Ended, Planned, ReleaseStatus, ended, status
@@ -98,12 +101,20 @@ class Desk:
         book: str | None,
         systems: Path | None = None,
         waived: bool = False,
+        unseen_left_out: bool = False,
     ) -> Draft:
         """Resolve the runbook for the build in `source`, against what is live now. Raises Conflict for a name
-        under which a release was started, and for a quarantined build unless that is `waived`."""
+        under which a release was started, for a quarantined build unless that is `waived`, and for what is live
+        already. `unseen_left_out`: a rehearsal does without the items of phases that cannot be seen."""
+        if unseen_left_out and not self.rehearsal:
+            raise Conflict(
+                "This environment is no rehearsal: what its runbook asks for is done.",
+                fix="Name the systems (--systems), or take the items out of your copy of the runbook.",
+            )
         if release is not None:
             await require_unstarted(self.store, release)
         live, build = await self.live(), read_build(source)
+        require_other(live.build, build)
         if not waived:
             await require_unquarantined(self.environment.snapshots, build.version, build.digest)
         standing = await self.environment.deployments.all()
@@ -133,7 +144,16 @@ class Desk:
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
         )
+        if unseen_left_out:
+            lacking = self.unseen(plan, runbook.code)
+            plan = doing_without(plan, [each.key for each in lacking if each.where == "phases"])
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke, code=runbook.code)
+
+    def unseen(self, plan: Plan, code: Sequence[Code]) -> tuple[Unseen, ...]:
+        """What the plan asks of systems that are not named, or whose secret cannot be read here and now."""
+        looking = self.environment.instruments
+        assert looking is not None, "a desk has instruments"
+        return unseen(plan, kinds.known(tuple(code)), looking.secrets)
 
     async def _image(self, source: shelf.Source, version: str) -> str:
         """The image of that version, by the record that the runbook's checklist reads."""
@@ -237,9 +257,20 @@ class Desk:
         if row is None or row.program != PROGRAM:
             raise NotFound(
                 f"There is no release {release}." if release else "No release was started yet.",
-                fix="Draw one: watership release plan BUILD; a plan that is drawn: watership release status",
+                fix="Draw a plan: watership release plan BUILD; then: watership release start",
             )
         return Known(id=row.id, release=decode(row.input, Release))
+
+    async def require_meant(self, release: str | None) -> None:
+        """Raises Conflict where a release is named that is not the one that was started last, which orders go to."""
+        if release is None:
+            return
+        last = (await self.find(None)).release.plan.release
+        if release != last:
+            raise Conflict(
+                f"{release} is not the release that was started last: {last} is.",
+                fix="watership release status",
+            )
 
     async def look(self, release: str | None) -> ReleaseStatus | Planned:
         """Where a release stands, beside a newer plan if one is drawn; or the plan that is not started."""
@@ -338,6 +369,15 @@ async def require_unstarted(runs: Runs, release: str) -> None:
         raise Conflict(
             f"Release {release} was started already; its plan cannot change.",
             fix="Name the new one: --name",
+        )
+
+
+def require_other(live: Build, build: Build) -> None:
+    """Raises Conflict when the build is what is live, byte for byte: there would be nothing to compare."""
+    if build.digest == live.digest:
+        raise Conflict(
+            f"Build {build.version} ({build.digest}) is live already, byte for byte.",
+            fix="Name another build; to start the same one anew: watership environment down, then up.",
         )
 
 

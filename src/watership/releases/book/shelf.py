@@ -6,6 +6,7 @@ A folder may hold code for checks of its own; its bytes are the runbook's, and n
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -17,7 +18,7 @@ from typing import Final, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from watership.errors import BadInput, NotFound, WatershipError
+from watership.errors import BadInput, Conflict, NotFound, WatershipError
 from watership.releases.book.code import FOLDER, MAX_FILES, Code, code
 from watership.releases.book.document import DocumentError, Misfit, parse
 from watership.releases.book.runbook import Runbook, validated
@@ -106,6 +107,16 @@ def beside(where: str, name: str) -> bytes:
             f"The runbook '{where}' has no file {name}.", fix=f"Shipped are: {', '.join(names())}."
         )
     return file.read_bytes()
+
+
+def copied(name: str, to: Path) -> Path:
+    """A shipped runbook as a folder of one's own, with its example of systems. Raises NotFound, Conflict."""
+    shipped(name)
+    if to.exists():
+        raise Conflict(f"{to} is there already.", fix="Name another folder: --to FOLDER")
+    with resources.as_file(_folder() / name) as there:
+        shutil.copytree(there, to, ignore=shutil.ignore_patterns("__pycache__"))
+    return to
 
 
 def _folder() -> Traversable:

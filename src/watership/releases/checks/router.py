@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from watership.fleet.deployment import Slot
+from watership.releases.book.quantity import spoken
 from watership.releases.book.runbook import Soak
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
@@ -98,9 +99,11 @@ async def power(scene: Scene) -> Finding:
     except BlindSoak as error:
         return failed(str(error))
     needed = soak_needed(scene.plan.gate, traffic)
+    assert needed is not None, "a soak that sees nothing was refused"
     words = (
-        f"At {traffic.per_second:.3g} requests per second the gate needs {needed} s; "
-        f"the soak lasts {soak.length:g} s and at most {soak.give_up:g} s."
+        f"At {traffic.per_second:.3g} requests per second the gate has come to its word within {spoken(needed)} "
+        f"in 95 of 100 releases, mostly sooner; the soak lasts {spoken(soak.length)} at least, "
+        f"and goes on until then for {spoken(soak.give_up)} at most."
     )
     return passed(words, needed=needed, per_second=traffic.per_second)
 

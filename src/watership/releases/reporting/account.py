@@ -124,6 +124,7 @@ def account(
         cannot_see=blind(plan.fuses),
         clock_factor=plan.overrides.clock_factor,
         rehearsal=plan.rehearsal,
+        left_out=plan.overrides.left_out,
         signoffs=tuple(
             SignOffFacts(role=s.role, person=s.person, at=s.at)
             for s in standing_signoffs(release.signoffs, records or ())

@@ -243,6 +243,8 @@ class ReportFacts(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     clock_factor: float = 1.0
     rehearsal: bool = False
     """Its calendar leapt: its times are those of its clock."""
+    left_out: tuple[str, ...] = ()
+    """Checks of phases that the rehearsal did without."""
     signoffs: tuple[SignOffFacts, ...] = ()
     phases: tuple[PhaseFacts, ...] = ()
     items: tuple[ItemFacts, ...] = ()

@@ -93,6 +93,9 @@ def _lead(report: ReportFacts) -> Iterator[Paragraph]:
     if report.rehearsal:
         words = "A rehearsal: its calendar leapt, and every time here is one of its own clock."
         yield Paragraph((Words(words, "inconclusive"),))
+    if report.left_out:
+        words = f"It did without {', '.join(report.left_out)}: of these it proves nothing."
+        yield Paragraph((Words(words, "inconclusive"),))
     if report.clock_factor != 1:
         words = f"A rehearsal: the calendar was scaled by {report.clock_factor:.3g}."
         yield Paragraph((Words(words, "inconclusive"),))
