@@ -116,6 +116,23 @@ def an_approval_that_is_missing_needs_a_person(there: GoLive, book: Path) -> Non
     assert "release_manager: not given" in there.status()["reason"]
 
 
+def a_rollback_the_morning_after_is_the_releases_own(there: GoLive) -> None:
+    """No controller lives any more: it is done at once, and told wherever the release is."""
+    there.must("operator", "release", "rollback", "--now", "--reason", "orders fail")
+    status = there.status()
+    assert status["stage"] == "rolled_back" and "taken back at" in status["reason"], status["reason"]
+    assert (status["router"], status["intake"]) == (0, 0)
+    path = Path(there.must("operator", "release", "report", "--to", "json")["report"])
+    report = json.loads(path.read_bytes())
+    assert report["outcome"] == "rolled_back"
+    last = report["decisions"][-1]
+    assert last["what"] == "took it back" and last["reason"].startswith("orders fail")
+    assert "Rolled back" in path.with_suffix(".html").read_text()
+    assert {each["name"]: each["value"] for each in report["dora"]}["Change failure rate"] == "100 %: 1 of 1"
+    assert there.act("qa", "check", "attest", "uat", "--words", "they like it")[0] == 6
+    assert there.must("operator", "audit", "verify")["records"] == {"astray": {}, "unbound": {}}
+
+
 @pytest.mark.usefixtures("long")
 def test_a_release_is_prepared_signed_and_decided_by_people_and_promoted(tmp_path: Path) -> None:
     with golive(tmp_path) as there:
@@ -142,6 +159,7 @@ def test_a_release_is_prepared_signed_and_decided_by_people_and_promoted(tmp_pat
             assert controller.wait(60) == 0
             told = there.must("operator", "audit", "verify")
             assert told["records"] == {"astray": {}, "unbound": {}} and told["seal"] == "signed"
+            a_rollback_the_morning_after_is_the_releases_own(there)
             assert there.traffic is not None and there.traffic.answered > 100 and not there.traffic.failed
         finally:
             controller.kill()
