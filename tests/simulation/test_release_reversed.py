@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -9,6 +11,7 @@ from typing import cast
 import pytest
 
 from tests.releases.notices.scenes import Told, comms
+from tests.simulation.release_targets import SimAudit
 from tests.simulation.release_world import NEXT, ReleaseWorld
 from tests.simulation.test_release_back import killed
 from watership.adapters.memory.records import MemoryRecords
@@ -18,6 +21,8 @@ from watership.cli.standing import exit_for, line
 from watership.config import load
 from watership.errors import Conflict, Unavailable
 from watership.fleet.identity import everybody
+from watership.releases.auditing import audit
+from watership.releases.auditing.unhindered import Unhindered
 from watership.releases.incidents.incident import Incidents
 from watership.releases.judging.gate import Verdict
 from watership.releases.notices.looking import looking
@@ -180,5 +185,33 @@ def test_a_rollback_that_cannot_be_put_on_record_is_no_success_and_says_what_was
         assert found.verdict is Verdict.FAILED
         assert found.evidence.startswith("Back on 2.0.5") and "No space is left" in found.evidence
         assert (await world.router.read()).weights[NEXT.slot] == 0
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+class Tampered(SimAudit):
+    """Somebody has changed it: nothing can be added any more."""
+
+    def append(self, actor: str, action: str, facts: Mapping[str, audit.Fact]) -> audit.Entry:
+        raise audit.AuditBroken("audit.jsonl", audit.Broken(number=3, reason="it was changed"))
+
+
+def test_a_broken_audit_does_not_hold_up_a_rollback_at_once_and_what_it_did_not_take_is_told() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await killed(world, after="release.cutover.half.passed")
+        held = Unhindered(Tampered(world.clock), world.clock)
+        env = dataclasses.replace(world.controller()._env, audit=held, records=FullDisk(world.audit))
+
+        found = await rollback_now(env, who="mo", reason="orders fail")
+
+        assert (await world.router.read()).weights[NEXT.slot] == 0
+        assert found.evidence.startswith("Back on 2.0.5")
+        assert [each.entry.action for each in held.untaken] == [
+            "release.rollback_now",
+            "release.rollback_now.passed",
+        ]
+        (words,) = held.told()
+        assert "it was changed" in words and "mo release.rollback_now" in words
 
     run_in_virtual_time(main, limit_seconds=SECONDS)

@@ -264,8 +264,12 @@ def rollback(
         await desk.require_meant(release)
         if version is not None:
             await desk.require_safe(version)
-        why = await desk.grounds(caller, criterion=criterion, reason=reason)
-        found = await desk.take_back(caller.person, why, force=force, seconds=timeout)
+        freely, audit = desk.unhindered()
+        why = await freely.grounds(caller, criterion=criterion, reason=reason)
+        found = await freely.take_back(caller.person, why, force=force, seconds=timeout)
+        for words in audit.told():
+            say(f"error: {words}")
+            say("  fix: watership audit verify; and keep what is said here")
         if found is None:
             words = (
                 f"ordered, and not done within {timeout:g} s; a controller that hangs is deposed with --force"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from watership.errors import Conflict, NotFound, Unavailable, Untrusted
 from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
+from watership.releases.auditing.unhindered import Unhindered
 from watership.releases.book import shelf, system
 from watership.releases.book.code import Code
 from watership.releases.checks.images import planned_image
@@ -215,6 +217,12 @@ class Desk:
         except NotFound:
             plan = None
         return str(grounds(plan, caller, self.environment.audit, criterion=criterion, reason=reason))
+
+    def unhindered(self) -> tuple[Desk, Unhindered]:
+        """The same desk, for a rollback at once: a broken audit does not hold it up; and what that one did not take."""
+        audit = Unhindered(self.environment.audit, self.environment.clock)
+        environment = dataclasses.replace(self.environment, audit=audit)
+        return dataclasses.replace(self, environment=environment), audit
 
     async def take_back(self, who: str, why: str, *, force: bool, seconds: float) -> Finding | None:
         """Both planes to the last safe side: by order if a controller lives, else at once, without a replay.
