@@ -20,7 +20,7 @@ from watership.releases.book.shelf import shipped
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene, require_known
 from watership.releases.checks.database import scripts
-from watership.releases.checks.exercise import lacking
+from watership.releases.checks.smoke import lacking
 from watership.releases.facts import Position
 from watership.releases.measurement import Finding
 from watership.releases.order import Release

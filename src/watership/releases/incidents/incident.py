@@ -274,7 +274,7 @@ def happened(incident: Incident | None, event: Event) -> Incident:
     if len(incident.events) >= MOST_EVENTS:
         raise Conflict(f"Incident {incident.id} has {MOST_EVENTS:,} entries; nothing more is kept of it.")
     moved = replace(incident, state=MOVES[incident.state][name], events=(*incident.events, event))
-    return _told(moved, event)
+    return _changed(moved, event)
 
 
 def _opened(incident: Incident | None, event: Opened) -> Incident:
@@ -294,7 +294,7 @@ def _opened(incident: Incident | None, event: Opened) -> Incident:
     )
 
 
-def _told(incident: Incident, event: Event) -> Incident:
+def _changed(incident: Incident, event: Event) -> Incident:
     """What an event says besides the move."""
     match event:
         case Graded(severity=severity):
