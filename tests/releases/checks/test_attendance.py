@@ -14,10 +14,10 @@ from tests.releases.checks.looks import look
 from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import SystemClock
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import ChecklistItem, Point, Section
 from watership.releases.readiness.records import Measured
 from watership.releases.readiness.rounds import measured
+from watership.releases.verdict import Verdict
 
 PASSED, FAILED, UNKNOWN = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 

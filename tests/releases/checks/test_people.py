@@ -21,10 +21,10 @@ from watership.releases.book.paper import PAPERS
 from watership.releases.book.quantity import Given
 from watership.releases.book.shelf import find
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, fingerprint
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.records import Decided, Declined, Record
+from watership.releases.verdict import Verdict
 from watership.testing.receivers import SmtpReceiver
 from watership.testing.standin import Answer, StandIn
 
