@@ -202,9 +202,10 @@ def test_where_nobody_has_the_seat_it_is_not_known_who_may_decide(team: Team) ->
 
 
 def test_who_signs_after_the_decision_was_not_heard(team: Team) -> None:
-    team.adds(decided(team.world.plan, at=NOW - timedelta(hours=1, minutes=50)))
+    now = datetime.now(UTC)  # the team signed two hours before this moment
+    team.adds(decided(team.world.plan, at=now - timedelta(hours=1, minutes=50)))
     has(team.says("decision.timely", within=4 * 3600.0), PASSED)
-    team.adds(decided(team.world.plan, at=NOW - timedelta(hours=2, minutes=30)))
+    team.adds(decided(team.world.plan, at=now - timedelta(hours=2, minutes=30)))
     has(team.says("decision.timely", within=4 * 3600.0), FAILED, "signed only after it")
 
 
