@@ -10,6 +10,7 @@ from watership.durable.ports import Observer, Runs
 from watership.errors import WatershipError
 from watership.releases.checks import Kinds
 from watership.releases.company import Companion, Regular, together
+from watership.releases.complaints import Complaints
 from watership.releases.environment import Environment
 from watership.releases.incidents import responder
 from watership.releases.incidents.alarm import ALARMING
@@ -18,13 +19,12 @@ from watership.releases.incidents.incident import Incidents
 from watership.releases.incidents.responder import Responder
 from watership.releases.incidents.response import Response
 from watership.releases.journal import Fold, fold, journal
-from watership.releases.notices.deliverer import WHO
 from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.readiness import attendant
 from watership.releases.readiness.attendant import Attendant
 from watership.releases.readiness.clerk import Clerk
-from watership.wiring.messages import Pages, Press, press
+from watership.wiring.messages import Pages, Press, complaints_of, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +64,8 @@ class Company:
         try:
             async with together([self._press(release).messenger]):
                 pass
-        except WatershipError as error:
-            problem = f"{type(error).__name__}: {error}"[:1000]
-            self.env.audit.append(WHO, "messenger.failed", {"doing": "tell", "problem": problem})
+        except (OSError, WatershipError) as error:
+            complaints_of(self.env, self.observer).about(error, doing="tell")
 
     def _press(self, release: Release) -> Press:
         plan = release.plan
@@ -81,4 +80,6 @@ class Company:
         )
 
     def _regular(self, name: str, look_once: Callable[[], Awaitable[None]], every: float) -> Regular:
-        return Regular(name, look_once, every, audit=self.env.audit, clock=self.env.clock)
+        env = self.env
+        complaints = Complaints(name, audit=env.audit, clock=env.clock, observer=self.observer)
+        return Regular(look_once, every, complaints=complaints, clock=env.clock)

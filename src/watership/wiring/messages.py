@@ -21,13 +21,14 @@ from watership.durable.clock import SystemClock
 from watership.durable.ports import Observer, Runs
 from watership.errors import BadInput, NotFound
 from watership.releases.auditing.audit import Audit, Entry
+from watership.releases.complaints import Complaints
 from watership.releases.environment import Environment
 from watership.releases.incidents.incident import Incidents
 from watership.releases.incidents.response import Tell
 from watership.releases.notices import comms as spec
 from watership.releases.notices import looking as find
 from watership.releases.notices.comms import Comms
-from watership.releases.notices.deliverer import Channel, Deliverer
+from watership.releases.notices.deliverer import WHO, Channel, Deliverer
 from watership.releases.notices.issues import PAGES
 from watership.releases.notices.messenger import Look, Messenger
 from watership.releases.notices.minute import LastMinute
@@ -134,6 +135,11 @@ class Pages:
         return self._found
 
 
+def complaints_of(env: Environment, observer: Observer) -> Complaints:
+    """The messenger's own."""
+    return Complaints(WHO, audit=env.audit, clock=env.clock, observer=observer)
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """Who tells people of one release: the messenger, a companion of it, and how a level of an escalation is told."""
@@ -163,7 +169,7 @@ def press(
         deliverer=deliverer,
         audit=env.audit,
         clock=env.clock,
-        observer=observer,
+        complaints=complaints_of(env, observer),
     )
     escalating = Escalating(comms=comms, look=look, outbox=box, audit=env.audit, clock=env.clock)
     return Press(messenger, escalating.tell)

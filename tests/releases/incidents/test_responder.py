@@ -9,6 +9,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from tests.notes import Notes
 from tests.releases.plans import NOON, a_plan
 from tests.simulation.release_world import LIVE, NEXT, SHORT_SOURCE, ReleaseWorld
 from watership.adapters.memory.incidents import MemoryIncidents
@@ -18,6 +19,7 @@ from watership.fleet.deployment import Slot
 from watership.releases.book.runbook import Validation
 from watership.releases.book.shelf import Source
 from watership.releases.company import Regular, together
+from watership.releases.complaints import Complaints
 from watership.releases.incidents.alarm import Alarm, WindowFailed, WindowUnmet
 from watership.releases.incidents.escalation import USUAL, Due
 from watership.releases.incidents.incident import Incident
@@ -73,7 +75,8 @@ async def released(
         pages=world.audit.entries,
         tell=told,
     )
-    beside = Regular(RESPONDER, responder.look_once, LOOK_SECONDS, audit=world.audit, clock=world.clock)
+    complaints = Complaints(RESPONDER, audit=world.audit, clock=world.clock, observer=Notes())
+    beside = Regular(responder.look_once, LOOK_SECONDS, complaints=complaints, clock=world.clock)
     async with together((beside,)):
         world.probe.components.update({LIVE.deployment: LOST, NEXT.deployment: LOST})
         return await starting

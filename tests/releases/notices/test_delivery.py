@@ -27,6 +27,7 @@ from watership.adapters.files.appending import Illegible
 from watership.adapters.files.outbox import OutboxFile
 from watership.durable.scrubbing import keep_out
 from watership.errors import BadInput, Unavailable
+from watership.releases.complaints import Complaints
 from watership.releases.notices.comms import (
     Email,
     Jira,
@@ -444,7 +445,7 @@ async def test_a_release_is_told_from_its_start_to_its_success_over_real_channel
             deliverer=deliverer,
             audit=audit,
             clock=clock,
-            observer=NobodyAsks(),
+            complaints=Complaints("messenger", audit=audit, clock=clock, observer=NobodyAsks()),
         )
         told = asyncio.create_task(messenger.run())
         await clock.forward(16 * 60)
@@ -476,11 +477,11 @@ async def test_a_messenger_in_trouble_says_so_and_goes_on(clock: LeapingClock, t
             deliverer=Deliverer(outbox=outbox, channels={}, audit=audit, clock=clock),
             audit=audit,
             clock=clock,
-            observer=NobodyAsks(),
+            complaints=Complaints("messenger", audit=audit, clock=clock, observer=NobodyAsks()),
         )
         told = asyncio.create_task(messenger.run())
         await clock.forward(150)
         assert len(looks) > 140
-        assert audit.actions() == ["messenger.failed"] * 3
+        assert audit.actions() == ["companion.failed"] * 3
         told.cancel()
         await asyncio.gather(told, return_exceptions=True)
