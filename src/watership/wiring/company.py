@@ -12,10 +12,11 @@ from watership.releases.checks import Kinds
 from watership.releases.company import Companion, Regular, together
 from watership.releases.complaints import Complaints
 from watership.releases.environment import Environment
-from watership.releases.incidents import responder
+from watership.releases.incidents import promises, responder
 from watership.releases.incidents.alarm import ALARMING
 from watership.releases.incidents.escalation import USUAL
 from watership.releases.incidents.incident import Incidents
+from watership.releases.incidents.promises import Assess, Promises
 from watership.releases.incidents.responder import Responder
 from watership.releases.incidents.response import Response
 from watership.releases.journal import Fold, fold, journal
@@ -29,7 +30,10 @@ from watership.wiring.messages import Pages, Press, complaints_of, press
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Company:
-    """Makes the companions of a release; `own` is the controller's own store."""
+    """Makes the companions of a release; `own` is the controller's own store.
+
+    `promised`: how the SLA is looked at, where somebody keeps metrics.
+    """
 
     env: Environment
     own: Runs
@@ -37,6 +41,7 @@ class Company:
     box: Outbox
     observer: Observer
     kinds: Kinds
+    promised: Assess | None = None
 
     def __call__(self, run_id: RunId, release: Release) -> Sequence[Companion]:
         env, plan = self.env, release.plan
@@ -54,7 +59,14 @@ class Company:
             told.messenger,
             self._regular(attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
             self._regular(responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
+            *self._promises(plan.release, response),
         )
+
+    def _promises(self, release: str, response: Response) -> Sequence[Companion]:
+        if self.promised is None:
+            return ()
+        looks = Promises(release, response, self.promised, self.env.clock)
+        return (self._regular(promises.PROMISES, looks.look_once, promises.LOOK_SECONDS),)
 
     async def tells(self, release: Release) -> None:
         """Put out what is due about a release that nobody goes along with, and deliver it if nobody else does.
