@@ -47,6 +47,7 @@ def checked(
     smoke: Smoke = SMOKE,
     position: Position = Position(),  # noqa: B008 - it is frozen
     source: Source | None = None,
+    recording: bool = False,
     **parameters: Any,
 ) -> Finding:
     """What a check finds in a world that `prepare` has changed, after next was deployed."""
@@ -72,6 +73,7 @@ def checked(
             started=release,
             position=position,
             records=world.records,
+            recording=recording,
         )
         return await CHECKS[kind].measure(scene, parameters)
 
@@ -155,11 +157,16 @@ def test_figures_of_traffic_are_the_routers_own_counts() -> None:
             served.clear()
 
     for figure in ("requests_per_second", "error_rate", "p50", "p95"):
-        found = checked("traffic.figure", figure=figure)
+        found = checked("traffic.figure", recording=True, figure=figure)
         assert found.verdict is Verdict.PASSED and isinstance(found.facts["value"], float)
-    assert checked("traffic.figure", prepare=silent, figure="p95").verdict is Verdict.INCONCLUSIVE
-    with pytest.raises(BadInput):
-        checked("traffic.figure", figure="luck")
+    assert (
+        checked("traffic.figure", recording=True, prepare=silent, figure="p95").verdict
+        is Verdict.INCONCLUSIVE
+    )
+    with pytest.raises(BadInput, match="no figure 'luck'"):
+        checked("traffic.figure", recording=True, figure="luck")
+    with pytest.raises(BadInput, match="it is for baselines, and judges nothing"):
+        checked("traffic.figure", figure="p95")
 
 
 def test_a_flow_is_pinned_to_next_where_an_environment_is_open() -> None:
