@@ -47,13 +47,15 @@ class Kind(Protocol):
 class Scene:
     """What a check gets besides its parameters. What is not there is asked for in vain: BadInput says what is missing.
 
-    `key`: what it is measured for, an item of the plan or a point of the checklist.
+    `key`: what it is measured for, an item of the plan or a point of the checklist. `recording`: figures are put on
+    record, so that none needs a bound.
     """
 
     key: str
     clock: Clock
     timeout: float = TIMEOUT
     attempt: int = 1
+    recording: bool = False
     position: Position = field(default_factory=Position)
     environment: Environment | None = None
     instruments: Instruments | None = None

@@ -30,6 +30,9 @@ MOST_BINS = 10_000
 MIN_SAMPLES = 3_000
 """Requests: fewer cannot speak about a tenth of a percent."""
 
+ONE_LOOK = "one look, now"
+"""What is said of a gauge that nobody kept: a window is not known by it, whatever it shows."""
+
 Id = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
 Gauge = Literal["cpu", "memory", "queue_depth", "connections"]
 
@@ -125,10 +128,14 @@ class Bin(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What a source has of an objective's window. A bin that is not there, or has no number, was not seen."""
+    """What a source has of an objective's window. A bin that is not there, or has no number, was not seen.
+
+    `at_once`: somebody looked once, now, so that of the window itself nothing was seen.
+    """
 
     step: float
     bins: tuple[Bin, ...]
+    at_once: bool = False
     figure: float | None = None
     """The quantile itself of late, for people; infinite beyond the last bucket."""
 
@@ -220,12 +227,14 @@ def judge(objective: Objective, reading: Reading | Absent, now: float) -> Compli
     if isinstance(reading, Absent):
         return _unknown(objective, reading)
     bins = _within(reading, now, objective.over)
-    seen = min(len(bins) * reading.step / objective.over, 1.0)
+    seen = 0.0 if reading.at_once else min(len(bins) * reading.step / objective.over, 1.0)
     bad, of = sum(each.bad for each in bins), sum(each.of for each in bins)
     if not of:
         words = "no requests came" if bins else "no samples were found"
         return _unknown(objective, Absent(reason=f"{words} in {spoken(objective.over)}"), seen)
     verdict, reason = _verdict(objective, bad, of, seen)
+    if reading.at_once and verdict is not None:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{ONE_LOOK}; {spoken(objective.over)} is judged"
     lately = _within(reading, now, objective.recent)
     return Compliance(
         id=objective.id,

@@ -29,6 +29,8 @@ def test_a_runbook_in_order_is_left_in_peace(tmp_path: Path) -> None:
     assert remarks(tmp_path, per_second=200) == []
 
 
+DISK = "check: disk.free, parameters: { used_below: 90% }"
+
 CASES: list[tuple[str, tuple[str, str, str], tuple[str, str, str], str]] = [
     # rule, what is changed, where the remark is to stand (file, text of the line) and how much it matters, its words
     (
@@ -54,6 +56,25 @@ CASES: list[tuple[str, tuple[str, str, str], tuple[str, str, str], str]] = [
         (BOOK, "used_below: 90%", "used_below: much"),
         (BOOK, "used_below: much", "error"),
         "'used_below' is 'much', but must be a number",
+    ),
+    (
+        "bad-parameter",
+        (LIST, DISK, 'check: alerts.tuned, parameters: { of: it, that: "" }'),
+        (LIST, "that:", "error"),
+        "'that' names nothing",
+    ),
+    (
+        "unbounded",
+        (LIST, DISK, "check: sql.figure, parameters: { of: it, query: SELECT 1 }"),
+        (LIST, "check: sql.figure", "error"),
+        "the check sql.figure has no bound: say below or at_least",
+    ),
+    (
+        "unbounded",
+        (BOOK, "check: disk.free, at: T-30m, title: Room, parameters: { used_below: 90% }",
+         "check: machine.figure, at: T-30m, title: Room, parameters: { figure: cpu }"),
+        (BOOK, "check: machine.figure", "error"),
+        "it is for baselines, and judges nothing",
     ),
     (
         "missing-parameter",
