@@ -19,7 +19,7 @@ from watership.adapters.postgres.shape import VERSIONS, Sums, shape, sums
 from watership.adapters.postgres.soundness import faults
 from watership.adapters.postgres.visit import visit
 from watership.durable.clock import Clock
-from watership.errors import BadInput, Conflict, Fenced, Unavailable
+from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
 from watership.releases.ports import Migration, Rehearsed
 from watership.releases.readiness.rehearsal import Held
 
@@ -189,7 +189,12 @@ class PostgresMigrator:
         # Tried, not waited for: whoever builds an index waits for the snapshots of those who wait.
         if not await session.fetchval("SELECT pg_try_advisory_lock($1)", APPLICATION_KEY):
             raise _Busy("another controller migrates")
-        record = await self._begun(session, step)
+        try:
+            record = await self._begun(session, step)
+        except WatershipError:
+            # The session's end would let go of it too, but some time after whoever tries next.
+            await session.execute("SELECT pg_advisory_unlock($1)", APPLICATION_KEY)
+            raise
         await session.execute("SELECT pg_advisory_unlock($1)", APPLICATION_KEY)
         return record
 
