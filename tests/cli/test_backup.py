@@ -108,7 +108,11 @@ def test_a_postgres_that_is_named_is_drilled_with_and_its_dump_needs_a_server(
 
     code, record = told(capsys, "drill", "backup-restore", "--on", "env:LIVE", "--scratch", "env:SCRATCH")
     assert (code, record["outcome"]) == (Exit.OK, "passed"), record
-    assert run(["backup", "verify", "--scratch", "env:SCRATCH"]) == Exit.OK
+    assert told(capsys, "backup", "verify", "--scratch", "env:SCRATCH")[0] == Exit.OK
+    code, again = told(
+        capsys, "drill", "backup-restore", "--of", "newest", "--scratch", "env:SCRATCH", "--rpo", "1h"
+    )
+    assert (code, again["facts"]["rpo_by"]) == (Exit.OK, "snapshot"), again
     assert run(["backup", "verify"]) == Exit.USAGE
     assert run(["drill", "backup-restore", "--scratch", "env:SCRATCH"]) == Exit.USAGE
     assert "--scratch" in capsys.readouterr().err

@@ -25,6 +25,7 @@ def drill() -> None:
 
 
 @drill.command(name="backup-restore")
+@click.option("--of", "which", metavar="BACKUP", help="One that is there, in place of a new one; or: newest.")
 @database
 @elsewhere
 @click.option(
@@ -35,12 +36,19 @@ def drill() -> None:
 )
 @acting
 def backup_restore(
-    on: str | None, scratch: str | None, rto: float, rpo: float, name: str | None, token: str | None
+    which: str | None,
+    on: str | None,
+    scratch: str | None,
+    rto: float,
+    rpo: float,
+    name: str | None,
+    token: str | None,
 ) -> Exit:
     """Take a backup, restore it elsewhere, compare. Exit 3 when it fails, or takes or loses more than allowed.
 
     A heartbeat is written to the database all the while. The loss is taken to come when the backup is done: RTO is
-    from there until the restored copy was compared, RPO from the newest heartbeat in the copy until there.
+    from there until the restored copy was compared, RPO from the newest heartbeat in the copy until there. With --of
+    the loss comes now: RPO is then the age of what that backup shows.
     """
     from watership.fleet.identity import OPERATOR
     from watership.releases.readiness.restore import Limits
@@ -50,7 +58,8 @@ def backup_restore(
 
     async def drilled(desk: Desk) -> tuple[Drill, Path]:
         caller.require(desk.environment.audit, "hold a drill", OPERATOR)
-        return await backups.drilled(desk, on, scratch, Limits(rto=rto, rpo=rpo), caller.person)
+        limits, person = Limits(rto=rto, rpo=rpo), caller.person
+        return await backups.drilled(desk, which, on=on, scratch=scratch, limits=limits, person=person)
 
     warn_of_live(on, scratch)
     held, path = at_desk(drilled)
@@ -64,6 +73,10 @@ def _page(held: Drill, path: Path, rto: float, rpo: float) -> str:
     def figure(seconds: float | None, most: float) -> str:
         return f"{'not measured' if seconds is None else spoken(seconds)} ({spoken(most)} allowed)"
 
+    since = {
+        "heartbeat": "from the newest heartbeat in the copy to the loss, right after the backup",
+        "snapshot": "from the moment that the backup shows to the loss, which came now",
+    }[str(held.facts.get("rpo_by", "heartbeat"))]
     lines = [
         f"{'ok' if step.passed else 'FAILED':8}{step.name}, {spoken(step.seconds)}" for step in held.steps
     ]
@@ -71,8 +84,7 @@ def _page(held: Drill, path: Path, rto: float, rpo: float) -> str:
         [
             *lines,
             f"RTO     {figure(held.rto_seconds, rto)}: from the loss until the copy was compared",
-            f"RPO     {figure(held.rpo_seconds, rpo)}: from the newest heartbeat in the copy to the loss, "
-            "which came right after the backup",
+            f"RPO     {figure(held.rpo_seconds, rpo)}: {since}",
             f"{held.outcome}{f': {held.words}' if held.words else ''}",
             f"on record in {path}",
         ]

@@ -20,6 +20,9 @@ from watership.releases.readiness.drill import FOLDER, Drill, encoded, file_name
 from watership.releases.readiness.restore import Heartbeat, Limits, Recovery, hold
 from watership.wiring.desk import Desk
 
+NEWEST = "newest"
+"""Names the newest backup, whatever it is called."""
+
 
 class Kept(Backups, Recovery, Protocol):
     """Backups that can be drilled with."""
@@ -78,31 +81,44 @@ async def verified(
 ) -> tuple[Backup, Sequence[str]]:
     """Restore the backup of that name, or the newest, elsewhere; what is wrong with it. It is in the audit."""
     backup = folder_of(desk).find(name)
-    own = backup.path.endswith(SUFFIX)
-    if not own and on is None and scratch is None:
-        raise BadInput(
-            f"{backup.id} is a dump of a PostgreSQL, and needs one to be restored into.",
-            fix="Name a server for it: --scratch env:NAME",
-        )
-    vault = vault_of(desk, None, None) if own else vault_of(desk, on or scratch, scratch)
+    vault = _vault_for(desk, backup, on, scratch)
     wrong = await vault.backups.verify(backup)
-    facts = {"backup": backup.id, "sha256": backup.sha256, "wrong": "; ".join(wrong)}
-    desk.environment.audit.append(person, "backup.verified", {**facts})
+    facts: dict[str, Fact] = {"backup": backup.id, "sha256": backup.sha256, "wrong": "; ".join(wrong)}
+    desk.environment.audit.append(person, "backup.verified", facts)
     return backup, wrong
 
 
 async def drilled(
-    desk: Desk, on: str | None, scratch: str | None, limits: Limits, person: str
+    desk: Desk, name: str | None, *, on: str | None, scratch: str | None, limits: Limits, person: str
 ) -> tuple[Drill, Path]:
-    """Hold the drill by the machine's clock, whatever a rehearsal's calendar says; its record, and where it was put."""
-    vault = vault_of(desk, on, scratch)
+    """Hold the drill, with a backup that is taken for it, or the one of that `name`; its record, and where it was put.
+
+    It goes by the machine's clock, whatever a rehearsal's calendar says.
+    """
+    of = None if name is None else folder_of(desk).find(None if name == NEWEST else name)
+    vault = _vault_for(desk, of, on, scratch) if of else vault_of(desk, on, scratch)
     drill = await hold(
-        vault.backups, vault.heartbeat, SystemClock(), environment=desk.name, by=person, limits=limits
+        vault.backups, vault.heartbeat, SystemClock(), environment=desk.name, by=person, limits=limits, of=of
     )
     path, content = Path(FOLDER) / file_name(drill), encoded(drill)
     replace_file(path, content)
-    facts = {"kind": drill.kind, "outcome": drill.outcome, "path": str(path)}
-    desk.environment.audit.append(
-        person, "drill.held", {**facts, "sha256": hashlib.sha256(content).hexdigest()}
-    )
+    facts: dict[str, Fact] = {
+        "kind": drill.kind,
+        "outcome": drill.outcome,
+        "path": str(path),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    desk.environment.audit.append(person, "drill.held", facts)
     return drill, path
+
+
+def _vault_for(desk: Desk, backup: Backup, on: str | None, scratch: str | None) -> Vault:
+    """The vault that can restore this backup."""
+    if backup.path.endswith(SUFFIX):
+        return vault_of(desk, None, None)
+    if on is None and scratch is None:
+        raise BadInput(
+            f"{backup.id} is a dump of a PostgreSQL, and needs one to be restored into.",
+            fix="Name a server for it: --scratch env:NAME",
+        )
+    return vault_of(desk, on or scratch, scratch)

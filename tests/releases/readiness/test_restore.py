@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Backup
 from watership.releases.readiness.drill import Drill
-from watership.releases.readiness.restore import RPO, RTO, Limits, Restored, hold
+from watership.releases.readiness.restore import USUAL, Limits, Restored, hold
 from watership.testing import VirtualClock, run_in_virtual_time
 
 FIRST = ["heartbeat", "backup", "heartbeat taken away"]
@@ -56,10 +56,17 @@ class Shop:
         self.fail("end")
         self.placed = False
 
-    def drilled(self, limits: Limits = Limits(rto=RTO, rpo=RPO)) -> Drill:  # noqa: B008 - it is frozen
-        return run_in_virtual_time(
-            lambda: hold(self, self, self.clock, environment="staging", by="dana", limits=limits)
-        )
+    def drilled(self, limits: Limits = USUAL, *, age: float | None = None) -> Drill:
+        """Drilled with a backup that is taken for it, or with one that is `age` seconds old."""
+
+        async def held() -> Drill:
+            of = None
+            if age is not None:
+                at = self.clock.now() - timedelta(seconds=age)
+                of = Backup(id="nightly", path="/there", bytes=1, sha256="cd", taken_at=at)
+            return await hold(self, self, self.clock, environment="staging", by="dana", limits=limits, of=of)
+
+        return run_in_virtual_time(held)
 
 
 def test_the_loss_comes_when_the_backup_is_done_and_ends_with_the_comparison() -> None:
@@ -108,3 +115,15 @@ def test_a_copy_without_a_heartbeat_does_not_tell_what_was_lost() -> None:
 
 def test_a_heartbeat_that_was_not_taken_is_no_loss() -> None:
     assert Shop(failing="beat").drilled().outcome == "passed"
+
+
+def test_with_a_backup_that_was_there_the_loss_is_as_old_as_what_it_shows() -> None:
+    shop = Shop()
+    drill = shop.drilled(age=299)
+    assert (drill.outcome, drill.rto_seconds, drill.rpo_seconds) == ("passed", 120, 299)
+    assert drill.facts == {"backup": "nightly", "sha256": "cd", "rpo_by": "snapshot"}
+    assert [step.name for step in drill.steps] == ["restore", "compare"]
+    assert not shop.beats
+
+    assert Shop().drilled(age=301).words == "the RPO is 5m 1s; 5m is allowed"
+    assert Shop().drilled(age=-1).words == "the RPO was not measured"

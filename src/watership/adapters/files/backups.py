@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from watership.adapters.files.replace import replace_file, sync_folder
-from watership.errors import BadInput, NotFound, Untrusted
+from watership.errors import BadInput, NotFound, Unavailable, Untrusted
 from watership.releases.ports import Backup
 
 SECRET = 0o600
@@ -61,29 +62,44 @@ class BackupFolder:
         """A place for a backup. Raises BadInput for a name that could lead elsewhere."""
         if not _NAME.fullmatch(name):
             raise BadInput(f"{name!r} cannot name a backup.", fix="Use letters, digits, dots and dashes.")
-        self._folder.mkdir(parents=True, exist_ok=True)
         backup_id = f"{name}-{taken_at:%Y%m%dT%H%M%S%f}"
         partial = self._folder / f"{backup_id}.partial"
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET))
+        with self._writing():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET))
         return Draft(
             id=backup_id, path=self._folder / f"{backup_id}{suffix}", partial=partial, taken_at=taken_at
         )
 
     def keep(self, draft: Draft, contents: Contents) -> Backup:
         """Flush what was written, give it its name, and put it on record: whole or not at all."""
-        with draft.partial.open("rb") as file:
-            os.fsync(file.fileno())
-        backup = Backup(
-            id=draft.id,
-            path=str(draft.path),
-            bytes=draft.partial.stat().st_size,
-            sha256=_sha256(draft.partial),
-            taken_at=draft.taken_at,
-        )
-        draft.partial.replace(draft.path)
-        sync_folder(self._folder)
-        replace_file(_record(draft.path), msgspec.json.encode(Record(backup=backup, contents=contents)))
+        with self._writing():
+            with draft.partial.open("rb") as file:
+                os.fsync(file.fileno())
+            backup = Backup(
+                id=draft.id,
+                path=str(draft.path),
+                bytes=draft.partial.stat().st_size,
+                sha256=_sha256(draft.partial),
+                taken_at=draft.taken_at,
+            )
+            try:
+                draft.partial.replace(draft.path)
+                sync_folder(self._folder)
+                replace_file(
+                    _record(draft.path), msgspec.json.encode(Record(backup=backup, contents=contents))
+                )
+            except BaseException:
+                draft.path.unlink(missing_ok=True)
+                raise
         return backup
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as reason:
+            raise Unavailable(f"{self._folder} cannot take a backup: {reason.strerror}.") from reason
 
     def kept(self) -> Sequence[Backup]:
         """Every backup on record, the oldest first."""

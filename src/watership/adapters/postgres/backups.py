@@ -24,8 +24,8 @@ SUFFIX: Final = ".dump"
 BOUND: Final = 3_600.0
 """Seconds that a dump, or a restore with its comparison, may take. What takes longer needs more than a dump."""
 
-DROP_SECONDS: Final = 60.0
-"""How long it may take to drop the scratch database."""
+SCRATCH_SECONDS: Final = 60.0
+"""How long it may take to make the scratch database, and to drop it."""
 
 SCRATCH: Final = "watership_restore_"
 """What a scratch database's name begins with."""
@@ -98,13 +98,13 @@ class PostgresBackups:
     async def _scratch_database(self) -> AsyncIterator[str]:
         """The address of a database that nobody else has, dropped at the end whatever happens."""
         name = SCRATCH + secrets.token_hex(8)
-        async with session(self._scratch) as connection:
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         try:
+            async with _within(SCRATCH_SECONDS, "CREATE DATABASE"), session(self._scratch) as connection:
+                await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
             yield of_database(self._scratch, name)
         finally:
             drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-            async with _within(DROP_SECONDS, drop), session(self._scratch) as connection:
+            async with _within(SCRATCH_SECONDS, drop), session(self._scratch) as connection:
                 await connection.execute(drop)
 
 

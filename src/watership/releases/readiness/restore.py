@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from watership.durable.clock import Clock
 from watership.errors import Unavailable, WatershipError
+from watership.releases.auditing.audit import Plain
 from watership.releases.book.quantity import spoken
 from watership.releases.ports import Backup
 from watership.releases.readiness.drill import Drill, Step
@@ -100,23 +101,26 @@ async def hold(
     environment: str,
     by: str,
     limits: Limits = USUAL,
+    of: Backup | None = None,
 ) -> Drill:
     """Hold the drill; its record, whatever came of it.
 
-    The loss is taken to come right after the backup. RTO: from there until the restored copy was compared. RPO: from
-    the newest heartbeat that the copy has until there. Between two backups the RPO grows by the time between them.
+    The loss is taken to come right after the backup that is taken for it. RTO: from there until the restored copy was
+    compared. RPO: from the newest heartbeat that the copy has until there. With a backup `of` before the loss comes
+    now, and the RPO is from the moment that the backup shows.
     """
     course, began, start = _Course(clock), clock.now(), clock.monotonic()
-    backup: Backup | None = None
+    backup = of
     rto: float | None = None
     rpo: float | None = None
     with suppress(WatershipError):
-        backup = await _taken(course, backups, heartbeat)
+        if backup is None:
+            backup = await _taken(course, backups, heartbeat)
         loss, since = clock.now(), clock.monotonic()
         restored = await _restored(course, backups, backup)
         if not restored.wrong:
             rto = round(clock.monotonic() - since, 3)
-            rpo = _lost(restored.beat, loss)
+            rpo = _lost(of.taken_at if of else restored.beat, loss)
     wrong = _wrong(course.steps, rto, rpo, limits)
     return Drill(
         kind="backup-restore",
@@ -130,8 +134,12 @@ async def hold(
         rto_seconds=rto,
         rpo_seconds=rpo,
         words="; ".join(wrong)[:WORDS],
-        facts={"backup": backup.id, "sha256": backup.sha256, "rpo_by": "heartbeat"} if backup else {},
+        facts=_facts(backup, "snapshot" if of else "heartbeat") if backup else {},
     )
+
+
+def _facts(backup: Backup, rpo_by: str) -> dict[str, Plain]:
+    return {"backup": backup.id, "sha256": backup.sha256, "rpo_by": rpo_by}
 
 
 async def _taken(course: _Course, backups: Recovery, heartbeat: Heartbeat) -> Backup:
@@ -179,11 +187,11 @@ async def _restored(course: _Course, backups: Recovery, backup: Backup) -> Resto
     return restored
 
 
-def _lost(beat: datetime | None, loss: datetime) -> float | None:
+def _lost(last: datetime | None, loss: datetime) -> float | None:
     """Seconds of the past that the copy does not have; None when the copy does not tell, or a clock was set back."""
-    if beat is None or beat > loss:
+    if last is None or last > loss:
         return None
-    return round((loss - beat).total_seconds(), 3)
+    return round((loss - last).total_seconds(), 3)
 
 
 def _wrong(steps: Sequence[Step], rto: float | None, rpo: float | None, limits: Limits) -> list[str]:
