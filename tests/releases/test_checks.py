@@ -22,12 +22,12 @@ from watership.releases.checks import CHECKS, Scene, require_known
 from watership.releases.checks.database import scripts
 from watership.releases.checks.exercise import lacking
 from watership.releases.facts import Position
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding
 from watership.releases.order import Release
 from watership.releases.plan import check_kinds
 from watership.releases.ports import HostSpec, Migration
 from watership.releases.smoke import Message, Request, Smoke
+from watership.releases.verdict import Verdict
 from watership.testing import run_in_virtual_time
 from watership.wiring.instruments import ProjectInstruments
 

@@ -11,10 +11,10 @@ from watership.cli.exits import Exit
 from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
-    from watership.releases.judging.gate import Verdict
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
     from watership.releases.status import Ended
+    from watership.releases.verdict import Verdict
     from watership.wiring.desk import Desk
 
 
@@ -108,6 +108,6 @@ def decide(
 
 def exit_of(verdict: Verdict) -> Exit:
     """How a judgement ends a command."""
-    from watership.releases.judging.gate import Verdict
+    from watership.releases.verdict import Verdict
 
     return {Verdict.PASSED: Exit.OK, Verdict.FAILED: Exit.NOT_OK}.get(verdict, Exit.INCONCLUSIVE)

@@ -17,9 +17,9 @@ from watership.cli.output import complain, say, show, table, wants_json
 from watership.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
-    from watership.releases.judging.gate import Verdict
     from watership.releases.service.dashboard import Board
     from watership.releases.service.sla import Compliance
+    from watership.releases.verdict import Verdict
 
 SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
 EXITS = {"passed": Exit.OK, "failed": Exit.NOT_OK, "inconclusive": Exit.INCONCLUSIVE}
@@ -107,7 +107,7 @@ def _board(slot: str | None, url: str | None) -> Exit:
 
 
 def _counts(found: Board) -> dict[str, int]:
-    from watership.releases.judging.gate import Verdict
+    from watership.releases.verdict import Verdict
 
     return {
         "passed": found.count(Verdict.PASSED),

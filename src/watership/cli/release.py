@@ -254,7 +254,7 @@ def rollback(
 
     Exit 0 only when both planes were read back, 1 when they do not say so, 8 when it takes longer.
     """
-    from watership.releases.judging.gate import Verdict
+    from watership.releases.verdict import Verdict
 
     if not now and not _agreed("Take both planes to the last safe state?"):
         return Exit.FAILED

@@ -88,7 +88,7 @@ def side_in(plan: Plan, slot: str) -> str:
 
 
 def _told(found: dict[str, Measurement]) -> Exit:
-    from watership.releases.judging.gate import Verdict
+    from watership.releases.verdict import Verdict
 
     lines = [f"{SIGNS[got.verdict.value]} {name}: {got.evidence}" for name, got in found.items()]
     show(found, "\n".join(lines))

@@ -21,7 +21,7 @@ from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import item_at, items_of
 from watership.releases.figures import Figures, figures
 from watership.releases.journal import Fold, fold, journal, promoted_at
-from watership.releases.judging.gate import GateSpec, Judgement, Sums, Verdict, judge
+from watership.releases.judging.gate import GateSpec, Judgement, Sums, judge
 from watership.releases.judging.vigil import Vigil
 from watership.releases.measurement import excerpt
 from watership.releases.order import Release
@@ -29,6 +29,7 @@ from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import Outcome
 from watership.releases.readiness.records import TakenBack
 from watership.releases.snapshots import Snapshots, load
+from watership.releases.verdict import Verdict
 
 Stage = Literal[
     "running",

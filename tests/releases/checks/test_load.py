@@ -15,8 +15,8 @@ from tests.checklist.world import World
 from tests.releases.checks.looks import look
 from tests.releases.plans import a_plan
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.rehearsal import Rehearsal, Script, differing
+from watership.releases.verdict import Verdict
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 

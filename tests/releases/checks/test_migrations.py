@@ -9,7 +9,7 @@ import pytest
 from tests.checklist.papers import ago
 from tests.releases.checks.scenes import Looker
 from tests.releases.test_checks import checked
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 from watership.testing.servers import PostgresServer, free_port
 
 FOLDER = {"folder": "migrations"}

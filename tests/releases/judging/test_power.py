@@ -12,7 +12,6 @@ from watership.releases.judging.gate import (
     Counts,
     GateSpec,
     Tick,
-    Verdict,
     judge,
     observe,
     opened,
@@ -27,6 +26,7 @@ from watership.releases.judging.power import (
     soak_needed,
     table,
 )
+from watership.releases.verdict import Verdict
 
 GATE = GateSpec(arms=(AgainstLive(), AgainstLimit(limit=0.02, sees=0.05)), min_samples=500)
 TRAFFIC = Traffic(per_second=40, share=0.5, live_rate=0.005)

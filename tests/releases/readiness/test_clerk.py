@@ -18,7 +18,6 @@ from watership.errors import BadInput, NotAllowed
 from watership.fleet.identity import Identity
 from watership.releases.checks import CHECKS
 from watership.releases.facts import Position
-from watership.releases.judging.gate import Verdict
 from watership.releases.order import Release
 from watership.releases.readiness import binding
 from watership.releases.readiness.binding import RecordsAstray
@@ -28,6 +27,7 @@ from watership.releases.readiness.go import NotGo
 from watership.releases.readiness.records import Attested, Record
 from watership.releases.readiness.rounds import round_of
 from watership.releases.smoke import Smoke
+from watership.releases.verdict import Verdict
 from watership.releases.warrant import Caller
 from watership.testing import run_in_virtual_time
 from watership.wiring.instruments import ProjectInstruments

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from watership.errors import Unavailable
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import unknown
 from watership.releases.readiness.go import ConditionFound, NotGo, items_stand, not_good
 from watership.releases.readiness.standing import ItemStanding, PointStanding, State
+from watership.releases.verdict import Verdict
 
 
 def item(number: int, state: State) -> ItemStanding:

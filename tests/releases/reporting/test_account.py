@@ -14,7 +14,6 @@ from watership.releases.facts import Position
 from watership.releases.incidents.incident import Event, Opened, Opening, Restored, Severity
 from watership.releases.incidents.incident import fold as happened_in
 from watership.releases.journal import Fold
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Delivery, State
@@ -26,6 +25,7 @@ from watership.releases.readiness.signoff import SignOff
 from watership.releases.reporting.account import Count, account
 from watership.releases.reporting.forms.html import page as render
 from watership.releases.reporting.report import EvidenceFile, ReportFacts
+from watership.releases.verdict import Verdict
 
 CHECKLIST = (
     Section(

@@ -22,7 +22,6 @@ from watership.releases.book.shelf import beside, names
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, CheckKind, Scene
 from watership.releases.checks.baselines import percentile
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, inconclusive
 from watership.releases.ports import TrafficTick
 from watership.releases.service.baseline import (
@@ -37,6 +36,7 @@ from watership.releases.service.baseline import (
     require_figures,
 )
 from watership.releases.service.capture import captured
+from watership.releases.verdict import Verdict
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from watership.errors import BadInput, Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.book.document import DocumentError, parse
-from watership.releases.judging.gate import Verdict
 from watership.releases.ports import RouterState, TrafficTick
 from watership.releases.service.readings import RouterReadings, assess
 from watership.releases.service.sla import (
@@ -32,6 +31,7 @@ from watership.releases.service.sla import (
     shipped,
     threatened,
 )
+from watership.releases.verdict import Verdict
 from watership.testing import VirtualClock, run_in_virtual_time
 
 DAY = 86_400.0

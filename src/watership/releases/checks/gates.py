@@ -7,7 +7,6 @@ from typing import Final
 from watership.releases.book.quantity import listed, offset
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, Measurement, failed, inconclusive, passed
 from watership.releases.readiness import go
 from watership.releases.readiness.checklist import Point, key, points_of
@@ -15,6 +14,7 @@ from watership.releases.readiness.records import Decided, Measured, Record
 from watership.releases.readiness.rounds import round_of
 from watership.releases.readiness.situation import situation
 from watership.releases.readiness.standing import ItemStanding, standing
+from watership.releases.verdict import Verdict
 
 CONTROLLER: Final = "controller"
 

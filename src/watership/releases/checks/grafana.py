@@ -15,8 +15,8 @@ from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.verdict import Verdict
 
 Json = dict[str, object]
 

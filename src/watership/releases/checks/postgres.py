@@ -16,8 +16,8 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Row
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.verdict import Verdict
 
 MIB: Final = 1024 * 1024
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from watership.fleet.deployment import Slot
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.book.runbook import Soak
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import percent
 from watership.releases.judging.power import BlindSoak, Traffic, require_sight, soak_needed
 from watership.releases.judging.sight import Served, lately, served, summed
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed

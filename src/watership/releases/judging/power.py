@@ -12,10 +12,10 @@ from math import ceil, log, sqrt
 from msgspec import Struct
 
 from watership.errors import WatershipError
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.judging import evidence
 from watership.releases.judging.evidence import Bet
-from watership.releases.judging.gate import MISBLAMED, AgainstLimit, AgainstLive, Arm, GateSpec, percent
+from watership.releases.judging.gate import MISBLAMED, AgainstLimit, AgainstLive, Arm, GateSpec
 
 # Regressions of the printed table: errors of next above those of live.
 REGRESSIONS = (0.01, 0.05, 0.15, 0.5)

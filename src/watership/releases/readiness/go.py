@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from watership.errors import BadInput, WatershipError
 from watership.releases.book.runbook import Condition
-from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, fingerprint
 from watership.releases.readiness.checklist import Id
 from watership.releases.readiness.records import Decided, Ready, Record
 from watership.releases.readiness.signoff import Missing
 from watership.releases.readiness.standing import ORDER, ItemStanding, State
+from watership.releases.verdict import Verdict
 
 
 class ItemFound(Struct, frozen=True, kw_only=True):

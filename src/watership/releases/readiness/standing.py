@@ -8,9 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Checklist, ChecklistItem, Point, Section, key, names
 from watership.releases.readiness.records import Attested, Measured, Record, Waived
+from watership.releases.verdict import Verdict
 
 State = Literal["passed", "failed", "inconclusive", "waived", "expired", "open"]
 

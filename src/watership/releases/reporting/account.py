@@ -16,7 +16,7 @@ from watership.releases.book.runbook import Shift, Soak
 from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
 from watership.releases.journal import Fold, promoted_at
-from watership.releases.judging.gate import GateSpec, Judgement, Verdict, guarantee
+from watership.releases.judging.gate import GateSpec, Judgement, guarantee
 from watership.releases.judging.glimpse import blind
 from watership.releases.judging.power import Traffic, table
 from watership.releases.judging.traffic import latency_p95
@@ -44,6 +44,7 @@ from watership.releases.reporting.report import (
     WeightStep,
 )
 from watership.releases.status import ItemStatus, ReleaseStatus, reversed_by, told
+from watership.releases.verdict import Verdict
 
 OUTCOMES: dict[str, Outcome] = {"promoted": "promoted", "rolled_back": "rolled_back", "refused": "stopped"}
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from watership.errors import BadInput
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.plan import Side
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import round_of
 from watership.releases.service.baseline import Asked, Baseline, Figures, Sources, require_figures
+from watership.releases.verdict import Verdict
 
 
 async def captured(scene: Scene, sources: Sources, side: Side, *, environment: str, by: str) -> Baseline:

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import Unavailable
-from watership.releases.book.quantity import spoken
-from watership.releases.judging.gate import Verdict, percent
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.ports import Probe
+from watership.releases.verdict import Verdict
 
 ANSWER_SECONDS: Final = 5.0
 """More than an instance waits for a component that hangs (2 s)."""

@@ -18,8 +18,8 @@ from msgspec import Meta, Struct
 
 from watership.errors import BadInput
 from watership.releases.book.document import load, parse
-from watership.releases.book.quantity import Duration, Share, spoken
-from watership.releases.judging.gate import Verdict, percent
+from watership.releases.book.quantity import Duration, Share, percent, spoken
+from watership.releases.verdict import Verdict
 
 STEP = 300.0
 """Seconds of a bin: a month is 8,640 of them, and one holds several scrapes even at one a minute."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from watership.releases.judging.gate import percent
+from watership.releases.book.quantity import percent
 from watership.releases.reporting.chart import Drawing, drawn
 from watership.releases.reporting.forms import people
 from watership.releases.reporting.forms.charts import charts
