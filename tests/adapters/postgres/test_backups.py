@@ -34,9 +34,11 @@ def test_the_commands_are_data_and_show_no_password() -> None:
     assert "PGPASSWORD" not in variables(OPEN)
 
 
-def test_an_address_of_something_else_is_refused() -> None:
-    with pytest.raises(BadInput):
-        dump_command("mysql://db.test/shop", snapshot="1", file=Path("x"))
+def test_an_address_that_is_of_something_else_or_would_show_a_secret_is_refused() -> None:
+    for url in ("mysql://db.test/shop", f"{OPEN}&sslpassword=hidden"):
+        with pytest.raises(BadInput) as caught:
+            dump_command(url, snapshot="1", file=Path("x"))
+        assert "hidden" not in str(caught.value)
 
 
 async def test_counts_and_dump_are_of_one_moment(postgres_url: str, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from watership.adapters.address import parsed
+from watership.adapters.address import parsed, shown
 from watership.adapters.postgres.pool import SCHEMES
-from watership.errors import Unavailable
+from watership.errors import BadInput, Unavailable
 
 _PASSWORD = "password"  # noqa: S105 - what the parameter of an address is called
 _TOLD = 2_000
@@ -50,7 +50,13 @@ def without_password(url: str) -> str:
     parts = parsed(url, *SCHEMES)
     host = parts.netloc.rpartition("@")[2]
     user = f"{quote(unquote(parts.username), safe='')}@" if parts.username else ""
-    query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != _PASSWORD])
+    pairs = [pair for pair in parse_qsl(parts.query) if pair[0] != _PASSWORD]
+    if any(_PASSWORD in name for name, _ in pairs):
+        raise BadInput(
+            f"{shown(url)} has the password of a key in it, and a program's command would show it.",
+            fix="Name a key that needs none: sslkey=FILE.",
+        )
+    query = urlencode(pairs)
     return parts._replace(netloc=user + host, query=query, fragment="").geturl()
 
 
