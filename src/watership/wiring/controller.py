@@ -37,6 +37,7 @@ from watership.wiring import kinds
 from watership.wiring.company import Company
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
+from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
@@ -94,6 +95,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             box=stack.enter_context(outbox(places)),
             observer=observer,
             kinds=kinds.of_release,
+            promised=looked_at(config, Path.cwd()),
         )
         controller = Controller(
             store=own,

@@ -19,6 +19,7 @@ from watership.durable.states import RunState
 from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.book.quantity import spoken
+from watership.releases.incidents.promises import Assess
 from watership.releases.instruments import Instruments
 from watership.releases.ports import Instance, RouterState
 from watership.releases.service import sla
@@ -117,6 +118,23 @@ async def compliance(config: Config, promised: Sla, prometheus: str) -> Sequence
         return await assess(promised, PrometheusReadings(HttpProbe(), prometheus), now)
     async with _own(config) as readings:
         return await assess(promised, readings, now)
+
+
+OWN_SLA = "sla.yaml"
+"""A project's own SLA, in its folder, where the checks of the shipped runbook read it too."""
+
+
+def looked_at(config: Config, folder: Path) -> Assess | None:
+    """How a release looks at the SLA of the project in `folder`; None where no Prometheus is named in the settings."""
+    url = config.environment.prometheus
+    if not url:
+        return None
+
+    async def assessed() -> Sequence[Compliance]:
+        own = folder / OWN_SLA
+        return await compliance(config, objectives(own if own.is_file() else None, None), url)
+
+    return assessed
 
 
 @asynccontextmanager

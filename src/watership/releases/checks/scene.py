@@ -177,7 +177,7 @@ class Scene:
 
     async def json(self, name: str, path: str = "", *, timeout: float = 5.0) -> object:
         """The JSON that a system answers with 200. Raises Unavailable when it does not: nothing is known then."""
-        return told(name, path, await self.get(name, path, timeout=timeout))
+        return json_of(name, path, await self.get(name, path, timeout=timeout))
 
     # --- the environment ------------------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Scene:
         return True
 
 
-def told(name: str, path: str, answer: ProbeAnswer) -> object:
+def json_of(name: str, path: str, answer: ProbeAnswer) -> object:
     """The JSON of an answer with 200. Raises Unavailable for any other answer."""
     if answer.status != 200:
         raise Unavailable(f"{name}{path} answered {answer.status}: {excerpt(answer.body)}")

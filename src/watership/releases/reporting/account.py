@@ -43,7 +43,7 @@ from watership.releases.reporting.report import (
     SlotSecond,
     WeightStep,
 )
-from watership.releases.status import ItemStatus, ReleaseStatus, reversed_by, told
+from watership.releases.status import ItemStatus, ReleaseStatus, reversed_by, status_of
 from watership.releases.verdict import Verdict
 
 OUTCOMES: dict[str, Outcome] = {"promoted": "promoted", "rolled_back": "rolled_back", "refused": "stopped"}
@@ -102,7 +102,7 @@ def account(
     given is not known. `astray`: how the records do not agree with the audit, where they do not.
     """
     plan, back = release.plan, taken_back(records or ())
-    status = reversed_by(told(state, release), back, promoted_at(state))
+    status = reversed_by(status_of(state, release), back, promoted_at(state))
     # When the checklist was relied on last.
     relied_on = promoted_at(state) or state.ended
     began = state.began or plan.created_at

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from watership.errors import BadInput
 from watership.releases.book.document import load, parse
 from watership.releases.book.quantity import Duration, Share, percent, spoken
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 STEP = 300.0
 """Seconds of a bin: a month is 8,640 of them, and one holds several scrapes even at one a minute."""
@@ -250,10 +250,7 @@ def threatened(found: Compliance, *, within: float) -> bool:
 
 def overall(found: Sequence[Compliance]) -> Verdict:
     """Of all that is judged: failed before unknown before passed. Nothing judged is unknown."""
-    verdicts = {each.verdict for each in found} - {None}
-    if Verdict.FAILED in verdicts:
-        return Verdict.FAILED
-    return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.INCONCLUSIVE
+    return worst(each.verdict for each in found if each.verdict is not None)
 
 
 def _within(reading: Reading, now: float, over: float) -> list[Bin]:

@@ -137,6 +137,18 @@ CASES: list[tuple[str, tuple[str, str, str], tuple[str, str, str], str]] = [
         "no phase has the check gate.decided",
     ),
     (
+        "empty-gate",
+        (BOOK, "by: T-30m", "by: T-2h"),
+        (BOOK, "check: checklist.complete", "error"),
+        "'all' asks for what is due by T-2h, and nothing of the checklist is",
+    ),
+    (
+        "empty-gate",
+        (BOOK, "go_no_go:\n  - { id: all, text: Everything is done, judged_by: checklist }\n", ""),
+        (BOOK, "check: gate.decided", "error"),
+        "'go' asks for a GO, and no condition of one is stated",
+    ),
+    (
         "bad-parameter",
         (BOOK, "by: T-30m", "by: noon"),
         (BOOK, "by: noon", "error"),
@@ -227,8 +239,15 @@ def test_a_go_waits_for_nothing_that_is_due_after_it(tmp_path: Path) -> None:
 
 def test_an_item_that_is_due_after_the_decision_is_asked_for_by_name(tmp_path: Path) -> None:
     later = (LIST, "by: T-30m", "by: T+10m")
-    assert [each.rule for each in remarks(tmp_path, later)] == ["unreached-item"]
-    assert remarks(tmp_path, later, (BOOK, "by: T-30m", "by: T+15m")) == []
+    team = (BOOK, "judged_by: checklist", "judged_by: team")
+    assert "unreached-item" in [each.rule for each in remarks(tmp_path, later, team)]
+    assert remarks(tmp_path, later, team, (BOOK, "by: T-30m", "by: T+15m")) == []
+
+
+def test_a_condition_over_a_checklist_of_which_nothing_is_due_is_never_met(tmp_path: Path) -> None:
+    later = [(LIST, "by: T-30m", "by: T+10m"), (BOOK, "by: T-30m", "by: T+15m")]
+    (empty,) = remarks(tmp_path, *later)
+    assert (empty.rule, empty.weight, empty.line) == ("empty-gate", "error", line(BOOK, "id: all, text"))
 
 
 @pytest.mark.parametrize(
