@@ -20,6 +20,7 @@ from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.durable.ids import RunId
 from watership.durable.writes import Cancel, Submit
+from watership.releases.auditing.audit import Fact, decode
 from watership.releases.controller import DEPLOYMENT
 from watership.releases.program import PROGRAM
 from watership.releases.smoke import Smoke
@@ -74,3 +75,25 @@ def test_nobodys_word_counts_for_a_release_that_has_ended(capsys: pytest.Capture
     assert f"Release {NAME} has ended: cancelled" in capsys.readouterr().err
     assert run(["environment", "leap", "1h"]) == Exit.OK
     assert "Nothing waits for this calendar any more" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("corpse")
+def test_a_leap_is_on_record_as_of_whoever_wants_it_or_is_not_done() -> None:
+    places = Places.of(load(Path.cwd(), {}))
+    assert run(["environment", "leap", "1000d", "--as", "lena"]) == Exit.USAGE
+    assert not places.calendar.exists() and not _leaps(places)
+
+    assert run(["environment", "leap", "1h", "--as", "lena"]) == Exit.OK
+    assert _leaps(places) == [("lena", 3600.0)]
+
+    before = places.calendar.read_bytes()
+    places.audit.write_bytes(b"{}\n" + places.audit.read_bytes())
+    assert run(["environment", "leap", "1h", "--as", "lena"]) != Exit.OK
+    assert places.calendar.read_bytes() == before
+
+
+def _leaps(places: Places) -> list[tuple[str, Fact]]:
+    found = [decode(line) for line in places.audit.read_bytes().splitlines()] if places.audit.exists() else []
+    return [
+        (each.actor, each.facts["seconds"]) for each in found if each and each.action == "rehearsal.leapt"
+    ]
