@@ -142,6 +142,7 @@ class EnvironmentSettings(_Section, frozen=True):
     """What releases act upon: two slots, the router before them and the hosts under them.
 
     `proxy`: what passes HTTP on, our own proxy or a HAProxy that is installed here.
+    `database`: the application's own, which releases migrate, where it is a PostgreSQL; empty: a file in `state`.
     `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
@@ -151,6 +152,7 @@ class EnvironmentSettings(_Section, frozen=True):
     proxy: Literal["embedded", "haproxy"] = "embedded"
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
+    database: str = ""
     prometheus: str = ""
     rehearsal: bool = False
 

@@ -163,6 +163,7 @@ def test_every_error_of_the_tree_has_a_status() -> None:
         "Fenced": 409,
         "Unavailable": 503,
         "ReadOnly": 503,
+        "Untrusted": 500,
         "ProgramError": 500,
     }
 

@@ -13,8 +13,8 @@ from tests.checklist.section_suite import SectionSuite
 from tests.checklist.world import World
 from watership.releases.book.shelf import shipped
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Point
+from watership.releases.verdict import Verdict
 from watership.testing.servers import PostgresServer, PrometheusServer
 from watership.testing.servers.ports import LOOPBACK, free_port
 

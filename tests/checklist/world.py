@@ -26,7 +26,6 @@ from watership.releases.book.shelf import shipped
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.checks.reports import LABEL
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
@@ -35,6 +34,7 @@ from watership.releases.readiness.checklist import Point, Section, key
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.rounds import round_of
 from watership.releases.smoke import Smoke
+from watership.releases.verdict import Verdict
 from watership.wiring.instruments import ProjectInstruments
 
 Fault = Callable[[], AbstractContextManager[object]]

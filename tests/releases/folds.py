@@ -8,12 +8,12 @@ from tests.releases.plans import NOON, a_plan
 from watership.releases.decide import Ending
 from watership.releases.facts import Position, Record
 from watership.releases.journal import Fold, Ordered
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Kind, Order, Release
 from watership.releases.plan import Plan
 from watership.releases.program import Outcome
 from watership.releases.smoke import Smoke
+from watership.releases.verdict import Verdict
 
 ZERO = NOON
 """T+0 of the releases here."""

@@ -16,7 +16,6 @@ from watership.releases.judging.gate import (
     Counts,
     GateSpec,
     Tick,
-    Verdict,
     guarantee,
     judge,
     observe,
@@ -46,6 +45,7 @@ from watership.releases.reporting.report import (
     WaiverFacts,
     WeightStep,
 )
+from watership.releases.verdict import Verdict
 
 HOSTILE = (
     """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{ 7*7 }} [x](javascript:alert(1)) **b** `c` |"""

@@ -22,9 +22,9 @@ from watership.releases.decide import (
     decide,
 )
 from watership.releases.facts import Facts, Position, Record, informed, item_at, measured, moved, tried_again
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Kind, Order
+from watership.releases.verdict import Verdict
 
 PLAN = a_plan()
 PHASES = {phase.id: index for index, phase in enumerate(PLAN.phases)}

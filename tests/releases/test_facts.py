@@ -8,8 +8,8 @@ import pytest
 
 from tests.releases.plans import NOON, a_plan
 from watership.releases.facts import Position, Record, moved
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
+from watership.releases.verdict import Verdict
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_the_thresholds_are_the_seeds() -> None:
     ("was", "becomes", "said"),
     [
         ("hold_back: 0%", "hold_back: 1%", "A watch compares with live if, and only if"),
-        ("    owner: network\n", "    owner: netwrok\n", "An owner 'netwrok' is no role"),
+        ("    owner: network\n", "    owner: netwrok\n", "The owner 'netwrok' is no role"),
         ("    id: cutover\n", "    id: validation\n", "The phase 'validation' stands there twice"),
         ("    at: T+45m\n", "    at: T+5m\n", "The phases do not stand in the order"),
         ("length: 60s, give_up: 10m", "length: 60s, give_up: 10s", "gives up before it is over"),

@@ -21,6 +21,7 @@ from watership.releases.ports import (
     LockHolder,
     Migration,
     ProbeAnswer,
+    Rehearsed,
     Role,
     RouterState,
     SlotWeights,
@@ -241,8 +242,8 @@ class SimMigrator:
         self.at = end
         return end
 
-    async def rehearse(self, migrations: Sequence[Migration]) -> float:
-        return 0.1
+    async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
+        return Rehearsed(seconds=0.1)
 
     async def integrity(self) -> Sequence[str]:
         return []

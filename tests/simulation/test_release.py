@@ -24,7 +24,7 @@ from watership.releases.book.shelf import shipped
 from watership.releases.controller import Deposed
 from watership.releases.journal import fold, journal
 from watership.releases.judging import gate
-from watership.releases.judging.gate import GateSpec, GateState, Judgement, Verdict
+from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.order import Order, Release
 from watership.releases.plan import Overrides
 from watership.releases.ports import RouterState, SlotWeights
@@ -34,6 +34,7 @@ from watership.releases.reporting.forms.html import page as render
 from watership.releases.rollback_now import rollback_now
 from watership.releases.smoke import Smoke
 from watership.releases.status import status
+from watership.releases.verdict import Verdict
 from watership.testing import run_in_virtual_time
 
 BAD = 0.15

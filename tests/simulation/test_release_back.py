@@ -14,10 +14,10 @@ from watership.errors import Conflict
 from watership.fleet.deployment import Slot
 from watership.releases.controller import Deposed
 from watership.releases.cutover import LastSafe
-from watership.releases.judging.gate import Verdict
 from watership.releases.order import Kind, Order
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE
+from watership.releases.verdict import Verdict
 from watership.testing import run_in_virtual_time
 
 SECONDS = 3600.0

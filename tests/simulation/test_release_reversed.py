@@ -24,7 +24,6 @@ from watership.fleet.identity import everybody
 from watership.releases.auditing import audit
 from watership.releases.auditing.unhindered import Unhindered
 from watership.releases.incidents.incident import Incidents
-from watership.releases.judging.gate import Verdict
 from watership.releases.notices.looking import looking
 from watership.releases.notices.minute import LastMinute
 from watership.releases.notices.situation import Situation
@@ -34,6 +33,7 @@ from watership.releases.readiness.records import Record, TakenBack
 from watership.releases.reporting.account import account
 from watership.releases.reporting.dora import dora
 from watership.releases.rollback_now import rollback_now
+from watership.releases.verdict import Verdict
 from watership.releases.warrant import Caller
 from watership.testing import run_in_virtual_time
 from watership.wiring.desk import Desk, Known

@@ -12,9 +12,9 @@ from watership.config import Config, EnvironmentSettings
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
 from watership.releases.incidents.promises import Assess
-from watership.releases.judging.gate import Verdict
 from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.service.sla import Compliance
+from watership.releases.verdict import Verdict
 from watership.wiring.health import Place, looked_at, objectives, slot_of
 
 B, G = Slot.BLUE, Slot.GREEN

@@ -4,8 +4,8 @@ Where is what, in the order in which a release comes by:
 
 Before      `book` reads a runbook's files. `plan` is what it comes to for one build: people sign it, and
             `warrant` says who may do what. `checks` measure through `instruments`, each `measurement` with its
-            evidence, from which `masking` keeps secrets out; `smoke` is what a build must answer. `readiness`
-            keeps the checklist, the sign-offs and the decision to go.
+            evidence and its `verdict`, from which `masking` keeps secrets out; `smoke` is what a build must answer.
+            `readiness` keeps the checklist, the sign-offs and the decision to go.
 The run     `controller` owns it, `program` is its loop: read the `facts`, `decide`, and let `acts` change the
             `environment`, which stands behind `ports`. `order` is what it begins with and what people tell it
             meanwhile, `pause` its read-only window, `company` who goes along with it, with its `complaints`, and `leap`

@@ -8,8 +8,8 @@ from typing import Literal
 from msgspec import Struct
 
 from watership.releases.facts import Facts, Position, item_at, items_of, phase_at
-from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
+from watership.releases.verdict import Verdict
 
 Ending = Literal["promoted", "rolled_back", "refused"]
 

@@ -8,10 +8,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from watership.releases.book.runbook import Shift, Soak
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Order, Release
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase
+from watership.releases.verdict import Verdict
 
 
 class Facts(Struct, frozen=True, kw_only=True):

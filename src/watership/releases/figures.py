@@ -10,9 +10,9 @@ from watership.releases.auditing.audit import Plain
 from watership.releases.book.runbook import Shift
 from watership.releases.facts import Record
 from watership.releases.journal import Fold
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.plan import Plan
+from watership.releases.verdict import Verdict
 
 
 class Figures(Struct, frozen=True, kw_only=True):

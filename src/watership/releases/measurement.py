@@ -9,8 +9,9 @@ from msgspec import Struct, structs
 from watership.durable.scrubbing import scrub
 from watership.errors import WatershipError
 from watership.releases.auditing.audit import Plain
-from watership.releases.judging.gate import Judgement, Verdict
+from watership.releases.judging.gate import Judgement
 from watership.releases.masking import masked
+from watership.releases.verdict import Verdict
 
 WORDS = 1000
 """Characters of an error that become evidence."""

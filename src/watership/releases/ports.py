@@ -15,6 +15,7 @@ import msgspec
 from watership.durable.ids import DeploymentId
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
+from watership.releases.readiness.rehearsal import Held
 
 SlotWeights = dict[Slot, int]
 """Shares of HTTP traffic in per cent; they sum to 100."""
@@ -148,6 +149,16 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
+class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rehearsal of migrations took: `seconds` of the longest step.
+
+    `locks`: those that made others wait, as they were measured on the first way forward; None: nobody looked.
+    """
+
+    seconds: float
+    locks: tuple[Held, ...] | None = None
+
+
 class Migrator(Protocol):
     async def version(self) -> int:
         """The version that the database itself reports."""
@@ -155,8 +166,8 @@ class Migrator(Protocol):
     async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
         """Run it in one transaction that also sets the version; the version afterwards. Already there: nothing."""
 
-    async def rehearse(self, migrations: Sequence[Migration]) -> float:
-        """Forward, backward, forward on a copy; seconds of the longest. Raises BadInput naming what differs."""
+    async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
+        """Forward, backward, forward on a copy. Raises BadInput naming what differs."""
 
     async def integrity(self) -> Sequence[str]:
         """What the database's own integrity checks find wrong; empty when nothing."""

@@ -9,11 +9,11 @@ from watership.errors import Conflict, NotFound, WatershipError
 from watership.releases.auditing.audit import Fact
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed
 from watership.releases.readiness.records import TakenBack
 from watership.releases.rollback import misplaced, traffic_back
 from watership.releases.snapshots import LAST_SAFE, load
+from watership.releases.verdict import Verdict
 
 WORDS: Final = 1000
 """Characters of a reason, and of what was found, that go on record."""

@@ -21,7 +21,7 @@ from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import item_at, items_of
 from watership.releases.figures import Figures, figures
 from watership.releases.journal import Fold, fold, journal, promoted_at
-from watership.releases.judging.gate import GateSpec, Judgement, Sums, Verdict, judge
+from watership.releases.judging.gate import GateSpec, Judgement, Sums, judge
 from watership.releases.judging.vigil import Vigil
 from watership.releases.measurement import excerpt
 from watership.releases.order import Release
@@ -29,6 +29,7 @@ from watership.releases.plan import Plan, PlannedItem
 from watership.releases.program import Outcome
 from watership.releases.readiness.records import TakenBack
 from watership.releases.snapshots import Snapshots, load
+from watership.releases.verdict import Verdict
 
 Stage = Literal[
     "running",
@@ -154,11 +155,11 @@ async def status(
         raise NotFound(f"There is no release {run_id}.")
     release: Release = decode(run.input, Release)
     state = fold(await journal(runs, run_id), release)
-    found = told(state, release, await _vigil(state, release.plan, snapshots), run)
+    found = status_of(state, release, await _vigil(state, release.plan, snapshots), run)
     return reversed_by(found, back, promoted_at(state))
 
 
-def told(
+def status_of(
     state: Fold, release: Release, vigil: VigilStatus | None = None, run: Run | None = None
 ) -> ReleaseStatus:
     """The status that a folded journal tells, and the run's own row where it is at hand."""

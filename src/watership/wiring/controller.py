@@ -22,8 +22,6 @@ from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
-from watership.adapters.sqlite.backups import SQLiteBackups
-from watership.adapters.sqlite.migrator import SQLiteMigrator
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.adapters.structlog.observer import StructlogObserver
 from watership.config import Config
@@ -35,6 +33,7 @@ from watership.releases.controller import Controller
 from watership.releases.environment import Environment
 from watership.wiring import kinds
 from watership.wiring.company import Company
+from watership.wiring.database import backups_of, migrator_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
 from watership.wiring.health import looked_at
@@ -73,8 +72,8 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             intake=system,
             deployments=system,
             hosts=ProcessHosts(places.hosts),
-            migrator=SQLiteMigrator(places.database),
-            backups=SQLiteBackups(places.database, places.backups),
+            migrator=migrator_of(places.database, places.url),
+            backups=backups_of(places.database, places.url, places.backups),
             probe=HttpProbe(),
             lock=FileLock(places.lock),
             audit=audit,

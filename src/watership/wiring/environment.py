@@ -20,7 +20,6 @@ from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.lock import FileLock
 from watership.adapters.helm.router import HelmRouter
 from watership.adapters.processes.hosts import ProcessHosts
-from watership.adapters.sqlite.migrator import SQLiteMigrator, create_database
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
 from watership.durable.clock import SystemClock
@@ -29,6 +28,7 @@ from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.ports import HostSpec, Instance, InstanceState
+from watership.wiring.database import migrator_of, prepare
 from watership.wiring.embedded import store_path
 
 START_SECONDS = 60.0
@@ -43,7 +43,10 @@ STOP_SECONDS = 10.0
 """Grace of the environment's own processes."""
 
 APPLICATION_DATABASE = "APPLICATION_DATABASE"
-"""The environment variable that tells a build's processes where the database is that releases migrate."""
+"""The environment variable that tells a build's processes where the database is that releases migrate.
+
+A path, or the address of a PostgreSQL.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class Places:
     router: Path
     hosts: Path
     store: Path
+    url: str = ""
+    """Of the application's own database, where it is a PostgreSQL."""
 
     @classmethod
     def of(cls, config: Config) -> Places:
@@ -63,11 +68,12 @@ class Places:
             Path(environment.router),
             Path(environment.hosts),
             store_path(config.store.url),
+            environment.database,
         )
 
     @property
     def database(self) -> Path:
-        """The application's own database, which releases migrate."""
+        """The application's own database, which releases migrate, where it is a file."""
         return self.folder / "application.db"
 
     @property
@@ -132,7 +138,7 @@ class LocalEnvironment:
         folder.mkdir(parents=True, exist_ok=True)
         if any(_alive(pid) for pid in self._pids().values()):
             raise Conflict(f"The environment in {folder} is up already.", fix="watership environment down")
-        create_database(self.places.database)
+        await prepare(self.places.database, self.places.url)
         variables = self._variables() | (environment or {})
         log = folder / "router.log"
         router = _start(self._router_command(listen), log, variables)
@@ -153,7 +159,7 @@ class LocalEnvironment:
 
     async def _establish(self, build: Build, slot: Slot, layout: Layout, epoch: int) -> Deployment:
         source = Path(build.source)
-        migrator = SQLiteMigrator(self.places.database)
+        migrator = migrator_of(self.places.database, self.places.url)
         version = await migrator.version()
         for migration in read_migrations(source):
             # A database that was kept may stand beyond the first steps already.
@@ -285,7 +291,7 @@ class LocalEnvironment:
         return {
             **os.environ,
             "WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}",
-            APPLICATION_DATABASE: str(self.places.database),
+            APPLICATION_DATABASE: self.places.url or str(self.places.database),
         }
 
     def _router_command(self, listen: str) -> list[str]:

@@ -25,7 +25,7 @@ from watership.releases.ports import Instance, RouterState
 from watership.releases.service import sla
 from watership.releases.service.dashboard import Board, Members, look
 from watership.releases.service.readings import Measure, Readings, RouterReadings, assess
-from watership.releases.service.sla import Compliance, Gauge, Sla
+from watership.releases.service.sla import ONE_LOOK, Compliance, Gauge, Sla
 from watership.wiring.environment import BEGIN, LocalEnvironment
 from watership.wiring.instruments import ProjectInstruments
 
@@ -178,6 +178,8 @@ def _gauges(store: SQLiteStore, looked: Instruments) -> Mapping[Gauge, Measure]:
 
 
 def hint(found: Sequence[Compliance], over: float) -> str:
-    """What helps when a window is longer than what the router keeps."""
-    short = [each for each in found if each.reason.startswith("only ")]
-    return f"the router keeps some minutes: --over {spoken(over)}, or --prometheus URL" if short else ""
+    """What helps when a window is longer than what the router keeps, or a gauge is kept by nobody."""
+    if any(each.reason.startswith("only ") for each in found):
+        return f"the router keeps some minutes: --over {spoken(over)}, or --prometheus URL"
+    once = any(each.reason.startswith(ONE_LOOK) for each in found)
+    return "nobody keeps the gauges here: --prometheus URL" if once else ""

@@ -10,9 +10,9 @@ from tests.adapters.prometheus.api import Answer, Prometheus, constant, serving,
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.prometheus.readings import PrometheusReadings
 from watership.errors import BadInput, Unavailable
-from watership.releases.judging.gate import Verdict
 from watership.releases.service.readings import assess
 from watership.releases.service.sla import Errors, Latency, Level, Sla, Uptime, overall
+from watership.releases.verdict import Verdict
 
 NOW = 1_800_000_000.0
 

@@ -17,9 +17,9 @@ from watership.adapters.prometheus import PrometheusObserver
 from watership.adapters.prometheus.readings import PrometheusReadings
 from watership.durable.ids import DeploymentId
 from watership.durable.states import RunState
-from watership.releases.judging.gate import Verdict
 from watership.releases.service.readings import assess
 from watership.releases.service.sla import Compliance, Errors, Latency, Objective, Sla, shipped
+from watership.releases.verdict import Verdict
 from watership.testing.servers import PrometheusServer
 
 SECONDS = 4.0

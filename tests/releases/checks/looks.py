@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 from tests.checklist.world import World
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
+from watership.releases.verdict import Verdict
 
 
 async def looked(world: World, check: str, **parameters: Any) -> tuple[Verdict, str]:

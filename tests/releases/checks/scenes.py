@@ -18,13 +18,13 @@ from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene
 from watership.releases.checks.kind import CheckKind
 from watership.releases.checks.reports import LABEL
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
 from watership.releases.smoke import Smoke
+from watership.releases.verdict import Verdict
 from watership.wiring.instruments import ProjectInstruments
 
 

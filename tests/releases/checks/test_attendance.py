@@ -14,10 +14,10 @@ from tests.releases.checks.looks import look
 from tests.simulation.release_targets import SimAudit
 from watership.adapters.memory.records import MemoryRecords
 from watership.durable.clock import SystemClock
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import ChecklistItem, Point, Section
 from watership.releases.readiness.records import Measured
 from watership.releases.readiness.rounds import measured
+from watership.releases.verdict import Verdict
 
 PASSED, FAILED, UNKNOWN = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 
@@ -66,7 +66,7 @@ def test_items_are_measured_once_more_and_put_on_record(tmp_path: Path) -> None:
     section = Section(schema="watership/checklist/v1", section="A", id="a", title="A", items=(item,))
     world.plan, world.records = replace(planned(), checklist=(section,)), lambda plan: records
     verdict, words = look(world, "checklist.again", items="guide")
-    assert verdict is FAILED and "guide/written failed (There is no guide.md" in words
+    assert verdict is FAILED and "1 of 1 points of guide do not pass now: guide/written failed" in words
     world.write("guide.md", "## How\n\nLike this, and that.\n")
     assert look(world, "checklist.again", items="guide") == (PASSED, "1 points of guide are as they were.")
     kept = asyncio.run(records.all(world.plan.release))

@@ -29,7 +29,12 @@ def test_a_real_node_is_operational_and_its_queues_are_emptied(looker: Looker, c
     looker.systems["rabbitmq"] = client.vhost.system
     looker.named("nobody", f"http://guest:guest@127.0.0.1:{free_port()}")
     inbox = "/api/queues/{vhost}/watership.v1.inbox"
-    client.wait(lambda: "messages_ready" in str(client.vhost.call("GET", inbox)))
+    # What the node tells of a queue is some seconds old: it has to know of our consumer.
+    client.wait(
+        lambda: (
+            "'consumers': 1" in (told := str(client.vhost.call("GET", inbox))) and "messages_ready" in told
+        )
+    )
     looker.passes("rabbitmq.operational", **OF)
     looker.fails("rabbitmq.operational", "there are 1 nodes, 3 are wanted", **OF, nodes=3)
     looker.unsure("rabbitmq.operational", "Unavailable", of="nobody")

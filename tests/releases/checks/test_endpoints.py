@@ -11,7 +11,7 @@ from tests.checklist.orchestrator import Orchestrator, counted, other
 from tests.checklist.world import World
 from tests.releases.checks.looks import looked
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, StandIn
 

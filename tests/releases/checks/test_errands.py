@@ -22,8 +22,8 @@ from watership.durable.ids import RunId
 from watership.durable.states import RunState
 from watership.durable.writes import Finish
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
 from watership.releases.smoke import Message, Smoke
+from watership.releases.verdict import Verdict
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import StandIn
 

@@ -15,7 +15,7 @@ from tests.checklist.world import World
 from tests.releases.checks.looks import look
 from watership.releases.book.quantity import Given
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 from tests.checklist.world import World
 from watership.releases.book.quantity import Given
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.rounds import measured
+from watership.releases.verdict import Verdict
 from watership.testing.servers import free_port
 from watership.testing.standin import Answer, Asked, StandIn
 

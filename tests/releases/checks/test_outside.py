@@ -15,7 +15,7 @@ from tests.releases.checks.looks import look
 from watership.adapters.rehearsal.clock import LeapingClock
 from watership.releases.book.system import System
 from watership.releases.checks.kubernetes import REGION, REVIEWS
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -21,10 +21,10 @@ from watership.releases.book.paper import PAPERS
 from watership.releases.book.quantity import Given
 from watership.releases.book.shelf import find
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
 from watership.releases.plan import Plan, fingerprint
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.records import Decided, Declined, Record
+from watership.releases.verdict import Verdict
 from watership.testing.receivers import SmtpReceiver
 from watership.testing.standin import Answer, StandIn
 
@@ -202,9 +202,10 @@ def test_where_nobody_has_the_seat_it_is_not_known_who_may_decide(team: Team) ->
 
 
 def test_who_signs_after_the_decision_was_not_heard(team: Team) -> None:
-    team.adds(decided(team.world.plan, at=NOW - timedelta(hours=1, minutes=50)))
+    now = datetime.now(UTC)  # the team signed two hours before this moment
+    team.adds(decided(team.world.plan, at=now - timedelta(hours=1, minutes=50)))
     has(team.says("decision.timely", within=4 * 3600.0), PASSED)
-    team.adds(decided(team.world.plan, at=NOW - timedelta(hours=2, minutes=30)))
+    team.adds(decided(team.world.plan, at=now - timedelta(hours=2, minutes=30)))
     has(team.says("decision.timely", within=4 * 3600.0), FAILED, "signed only after it")
 
 

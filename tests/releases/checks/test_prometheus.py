@@ -10,7 +10,7 @@ import pytest
 from tests.releases.checks.scenes import Looker
 from watership.releases.book.quantity import Given
 from watership.releases.checks.prometheus import in_seconds
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 from watership.testing.servers import PrometheusServer, free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -11,7 +11,7 @@ import pytest
 from tests.checklist.papers import Papers, ago, cobertura, junit, results
 from tests.checklist.world import World
 from tests.releases.checks.looks import look
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 
 PASSED, FAILED, INCONCLUSIVE = Verdict.PASSED, Verdict.FAILED, Verdict.INCONCLUSIVE
 

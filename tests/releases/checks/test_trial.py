@@ -17,7 +17,7 @@ from tests.releases.plans import a_plan
 from watership.adapters.memory.limiter import MemoryLimiter
 from watership.api.given import Limits
 from watership.releases.book.system import System
-from watership.releases.judging.gate import Verdict
+from watership.releases.verdict import Verdict
 from watership.testing.servers.ports import LOOPBACK, free_port
 from watership.testing.standin import Answer, StandIn
 

@@ -16,9 +16,9 @@ from watership.releases.incidents.alarm import (
 )
 from watership.releases.incidents.incident import Incident, Restored, Severity
 from watership.releases.judging.fuse import Action, Blown
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.service.sla import Bin, Compliance, Reading, Uptime, judge
+from watership.releases.verdict import Verdict
 
 R = "2.1.0-1"
 

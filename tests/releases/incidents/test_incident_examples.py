@@ -8,6 +8,7 @@ from pathlib import Path
 
 from watership.adapters.memory.incidents import MemoryIncidents
 from watership.releases.auditing.audit import Entry, Fact, chain
+from watership.releases.book.quantity import percent
 from watership.releases.book.shelf import shipped
 from watership.releases.incidents.alarm import Alarm, FuseBlown, WindowFailed, incidents_due
 from watership.releases.incidents.escalation import USUAL, due_escalations, recorded
@@ -26,8 +27,8 @@ from watership.releases.incidents.incident import (
 )
 from watership.releases.incidents.postmortem import skeleton
 from watership.releases.judging.fuse import Baseline, Blown, Reading, Second, inspect
-from watership.releases.judging.gate import Verdict, percent
 from watership.releases.measurement import Measurement
+from watership.releases.verdict import Verdict
 from watership.testing import VirtualClock, run_in_virtual_time
 
 EXPECTED = Path(__file__).parent / "post-mortems"

@@ -17,8 +17,8 @@ from watership.releases.incidents.escalation import USUAL
 from watership.releases.incidents.incident import Closed, Incident, Restored
 from watership.releases.incidents.promises import LOOK_SECONDS, Promises, since
 from watership.releases.incidents.response import Response
-from watership.releases.judging.gate import Verdict
 from watership.releases.service.sla import Budget, Compliance
+from watership.releases.verdict import Verdict
 from watership.testing import VirtualClock, run_in_virtual_time
 
 KEPT = Compliance(

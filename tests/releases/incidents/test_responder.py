@@ -28,13 +28,13 @@ from watership.releases.incidents.responder import LOOK_SECONDS, RESPONDER, Resp
 from watership.releases.incidents.response import Response
 from watership.releases.journal import Fold, fold, journal
 from watership.releases.judging.fuse import Lost
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.program import PROGRAM, Outcome
 from watership.releases.readiness.checklist import Point
 from watership.releases.readiness.records import Measured, Record
+from watership.releases.verdict import Verdict
 from watership.testing import run_in_virtual_time
 
 LOST = {"database": "failed: OSError"}

@@ -21,12 +21,12 @@ from watership.releases.judging.gate import (
     GateSpec,
     GateState,
     Tick,
-    Verdict,
     guarantee,
     judge,
     observe,
     opened,
 )
+from watership.releases.verdict import Verdict
 
 ERRORS = AgainstLive(tolerance=0.001, sees=0.01)
 CEILING = AgainstLimit(limit=0.02, sees=0.05)

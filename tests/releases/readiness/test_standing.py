@@ -8,10 +8,10 @@ import pytest
 
 from tests.releases.checklists import CHECKLIST
 from tests.releases.plans import NOON
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.readiness.records import Attested, Measured, Record, Waived
 from watership.releases.readiness.standing import PointStanding, standing
+from watership.releases.verdict import Verdict
 
 BUILD = "sha256:2.1.0"
 DAY = timedelta(days=1)

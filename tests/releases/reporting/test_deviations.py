@@ -9,9 +9,9 @@ from tests.releases.plans import a_plan
 from watership.releases.decide import LAST_ITEM_SECONDS
 from watership.releases.facts import Record, items_of
 from watership.releases.journal import Fold
-from watership.releases.judging.gate import Verdict
 from watership.releases.reporting.deviations import LATE_SECONDS, deviations
 from watership.releases.reporting.report import DeviationFacts
+from watership.releases.verdict import Verdict
 
 PLAN = a_plan()
 PHASES = {phase.id: phase for phase in PLAN.phases}

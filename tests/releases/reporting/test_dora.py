@@ -10,8 +10,9 @@ from tests.releases.folds import a_release, act, at, folded, on_time, record
 from tests.releases.plans import NOON, a_plan
 from watership.releases.facts import Position
 from watership.releases.journal import Fold
-from watership.releases.judging.gate import Judgement, Verdict
+from watership.releases.judging.gate import Judgement
 from watership.releases.reporting.dora import WINDOW, Past, dora, past
+from watership.releases.verdict import Verdict
 
 NOW = NOON
 DAY = timedelta(days=1)

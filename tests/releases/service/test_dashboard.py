@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from watership.errors import Unavailable
-from watership.releases.judging.gate import Verdict
 from watership.releases.ports import ProbeAnswer
 from watership.releases.service.dashboard import Board, Members, ProcessUse, Used, look
+from watership.releases.verdict import Verdict
 
 WELL: dict[str, Any] = {
     "status": "ok",

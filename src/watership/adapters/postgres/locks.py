@@ -20,6 +20,12 @@ INTAKE_KEY = _key("intake")
 SCHEMA_KEY = _key("schema")
 SWEEPER_KEY = _key("sweeper")
 
+APPLICATION_KEY = _key("application")
+"""Of an application's own database: who takes a step of its schema holds it."""
+
+REHEARSAL_KEY = _key("rehearsal")
+"""The same: who has copied it for a rehearsal, until the copy is gone."""
+
 
 def conversation_key(tenant: str, conversation: str) -> int:
     """Whoever adds a turn to a conversation, ends one or promotes the next, holds it."""

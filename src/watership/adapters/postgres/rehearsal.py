@@ -8,20 +8,17 @@ import math
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
 
 from watership.adapters.address import shown
+from watership.adapters.postgres.holding import STEP, LockWatch
 from watership.adapters.postgres.pool import CONNECT_SECONDS, SCHEMES, Session
 from watership.durable.clock import Clock
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Migration
-from watership.releases.readiness.rehearsal import Copy, Held, Index, Ran, Reads, Rehearsal, Script
-
-STEP: Final = 0.005
-"""Seconds between two looks at the locks: a shorter one is not seen, and hurts nobody."""
+from watership.releases.readiness.rehearsal import Copy, Index, Ran, Reads, Rehearsal, Script
 
 READS: Final = 100
 """Queries before, and as many after: a 95th percentile of fewer is a guess."""
@@ -57,26 +54,7 @@ _INDEXES: Final = f"""
 SELECT indexrelid::regclass::text AS name, indrelid::regclass::text AS of, pg_get_indexdef(indexrelid) AS made
   FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE relnamespace::regnamespace::text {_OURS}"""  # noqa: S608
 
-_LOCKS: Final = """
-SELECT DISTINCT relation::regclass::text AS of, mode FROM pg_locks JOIN pg_class ON pg_class.oid = relation
- WHERE pid = $1 AND granted AND locktype = 'relation' AND relkind IN ('r', 'p')
-   AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')"""
-
 _MADE: Final = re.compile(r'^(CREATE (?:UNIQUE )?INDEX )("(?:[^"]|"")+"|\S+)( ON )')
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Who holds what since when, as another session sees it."""
-
-    migration: str = ""
-    seen: dict[tuple[str, str, str], tuple[float, float]] = field(default_factory=dict)
-
-    def held(self) -> tuple[Held, ...]:
-        return tuple(
-            Held(migration=name, table=table, mode=mode, seconds=last - first + STEP)
-            for (name, table, mode), (first, last) in sorted(self.seen.items())
-        )
 
 
 class PostgresRehearsal:
@@ -99,7 +77,7 @@ class PostgresRehearsal:
         async with self._session() as own, self._session() as other:
             rows = await _rows(own)
             before = Ran(seconds=0.0, shape=await _shape(own))
-            old, watch = {each["name"] for each in await own.fetch(_INDEXES)}, _Watch()
+            old, watch = {each["name"] for each in await own.fetch(_INDEXES)}, LockWatch()
             quiet = await self._read(other)
             forward, reading = await self._watched(own, migrations, watch)
             later = await self._read(other) if not forward.error else []
@@ -125,13 +103,13 @@ class PostgresRehearsal:
         )
 
     async def _watched(
-        self, own: Session, migrations: Sequence[Migration], watch: _Watch
+        self, own: Session, migrations: Sequence[Migration], watch: LockWatch
     ) -> tuple[Ran, list[float]]:
         """The first way forward, with its locks and with the application's queries beside it."""
         took: list[float] = []
         async with self._session() as watching, self._session() as reading:
             pid = own.get_server_pid()
-            beside = [asyncio.create_task(self._look(watching, pid, watch))]
+            beside = [asyncio.create_task(watch.look(watching, pid, self._clock))]
             if self._reads:
                 beside.append(asyncio.create_task(self._read_on(reading, took)))
             try:
@@ -142,7 +120,7 @@ class PostgresRehearsal:
                 await asyncio.gather(*beside, return_exceptions=True)
 
     async def _way(
-        self, own: Session, migrations: Sequence[Migration], *, forward: bool, watch: _Watch | None = None
+        self, own: Session, migrations: Sequence[Migration], *, forward: bool, watch: LockWatch | None = None
     ) -> Ran:
         began, error = self._clock.monotonic(), ""
         for each in migrations:
@@ -154,14 +132,6 @@ class PostgresRehearsal:
                 error = f"{each.name}: {reason}"
                 break
         return Ran(seconds=self._clock.monotonic() - began, shape=await _shape(own), error=error)
-
-    async def _look(self, session: Session, pid: int, watch: _Watch) -> None:
-        while True:
-            now = self._clock.monotonic()
-            for each in await session.fetch(_LOCKS, pid):
-                first, _ = watch.seen.get(key := (watch.migration, each["of"], each["mode"]), (now, now))
-                watch.seen[key] = first, now
-            await self._clock.sleep(STEP)
 
     async def _read(self, session: Session) -> list[float]:
         """The application's queries, READS times one after the other, in seconds."""

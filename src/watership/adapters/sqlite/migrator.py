@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
-from watership.releases.ports import Migration
+from watership.releases.ports import Migration, Rehearsed
 
 BUSY_SECONDS = 1.0
 """How long a step waits for other writers; longer would make them wait in turn. The release tries again."""
@@ -54,8 +54,8 @@ class SQLiteMigrator:
     async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
         return await asyncio.to_thread(self._apply, migration, forward, epoch)
 
-    async def rehearse(self, migrations: Sequence[Migration]) -> float:
-        return await asyncio.to_thread(self._rehearse, migrations)
+    async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
+        return Rehearsed(seconds=await asyncio.to_thread(self._rehearse, migrations))
 
     async def integrity(self) -> Sequence[str]:
         return await asyncio.to_thread(self._integrity)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from watership.releases.book.lint.place import Places
 from watership.releases.book.lint.stage import Stage, stages
 from watership.releases.book.lint.threshold import band
-from watership.releases.book.quantity import spoken, written
+from watership.releases.book.quantity import percent, spoken, written
 from watership.releases.book.runbook import (
     Backup,
     Check,
@@ -32,7 +32,7 @@ from watership.releases.book.shelf import Source
 from watership.releases.book.team import Authority, Role
 from watership.releases.cutover import HOLD_SECONDS
 from watership.releases.judging.fuse import Fuse
-from watership.releases.judging.gate import GateSpec, guarantee, percent
+from watership.releases.judging.gate import GateSpec, guarantee
 from watership.releases.rollback import DRAIN_SECONDS, SCHEMA_STAYS
 
 FAILURES: dict[Failure, str] = {

@@ -73,6 +73,11 @@ def spoken(seconds: float) -> str:
     return " ".join(f"{value}{unit}" for value, unit in parts if value)
 
 
+def percent(share: float | None) -> str:
+    """0.001 as "0.1 %"; what is not known as "unknown"."""
+    return "unknown" if share is None else f"{100 * share:.3g} %"
+
+
 def parameter(text: str) -> float | str:
     """A duration or a share where the text is one, else the text itself."""
     for read in (duration, share):

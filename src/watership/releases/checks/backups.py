@@ -9,9 +9,9 @@ from watership.releases.book.quantity import spoken
 from watership.releases.checks.catalogue import Kept, kept
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Finding, failed, found
 from watership.releases.readiness.drill import FOLDER, drills
+from watership.releases.verdict import Verdict
 
 DAY = 86400.0
 

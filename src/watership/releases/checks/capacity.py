@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from watership.releases.book.quantity import percent
 from watership.releases.checks.documents import marks, section_of
 from watership.releases.checks.figures import queried
 from watership.releases.checks.kind import check
 from watership.releases.checks.load import RUN, measured
 from watership.releases.checks.reports import WEEK
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive
 
 STATED: Final = re.compile(r"(\d[\d,.]*)\s+requests per second", re.IGNORECASE)

@@ -13,14 +13,13 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import listed
+from watership.releases.book.quantity import listed, percent
 from watership.releases.checks.documents import marks
 from watership.releases.checks.junit import xml
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import WEEK, moment, report, stale
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found
 
 SHOWN: Final = 5

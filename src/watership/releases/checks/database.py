@@ -33,11 +33,23 @@ async def rehearsed(scene: Scene, *, within: float) -> Finding:
     if not migrations:
         return passed("The plan has no migration.")
     try:
-        seconds = await scene.env.migrator.rehearse(migrations)
+        tried = await scene.env.migrator.rehearse(migrations)
     except BadInput as error:
         return failed(str(error))
-    words = f"The longest of {len(migrations)} migration(s) took {seconds:.3g} s on a copy; {within:g} s are allowed."
-    return found(seconds < within, words, seconds=seconds)
+    took = f"The longest of {len(migrations)} migration(s) took {tried.seconds:.3g} s on a copy"
+    words = f"{took}; {within:g} s are allowed."
+    if tried.locks is None:
+        return found(tried.seconds < within, words, seconds=tried.seconds)
+    held = (
+        "; ".join(f"{each.table} {each.mode} {each.seconds:.3g} s" for each in tried.locks) or "none was seen"
+    )
+    longest = max((each.seconds for each in tried.locks), default=0.0)
+    return found(
+        tried.seconds < within,
+        f"{words} Locks that make others wait: {held}.",
+        seconds=tried.seconds,
+        longest_lock_seconds=longest,
+    )
 
 
 @check("schema.version")

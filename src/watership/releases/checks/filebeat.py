@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from watership.releases.book.quantity import percent
 from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, inconclusive
 
 ENOUGH = 60_000

@@ -9,12 +9,11 @@ from urllib.parse import urlencode
 from msgspec import Struct, field
 
 from watership.errors import BadInput, Unavailable
-from watership.releases.book.quantity import listed, spoken
+from watership.releases.book.quantity import listed, percent, spoken
 from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 
 PROBE = "watership-check"

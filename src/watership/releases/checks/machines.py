@@ -8,9 +8,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import percent
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, found
 from watership.releases.ports import ProbeAnswer
 

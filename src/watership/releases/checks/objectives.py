@@ -10,12 +10,11 @@ from msgspec.structs import replace
 
 from watership.errors import BadInput, NotFound
 from watership.releases.book.document import parse
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.checks.faults import judged
 from watership.releases.checks.figures import NONE, queried
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive
 from watership.releases.service.sla import (
     Errors,

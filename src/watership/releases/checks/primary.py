@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from watership.errors import Unavailable
+from watership.releases.book.quantity import percent
 from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, inconclusive
 
 STATE: Final = """

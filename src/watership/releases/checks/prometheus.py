@@ -10,12 +10,11 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from watership.errors import Unavailable
-from watership.releases.book.quantity import listed, spoken
+from watership.releases.book.quantity import listed, percent, spoken
 from watership.releases.checks.faults import judged
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, excerpt, failed, found
 
 T = TypeVar("T")

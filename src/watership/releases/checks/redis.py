@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from watership.errors import BadInput, Unavailable
-from watership.releases.book.quantity import listed
+from watership.releases.book.quantity import listed, percent
 from watership.releases.checks.documents import present, section_of
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, inconclusive
 
 SAMPLE = 200

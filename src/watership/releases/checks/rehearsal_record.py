@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.checks.documents import marks
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import WEEK, json_report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, inconclusive, passed
 from watership.releases.readiness.rehearsal import Ran, Rehearsal, Script, differing
 

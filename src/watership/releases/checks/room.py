@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from watership.releases.book.quantity import percent
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.environment import Environment
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, found, passed
 from watership.releases.ports import Backup
 from watership.releases.snapshots import BACKUP, load, save

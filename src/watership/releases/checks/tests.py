@@ -7,14 +7,13 @@ from hashlib import sha256
 from typing import Final
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import listed
+from watership.releases.book.quantity import listed, percent
 from watership.releases.checks.documents import marks
 from watership.releases.checks.junit import Case, Results, State, parsed, plain
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import WEEK, of_another, report, too_old
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
-from watership.releases.judging.gate import percent
 from watership.releases.measurement import Finding, failed, passed
 
 SHOWN: Final = 5

@@ -12,9 +12,9 @@ from watership.releases.auditing.audit import Entry
 from watership.releases.book.quantity import spoken
 from watership.releases.incidents.incident import Incident, Opening, Severity, Trigger, due
 from watership.releases.judging.fuse import Action, Blown
-from watership.releases.judging.gate import Verdict
 from watership.releases.measurement import Measurement
 from watership.releases.service.sla import Compliance, threatened
+from watership.releases.verdict import Verdict
 
 SEVERITIES = {
     Action.ROLL_BACK: Severity.CRITICAL,

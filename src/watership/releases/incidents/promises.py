@@ -11,8 +11,8 @@ from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.releases.incidents.alarm import Promised, broken
 from watership.releases.incidents.response import Response
-from watership.releases.judging.gate import Verdict
 from watership.releases.service.sla import Compliance
+from watership.releases.verdict import Verdict
 
 PROMISES: Final = "promises"
 

@@ -10,12 +10,12 @@ from watership.releases.auditing.audit import Entry
 from watership.releases.environment import Environment
 from watership.releases.incidents.alarm import Alarm, WindowFailed, WindowUnmet, alarms_in
 from watership.releases.incidents.response import Response, Tell
-from watership.releases.judging.gate import Verdict
 from watership.releases.order import Release
 from watership.releases.plan import Plan
 from watership.releases.readiness.aftercare import last_of, promoted_at
 from watership.releases.readiness.attendant import Look
 from watership.releases.readiness.records import Record
+from watership.releases.verdict import Verdict
 
 LOOK_SECONDS: Final = 5.0
 """Little beside the quarter of an hour that a level has."""

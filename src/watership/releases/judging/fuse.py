@@ -13,8 +13,7 @@ from typing import Annotated, Literal, assert_never
 from msgspec import Meta, Struct
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import Duration, Share, spoken
-from watership.releases.judging.gate import percent
+from watership.releases.book.quantity import Duration, Share, percent, spoken
 
 # Below 50 requests one error is more than 2 %: a rate says nothing.
 MIN_SAMPLES = 50

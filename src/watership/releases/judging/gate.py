@@ -5,7 +5,6 @@ It may be asked at every tick: its false alarms are bounded over the whole time 
 
 from __future__ import annotations
 
-import enum
 from math import log
 from typing import Annotated, Literal, assert_never
 
@@ -13,9 +12,10 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import Duration, Share
+from watership.releases.book.quantity import Duration, Share, percent
 from watership.releases.judging import evidence
 from watership.releases.judging.evidence import Bet, Wealth
+from watership.releases.verdict import Verdict
 
 # Of all healthy releases, the share that a gate may ever refuse.
 FALSE_ALARM = 0.001
@@ -32,14 +32,6 @@ Possible = Annotated[float, Meta(gt=0, lt=1, extra={"text": "share"})]
 MISBLAMED = 0.05
 # Ticks without a request on live after which it counts as out of service, and next is judged alone.
 LIVE_SILENT = 30
-
-
-class Verdict(enum.Enum):
-    """What was found. Unknown is never passed."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    INCONCLUSIVE = "inconclusive"
 
 
 class Counts(Struct, frozen=True):
@@ -360,8 +352,3 @@ def guarantee(gate: GateSpec) -> str:
         f"evidence of {evidence.e_value(gate.refusal):,.0f} to 1); of releases with {_sought(gate.arms[0])} "
         f"at most {percent(gate.missed)} are passed. It holds for independent request outcomes."
     )
-
-
-def percent(share: float | None) -> str:
-    """0.001 as "0.1 %"; what is not known as "unknown"."""
-    return "unknown" if share is None else f"{100 * share:.3g} %"

@@ -12,16 +12,18 @@ from msgspec.structs import replace
 
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
+from watership.releases.book.quantity import percent
 from watership.releases.environment import Environment
 from watership.releases.judging import fuse, gate
 from watership.releases.judging.fuse import Action, Baseline, Blown, Fuse, Reading, Second
-from watership.releases.judging.gate import GateSpec, GateState, Judgement, Tick, Verdict, percent
+from watership.releases.judging.gate import GateSpec, GateState, Judgement, Tick
 from watership.releases.judging.glimpse import HOLDS_SECONDS, Glimpse, Reached, look
 from watership.releases.judging.traffic import counts, latency_p95
 from watership.releases.measurement import Finding, failed, inconclusive
 from watership.releases.plan import TICK_SECONDS, Plan
 from watership.releases.ports import TrafficTick
 from watership.releases.snapshots import load, save
+from watership.releases.verdict import Verdict
 
 RENEW_SECONDS = 3.0
 """How often the switches are renewed: four times may be missed before they fire."""

@@ -13,7 +13,7 @@ from watership.releases.complaints import Complaints
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import LOOK_SECONDS, WHO, Deliverer
 from watership.releases.notices.notice import Message, Notice
-from watership.releases.notices.outbox import Outbox, told, undelivered
+from watership.releases.notices.outbox import Outbox, by_id, undelivered
 from watership.releases.notices.schedule import due, next_status
 from watership.releases.notices.situation import Situation
 from watership.releases.notices.template import compose, unrendered
@@ -74,7 +74,9 @@ class Messenger:
         now = self._clock.now()
         situation = await self._look()
         deliveries = self._outbox.deliveries()
-        for notice in due(self._comms, situation, told(deliveries), now, undelivered=undelivered(deliveries)):
+        for notice in due(
+            self._comms, situation, by_id(deliveries), now, undelivered=undelivered(deliveries)
+        ):
             self._put(notice, worded(self._comms, notice, situation, now, self._audit), now)
 
     async def finish(self, seconds: float = FINISH_SECONDS) -> None:

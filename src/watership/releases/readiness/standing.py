@@ -8,9 +8,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.checklist import Checklist, ChecklistItem, Point, Section, key, names
 from watership.releases.readiness.records import Attested, Measured, Record, Waived
+from watership.releases.verdict import Verdict
 
 State = Literal["passed", "failed", "inconclusive", "waived", "expired", "open"]
 
@@ -19,6 +19,16 @@ ORDER: tuple[State, ...] = ("failed", "inconclusive", "expired", "open", "waived
 
 GOOD: frozenset[State] = frozenset({"passed", "waived"})
 """What lets a release go on."""
+
+
+_VERDICTS: dict[State, Verdict] = {
+    "passed": Verdict.PASSED,
+    "waived": Verdict.PASSED,
+    "failed": Verdict.FAILED,
+    "inconclusive": Verdict.INCONCLUSIVE,
+    "expired": Verdict.INCONCLUSIVE,
+    "open": Verdict.INCONCLUSIVE,
+}
 
 
 class PointStanding(Struct, frozen=True, kw_only=True):
@@ -60,6 +70,11 @@ class ItemStanding(Struct, frozen=True, kw_only=True):
         """The worst of its points."""
         there = {point.state for point in self.points}
         return next(state for state in ORDER if state in there)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its state comes to: what has expired or is open is not known."""
+        return _VERDICTS[self.state]
 
     @property
     def good(self) -> bool:

@@ -13,10 +13,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.figures import figures
 from watership.releases.journal import Fold, promoted_at
-from watership.releases.judging.gate import percent
 from watership.releases.order import Release
 from watership.releases.readiness.records import TakenBack
 from watership.releases.reporting.report import DoraFacts

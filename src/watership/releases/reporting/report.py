@@ -7,9 +7,10 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from watership.releases.judging.gate import Judgement, Verdict
+from watership.releases.judging.gate import Judgement
 from watership.releases.judging.power import PowerTable
 from watership.releases.readiness.standing import State
+from watership.releases.verdict import Verdict
 
 SCHEMA: Final = "watership.report/v1"
 

@@ -8,9 +8,9 @@ from watership.releases.book.lint.place import Places
 from watership.releases.book.lint.remark import Remark, remark
 from watership.releases.book.lint.stage import Stage, stages
 from watership.releases.book.lint.threshold import band
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.book.runbook import Runbook
-from watership.releases.judging.gate import AgainstLive, percent
+from watership.releases.judging.gate import AgainstLive
 from watership.releases.judging.power import Traffic, soak_needed, stated
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from watership.releases.book.lint.place import Step
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.book.runbook import Runbook, Shift, Soak
-from watership.releases.judging.gate import percent
 
 
 class Stage(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from watership.releases.judging.gate import percent
+from watership.releases.book.quantity import percent
 from watership.releases.reporting.chart import Chart, Mark, Series
 from watership.releases.reporting.report import ReportFacts, SlotSecond
 

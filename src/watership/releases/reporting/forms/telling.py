@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from watership.releases.judging.gate import percent
+from watership.releases.book.quantity import percent
 from watership.releases.reporting.chart import Drawing, drawn
 from watership.releases.reporting.forms import people
 from watership.releases.reporting.forms.charts import charts
@@ -46,7 +46,7 @@ _OUTCOMES: dict[Outcome, tuple[str, Tone]] = {
 UNKNOWN = "unknown"
 
 
-def told(report: ReportFacts) -> Page:
+def page_of(report: ReportFacts) -> Page:
     """The whole report, section by section; one that has nothing to say is left out."""
     outcome = Words(*_OUTCOMES[report.outcome])
     sections = (

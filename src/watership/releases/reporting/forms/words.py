@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from watership.releases.book.quantity import spoken
-from watership.releases.judging.gate import Verdict
 from watership.releases.readiness.standing import State
 from watership.releases.reporting.forms.page import Cell, Line, Tone, Words
 from watership.releases.reporting.report import EvidenceFile, Side
+from watership.releases.verdict import Verdict
 
 _MARKS = {Verdict.PASSED: "✓", Verdict.FAILED: "✗", Verdict.INCONCLUSIVE: "?"}
 
