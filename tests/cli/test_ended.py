@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from msgspec.structs import replace
 
 from tests.releases.checklists import a_checked_plan
 from tests.releases.folds import a_release
+from tests.simulation.release_targets import SimAudit
 from watership.adapters.files.releases import Draft, ReleaseFolder
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.cli.exits import Exit
@@ -20,11 +23,14 @@ from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.durable.ids import RunId
 from watership.durable.writes import Cancel, Submit
+from watership.releases.auditing.audit import Entry, Fact, decode
 from watership.releases.controller import DEPLOYMENT
 from watership.releases.program import PROGRAM
 from watership.releases.smoke import Smoke
+from watership.wiring.controller import open_desk
 from watership.wiring.desk import controller_build
 from watership.wiring.environment import Places
+from watership.wiring.leaping import Leaper
 
 NAME = "2.1.0-1"
 
@@ -74,3 +80,36 @@ def test_nobodys_word_counts_for_a_release_that_has_ended(capsys: pytest.Capture
     assert f"Release {NAME} has ended: cancelled" in capsys.readouterr().err
     assert run(["environment", "leap", "1h"]) == Exit.OK
     assert "Nothing waits for this calendar any more" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("corpse")
+def test_a_leap_is_on_record_as_of_whoever_wants_it_or_is_not_done() -> None:
+    places = Places.of(load(Path.cwd(), {}))
+    assert run(["environment", "leap", "1000d", "--as", "lena"]) == Exit.USAGE
+    assert not places.calendar.exists() and not _leaps(places)
+
+    assert run(["environment", "leap", "1h", "--as", "lena"]) == Exit.OK
+    assert _leaps(places) == [("lena", 3600.0)]
+
+    before = places.calendar.read_bytes()
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(_leaping_on_a_full_disk())
+    assert places.calendar.read_bytes() == before
+
+
+class FullDisk(SimAudit):
+    def append(self, actor: str, action: str, facts: Mapping[str, Fact]) -> Entry:
+        raise OSError(28, "No space left on device")
+
+
+async def _leaping_on_a_full_disk() -> None:
+    async with open_desk(load(Path.cwd(), {})) as desk:
+        full = dataclasses.replace(desk.environment, audit=FullDisk(desk.environment.clock))
+        await Leaper(dataclasses.replace(desk, environment=full), "lena").by(3600.0)
+
+
+def _leaps(places: Places) -> list[tuple[str, Fact]]:
+    found = [decode(line) for line in places.audit.read_bytes().splitlines()] if places.audit.exists() else []
+    return [
+        (each.actor, each.facts["seconds"]) for each in found if each and each.action == "rehearsal.leapt"
+    ]

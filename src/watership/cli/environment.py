@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watership.cli.desk import at_desk
+from watership.cli.desk import acting, at_desk, calling
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
 from watership.cli.output import say, show, table
@@ -96,7 +96,15 @@ def show_environment() -> None:
     show_default=True,
     help="With --to: seconds without any news before it gives up; exit 8 after them.",
 )
-def leap(time: float | None, to: float | None, force: bool, timeout: float) -> int:
+@acting
+def leap(
+    time: float | None,
+    to: float | None,
+    force: bool,
+    timeout: float,
+    name: str | None,
+    token: str | None,
+) -> int:
     """Move the calendar of a rehearsal on by TIME (4h), for all who work at it. Only where `rehearsal = true`.
 
     A leap over the budget of the phase that is under way, or of its item, would end the release, and is refused (6).
@@ -115,14 +123,17 @@ def leap(time: float | None, to: float | None, force: bool, timeout: float) -> i
             "This environment is no rehearsal: its time is the machine's.",
             fix="For a rehearsal: rehearsal = true in [environment] of watership.toml.",
         )
-    return at_desk(lambda desk: _leapt(desk, time, to, force, timeout))
+    who = calling(name, token).person
+    return at_desk(lambda desk: _leapt(desk, who, time, to, force, timeout))
 
 
-async def _leapt(desk: Desk, time: float | None, to: float | None, force: bool, timeout: float) -> int:
+async def _leapt(
+    desk: Desk, who: str, time: float | None, to: float | None, force: bool, timeout: float
+) -> int:
     from watership.cli import standing
     from watership.wiring.leaping import Leaper
 
-    leaper = Leaper(desk)
+    leaper = Leaper(desk, who)
     if time is not None:
         told = await leaper.by(time, force=force)
         late = f"; due at once: {', '.join(told.overtaken)}" if told.overtaken else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,15 +38,16 @@ class Leapt:
 
 
 class Leaper:
-    """Lets the calendar of a rehearsal leap. `clock`: the desk's, which all who work at it read."""
+    """Lets the calendar of a rehearsal leap, which all who work at the desk read. `who` wants it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, who: str) -> None:
         if not isinstance(desk.environment.clock, LeapingClock):
             raise Conflict(
                 "This environment is no rehearsal: its time is the machine's.",
                 fix="For a rehearsal: rehearsal = true in [environment] of watership.toml.",
             )
         self._desk = desk
+        self._who = who
         self._clock = desk.environment.clock
 
     async def by(self, seconds: float, *, force: bool = False) -> Leapt:
@@ -103,9 +103,10 @@ class Leaper:
             await self._desk.environment.clock.sleep(LOOK_SECONDS)
 
     def _leap(self, seconds: float) -> datetime:
-        now = self._clock.leap(seconds)
-        self._desk.environment.audit.append(getpass.getuser(), "rehearsal.leapt", {"seconds": seconds})
-        return now
+        self._clock.require_leap(seconds)
+        # Before it: what moves everybody's time is on record, or is not done.
+        self._desk.environment.audit.append(self._who, "rehearsal.leapt", {"seconds": seconds})
+        return self._clock.leap(seconds)
 
     async def _under_way(self) -> Known | None:
         """The release that was started last, if it has not ended."""

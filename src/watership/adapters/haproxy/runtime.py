@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,13 @@ class Sight(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     uptime: int
     dropped: int
+
+
+_DONE = re.compile(
+    r"(?:(?:(?:IP|port) changed from '[^']*' to '[^']*'|no need to change the (?:addr|port))(?:, |(?= by )|$))+"
+    r"(?: by '[^']*')?"
+)
+"""Its whole answer to an address that it took, or has already; to all else that it takes it answers nothing."""
 
 
 class Runtime:
@@ -61,8 +69,7 @@ class Runtime:
 
     async def order(self, orders: Sequence[str]) -> str:
         """Give orders; what it objects to. Whether they are in force only a look can tell."""
-        said = await self._tell(";".join(orders))
-        return " ".join(line for line in said.split("\n") if line and "change" not in line)
+        return objections(await self._tell(";".join(orders)))
 
     async def _tell(self, line: str) -> str:
         try:
@@ -79,6 +86,11 @@ class Runtime:
             raise Unavailable(
                 f"HAProxy does not answer on {self._path}: {str(error) or 'no answer in time'}."
             ) from error
+
+
+def objections(said: str) -> str:
+    """What of an answer is no "done". Beside an objection HAProxy may tell in the same line what it did change."""
+    return " ".join(line for line in said.split("\n") if line and not _DONE.fullmatch(line))
 
 
 async def _whole(reader: asyncio.StreamReader) -> bytes:

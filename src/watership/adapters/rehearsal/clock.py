@@ -71,10 +71,14 @@ class LeapingClock:
             self._stamp = stamp
         return self._leaps
 
-    def leap(self, seconds: float) -> datetime:
-        """Go on by so many seconds at once; the time afterwards. It never goes back."""
+    def require_leap(self, seconds: float) -> None:
+        """Raises BadInput for one that goes back, or too far."""
         if not 0 < seconds <= FARTHEST:
             raise BadInput(f"A clock leaps forward, {FARTHEST / 86_400:g} days at most; got {seconds:g} s.")
+
+    def leap(self, seconds: float) -> datetime:
+        """Go on by so many seconds at once; the time afterwards. It never goes back."""
+        self.require_leap(seconds)
         since = datetime.now(UTC).timestamp()
         leaps = (*self.leaps(), Leap(since, self.ahead + seconds))
         replace_file(self._path, msgspec.json.encode(leaps))

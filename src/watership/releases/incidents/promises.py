@@ -47,7 +47,7 @@ class Promises:
                 if each.id in self._since
             ]
         )
-        unknown = [each.reason for each in found if each.verdict is Verdict.INCONCLUSIVE]
+        unknown = [each.reason.rstrip(".") for each in found if each.verdict is Verdict.INCONCLUSIVE]
         if unknown and not any(each.verdict in (Verdict.PASSED, Verdict.FAILED) for each in found):
             raise Unavailable(f"Nothing is known of the SLA: {unknown[0]}.", fix="watership health --sla")
 
