@@ -156,6 +156,11 @@ def test_figures_of_traffic_are_the_routers_own_counts() -> None:
         for served in world.router.served.values():
             served.clear()
 
+    async def endless(world: ReleaseWorld) -> None:
+        for served in world.router.served.values():
+            for second, tick in served.items():
+                served[second] = replaced(tick, latencies={"+Inf": tick.requests})
+
     for figure in ("requests_per_second", "error_rate", "p50", "p95"):
         found = checked("traffic.figure", recording=True, figure=figure)
         assert found.verdict is Verdict.PASSED and isinstance(found.facts["value"], float)
@@ -163,6 +168,8 @@ def test_figures_of_traffic_are_the_routers_own_counts() -> None:
         checked("traffic.figure", recording=True, prepare=silent, figure="p95").verdict
         is Verdict.INCONCLUSIVE
     )
+    above = checked("traffic.figure", recording=True, prepare=endless, figure="p95")
+    assert above.verdict is Verdict.INCONCLUSIVE and "above every bound" in above.evidence
     with pytest.raises(BadInput, match="no figure 'luck'"):
         checked("traffic.figure", recording=True, figure="luck")
     with pytest.raises(BadInput, match="it is for baselines, and judges nothing"):

@@ -23,7 +23,7 @@ from watership.durable.states import TERMINAL
 from watership.errors import WatershipError
 from watership.fleet.deployment import Slot
 from watership.releases.auditing.audit import Entry
-from watership.releases.judging.traffic import latency_p95
+from watership.releases.judging.traffic import latency_p95, together
 from watership.releases.ports import TrafficTick
 
 LOOK_SECONDS = 0.5
@@ -171,15 +171,14 @@ class Screen:
 
 def slot_view(ticks: Sequence[TrafficTick]) -> SlotView:
     """A slot's last seconds as rates."""
-    requests = sum(tick.requests for tick in ticks)
-    if not requests:
+    whole = together(ticks)
+    if not whole.requests:
         return SlotView()
-    latencies = Counter[str]()
-    for tick in ticks:
-        latencies.update(tick.latencies)
-    errors = sum(tick.errors for tick in ticks)
-    whole = TrafficTick(second=ticks[-1].second, requests=requests, errors=errors, latencies=latencies)
-    return SlotView(per_second=requests / len(ticks), error_rate=errors / requests, p95=latency_p95(whole))
+    return SlotView(
+        per_second=whole.requests / len(ticks),
+        error_rate=whole.errors / whole.requests,
+        p95=latency_p95(whole),
+    )
 
 
 def status(view: View) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from watership.releases.judging.gate import Counts
-from watership.releases.judging.traffic import counts, latency_p95
+from watership.releases.judging.traffic import counts, latency_p95, percentile, together
 from watership.releases.ports import TrafficTick
 
 
@@ -37,3 +37,17 @@ def test_the_percentile_is_the_bound_of_its_bucket() -> None:
     assert latency_p95(SERVED) == 1.0
     assert latency_p95(second(10, **{"+Inf": 10})) == inf
     assert latency_p95(second(0)) is None
+
+
+def test_a_percentile_of_several_seconds_is_that_of_all_their_requests() -> None:
+    ticks = [second(95, **{"0.1": 90, "0.25": 5}), second(5, **{"0.25": 4, "+Inf": 1})]
+    whole = together(ticks)
+    assert (whole.requests, whole.errors) == (100, 2)
+    assert whole.latencies == {"0.1": 90, "0.25": 9, "+Inf": 1}
+    assert [percentile(whole, part) for part in (0.5, 0.9, 0.95, 1.0)] == [0.1, 0.1, 0.25, inf]
+    assert percentile(together([]), 0.5) is None
+
+
+def test_an_empty_bucket_is_no_percentile() -> None:
+    assert percentile(second(3, **{"0.1": 0, "1": 3, "5": 0}), 0.5) == 1.0
+    assert percentile(second(0, **{"0.1": 0, "+Inf": 0}), 0.5) is None

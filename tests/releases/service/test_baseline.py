@@ -21,9 +21,7 @@ from watership.releases.book.document import parse
 from watership.releases.book.shelf import beside, names
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, CheckKind, Scene
-from watership.releases.checks.baselines import percentile
 from watership.releases.measurement import Finding, inconclusive
-from watership.releases.ports import TrafficTick
 from watership.releases.service.baseline import (
     Asked,
     Baseline,
@@ -178,18 +176,6 @@ def test_next_is_held_against_the_baseline_of_live(tmp_path: Path) -> None:
                 assert look(papers.world, "baseline.latency", **kept)[0] is found
         papers.world.systems["next"] = System(url=f"http://{LOOPBACK}:{free_port()}")
         assert look(papers.world, "baseline.latency", **kept)[0] is INCONCLUSIVE
-
-
-def test_a_percentile_is_the_bound_of_its_bucket_and_none_above_all() -> None:
-    def tick(**latencies: int) -> TrafficTick:
-        named = {name.replace("le_", "").replace("_", "."): count for name, count in latencies.items()}
-        return TrafficTick(second=1, requests=sum(latencies.values()), errors=0, latencies=named)
-
-    ticks = [tick(**{"0.1": 90, "0.25": 5}), tick(**{"0.25": 4, "+Inf": 1})]
-    assert percentile(ticks, 0.5) == 0.1
-    assert percentile(ticks, 0.95) == 0.25
-    assert percentile(ticks, 1.0) is None
-    assert percentile([tick()], 0.5) is None
 
 
 def test_the_machine_tells_its_own_figures_to_whoever_puts_them_on_record(tmp_path: Path) -> None:

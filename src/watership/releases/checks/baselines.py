@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 from watership.errors import BadInput
@@ -17,8 +16,8 @@ from watership.releases.checks.router import WINDOW
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Document
 from watership.releases.judging.sight import lately, summed
+from watership.releases.judging.traffic import percentile, together
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
-from watership.releases.ports import TrafficTick
 from watership.releases.service.baseline import LESS_IS_WORSE, Baseline, Worse, bound
 
 PATH: Final = "evidence/baseline.json"
@@ -136,8 +135,8 @@ async def traffic(scene: Scene, *, figure: str, of: str = "live") -> Finding:
         return passed(f"{served.errors:,} of {served.requests:,} requests failed.", value=rate)
     if figure not in PARTS:
         raise BadInput(f"There is no figure {figure!r} of traffic.")
-    value = percentile(ticks[slot], PARTS[figure])
-    if value is None:
+    value = percentile(together(ticks[slot]), PARTS[figure])
+    if value is None or math.isinf(value):
         return inconclusive(f"{figure} lies above every bound that the router counts by.")
     return passed(f"{figure} of {served.requests:,} requests is at most {value:g} s.", value=value)
 
@@ -156,20 +155,6 @@ async def _slot(scene: Scene, of: str) -> Slot:
             f"Which slot is {of} is not known: no release is planned, and the router does not say."
         )
     return serving[0]
-
-
-def percentile(ticks: Sequence[TrafficTick], part: float) -> float | None:
-    """The upper bound of the bucket in which `part` of the requests is reached; None without one, or above all."""
-    counts: dict[float, int] = {}
-    for tick in ticks:
-        for bucket, count in tick.latencies.items():
-            counts[float(bucket)] = counts.get(float(bucket), 0) + count
-    wanted, seen = part * sum(counts.values()), 0
-    for upper in sorted(counts):
-        seen += counts[upper]
-        if seen and seen >= wanted:
-            return upper if upper != math.inf else None
-    return None
 
 
 @check("machine.figure", tells=True, good_for="1h")

@@ -9,6 +9,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.judging.power import BlindSoak, Traffic, require_sight
 from watership.releases.judging.sight import Served, lately, served, summed
+from watership.releases.judging.traffic import together
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.plan import stages
 
@@ -157,9 +158,7 @@ async def latency(scene: Scene, *, of: str, below: float, share: float = 0.95) -
         after = max(int(began.timestamp()), now - LONGEST)
         ticks = (await scene.env.metrics.ticks(after=after, until=now - 1)).get(slot, ())
         seen.clear()
-        for tick in ticks:
-            for bucket, count in tick.latencies.items():
-                seen[float(bucket)] = seen.get(float(bucket), 0) + count
+        seen.update({float(bucket): count for bucket, count in together(ticks).latencies.items()})
         return sum(seen.values()) >= enough
 
     await scene.until(sufficient, scene.timeout * 0.9)

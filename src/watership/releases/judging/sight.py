@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -10,6 +11,7 @@ from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.environment import Environment
+from watership.releases.judging.traffic import together
 from watership.releases.ports import Metrics, Router, TrafficTick
 
 
@@ -36,20 +38,23 @@ async def counted(
     clock: Clock, router: Router, metrics: Metrics, seconds: int
 ) -> tuple[int, Mapping[Slot, Sequence[TrafficTick]]]:
     """The same, where there is no whole environment."""
-    now = int(clock.now().timestamp())
-    began = (await router.read()).started_at
-    after = now - 1 - seconds
-    if began is not None:
-        after = max(after, int(began.timestamp()) + 1)
-    if after >= now - 1:
+    after, until = window(clock.now(), (await router.read()).started_at, seconds)
+    if after >= until:
         raise Unavailable("The router has not counted a whole second yet.")
-    return now - 1 - after, await metrics.ticks(after=after, until=now - 1)
+    return until - after, await metrics.ticks(after=after, until=until)
+
+
+def window(now: datetime, began: datetime | None, seconds: int) -> tuple[int, int]:
+    """The last whole seconds (after, until), `seconds` at most: since the router began, where that is known. Of a
+    router that has not counted one yet `after` is not before `until`."""
+    until = int(now.timestamp()) - 1
+    after = until - seconds
+    return (after if began is None else max(after, int(began.timestamp()) + 1)), until
 
 
 def summed(ticks: Mapping[Slot, Sequence[TrafficTick]], slot: Slot) -> Served:
     of = ticks.get(slot)
     if of is None:
         raise Unavailable(f"Nothing is known of what {slot} served.")
-    return Served(
-        seconds=len(of), requests=sum(tick.requests for tick in of), errors=sum(tick.errors for tick in of)
-    )
+    whole = together(of)
+    return Served(seconds=len(of), requests=whole.requests, errors=whole.errors)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from watership.releases.judging.gate import Counts
 from watership.releases.ports import TrafficTick
@@ -17,15 +18,33 @@ def counts(tick: TrafficTick, slow_above: float) -> Counts:
     return Counts(requests=tick.requests, errors=tick.errors, slow=slow if known and exact else None)
 
 
-def latency_p95(tick: TrafficTick) -> float | None:
-    """The upper bound of the bucket in which the 95th percentile lies, in seconds; None without requests."""
+def together(ticks: Sequence[TrafficTick]) -> TrafficTick:
+    """Seconds, or sides of one, taken together; the second is the first one's, and of none everything is zero."""
+    latencies: Counter[str] = Counter()
+    for tick in ticks:
+        latencies.update(tick.latencies)
+    return TrafficTick(
+        second=ticks[0].second if ticks else 0,
+        requests=sum(tick.requests for tick in ticks),
+        errors=sum(tick.errors for tick in ticks),
+        latencies=dict(latencies),
+    )
+
+
+def percentile(tick: TrafficTick, part: float) -> float | None:
+    """The upper bound of the bucket in which `part` of the requests is reached, in seconds: infinite beyond the last
+    bound that is counted by, None without requests."""
     buckets = list(_buckets(tick))
-    left = 0.95 * sum(number for _, number in buckets)
+    wanted, seen = part * sum(number for _, number in buckets), 0
     for bound, number in buckets:
-        left -= number
-        if number and left <= 0:
+        seen += number
+        if seen and seen >= wanted:
             return bound
     return None
+
+
+def latency_p95(tick: TrafficTick) -> float | None:
+    return percentile(tick, 0.95)
 
 
 def _buckets(tick: TrafficTick) -> Iterator[tuple[float, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,7 +11,8 @@ from msgspec import Struct
 from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
-from watership.releases.judging.traffic import latency_p95
+from watership.releases.judging.sight import window
+from watership.releases.judging.traffic import latency_p95, together
 from watership.releases.judging.vigil import ENDLESS
 from watership.releases.plan import Plan
 from watership.releases.ports import Metrics, Router, RouterState, TrafficTick
@@ -76,8 +76,7 @@ class LastMinute:
 
     async def _served(self, since: datetime | None) -> dict[Slot, Traffic]:
         """What was counted in the last minute, or since the router began where that is less."""
-        until = int(self._clock.now().timestamp()) - 1
-        after = until - SECONDS if since is None else max(until - SECONDS, int(since.timestamp()) + 1)
+        after, until = window(self._clock.now(), since, SECONDS)
         if after >= until:
             return {}
         try:
@@ -97,16 +96,12 @@ class LastMinute:
 
 def served(ticks: Sequence[TrafficTick]) -> Traffic:
     """Seconds taken together."""
-    requests, failed = sum(tick.requests for tick in ticks), sum(tick.errors for tick in ticks)
-    latencies: Counter[str] = Counter()
-    for tick in ticks:
-        latencies.update(tick.latencies)
-    whole = TrafficTick(second=0, requests=requests, errors=failed, latencies=dict(latencies))
+    whole = together(ticks)
     p95 = latency_p95(whole)
     return Traffic(
         seconds=len(ticks),
-        requests=requests,
-        failed=failed,
-        rate=failed / requests if requests else None,
+        requests=whole.requests,
+        failed=whole.errors,
+        rate=whole.errors / whole.requests if whole.requests else None,
         p95=None if p95 is None else min(p95, ENDLESS),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
@@ -12,7 +11,7 @@ from watership.errors import BadInput, Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.book.quantity import spoken
 from watership.releases.judging.sight import counted
-from watership.releases.judging.traffic import counts, latency_p95
+from watership.releases.judging.traffic import counts, percentile, together
 from watership.releases.ports import Metrics, Router, TrafficTick
 from watership.releases.service.sla import (
     Absent,
@@ -35,8 +34,6 @@ KEPT_SECONDS = 890
 
 MINUTE = 60
 """Seconds of a bin: one request a minute is enough to see that somebody serves."""
-
-P95 = 0.95
 
 Measure = Callable[[], Awaitable[float]]
 """A gauge at this moment. Raises Unavailable."""
@@ -80,7 +77,7 @@ class RouterReadings:
             return await self._gauge(objective, now)
         seconds = min(KEPT_SECONDS, max(int(objective.over), MINUTE))
         _, ticks = await counted(self.clock, self.router, self.metrics, seconds)
-        minutes = list(_minutes(_together(ticks)))
+        minutes = list(_minutes(_both(ticks)))
         match objective:
             case Uptime():
                 return _reading(_served(minute) for minute in minutes)
@@ -103,23 +100,11 @@ class RouterReadings:
         return Reading(step=objective.step, bins=(Bin(now, await measure(), 1.0),), at_once=True)
 
 
-def _together(ticks: Mapping[Slot, Sequence[TrafficTick]]) -> list[TrafficTick]:
+def _both(ticks: Mapping[Slot, Sequence[TrafficTick]]) -> list[TrafficTick]:
     """Both slots as one; a second that one of them does not tell of is not known."""
     slots = [{tick.second: tick for tick in of} for of in ticks.values()]
     common = sorted(set.intersection(*(set(of) for of in slots))) if slots else []
-    return [_added([of[second] for of in slots]) for second in common]
-
-
-def _added(ticks: Sequence[TrafficTick]) -> TrafficTick:
-    latencies: Counter[str] = Counter()
-    for tick in ticks:
-        latencies.update(tick.latencies)
-    return TrafficTick(
-        second=ticks[0].second,
-        requests=sum(tick.requests for tick in ticks),
-        errors=sum(tick.errors for tick in ticks),
-        latencies=dict(latencies),
-    )
+    return [together([of[second] for of in slots]) for second in common]
 
 
 def _minutes(ticks: Sequence[TrafficTick]) -> Iterator[Sequence[TrafficTick]]:
@@ -159,6 +144,6 @@ def _latency(objective: Latency, minutes: Sequence[Sequence[TrafficTick]]) -> Re
         if len(known) < len(slow):
             return Absent(reason=f"the router has no bucket that ends at {spoken(objective.below)}")
         bins.append(_summed(minute, known))
-    every = _added([tick for minute in minutes for tick in minute]) if minutes else None
-    figure = latency_p95(every) if every is not None and objective.quantile == P95 else None
+    every = together([tick for minute in minutes for tick in minute])
+    figure = percentile(every, objective.quantile)
     return Reading(step=MINUTE, bins=tuple(bins), figure=figure)
