@@ -26,7 +26,7 @@ from watership.releases.incidents.incident import (
     opened,
 )
 from watership.releases.incidents.postmortem import skeleton
-from watership.releases.judging.fuse import Baseline, Blown, Reading, Second, inspect
+from watership.releases.judging.fuse import Blown, Reading, Second, inspect
 from watership.releases.measurement import Measurement
 from watership.releases.verdict import Verdict
 from watership.testing import VirtualClock, run_in_virtual_time
@@ -127,7 +127,7 @@ def test_an_error_rate_of_15_percent_is_critical_rolled_back_and_restored_ten_mi
             yield Second(at=int(at.timestamp()), next=Reading(requests=100, errors=errors(at)))
 
     def alarms(now: datetime) -> list[Alarm]:
-        state = inspect(fuse, list(seconds(now)), Baseline())
+        state = inspect(fuse, list(seconds(now)))
         return (
             [FuseBlown(release=RELEASE, blown=state, at=now, began=jump)] if isinstance(state, Blown) else []
         )

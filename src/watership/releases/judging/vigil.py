@@ -15,7 +15,7 @@ from watership.fleet.deployment import Slot
 from watership.releases.book.quantity import percent
 from watership.releases.environment import Environment
 from watership.releases.judging import fuse, gate
-from watership.releases.judging.fuse import Action, Baseline, Blown, Fuse, Reading, Second
+from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second
 from watership.releases.judging.gate import GateSpec, GateState, Judgement, Tick
 from watership.releases.judging.glimpse import HOLDS_SECONDS, Glimpse, Reached, look
 from watership.releases.judging.traffic import counts, latency_p95
@@ -193,7 +193,7 @@ def _longest(fuses: Sequence[Fuse]) -> int:
 async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigil, Finding | None]:
     """The end of the vigil, or None while it goes on."""
     judgement = env.judge(state.gate, word.gate)
-    blown = fuse.blown(word.plan.fuses, state.seconds, Baseline())
+    blown = fuse.blown(word.plan.fuses, state.seconds)
     state = _paged(env, word, state, blown)
     figures = _figures(state)
     if judgement.verdict is Verdict.FAILED:
