@@ -98,6 +98,9 @@ def test_live_is_captured_shown_and_compared(
 
     code, compared, _ = told(capsys, "baseline", "compare", "--as", "mo")
     assert code == Exit.OK, compared
+    (tmp_path / "baseline.yaml").write_text(MEMORY.replace("limits: { memory: { besides: 0.1% } }", ""))
+    code, compared, _ = told(capsys, "baseline", "compare", "--runbook", str(tmp_path), "--as", "mo")
+    assert code == Exit.INCONCLUSIVE, compared  # nothing has a limit, so nothing was judged
 
     (tmp_path / "baseline.yaml").write_text(MEMORY)
     better = msgspec.json.decode(EVIDENCE.read_bytes())

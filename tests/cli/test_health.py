@@ -105,10 +105,11 @@ def test_a_month_is_not_known_from_a_router_that_has_just_begun(
     code, found = told(capsys, "--sla")
 
     verdicts = {each["id"]: each["verdict"] for each in found["objectives"]}
-    assert code in (Exit.INCONCLUSIVE, Exit.NOT_OK)  # CPU and memory are this machine's, as they are
+    assert code == Exit.INCONCLUSIVE
     assert verdicts["availability"] == verdicts["errors"] == verdicts["latency"] == "inconclusive"
     assert verdicts["throughput"] is verdicts["connections"] is None
-    assert verdicts["queue-depth"] == "passed"
+    # Gauges are looked at once, which is no window.
+    assert verdicts["queue-depth"] == verdicts["memory"] == "inconclusive"
 
 
 @pytest.mark.parametrize(

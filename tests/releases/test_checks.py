@@ -11,16 +11,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replaced
 
 from tests.simulation.release_world import LIVE, NEXT, SMOKE, ReleaseWorld
 from watership.durable.ids import RunId
 from watership.durable.writes import Submit
 from watership.errors import BadInput
-from watership.releases.book.shelf import shipped
+from watership.releases.book.runbook import Item, Shift, Soak
+from watership.releases.book.shelf import Source, shipped
 from watership.releases.book.system import System
 from watership.releases.checks import CHECKS, Scene, require_known
 from watership.releases.checks.database import scripts
-from watership.releases.checks.exercise import lacking
+from watership.releases.checks.smoke import lacking
 from watership.releases.facts import Position
 from watership.releases.measurement import Finding
 from watership.releases.order import Release
@@ -44,12 +46,14 @@ def checked(
     prepare: Prepare = as_it_is,
     smoke: Smoke = SMOKE,
     position: Position = Position(),  # noqa: B008 - it is frozen
+    source: Source | None = None,
+    recording: bool = False,
     **parameters: Any,
 ) -> Finding:
     """What a check finds in a world that `prepare` has changed, after next was deployed."""
 
     async def main() -> Finding:
-        world = ReleaseWorld(source=shipped("one-machine"))
+        world = ReleaseWorld(source=source or shipped("one-machine"))
         await world.begin()
         spec = HostSpec(deployment=NEXT.deployment, build=NEXT.build, slot=NEXT.slot, serve=2, workers=1)
         await world.hosts.ensure(spec, epoch=1)
@@ -69,6 +73,7 @@ def checked(
             started=release,
             position=position,
             records=world.records,
+            recording=recording,
         )
         return await CHECKS[kind].measure(scene, parameters)
 
@@ -152,11 +157,16 @@ def test_figures_of_traffic_are_the_routers_own_counts() -> None:
             served.clear()
 
     for figure in ("requests_per_second", "error_rate", "p50", "p95"):
-        found = checked("traffic.figure", figure=figure)
+        found = checked("traffic.figure", recording=True, figure=figure)
         assert found.verdict is Verdict.PASSED and isinstance(found.facts["value"], float)
-    assert checked("traffic.figure", prepare=silent, figure="p95").verdict is Verdict.INCONCLUSIVE
-    with pytest.raises(BadInput):
-        checked("traffic.figure", figure="luck")
+    assert (
+        checked("traffic.figure", recording=True, prepare=silent, figure="p95").verdict
+        is Verdict.INCONCLUSIVE
+    )
+    with pytest.raises(BadInput, match="no figure 'luck'"):
+        checked("traffic.figure", recording=True, figure="luck")
+    with pytest.raises(BadInput, match="it is for baselines, and judges nothing"):
+        checked("traffic.figure", figure="p95")
 
 
 def test_a_flow_is_pinned_to_next_where_an_environment_is_open() -> None:
@@ -210,6 +220,44 @@ def test_a_soak_that_could_not_see_the_regression_is_refused() -> None:
 
     assert checked("gate.power").verdict is Verdict.PASSED
     assert checked("gate.power", prepare=trickle).verdict is Verdict.FAILED
+
+
+def staged(*stages: tuple[float | None, float]) -> Source:
+    """The runbook of one machine with other stages: weights (None: no shift), and when each soak gives up."""
+    source = shipped("one-machine")
+    items: list[Item] = []
+    for number, (weight, give_up) in enumerate(stages, start=1):
+        if weight is not None:
+            items.append(Shift(id=f"shift-{number}", title="A share", weight=weight))
+        items.append(Soak(id=f"soak-{number}", title="The gate looks", length=10.0, give_up=give_up))
+    phases = tuple(
+        replaced(phase, items=tuple(items)) if phase.id == "cutover" else phase
+        for phase in source.runbook.phases
+    )
+    return replaced(source, runbook=replaced(source.runbook, phases=phases))
+
+
+def test_a_soak_is_judged_by_the_share_that_next_has_by_then() -> None:
+    assert checked("gate.power", source=staged((0.5, 600.0))).verdict is Verdict.PASSED
+    canary = checked("gate.power", source=staged((0.01, 600.0)))
+    assert canary.verdict is Verdict.FAILED
+    assert "'soak-1': A soak of 10m" in canary.evidence and "1 % of them on next" in canary.evidence
+
+
+def test_of_several_soaks_each_has_to_see() -> None:
+    both = checked("gate.power", source=staged((0.5, 600.0), (0.8, 600.0)))
+    assert both.verdict is Verdict.PASSED
+    assert "in 'soak-1', with 50 % on next" in both.evidence and "in 'soak-2', with 80 %" in both.evidence
+    second = checked("gate.power", source=staged((0.5, 600.0), (0.5, 10.0)))
+    assert second.verdict is Verdict.FAILED
+    assert "'soak-2': A soak of 10s" in second.evidence and "soak-1" not in second.evidence
+
+
+def test_a_soak_without_a_next_or_without_a_live_sees_nothing() -> None:
+    nothing = checked("gate.power", source=staged((None, 600.0)))
+    assert (nothing.verdict, "judges nothing" in nothing.evidence) == (Verdict.FAILED, True)
+    everything = checked("gate.power", source=staged((1.0, 600.0)))
+    assert (everything.verdict, "no live to compare with" in everything.evidence) == (Verdict.FAILED, True)
 
 
 def test_a_check_without_its_parameter_is_refused_by_name() -> None:

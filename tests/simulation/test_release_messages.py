@@ -16,6 +16,7 @@ from tests.simulation.test_release_back import until
 from watership.adapters.files.outbox import OutboxFile
 from watership.adapters.memory.records import MemoryRecords
 from watership.errors import Unavailable
+from watership.releases.complaints import Complaints
 from watership.releases.incidents.incident import Decide, Incident
 from watership.releases.notices.comms import Comms, Sending, Slack, bound
 from watership.releases.notices.deliverer import Deliverer
@@ -110,7 +111,7 @@ class Press:
             deliverer=deliverer,
             audit=world.audit,
             clock=world.clock,
-            observer=NobodyAsks(),
+            complaints=Complaints("messenger", audit=world.audit, clock=world.clock, observer=NobodyAsks()),
         )
 
     def heard(self) -> list[str]:
@@ -329,7 +330,7 @@ def test_a_store_that_does_not_answer_the_messenger_is_no_trouble_of_the_release
             telling = asyncio.create_task(messenger.run())
             outcome = await world.controller().start(world.brief())
             assert not telling.done()
-            assert "messenger.failed" in [entry.action for entry in world.audit.kept]
+            assert "companion.failed" in [entry.action for entry in world.audit.kept]
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
             return outcome.outcome

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 
+from watership.config import Config, EnvironmentSettings
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
+from watership.releases.incidents.promises import Assess
 from watership.releases.ports import RouterState, SlotWeights
-from watership.wiring.health import Place, objectives, slot_of
+from watership.releases.service.sla import Compliance
+from watership.releases.verdict import Verdict
+from watership.wiring.health import Place, looked_at, objectives, slot_of
 
 B, G = Slot.BLUE, Slot.GREEN
 
@@ -37,3 +45,23 @@ def test_another_window_holds_for_every_objective() -> None:
     assert max(each.over for each in objectives(None, None).objectives) == 30 * 86_400.0
     with pytest.raises(BadInput):
         objectives(None, 0.0)
+
+
+def test_a_release_looks_at_the_sla_only_where_a_prometheus_is_named_and_then_at_the_projects_own(
+    tmp_path: Path,
+) -> None:
+    nobody = "http://127.0.0.1:9"
+    assert looked_at(Config(), tmp_path) is None
+    looked = looked_at(Config(environment=EnvironmentSettings(prometheus=nobody)), tmp_path)
+    assert looked is not None
+    assert len(asyncio.run(_all(looked))) == len(objectives(None, None).objectives)
+    (tmp_path / "sla.yaml").write_text(
+        "schema: watership/sla/v1\n"
+        "objectives: [{ id: up, title: Mine, kind: uptime, over: 1d, at_least: 99%, up: up }]\n"
+    )
+    (mine,) = asyncio.run(_all(looked))
+    assert (mine.title, mine.verdict) == ("Mine", Verdict.INCONCLUSIVE)
+
+
+async def _all(looked: Assess) -> Sequence[Compliance]:
+    return await looked()

@@ -16,7 +16,6 @@ Kind = Literal["untrusted", "private"]
 Reads = Kind | Sequence[Kind]
 """What is read; `()` is neither."""
 
-UNTRUSTED: Final = "untrusted"
 PRIVATE: Final = "private"
 BOTH: Final = frozenset(get_args(Kind))
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from watership.cli.desk import acting, at_desk, calling
-from watership.cli.exits import Exit
-from watership.cli.output import say, show, table
+from watership.cli.exits import Exit, exit_for_verdict
+from watership.cli.output import SIGNS, say, show, table
 
 if TYPE_CHECKING:
     from watership.releases.book.system import System
     from watership.releases.service.baseline import Baseline, Compared
     from watership.wiring.desk import Desk
-
-SIGNS = {"kept": "✓", "worse": "✗", "unknown": "?", "recorded": "·"}
 
 SYSTEMS = Path("systems.yaml")
 
@@ -78,7 +76,7 @@ def capture(path: Path, runbook: str, systems: Path | None, name: str | None, to
         return got
 
     got = at_desk(work)
-    show(got, _told(got))
+    show(got, _shown(got))
     for figure, why in got.unknown.items():
         say(f"{figure} is not known: {why}")
     return Exit.INCONCLUSIVE if got.unknown else Exit.OK
@@ -91,7 +89,7 @@ def show_it(path: Path) -> None:
     from watership.wiring.baseline import recorded
 
     got = recorded(path)
-    show(got, _told(got))
+    show(got, _shown(got))
 
 
 @baseline.command()
@@ -102,9 +100,9 @@ def show_it(path: Path) -> None:
 def compare(path: Path, runbook: str, systems: Path | None, name: str | None, token: str | None) -> int:
     """Ask for every figure of what is live now, and hold it against the record. Changes nothing.
 
-    Exit 3 when a figure is worse than its limit allows, 7 when one with a limit is not known.
+    Exit 3 when a figure is worse than its limit allows, 7 when one with a limit is not known, or none has a limit.
     """
-    from watership.releases.service.baseline import compared
+    from watership.releases.service.baseline import compared, overall
     from watership.wiring import baseline as wiring
 
     before, asked, there = wiring.recorded(path), wiring.sources(runbook), _systems(systems)
@@ -114,8 +112,7 @@ def compare(path: Path, runbook: str, systems: Path | None, name: str | None, to
     show({"before": before, "now": now, "figures": changes}, _changed(changes))
     for figure, why in now.unknown.items():
         say(f"{figure} is not known: {why}")
-    found = {each.change.value for each in changes}
-    return Exit.NOT_OK if "worse" in found else Exit.INCONCLUSIVE if "unknown" in found else Exit.OK
+    return exit_for_verdict(overall(changes))
 
 
 def _systems(path: Path | None) -> dict[str, System]:
@@ -126,7 +123,7 @@ def _systems(path: Path | None) -> dict[str, System]:
     return system.read(path or SYSTEMS)
 
 
-def _told(got: Baseline) -> str:
+def _shown(got: Baseline) -> str:
     from watership.releases.service.baseline import NAMES
 
     rows = [{"figure": name, "value": _number(got.figures.get(name))} for name in NAMES]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from watership.cli.desk import acting, at_desk, calling, of_release
-from watership.cli.exits import Exit
+from watership.cli.exits import Exit, exit_for_verdict
 from watership.cli.options import read_config
-from watership.cli.output import say, show, table
+from watership.cli.output import SIGNS, say, show, table
 from watership.cli.times import Duration
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 NAMED = 8
 """Points that are named by words; --json names all."""
-
-SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "waived": "~", "expired": "!", "open": "·"}
 
 
 @click.group()
@@ -43,13 +41,12 @@ def check() -> None:
 @click.option("--open", "still_open", is_flag=True, help="Only what is not good.")
 @of_release
 def list_items(words: tuple[str, ...], due: bool, still_open: bool, release: str | None) -> int:
-    """Every item and how it stands. Exit 0 when all are good, 3 when one has failed, 7 when one is not known."""
-    items = at_desk(lambda desk: _stand(desk, release))
-    chosen = [
-        item
-        for item in _named(items, words)
-        if not (due and not item.late) and not (still_open and item.good)
-    ]
+    """Every item and how it stands. Exit 0 when all are good, 3 when one has failed, 7 when one is not known.
+
+    With --due or --open: 0 too when there is no such item. A runbook without any item ends with 7.
+    """
+    items = _named(at_desk(lambda desk: _stand(desk, release)), words)
+    chosen = [item for item in items if not (due and not item.late) and not (still_open and item.good)]
     rows = [
         {
             "": SIGNS[item.state],
@@ -63,7 +60,7 @@ def list_items(words: tuple[str, ...], due: bool, still_open: bool, release: str
         for item in chosen
     ]
     show({"items": chosen}, table(rows, ["", "no", "item", "title", "owner", "good", "state"]))
-    return verdict_of(chosen)
+    return exit_for_items(chosen) if chosen or not items else Exit.OK
 
 
 @check.command(name="show")
@@ -82,7 +79,7 @@ def show_points(words: tuple[str, ...], release: str | None) -> int:
             if point.fix and not point.good:
                 lines.append(f"      fix: {point.fix}")
     show({"items": chosen}, "\n".join(lines))
-    return verdict_of(chosen)
+    return exit_for_items(chosen)
 
 
 @check.command()
@@ -92,7 +89,7 @@ def show_points(words: tuple[str, ...], release: str | None) -> int:
 def run(words: tuple[str, ...], release: str | None, name: str | None, token: str | None) -> int:
     """Measure what programs can see of the named points (all of them without a name), and put it on record.
 
-    Exit 3 when one has failed, 7 when one could not be found out or waits for a person.
+    Exit 3 when one has failed, 7 when one could not be found out or waits for a person, or when there is none.
     """
     from watership.fleet.identity import OPERATOR
 
@@ -110,7 +107,7 @@ def run(words: tuple[str, ...], release: str | None, name: str | None, token: st
     good = sum(point.good for item in chosen for point in item.points)
     text = table(rows, ["", "point", "state", "found"]) + "\n" if rows else ""
     show({"items": chosen}, f"{text}{good} of {good + len(bad)} points are good")
-    return verdict_of(chosen)
+    return exit_for_items(chosen)
 
 
 @check.command()
@@ -226,8 +223,10 @@ def _named(items: Sequence[ItemStanding], words: Sequence[str]) -> list[ItemStan
     return found
 
 
-def verdict_of(items: Sequence[ItemStanding]) -> Exit:
-    """0 when all are good, 3 when one has failed, else 7."""
-    if any(point.state == "failed" for item in items for point in item.points):
-        return Exit.NOT_OK
-    return Exit.OK if all(item.good for item in items) else Exit.INCONCLUSIVE
+def exit_for_items(items: Sequence[ItemStanding]) -> Exit:
+    """0 when all are good, 3 when one has failed, else 7; where there is none nothing is known."""
+    from watership.releases.verdict import worst
+
+    if not items:
+        say("There is no item in this checklist, so that nothing was judged.")
+    return exit_for_verdict(worst(item.verdict for item in items))

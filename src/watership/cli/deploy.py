@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from watership.cli.desk import acting, at_desk, calling, one
-from watership.cli.exits import Exit
+from watership.cli.exits import Exit, exit_for_verdict
 from watership.cli.output import show
 from watership.cli.times import Duration
 from watership.errors import BadInput
@@ -48,7 +48,7 @@ def deploy(slot: str, release: str | None, timeout: float, name: str | None, tok
         does = Deploy(id="deploy", title="The build stands in the idle slot", timeout=timeout)
         return await _by_hand(desk, plan.release, does, "deploy", name, token)
 
-    return _told(at_desk(deployed))
+    return _shown(at_desk(deployed))
 
 
 @click.group()
@@ -110,7 +110,7 @@ def rehearse(
     """
     if on is not None:
         return _on_record(release, on, of, taken_at, reads, integrity, record, name, token)
-    return _told(at_desk(lambda desk: _measured(desk, release, "migration.rehearsed", {"within": within})))
+    return _shown(at_desk(lambda desk: _measured(desk, release, "migration.rehearsed", {"within": within})))
 
 
 def _on_record(
@@ -149,7 +149,7 @@ def _on_record(
 @one
 def verify(release: str | None) -> int:
     """What the database's own integrity checks find wrong."""
-    return _told(at_desk(lambda desk: _measured(desk, release, "schema.integrity", {})))
+    return _shown(at_desk(lambda desk: _measured(desk, release, "schema.integrity", {})))
 
 
 @migrate.command()
@@ -165,7 +165,7 @@ def up(release: str | None, timeout: float, name: str | None, token: str | None)
         does = Migrate(id="migrate", title="The schema is expanded", timeout=timeout)
         return await _by_hand(desk, plan.release, does, "migrate", name, token)
 
-    return _told(at_desk(migrated))
+    return _shown(at_desk(migrated))
 
 
 async def _by_hand(
@@ -186,8 +186,6 @@ async def _measured(desk: Desk, release: str | None, kind: str, parameters: dict
     return scrubbed(await CHECKS[kind].measure(scene, dict(parameters)))
 
 
-def _told(found: Finding) -> Exit:
-    from watership.cli.gate import exit_of
-
+def _shown(found: Finding) -> Exit:
     show(found, f"{found.verdict.value}: {found.evidence}")
-    return exit_of(found.verdict)
+    return exit_for_verdict(found.verdict)

@@ -8,9 +8,7 @@ import click
 
 from watership.cli.exits import Exit
 from watership.cli.options import read_config
-from watership.cli.output import show
-
-SIGNS = {"ok": "✓", "warning": "!", "problem": "✗", "unknown": "?"}
+from watership.cli.output import SIGNS, show
 
 
 @click.command()

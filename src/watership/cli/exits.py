@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable, Untrusted, WatershipError
+
+if TYPE_CHECKING:
+    from watership.releases.verdict import Verdict
 
 
 class Exit(IntEnum):
@@ -37,3 +41,11 @@ _BY_ERROR: tuple[tuple[type[WatershipError], Exit], ...] = (
 def exit_of(error: WatershipError) -> Exit:
     """The exit code that stands for an error."""
     return next((code for kind, code in _BY_ERROR if isinstance(error, kind)), Exit.FAILED)
+
+
+_BY_VERDICT = {"passed": Exit.OK, "failed": Exit.NOT_OK, "inconclusive": Exit.INCONCLUSIVE}
+
+
+def exit_for_verdict(verdict: Verdict) -> Exit:
+    """The exit code that stands for what was found."""
+    return _BY_VERDICT[verdict.value]

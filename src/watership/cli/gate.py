@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from watership.cli.desk import acting, at_desk, calling, one
-from watership.cli.exits import Exit
+from watership.cli.exits import Exit, exit_for_verdict
 from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
     from watership.releases.status import Ended
-    from watership.releases.verdict import Verdict
     from watership.wiring.desk import Desk
 
 
@@ -34,7 +33,8 @@ def gate() -> None:
 def show_gate(release: str | None) -> int:
     """The conditions of a GO, and what was decided.
 
-    Exit 0: they hold; 3: one has failed; 7: one is not known; 6: the release has ended, so that they decide nothing.
+    Exit 0: they hold; 3: one has failed; 7: one is not known, or there is none; 6: the release has ended, so that they
+    decide nothing.
     """
 
     async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None]:
@@ -42,7 +42,7 @@ def show_gate(release: str | None) -> int:
         return await clerk.conditions(), await clerk.decision(), clerk.ended
 
     found, decided, ended = at_desk(looked)
-    from watership.releases.readiness.go import verdict
+    from watership.releases.readiness.go import UNWRITTEN, verdict
     from watership.releases.status import ANEW
 
     rows = [{"verdict": each.verdict.value, "condition": each.text, "found": each.words} for each in found]
@@ -58,7 +58,9 @@ def show_gate(release: str | None) -> int:
     if ended is not None:
         say(f"{ended}\n  fix: {ANEW}")
         return Exit.CONFLICT
-    return exit_of(verdict(found))
+    if not found:
+        say(UNWRITTEN)
+    return exit_for_verdict(verdict(found))
 
 
 @gate.command()
@@ -101,13 +103,6 @@ def decide(
         made = at_desk(decided)
     except NotGo as error:
         complain(error, wants_json())
-        return exit_of(error.verdict)
+        return exit_for_verdict(error.verdict)
     show(made, f"{'GO' if made.decision == 'go' else 'NO-GO'} by {made.person} ({made.role})")
     return Exit.OK
-
-
-def exit_of(verdict: Verdict) -> Exit:
-    """How a judgement ends a command."""
-    from watership.releases.verdict import Verdict
-
-    return {Verdict.PASSED: Exit.OK, Verdict.FAILED: Exit.NOT_OK}.get(verdict, Exit.INCONCLUSIVE)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watership.cli.exits import Exit
+from watership.cli.exits import Exit, exit_for_verdict
 from watership.cli.options import read_config
-from watership.cli.output import complain, say, show, table, wants_json
+from watership.cli.output import SIGNS, complain, say, show, table, wants_json
 from watership.errors import BadInput, Unavailable
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from watership.releases.service.sla import Compliance
     from watership.releases.verdict import Verdict
 
-SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?"}
-EXITS = {"passed": Exit.OK, "failed": Exit.NOT_OK, "inconclusive": Exit.INCONCLUSIVE}
 STATUS = {
     "passed": "✓ ALL CHECKS PASSED",
     "failed": "✗ SOME CHECKS FAILED",
@@ -102,8 +100,8 @@ def _board(slot: str | None, url: str | None) -> Exit:
     place = slot or "next"
     # click has let no other word through
     found = asyncio.run(board_at(url) if url else board_of(read_config(), place))  # type: ignore[arg-type]
-    show(_told(found), _page(found))
-    return EXITS[found.verdict.value]
+    show(_shown(found), _page(found))
+    return exit_for_verdict(found.verdict)
 
 
 def _counts(found: Board) -> dict[str, int]:
@@ -116,7 +114,7 @@ def _counts(found: Board) -> dict[str, int]:
     }
 
 
-def _told(found: Board) -> dict[str, object]:
+def _shown(found: Board) -> dict[str, object]:
     return {
         "at": datetime.now(UTC),
         "subject": found.subject,
@@ -146,7 +144,7 @@ def _promises(prometheus: str | None, file: Path | None, over: str | None) -> Ex
     show({"status": verdict.value, "source": url or "router", "objectives": found}, _sheet(found, verdict))
     if not url and (words := hint(found, KNOWN_WINDOW)):
         say(words)
-    return EXITS[verdict.value]
+    return exit_for_verdict(verdict)
 
 
 def _seconds(over: str | None) -> float | None:

@@ -47,6 +47,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "team": ("watership.cli.team:team", "The team: show, check, ready, called."),
     "deploy": ("watership.cli.deploy:deploy", "Put the planned build into its slot; no traffic moves."),
     "migrate": ("watership.cli.deploy:migrate", "The application's schema: status, rehearse, up, verify."),
+    "backup": ("watership.cli.backup:backup", "Backups of the application's database: create, list, verify."),
+    "drill": (
+        "watership.cli.drill:drill",
+        "Drills: a backup restored elsewhere, measured, and put on record.",
+    ),
     "smoke": ("watership.cli.verify:smoke", "Run a build's smoke tests on what stands in a slot."),
     "verify": ("watership.cli.verify:verify", "Verify a deployment: a validation, the database, a slot."),
     "rollback": ("watership.cli.release:rollback", "Take both planes to the last safe state."),

@@ -188,10 +188,10 @@ def send(
     async def sent(desk: Desk) -> list[Delivery]:
         return await sending.send(desk, wish, caller, release=release, file=file, to=to, timeout=timeout)
 
-    return _told(at_desk(sent))
+    return _shown(at_desk(sent))
 
 
-def _told(deliveries: Sequence[Delivery]) -> int:
+def _shown(deliveries: Sequence[Delivery]) -> int:
     rows = [_row(each) for each in deliveries]
     show({"deliveries": rows}, table(rows, ["channel", "state", "attempts", "evidence"]))
     states = {each.state for each in deliveries}
@@ -223,7 +223,7 @@ def deliver(file: Path | None, timeout: float, name: str | None, token: str | No
     for each in found:
         if each.state == "pending" and each.channel not in known:
             say(f"{each.message.id} is for {each.channel}, which is no channel of these comms")
-    return _told(found)
+    return _shown(found)
 
 
 @notify.command()

@@ -12,6 +12,25 @@ from watership.errors import BadInput, WatershipError
 
 SCHEMA = "watership.cli/v1"
 
+SIGNS = {
+    "passed": "✓",
+    "failed": "✗",
+    "inconclusive": "?",
+    "waived": "~",
+    "expired": "!",
+    "open": "·",
+    "running": "▶",
+    "waiting": "·",
+    "kept": "✓",
+    "worse": "✗",
+    "unknown": "?",
+    "recorded": "·",
+    "ok": "✓",
+    "warning": "!",
+    "problem": "✗",
+}
+"""How a state is shown at the beginning of a line: verdicts, items of a checklist, of a release, figures, doctors."""
+
 
 def wants_json() -> bool:
     """Whether the command was given --json."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from watership.releases.readiness.unseen import Unseen
     from watership.releases.reporting.forms import Form
     from watership.releases.status import Planned, ReleaseStatus
-    from watership.wiring.desk import Desk
+    from watership.wiring.desk import Desk, Known
 
 criterion_option = click.option(
     "--criterion",
@@ -180,8 +180,6 @@ def start(release: str | None, waive_quarantine: bool, name: str | None, token: 
 
 async def _ended(desk: Desk, running: Awaitable[Outcome], release: str | None) -> int:
     """Await a release's end, telling what it does meanwhile, and then how it ended."""
-    from watership.wiring.reporting import write_report
-
     telling = asyncio.create_task(standing.told_meanwhile(desk, release), name="telling what it does")
     try:
         outcome = await running
@@ -191,16 +189,23 @@ async def _ended(desk: Desk, running: Awaitable[Outcome], release: str | None) -
         raise
     finally:
         telling.cancel()
-    report: Path | None = None
-    try:
-        report = await write_report(desk, await desk.find(None))
-    except (WatershipError, OSError) as error:
-        # The exit says how the release ended, whatever becomes of its report.
-        say(f"error: the report could not be written: {error}")
-        say("  fix: mend that, then: watership release report")
+    report = await _reported(desk, desk.find(None))
     shown = {"outcome": outcome.outcome, "reason": outcome.reason, "report": report and str(report)}
     show(shown, f"{outcome.outcome}: {outcome.reason}\nreport: {report or 'none'}")
     return Exit.INCONCLUSIVE if outcome.unknown else standing.OUTCOMES[outcome.outcome]
+
+
+async def _reported(desk: Desk, known: Awaitable[Known | None]) -> Path | None:
+    """Write the report of a release, if there is one to tell of. How a command ends is not the report's affair."""
+    from watership.wiring.reporting import write_report
+
+    try:
+        found = await known
+        return await write_report(desk, found) if found is not None else None
+    except (WatershipError, OSError) as error:
+        say(f"error: the report could not be written: {error}")
+        say("  fix: mend that, then: watership release report")
+        return None
 
 
 @release.command()
@@ -285,16 +290,9 @@ def rollback(
 
 async def _report_anew(desk: Desk) -> None:
     """Whoever reads the report of a release that has ended reads there that it was taken back, too."""
-    from watership.wiring.reporting import write_report
-
-    try:
-        known = await desk.taken_back()
-        if known is not None:
-            say(f"report: {await write_report(desk, known)}")
-    except (WatershipError, OSError) as error:
-        # The exit says whether it was taken back, whatever becomes of its report.
-        say(f"error: the report could not be written: {error}")
-        say("  fix: mend that, then: watership release report")
+    report = await _reported(desk, desk.taken_back())
+    if report is not None:
+        say(f"report: {report}")
 
 
 def _agreed(question: str) -> bool:

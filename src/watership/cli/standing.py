@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from watership.cli.exits import Exit
-from watership.cli.output import say, show, table
+from watership.cli.output import SIGNS, say, show, table
 from watership.errors import NotFound, Unavailable, WatershipError
 
 if TYPE_CHECKING:
@@ -221,9 +221,6 @@ def _left(time: timedelta) -> str:
 
     seconds = max(0, round(time.total_seconds()))
     return spoken(seconds - seconds % 60 if seconds >= 3600 else seconds) or "0s"
-
-
-SIGNS = {"passed": "✓", "failed": "✗", "inconclusive": "?", "running": "▶", "waiting": "·"}
 
 
 def page(found: ReleaseStatus, now: datetime) -> str:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watership.cli.check import SIGNS, verdict_of
+from watership.cli.check import exit_for_items
 from watership.cli.desk import acting, at_desk, calling, of_release
-from watership.cli.exits import Exit
-from watership.cli.output import show
+from watership.cli.exits import exit_for_verdict
+from watership.cli.output import SIGNS, show
 
 if TYPE_CHECKING:
     from watership.releases.measurement import Measurement
@@ -38,7 +38,7 @@ def verify(what: str | None, release: str | None, name: str | None, token: str |
 
         clerk, caller = await desk.clerk(release), calling(name, token)
         if what is None or what in (*SLOTS, "db"):
-            return _told(await clerk.look(asked(clerk.plan, what)))
+            return _shown(await clerk.look(asked(clerk.plan, what)))
         validations = [each.id for each in clerk.plan.validations]
         if what not in validations:
             known = ", ".join([*validations, "db", *SLOTS])
@@ -62,7 +62,7 @@ def smoke(slot: str | None, release: str | None) -> int:
     async def ran(desk: Desk) -> int:
         clerk: Clerk = await desk.clerk(release)
         of = "next" if slot is None else side_in(clerk.plan, slot)
-        return _told(await clerk.look({f"smoke tests on {of}": ("smoke", {"of": of})}))
+        return _shown(await clerk.look({f"smoke tests on {of}": ("smoke", {"of": of})}))
 
     return at_desk(ran)
 
@@ -87,18 +87,15 @@ def side_in(plan: Plan, slot: str) -> str:
     return "next" if plan.next.slot.value == slot else "live"
 
 
-def _told(found: dict[str, Measurement]) -> Exit:
-    from watership.releases.verdict import Verdict
+def _shown(found: dict[str, Measurement]) -> int:
+    from watership.releases.verdict import worst
 
     lines = [f"{SIGNS[got.verdict.value]} {name}: {got.evidence}" for name, got in found.items()]
     show(found, "\n".join(lines))
-    there = {got.verdict for got in found.values()}
-    if Verdict.FAILED in there:
-        return Exit.NOT_OK
-    return Exit.INCONCLUSIVE if Verdict.INCONCLUSIVE in there else Exit.OK
+    return exit_for_verdict(worst(got.verdict for got in found.values()))
 
 
-def _item(item: ItemStanding) -> Exit:
+def _item(item: ItemStanding) -> int:
     lines = [f"{SIGNS[point.state]} {point.text}: {point.words or point.state}" for point in item.points]
     show(item, "\n".join(lines))
-    return verdict_of([item])
+    return exit_for_items([item])

@@ -8,8 +8,8 @@ Before      `book` reads a runbook's files. `plan` is what it comes to for one b
             `readiness` keeps the checklist, the sign-offs and the decision to go.
 The run     `controller` owns it, `program` is its loop: read the `facts`, `decide`, and let `acts` change the
             `environment`, which stands behind `ports`. `order` is what it begins with and what people tell it
-            meanwhile, `pause` its read-only window, `company` who goes along with it, and `leap` how far a rehearsal's
-            calendar may go on.
+            meanwhile, `pause` its read-only window, `company` who goes along with it, with its `complaints`, and `leap`
+            how far a rehearsal's calendar may go on.
 Traffic     `cutover` turns the dial, `judging` says what the traffic proves, `rollback` is the way back, and
             `rollback_now` the one that needs no journal.
 The record  `journal` is what was done, folded; `snapshots` what is too large for it; `status` and `figures`

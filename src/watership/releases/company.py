@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Protocol
+from typing import Protocol
 
 from watership.durable.clock import Clock
 from watership.durable.ids import RunId
-from watership.releases.auditing.audit import Audit
+from watership.releases.complaints import Complaints
 from watership.releases.order import Release
-
-COMPLAINTS_SECONDS: Final = 60.0
 
 
 class Companion(Protocol):
@@ -36,18 +34,16 @@ def nobody(_: RunId, __: Release) -> Sequence[Companion]:
 class Regular:
     """A companion that looks every so often, and once more when the release has ended.
 
-    What goes wrong is in the audit: the same trouble once a minute.
+    What goes wrong is a complaint of its own.
     """
 
     def __init__(
-        self, name: str, look_once: Callable[[], Awaitable[None]], every: float, *, audit: Audit, clock: Clock
+        self, look_once: Callable[[], Awaitable[None]], every: float, *, complaints: Complaints, clock: Clock
     ) -> None:
-        self._name = name
         self._look_once = look_once
         self._every = every
-        self._audit = audit
+        self._complaints = complaints
         self._clock = clock
-        self._last: tuple[str, float] = ("", float("-inf"))
 
     async def run(self) -> None:
         while True:
@@ -61,14 +57,7 @@ class Regular:
         try:
             await self._look_once()
         except Exception as error:  # noqa: BLE001 - a release goes on whatever becomes of its companions
-            self._complain(f"{type(error).__name__}: {error}"[:1000])
-
-    def _complain(self, problem: str) -> None:
-        before, at = self._last
-        now = self._clock.monotonic()
-        if problem != before or now - at >= COMPLAINTS_SECONDS:
-            self._last = (problem, now)
-            self._audit.append(self._name, "companion.failed", {"problem": problem})
+            self._complaints.about(error)
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ from watership.releases.readiness.signoff import Missing, SignOff
 from watership.releases.rollback import whole
 from watership.releases.smoke import Smoke, smoke_sha256
 from watership.releases.snapshots import STANDING, load, quarantined
-from watership.releases.status import ANEW, ended, told
+from watership.releases.status import ANEW, ended, status_of
 
 DEPLOYMENT = DeploymentId("controller")
 POOL = "default"
@@ -251,7 +251,7 @@ class Controller:
         run = await self._store.get(run_id)
         if run is not None:
             release = msgspec.json.decode(run.input, type=Release)
-            over = ended(told(fold(await journal(self._store, run_id), release), release, run=run))
+            over = ended(status_of(fold(await journal(self._store, run_id), release), release, run=run))
             raise Conflict(f"{over or f'Release {run_id} was started before'}.", fix=ANEW)
 
     async def _may_start(self, brief: Brief) -> None:

@@ -6,7 +6,7 @@ Its fingerprint covers every field, so that a sign-off for one plan is a sign-of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import ceil
@@ -30,6 +30,7 @@ from watership.releases.book.runbook import (
     Failure,
     Item,
     Phase,
+    Shift,
     Soak,
     Standby,
     Validation,
@@ -266,6 +267,17 @@ def access(plan: Plan) -> str:
     if not pausing:
         return "Reads and writes are served throughout."
     return f"Reads are served throughout; writes are refused while {', '.join(pausing)} runs."
+
+
+def stages(plan: Plan) -> Iterator[tuple[PlannedItem, Soak, float]]:
+    """The soaks in order, each with the share of traffic and work that next gets meanwhile: the last shift's."""
+    share = 0.0
+    for item in plan.items:
+        match item.does:
+            case Shift(weight=weight):
+                share = weight
+            case Soak() as soak:
+                yield item, soak, share
 
 
 def _fits(live: Side, nxt: Side, migrations: Sequence[ports.Migration], created_at: datetime) -> None:

@@ -155,11 +155,11 @@ async def status(
         raise NotFound(f"There is no release {run_id}.")
     release: Release = decode(run.input, Release)
     state = fold(await journal(runs, run_id), release)
-    found = told(state, release, await _vigil(state, release.plan, snapshots), run)
+    found = status_of(state, release, await _vigil(state, release.plan, snapshots), run)
     return reversed_by(found, back, promoted_at(state))
 
 
-def told(
+def status_of(
     state: Fold, release: Release, vigil: VigilStatus | None = None, run: Run | None = None
 ) -> ReleaseStatus:
     """The status that a folded journal tells, and the run's own row where it is at hand."""

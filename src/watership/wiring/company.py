@@ -10,26 +10,30 @@ from watership.durable.ports import Observer, Runs
 from watership.errors import WatershipError
 from watership.releases.checks import Kinds
 from watership.releases.company import Companion, Regular, together
+from watership.releases.complaints import Complaints
 from watership.releases.environment import Environment
-from watership.releases.incidents import responder
+from watership.releases.incidents import promises, responder
 from watership.releases.incidents.alarm import ALARMING
 from watership.releases.incidents.escalation import USUAL
 from watership.releases.incidents.incident import Incidents
+from watership.releases.incidents.promises import Assess, Promises
 from watership.releases.incidents.responder import Responder
 from watership.releases.incidents.response import Response
 from watership.releases.journal import Fold, fold, journal
-from watership.releases.notices.deliverer import WHO
 from watership.releases.notices.outbox import Outbox
 from watership.releases.order import Release
 from watership.releases.readiness import attendant
 from watership.releases.readiness.attendant import Attendant
 from watership.releases.readiness.clerk import Clerk
-from watership.wiring.messages import Pages, Press, press
+from watership.wiring.messages import Pages, Press, complaints_of, press
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Company:
-    """Makes the companions of a release; `own` is the controller's own store."""
+    """Makes the companions of a release; `own` is the controller's own store.
+
+    `promised`: how the SLA is looked at, where somebody keeps metrics.
+    """
 
     env: Environment
     own: Runs
@@ -37,6 +41,7 @@ class Company:
     box: Outbox
     observer: Observer
     kinds: Kinds
+    promised: Assess | None = None
 
     def __call__(self, run_id: RunId, release: Release) -> Sequence[Companion]:
         env, plan = self.env, release.plan
@@ -54,7 +59,14 @@ class Company:
             told.messenger,
             self._regular(attendant.ATTENDANT, attends.look_once, attendant.LOOK_SECONDS),
             self._regular(responder.RESPONDER, responds.look_once, responder.LOOK_SECONDS),
+            *self._promises(plan.release, response),
         )
+
+    def _promises(self, release: str, response: Response) -> Sequence[Companion]:
+        if self.promised is None:
+            return ()
+        looks = Promises(release, response, self.promised, self.env.clock)
+        return (self._regular(promises.PROMISES, looks.look_once, promises.LOOK_SECONDS),)
 
     async def tells(self, release: Release) -> None:
         """Put out what is due about a release that nobody goes along with, and deliver it if nobody else does.
@@ -64,9 +76,8 @@ class Company:
         try:
             async with together([self._press(release).messenger]):
                 pass
-        except WatershipError as error:
-            problem = f"{type(error).__name__}: {error}"[:1000]
-            self.env.audit.append(WHO, "messenger.failed", {"doing": "tell", "problem": problem})
+        except (OSError, WatershipError) as error:
+            complaints_of(self.env, self.observer).about(error, doing="tell")
 
     def _press(self, release: Release) -> Press:
         plan = release.plan
@@ -81,4 +92,6 @@ class Company:
         )
 
     def _regular(self, name: str, look_once: Callable[[], Awaitable[None]], every: float) -> Regular:
-        return Regular(name, look_once, every, audit=self.env.audit, clock=self.env.clock)
+        env = self.env
+        complaints = Complaints(name, audit=env.audit, clock=env.clock, observer=self.observer)
+        return Regular(look_once, every, complaints=complaints, clock=env.clock)

@@ -36,6 +36,7 @@ from watership.wiring.company import Company
 from watership.wiring.database import backups_of, migrator_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
+from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
@@ -93,6 +94,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             box=stack.enter_context(outbox(places)),
             observer=observer,
             kinds=kinds.of_release,
+            promised=looked_at(config, Path.cwd()),
         )
         controller = Controller(
             store=own,

@@ -42,6 +42,12 @@ BEGIN = "watership environment up BUILD"
 STOP_SECONDS = 10.0
 """Grace of the environment's own processes."""
 
+APPLICATION_DATABASE = "APPLICATION_DATABASE"
+"""The environment variable that tells a build's processes where the database is that releases migrate.
+
+A path, or the address of a PostgreSQL.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -133,16 +139,11 @@ class LocalEnvironment:
         if any(_alive(pid) for pid in self._pids().values()):
             raise Conflict(f"The environment in {folder} is up already.", fix="watership environment down")
         await prepare(self.places.database, self.places.url)
-        variables = {
-            **os.environ,
-            "WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}",
-            APPLICATION_DATABASE: self.places.url or str(self.places.database),
-            **(environment or {}),
-        }
+        variables = self._variables() | (environment or {})
         log = folder / "router.log"
         router = _start(self._router_command(listen), log, variables)
         hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
-        self.places.processes.write_bytes(msgspec.json.encode({"router": router, "hosts": hosts}))
+        self._keep({"router": router, "hosts": hosts})
         try:
             await self._answering()
             return _address(log)
@@ -208,15 +209,43 @@ class LocalEnvironment:
         return [each.address for each in ready if each.role == "serve" and each.address]
 
     async def down(self) -> None:
-        """Stop every deployment's processes, then the host agent and the router."""
+        """Stop every deployment's processes, then the host agent and the router.
+
+        An agent that has died is started again first: it takes its processes over, and nobody else can end them.
+        Raises Unavailable, and ends nothing, where it does not come up.
+        """
         pids = self._pids()
         if not pids:
             raise NotFound(f"There is no environment in {self.places.folder}.", fix=BEGIN)
-        if _alive(pids.get("hosts", 0)):
-            async with self._authority("environment down") as epoch:
-                for deployment in {each.deployment for each in await self.hosts.instances()}:
-                    await self.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
+        if not _alive(pids.get("hosts", 0)):
+            await self._take_over(pids)
+        async with self._authority("environment down") as epoch:
+            for deployment in {each.deployment for each in await self.hosts.instances()}:
+                await self.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
         await self._end_all()
+
+    async def _take_over(self, pids: dict[str, int]) -> None:
+        # What the one before said last is in its own log still.
+        log = self.places.folder / "hosts-again.log"
+        again = _start(_hosts_command(self.places), log, self._variables())
+        self._keep(pids | {"hosts": again})
+
+        async def answers() -> bool:
+            if not _alive(again):
+                return True
+            try:
+                await self.hosts.instances()
+            except Unavailable:
+                return False
+            return True
+
+        if not await _within(START_SECONDS, answers) or not _alive(again):
+            left = sorted(each.stem for each in (self.places.folder / "hosts").glob("*-*.lock"))
+            raise Unavailable(
+                f"The host agent has died and does not come up again: {_last_words(log)}. "
+                f"Left to themselves: {', '.join(left) or 'no process that is known'}.",
+                fix=f"Look at {log}, mend that, then: watership environment down",
+            )
 
     def require_up(self) -> None:
         """Raises NotFound when no process of the environment runs."""
@@ -233,9 +262,8 @@ class LocalEnvironment:
         for name, pid in self._pids().items():
             if not _alive(pid):
                 log = self.places.folder / f"{name}.log"
-                words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
                 raise Unavailable(
-                    f"The {name} process ended at once: {''.join(words) or 'it said nothing'}",
+                    f"The {name} process ended at once: {_last_words(log)}",
                     fix=f"Look at {log}; if the port is taken, name another one: --listen HOST:PORT",
                 )
 
@@ -254,6 +282,17 @@ class LocalEnvironment:
             return msgspec.json.decode(self.places.processes.read_bytes(), type=dict[str, int])
         except FileNotFoundError:
             return {}
+
+    def _keep(self, pids: dict[str, int]) -> None:
+        self.places.processes.write_bytes(msgspec.json.encode(pids))
+
+    def _variables(self) -> dict[str, str]:
+        """What the environment's processes, and those that they start, find in theirs."""
+        return {
+            **os.environ,
+            "WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}",
+            APPLICATION_DATABASE: self.places.url or str(self.places.database),
+        }
 
     def _router_command(self, listen: str) -> list[str]:
         match self._proxy:
@@ -303,13 +342,6 @@ async def _within(seconds: float, good: Callable[[], Awaitable[bool]]) -> bool:
     return True
 
 
-APPLICATION_DATABASE = "APPLICATION_DATABASE"
-"""The environment variable that tells a build's processes where the database is that releases migrate.
-
-A path, or the address of a PostgreSQL.
-"""
-
-
 def _hosts_command(places: Places) -> list[str]:
     instance = [
         *(sys.executable, "-m", "watership.wiring.instance", "{role}"),
@@ -338,6 +370,12 @@ def _start(command: Sequence[str], log: Path, environment: dict[str, str]) -> in
         )
     finally:
         os.close(written)
+
+
+def _last_words(log: Path) -> str:
+    """What a process that has ended wrote last."""
+    words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return words[-1].rstrip(".") if words else "it said nothing"
 
 
 def _address(log: Path) -> str:

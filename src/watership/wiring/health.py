@@ -19,12 +19,13 @@ from watership.durable.states import RunState
 from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.book.quantity import spoken
+from watership.releases.incidents.promises import Assess
 from watership.releases.instruments import Instruments
 from watership.releases.ports import Instance, RouterState
 from watership.releases.service import sla
 from watership.releases.service.dashboard import Board, Members, look
 from watership.releases.service.readings import Measure, Readings, RouterReadings, assess
-from watership.releases.service.sla import Compliance, Gauge, Sla
+from watership.releases.service.sla import ONE_LOOK, Compliance, Gauge, Sla
 from watership.wiring.environment import BEGIN, LocalEnvironment
 from watership.wiring.instruments import ProjectInstruments
 
@@ -119,6 +120,23 @@ async def compliance(config: Config, promised: Sla, prometheus: str) -> Sequence
         return await assess(promised, readings, now)
 
 
+OWN_SLA = "sla.yaml"
+"""A project's own SLA, in its folder, where the checks of the shipped runbook read it too."""
+
+
+def looked_at(config: Config, folder: Path) -> Assess | None:
+    """How a release looks at the SLA of the project in `folder`; None where no Prometheus is named in the settings."""
+    url = config.environment.prometheus
+    if not url:
+        return None
+
+    async def assessed() -> Sequence[Compliance]:
+        own = folder / OWN_SLA
+        return await compliance(config, objectives(own if own.is_file() else None, None), url)
+
+    return assessed
+
+
 @asynccontextmanager
 async def _own(config: Config) -> AsyncIterator[Readings]:
     local = LocalEnvironment(config)
@@ -160,6 +178,8 @@ def _gauges(store: SQLiteStore, looked: Instruments) -> Mapping[Gauge, Measure]:
 
 
 def hint(found: Sequence[Compliance], over: float) -> str:
-    """What helps when a window is longer than what the router keeps."""
-    short = [each for each in found if each.reason.startswith("only ")]
-    return f"the router keeps some minutes: --over {spoken(over)}, or --prometheus URL" if short else ""
+    """What helps when a window is longer than what the router keeps, or a gauge is kept by nobody."""
+    if any(each.reason.startswith("only ") for each in found):
+        return f"the router keeps some minutes: --over {spoken(over)}, or --prometheus URL"
+    once = any(each.reason.startswith(ONE_LOOK) for each in found)
+    return "nobody keeps the gauges here: --prometheus URL" if once else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,17 +18,20 @@ from watership.adapters.channels.statuspage import StatuspageChannel
 from watership.adapters.channels.voice import VoiceChannel
 from watership.adapters.channels.webhook import WebhookChannel
 from watership.adapters.files.outbox import OutboxFile
+from watership.adapters.files.secrets import ReferredSecrets
 from watership.durable.clock import SystemClock
 from watership.durable.ports import Observer, Runs
 from watership.errors import BadInput, NotFound
 from watership.releases.auditing.audit import Audit, Entry
+from watership.releases.book.system import Secrets
+from watership.releases.complaints import Complaints
 from watership.releases.environment import Environment
 from watership.releases.incidents.incident import Incidents
 from watership.releases.incidents.response import Tell
 from watership.releases.notices import comms as spec
 from watership.releases.notices import looking as find
 from watership.releases.notices.comms import Comms
-from watership.releases.notices.deliverer import Channel, Deliverer
+from watership.releases.notices.deliverer import WHO, Channel, Deliverer
 from watership.releases.notices.issues import PAGES
 from watership.releases.notices.messenger import Look, Messenger
 from watership.releases.notices.minute import LastMinute
@@ -53,29 +57,30 @@ SHIPPED: Mapping[Kind, str] = {
 """The templates that come with Watership, for comms that name none of their own."""
 
 
-def channel(given: spec.Channel, now: Callable[[], datetime]) -> Channel:
+def channel(given: spec.Channel, secrets: Secrets, now: Callable[[], datetime]) -> Channel:
     """What sends through the channel that is described."""
     match given:
         case spec.Slack():
-            return SlackChannel(given)
+            return SlackChannel(given, secrets)
         case spec.Email():
-            return MailChannel(given)
+            return MailChannel(given, secrets)
         case spec.PagerDuty():
-            return PagerDutyChannel(given)
+            return PagerDutyChannel(given, secrets)
         case spec.Statuspage():
-            return StatuspageChannel(given)
+            return StatuspageChannel(given, secrets)
         case spec.Webhook():
-            return WebhookChannel(given, now)
+            return WebhookChannel(given, secrets, now)
         case spec.Jira():
-            return JiraChannel(given)
+            return JiraChannel(given, secrets)
         case spec.Voice():
-            return VoiceChannel(given, now)
+            return VoiceChannel(given, secrets, now)
         case _:
             assert_never(given)
 
 
 def channels(comms: Comms, now: Callable[[], datetime]) -> dict[str, Channel]:
-    return {each.id: channel(each, now) for each in comms.channels}
+    secrets = ReferredSecrets(Path.cwd(), os.environ)
+    return {each.id: channel(each, secrets, now) for each in comms.channels}
 
 
 def shipped(name: str) -> str:
@@ -134,6 +139,11 @@ class Pages:
         return self._found
 
 
+def complaints_of(env: Environment, observer: Observer) -> Complaints:
+    """The messenger's own."""
+    return Complaints(WHO, audit=env.audit, clock=env.clock, observer=observer)
+
+
 @dataclass(frozen=True, slots=True)
 class Press:
     """Who tells people of one release: the messenger, a companion of it, and how a level of an escalation is told."""
@@ -163,7 +173,7 @@ def press(
         deliverer=deliverer,
         audit=env.audit,
         clock=env.clock,
-        observer=observer,
+        complaints=complaints_of(env, observer),
     )
     escalating = Escalating(comms=comms, look=look, outbox=box, audit=env.audit, clock=env.clock)
     return Press(messenger, escalating.tell)

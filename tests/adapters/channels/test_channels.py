@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -16,9 +17,11 @@ from watership.adapters.channels.pagerduty import PagerDutyChannel
 from watership.adapters.channels.slack import SlackChannel, parts
 from watership.adapters.channels.statuspage import StatuspageChannel
 from watership.adapters.channels.voice import VoiceChannel
-from watership.adapters.channels.webhook import WebhookChannel, signed
+from watership.adapters.channels.webhook import WebhookChannel
+from watership.adapters.files.secrets import ReferredSecrets
 from watership.errors import BadInput, Unavailable
 from watership.releases.notices.comms import Email, Jira, PagerDuty, Slack, Statuspage, Voice, Webhook
+from watership.releases.notices.signing import signed
 from watership.testing.receivers import (
     JiraReceiver,
     PagerDutyReceiver,
@@ -27,6 +30,8 @@ from watership.testing.receivers import (
     StatuspageReceiver,
     WebhookReceiver,
 )
+
+SECRETS = ReferredSecrets(Path.cwd(), os.environ)
 
 PASSWORD = "correct horse battery"
 
@@ -39,7 +44,7 @@ def slack(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlackReceiver]:
 
 
 def slack_channel() -> SlackChannel:
-    return SlackChannel(Slack(id="ops", url="env:SLACK_URL"))
+    return SlackChannel(Slack(id="ops", url="env:SLACK_URL"), SECRETS)
 
 
 async def test_slack_gets_the_subject_as_a_header_and_the_text_in_its_own_marks(slack: SlackReceiver) -> None:
@@ -87,10 +92,14 @@ async def test_a_secret_that_is_not_there_is_named_by_its_reference_and_waited_f
     slack: SlackReceiver, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("SLACK_URL")
-    with pytest.raises(Unavailable, match="SLACK_URL is not there"):
+    with pytest.raises(Unavailable, match="SLACK_URL is not set"):
         await slack_channel().send(a_message())
     (tmp_path / "url").write_text(f"{slack.url}\n")
-    await SlackChannel(Slack(id="ops", url=f"file:{tmp_path / 'url'}")).send(a_message())
+    channel = SlackChannel(Slack(id="ops", url=f"file:{tmp_path / 'url'}"), SECRETS)
+    with pytest.raises(Unavailable, match="Others than its owner may use"):
+        await channel.send(a_message())
+    (tmp_path / "url").chmod(0o600)
+    await channel.send(a_message())
     assert len(slack.received) == 1
 
 
@@ -106,7 +115,7 @@ async def test_pagerduty_opens_one_incident_for_a_thread_and_resolves_it_at_its_
 ) -> None:
     with PagerDutyReceiver() as pager:
         monkeypatch.setenv("PAGER_KEY", pager.key)
-        channel = PagerDutyChannel(PagerDuty(id="pager", routing_key="env:PAGER_KEY", url=pager.url))
+        channel = PagerDutyChannel(PagerDuty(id="pager", routing_key="env:PAGER_KEY", url=pager.url), SECRETS)
         issue = a_message("issue", "issue/a", priority="HIGH")
         for _ in range(2):
             await channel.send(issue)
@@ -129,7 +138,9 @@ async def test_a_status_page_shows_a_release_as_one_maintenance_and_trouble_as_a
 ) -> None:
     with StatuspageReceiver() as page:
         monkeypatch.setenv("PAGE_KEY", page.key)
-        channel = StatuspageChannel(Statuspage(id="public", page=page.page, key="env:PAGE_KEY", url=page.url))
+        channel = StatuspageChannel(
+            Statuspage(id="public", page=page.page, key="env:PAGE_KEY", url=page.url), SECRETS
+        )
         told = [
             a_message("announce", "announce/1"),
             a_message("status", "status/1", text="half"),
@@ -157,7 +168,7 @@ async def test_a_status_page_shows_a_release_as_one_maintenance_and_trouble_as_a
 async def test_a_webhook_is_signed_and_a_repetition_has_the_same_id(monkeypatch: pytest.MonkeyPatch) -> None:
     with WebhookReceiver(now=NOON.timestamp) as hook:
         monkeypatch.setenv("HOOK", hook.secret)
-        channel = WebhookChannel(Webhook(id="hook", url=hook.url, secret="env:HOOK"), lambda: NOON)
+        channel = WebhookChannel(Webhook(id="hook", url=hook.url, secret="env:HOOK"), SECRETS, lambda: NOON)
         for _ in range(2):
             await channel.send(a_message())
         assert (len(hook.received), hook.repeats) == (1, 1)
@@ -183,7 +194,9 @@ async def test_a_gateway_is_asked_for_each_number_and_says_each_once(monkeypatch
         monkeypatch.setenv("GATEWAY", gateway.secret)
         monkeypatch.setenv("LEAD", "+1 555 0100")
         to = ("env:LEAD", "+1 555 0101")
-        channel = VoiceChannel(Voice(id="call", url=gateway.url, secret="env:GATEWAY", to=to), lambda: NOON)
+        channel = VoiceChannel(
+            Voice(id="call", url=gateway.url, secret="env:GATEWAY", to=to), SECRETS, lambda: NOON
+        )
         for _ in range(2):
             await channel.send(a_message("issue", "issue/a", priority="CRITICAL"))
         assert [request.body["data"]["to"] for request in gateway.received] == ["+1 555 0100", "+1 555 0101"]
@@ -204,7 +217,7 @@ async def test_a_ticket_gets_each_notice_as_one_comment(
             user="ada@example.com",
             version="3" if version == "3" else "2",
         )
-        channel = JiraChannel(spec)
+        channel = JiraChannel(spec, SECRETS)
         for _ in range(2):
             await channel.send(a_message("approval", "approved/2.1.0-1", text="{code} Rea Lee"))
         await channel.send(a_message("approval", "approved/2.1.0-10"))
@@ -250,7 +263,7 @@ async def test_mail_is_sent_encrypted_by_whom_the_server_knows_as_text_and_as_ht
             password="env:MAIL",
             authority=str(certificate / "certificate.pem"),
         )
-        said = await MailChannel(spec).send(a_message("issue", "issue/a", priority="CRITICAL"))
+        said = await MailChannel(spec, SECRETS).send(a_message("issue", "issue/a", priority="CRITICAL"))
         assert said == "taken by localhost for 1 recipients, but not by reject@example.com"
         mail = server.received[0]
         assert (mail.encrypted, mail.user, mail.sender) == (True, "ada", "releases@example.com")
@@ -259,7 +272,7 @@ async def test_mail_is_sent_encrypted_by_whom_the_server_knows_as_text_and_as_ht
         assert mail.message["Importance"] == "high"
         monkeypatch.setenv("MAIL", "not the password")
         with pytest.raises(BadInput, match="535") as caught:
-            await MailChannel(spec).send(a_message())
+            await MailChannel(spec, SECRETS).send(a_message())
         assert "not the password" not in str(caught.value)
 
 
@@ -269,7 +282,7 @@ async def test_mail_does_not_trust_a_certificate_of_nobody_it_knows(certificate:
             id="mail", host="localhost", port=server.port, sender="a@example.com", to=("b@example.com",)
         )
         with pytest.raises(Unavailable, match="certificate"):
-            await MailChannel(spec).send(a_message())
+            await MailChannel(spec, SECRETS).send(a_message())
         assert server.received == []
 
 
@@ -281,7 +294,7 @@ async def test_a_mail_server_that_is_down_is_tried_again(status: int | None, wor
             id="m", host="127.0.0.1", port=server.port, security="none", sender="a@b.c", to=("reject@b.c",)
         )
         with pytest.raises(Unavailable, match=words):
-            await MailChannel(spec).send(a_message())
+            await MailChannel(spec, SECRETS).send(a_message())
         server.up()
         with pytest.raises(BadInput, match="550"):
-            await MailChannel(spec).send(a_message())
+            await MailChannel(spec, SECRETS).send(a_message())

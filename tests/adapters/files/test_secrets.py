@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from watership.adapters.files.secrets import ReferredSecrets
+from watership.adapters.files.secrets import MOST_BYTES, ReferredSecrets
 from watership.errors import BadInput, Unavailable
 from watership.releases.measurement import failed, scrubbed
 
@@ -25,7 +25,7 @@ def test_a_secret_is_what_stands_there_now(tmp_path: Path) -> None:
     assert secrets.read(f"file:{file}") == "two"
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"x" * (MOST_BYTES + 1)])
 def test_what_is_no_secret_is_unavailable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key").write_bytes(content)
     (tmp_path / "key").chmod(0o600)

@@ -70,6 +70,9 @@ def test_a_figure_that_k6_did_not_take_is_not_known(world: World) -> None:
     assert look(world, check, **{**parameters, "below": 121.5})[0] is FAILED
     assert look(world, check, **{**parameters, "below": 999.0, "at_least": 122.0})[0] is FAILED
     assert look(world, check, **{**parameters, "value": "p(99)"})[0] is INCONCLUSIVE
+    unbounded = {name: value for name, value in parameters.items() if name != "below"}
+    verdict, words = look(world, check, **unbounded)
+    assert verdict is INCONCLUSIVE and "has no bound: say below or at_least" in words
     with papers.changed("k.json", lambda told: told["metrics"]["http_reqs"]["values"].update(count=0)):
         verdict, words = look(world, FINISHED[0], **FINISHED[1])
         assert verdict is FAILED and "it made no request" in words

@@ -27,7 +27,7 @@ def test_a_number_keeps_its_bounds_at_each_moment_of_the_load_test(loaded: Looke
     loaded.passes("load.meanwhile", **ASKED, query="vector(0.5)", below=0.8, at_least=0.2)
     loaded.fails("load.meanwhile", "below 0.5 is wanted", **ASKED, query="vector(0.5)", below=0.5)
     loaded.fails("load.meanwhile", "at least 0.6 is wanted", **ASKED, query="vector(0.5)", at_least=0.6)
-    loaded.unsure("load.meanwhile", "No bound is said", **ASKED, query="vector(0.5)")
+    loaded.unsure("load.meanwhile", "has no bound", **ASKED, query="vector(0.5)")
     ended = datetime.fromisoformat(json.loads((loaded.root / "k6.json").read_text())["ended_at"]).timestamp()
     rising = f"vector(time() - {ended - 600.0:.3f}) / 600"  # from 0 to 1
     loaded.fails("load.meanwhile", "it was 0 to 1; below 0.99", **ASKED, query=rising, below=0.99)

@@ -27,9 +27,13 @@ def project(looker: Looker, postgres_server: PostgresServer) -> Iterator[Looker]
     yield looker
     left = looker.look(
         "sql.figure",
-        {"of": "scratch", "query": "SELECT count(*) FROM pg_database WHERE datname ~ 'rehearsal'"},
+        {
+            "of": "scratch",
+            "query": "SELECT count(*) FROM pg_database WHERE datname ~ 'rehearsal'",
+            "below": 1,
+        },
     )
-    assert left.facts["value"] == 0
+    assert left.verdict is Verdict.PASSED
 
 
 def scripts(looker: Looker, forward: str, backward: str) -> None:

@@ -47,7 +47,7 @@ def test_a_machine_without_data_is_not_well(looker: Looker, prometheus: Promethe
     prometheus.values["up"] = {}
     looker.unsure("prometheus.every", "knows no machine", **EVERY)
     looker.unsure("prometheus.every", "no answer", **{**EVERY, "of": "nobody"})
-    looker.unsure("prometheus.every", "Without a bound", of="prometheus", among="up", query="cpu")
+    looker.unsure("prometheus.every", "has no bound", of="prometheus", among="up", query="cpu")
 
 
 RECORDED: dict[str, Given] = {

@@ -9,15 +9,18 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from tests.notes import Notes
 from tests.releases.plans import NOON, a_plan
 from tests.simulation.release_world import LIVE, NEXT, SHORT_SOURCE, ReleaseWorld
 from watership.adapters.memory.incidents import MemoryIncidents
 from watership.durable.ids import RunId
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
+from watership.releases.auditing.audit import Fact
 from watership.releases.book.runbook import Validation
 from watership.releases.book.shelf import Source
 from watership.releases.company import Regular, together
+from watership.releases.complaints import Complaints
 from watership.releases.incidents.alarm import Alarm, WindowFailed, WindowUnmet
 from watership.releases.incidents.escalation import USUAL, Due
 from watership.releases.incidents.incident import Incident
@@ -73,7 +76,8 @@ async def released(
         pages=world.audit.entries,
         tell=told,
     )
-    beside = Regular(RESPONDER, responder.look_once, LOOK_SECONDS, audit=world.audit, clock=world.clock)
+    complaints = Complaints(RESPONDER, audit=world.audit, clock=world.clock, observer=Notes())
+    beside = Regular(responder.look_once, LOOK_SECONDS, complaints=complaints, clock=world.clock)
     async with together((beside,)):
         world.probe.components.update({LIVE.deployment: LOST, NEXT.deployment: LOST})
         return await starting
@@ -115,6 +119,23 @@ def test_a_responder_that_fails_delays_no_release_and_is_on_record_once_a_minute
     # What is not known of the windows keeps nobody from what the audit says.
     assert [each.opening.rule for each in opened] == ["fuse: database lost for 5s", "rollback"]
     assert 1 <= actions.count("companion.failed") <= 2
+
+
+def test_a_seat_that_no_channel_leads_to_is_on_record_and_no_trouble_hides_another() -> None:
+    class Deaf(Told):
+        async def __call__(self, incident: Incident, due: Due) -> None:
+            raise Unavailable(f"No channel leads to the seat {due.seat}.")
+
+    async def main() -> set[Fact]:
+        world = ReleaseWorld(source=source())
+        await released(world, MemoryIncidents(), Deaf(), broken=True)
+        complaints = [entry for entry in world.audit.kept if entry.action == "companion.failed"]
+        return {entry.facts["problem"] for entry in complaints}
+
+    assert run_in_virtual_time(main, limit_seconds=3600.0) == {
+        "Unavailable: No channel leads to the seat on_call.",
+        "Unavailable: The journal cannot be read.",
+    }
 
 
 def planned() -> Plan:

@@ -17,6 +17,7 @@ from watership.releases.judging.gate import (
     opened,
 )
 from watership.releases.judging.power import (
+    REGRESSIONS,
     BlindSoak,
     Traffic,
     passes_within,
@@ -96,12 +97,21 @@ def test_a_soak_that_cannot_see_is_refused_with_the_one_that_can() -> None:
     require_sight(GATE, TRAFFIC, blind.value.needed)
 
 
-@pytest.mark.parametrize("traffic", [Traffic(per_second=0, share=0.5), Traffic(per_second=100, share=0.0)])
-def test_without_traffic_no_soak_is_long_enough(traffic: Traffic) -> None:
-    with pytest.raises(BlindSoak) as blind:
-        require_sight(GATE, traffic, 10_000)
+def test_without_traffic_no_soak_is_long_enough_and_nothing_is_seen() -> None:
+    idle = Traffic(per_second=0, share=0.5)
+    with pytest.raises(BlindSoak, match="Send more traffic") as blind:
+        require_sight(GATE, idle, 10_000)
     assert blind.value.needed is None
-    assert "not seen within a day" in printed(table(GATE, traffic, 60)) or traffic.share == 0.0
+    assert printed(table(GATE, idle, 60)).count("not seen within a day") == len(REGRESSIONS)
+
+
+@pytest.mark.parametrize(
+    ("share", "words"), [(0.0, "Shift traffic to next before it"), (1.0, "no live to compare with")]
+)
+def test_a_soak_that_has_one_side_only_is_refused_in_its_own_words(share: float, words: str) -> None:
+    with pytest.raises(BlindSoak, match=words) as blind:
+        require_sight(GATE, Traffic(per_second=100, share=share), 10_000)
+    assert blind.value.needed is None
 
 
 def test_the_table_reads_as_sentences() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ from watership.adapters.channels.voice import VoiceChannel
 from watership.adapters.channels.webhook import WebhookChannel
 from watership.adapters.files.appending import Illegible
 from watership.adapters.files.outbox import OutboxFile
+from watership.adapters.files.secrets import ReferredSecrets
 from watership.durable.scrubbing import keep_out
 from watership.errors import BadInput, Unavailable
+from watership.releases.complaints import Complaints
 from watership.releases.notices.comms import (
     Email,
     Jira,
@@ -63,6 +66,8 @@ from watership.testing.receivers import (
     WebhookReceiver,
 )
 from watership.testing.receivers.jira import TOKEN
+
+SECRETS = ReferredSecrets(Path.cwd(), os.environ)
 
 FIVE_MINUTES = 300.0
 MOST = 60.0
@@ -381,13 +386,15 @@ def channels(
     page = Statuspage(id="page", page=receivers.page.page, key="env:PAGE", url=receivers.page.url)
     jira = Jira(id="jira", url=receivers.jira.url, ticket=receivers.jira.ticket, token="env:JIRA")
     made: list[Channel] = [
-        SlackChannel(Slack(id="ops", url="env:SLACK")),
-        MailChannel(mail),
-        PagerDutyChannel(PagerDuty(id="pager", routing_key="env:PAGER", url=receivers.pager.url)),
-        StatuspageChannel(page),
-        WebhookChannel(Webhook(id="hook", url=receivers.hook.url, secret="env:HOOK"), clock.now),
-        VoiceChannel(Voice(id="voice", url=receivers.gateway.url, secret="env:HOOK", to=("+1",)), clock.now),
-        JiraChannel(jira),
+        SlackChannel(Slack(id="ops", url="env:SLACK"), SECRETS),
+        MailChannel(mail, SECRETS),
+        PagerDutyChannel(PagerDuty(id="pager", routing_key="env:PAGER", url=receivers.pager.url), SECRETS),
+        StatuspageChannel(page, SECRETS),
+        WebhookChannel(Webhook(id="hook", url=receivers.hook.url, secret="env:HOOK"), SECRETS, clock.now),
+        VoiceChannel(
+            Voice(id="voice", url=receivers.gateway.url, secret="env:HOOK", to=("+1",)), SECRETS, clock.now
+        ),
+        JiraChannel(jira, SECRETS),
     ]
     names = ("ops", "mail", "pager", "page", "hook", "voice", "jira")
     return {name: Held(channel, clock) for name, channel in zip(names, made, strict=True)}
@@ -444,7 +451,7 @@ async def test_a_release_is_told_from_its_start_to_its_success_over_real_channel
             deliverer=deliverer,
             audit=audit,
             clock=clock,
-            observer=NobodyAsks(),
+            complaints=Complaints("messenger", audit=audit, clock=clock, observer=NobodyAsks()),
         )
         told = asyncio.create_task(messenger.run())
         await clock.forward(16 * 60)
@@ -476,11 +483,11 @@ async def test_a_messenger_in_trouble_says_so_and_goes_on(clock: LeapingClock, t
             deliverer=Deliverer(outbox=outbox, channels={}, audit=audit, clock=clock),
             audit=audit,
             clock=clock,
-            observer=NobodyAsks(),
+            complaints=Complaints("messenger", audit=audit, clock=clock, observer=NobodyAsks()),
         )
         told = asyncio.create_task(messenger.run())
         await clock.forward(150)
         assert len(looks) > 140
-        assert audit.actions() == ["messenger.failed"] * 3
+        assert audit.actions() == ["companion.failed"] * 3
         told.cancel()
         await asyncio.gather(told, return_exceptions=True)

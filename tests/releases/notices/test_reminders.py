@@ -16,7 +16,7 @@ from watership.releases.notices.notice import Issue
 from watership.releases.order import Release
 from watership.releases.readiness.standing import standing
 from watership.releases.smoke import Smoke
-from watership.releases.status import told
+from watership.releases.status import status_of
 
 PLAN = a_checked_plan()
 RELEASE = Release(plan=PLAN, signoffs=(), scripts=(), smoke=Smoke(), zero=NOON)
@@ -26,7 +26,7 @@ def owed(before: timedelta, *lacking: str) -> list[Issue]:
     """What is still owed so long before T+0, while nothing is on record."""
     now = NOON - before
     items = standing(PLAN.checklist, (), build=PLAN.next.build.digest, now=now, zero=NOON)
-    status = told(Fold(position=opening(RELEASE)), RELEASE)
+    status = status_of(Fold(position=opening(RELEASE)), RELEASE)
     return list(reminders(RELEASE, status, lacking, items, now))
 
 
@@ -47,7 +47,7 @@ def test_ninety_late_items_are_one_page_and_one_message_that_it_is_over() -> Non
     plan = replace(PLAN, checklist=(replace(section, items=many),))
     release = replace(RELEASE, plan=plan)
     items = standing(plan.checklist, (), build=plan.next.build.digest, now=NOON, zero=NOON)
-    status = told(Fold(position=opening(release)), release)
+    status = status_of(Fold(position=opening(release)), release)
     (late,) = reminders(release, status, (), items, NOON)
     assert late.title == "90 items of T-1h are late"
     assert len(late.symptoms) == 6 and late.symptoms[-1] == "and 85 more"

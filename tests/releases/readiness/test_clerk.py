@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from tests.releases.checklists import a_checked_plan
 from tests.releases.plans import NOON
@@ -146,6 +147,40 @@ def test_the_controllers_own_measurements_are_in_the_audit_with_what_they_are_ke
             "record": 1,
             "sha256": hashlib.sha256(msgspec.json.encode(record)).hexdigest(),
         }
+
+    told(main)
+
+
+def test_a_gate_that_asks_for_nothing_is_not_passed() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        scene = replace(clerk.scene(), key="gate/review", timeout=90.0)
+        began = world.clock.monotonic()
+        found = await CHECKS["checklist.complete"].measure(scene, {"by": "T-48h"})
+        assert (found.verdict, found.evidence) == (
+            Verdict.INCONCLUSIVE,
+            "No item of the checklist is due by T-48h, so that nothing was judged.",
+        )
+        assert world.clock.monotonic() == began  # waiting makes nothing due
+        assert not await world.records.all(clerk.plan.release)
+
+        await everything(clerk)
+        plan = structs.replace(clerk.plan, checklist=())
+        bare = Clerk(clerk._env, structs.replace(clerk._release, plan=plan), CHECKS)
+        by_items = next(each for each in await bare.conditions() if each.id == "checklist")
+        assert by_items.verdict is Verdict.INCONCLUSIVE and "no item" in by_items.words
+
+    told(main)
+
+
+def test_a_go_without_conditions_is_not_to_be_had() -> None:
+    async def main(clerk: Clerk, world: ReleaseWorld) -> None:
+        release = structs.replace(clerk._release, plan=structs.replace(clerk.plan, go_no_go=()))
+        bare = Clerk(clerk._env, release, CHECKS)
+        with pytest.raises(NotGo, match="states no condition"):
+            await bare.decide("go", LEAD, reason="nothing speaks against it")
+        found = await CHECKS["gate.decided"].measure(replace(bare.scene(), timeout=10.0), {})
+        assert found.verdict is Verdict.INCONCLUSIVE and "states no condition" in found.evidence
+        assert "go_no_go" in found.fix
 
     told(main)
 

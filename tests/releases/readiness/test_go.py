@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from watership.errors import Unavailable
 from watership.releases.measurement import unknown
-from watership.releases.readiness.go import ConditionFound, NotGo, items_stand, not_good
+from watership.releases.readiness.go import ConditionFound, NotGo, items_stand, not_good, verdict
 from watership.releases.readiness.standing import ItemStanding, PointStanding, State
 from watership.releases.verdict import Verdict
 
@@ -45,6 +45,16 @@ def test_a_wall_of_bad_items_is_told_in_a_line() -> None:
     bad = not_good(items)
     assert [each.number for each in bad] == list(range(1, 51))
     assert bad[-1].state == "inconclusive"
+
+
+def test_of_no_item_and_of_no_condition_nothing_is_known() -> None:
+    found, words = items_stand([])
+    assert found is Verdict.INCONCLUSIVE and "nothing was judged" in words
+    assert verdict([]) is Verdict.INCONCLUSIVE
+    refused = NotGo([])
+    assert refused.verdict is Verdict.INCONCLUSIVE
+    assert refused.message == "GO cannot be decided: The runbook states no condition of a GO."
+    assert refused.fix.startswith("Write go_no_go in runbook.yaml")
 
 
 def test_the_refusal_of_a_go_names_the_command_for_what_is_missing() -> None:

@@ -10,15 +10,18 @@ from tests.releases.folds import ZERO, a_release, act, at, folded, on_time, orde
 from tests.releases.plans import NOON, a_plan
 from tests.simulation.release_targets import SimAudit
 from watership.durable.clock import SystemClock
+from watership.releases.book.runbook import Shift, Soak
 from watership.releases.facts import Position
+from watership.releases.facts import Record as Entry
 from watership.releases.incidents.incident import Event, Opened, Opening, Restored, Severity
 from watership.releases.incidents.incident import fold as happened_in
 from watership.releases.journal import Fold
+from watership.releases.judging.gate import judge, opened
 from watership.releases.measurement import Measurement
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Delivery, State
 from watership.releases.order import Release
-from watership.releases.plan import fingerprint
+from watership.releases.plan import PlannedItem, fingerprint
 from watership.releases.readiness.checklist import ChecklistItem, Point, Section, key
 from watership.releases.readiness.records import Attested, Decided, Declined, Measured, Record, Signed, Waived
 from watership.releases.readiness.signoff import SignOff
@@ -113,6 +116,32 @@ def test_runs_at_a_cutover_that_never_came_are_not_none_but_unknown() -> None:
 
     assert [(each.at_cutover, each.now) for each in facts.runs] == [(None, 3), (None, 0)]
     assert '<td class="n">–</td><td class="n">3</td>' in render(facts)
+
+
+def test_each_soak_has_its_own_word_of_the_gate() -> None:
+    """Of two stages the first passed, and the second was refused."""
+    half = next(item for item in PLAN.items if isinstance(item.does, Soak))
+    more = replace(half, key="cutover/more", does=replace(half.does, id="more", title="More of it"))
+    most = replace(half, key="cutover/most", does=Shift(id="most", title="Most", weight=0.9))
+    items: list[PlannedItem] = []
+    for item in PLAN.items:
+        items += [item, most, more] if item is half else [item]
+    plan = replace(PLAN, items=tuple(items))
+    word = judge(opened(plan.gate), plan.gate)
+
+    def judged(each: Entry, key: str, verdict: Verdict) -> Entry:
+        got = replace(each.got, verdict=verdict, judgement=replace(word, verdict=verdict))
+        return replace(each, got=got) if each.item == key else each
+
+    done = [
+        judged(judged(each, half.key, Verdict.PASSED), "cutover/more", Verdict.FAILED)
+        for each in on_time(plan)
+    ]
+    first, second, watch = accounted(a_release(plan), folded(done, outcome="rolled_back")).gates
+    assert first.name == f"{half.does.title} (50 % on next)" and second.name == "More of it (90 % on next)"
+    assert first.judgement is not None and first.judgement.verdict is Verdict.PASSED
+    assert second.judgement is not None and second.judgement.verdict is Verdict.FAILED
+    assert watch.judgement is None
 
 
 def accounted(release: Release, state: Fold, given: list[Record] | None = None) -> ReportFacts:

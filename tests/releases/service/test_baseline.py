@@ -192,10 +192,23 @@ def test_a_percentile_is_the_bound_of_its_bucket_and_none_above_all() -> None:
     assert percentile([tick()], 0.5) is None
 
 
-def test_the_machine_tells_its_own_figures(tmp_path: Path) -> None:
+def test_the_machine_tells_its_own_figures_to_whoever_puts_them_on_record(tmp_path: Path) -> None:
     world = World(root=tmp_path)
-    for figure in ("cpu", "memory", "disk_io", "network"):
-        verdict, words = look(world, "machine.figure", figure=figure)
-        assert verdict is PASSED and words.startswith(f"{figure} of this machine is ")
-    assert look(world, "machine.figure", figure="luck")[0] is INCONCLUSIVE
-    assert look(world, "traffic.figure", figure="p95")[0] is INCONCLUSIVE
+    asked = {
+        name: Asked(check="machine.figure", parameters={"figure": name})
+        for name in ("cpu", "memory", "disk_io", "network")
+    }
+    wrong = {
+        "p50": Asked(check="machine.figure", parameters={"figure": "luck"}),
+        "p95": Asked(check="traffic.figure", parameters={"figure": "p95"}),
+    }
+    sources = Sources(schema="watership/baseline/v1", figures={**asked, **wrong})
+    got = asyncio.run(captured(world.scene(), sources, world.plan.live, environment="production", by="mo"))
+    assert all(got.figures.get(name) is not None for name in asked)
+    assert sorted(got.unknown) == ["p50", "p95"] and "no figure 'luck'" in got.unknown["p50"]
+
+
+@pytest.mark.parametrize("kind", ["machine.figure", "traffic.figure"])
+def test_what_only_tells_a_figure_is_no_point(tmp_path: Path, kind: str) -> None:
+    verdict, words = look(World(root=tmp_path), kind, figure="cpu")
+    assert verdict is INCONCLUSIVE and "it is for baselines, and judges nothing" in words

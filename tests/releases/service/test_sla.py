@@ -52,8 +52,8 @@ def bins(over: float, *, bad: float = 0.0, of: float = 300.0, step: float = 300.
     yield from (Bin(NOW - number * step, bad, of) for number in range(round(over / step)))
 
 
-def reading(each: Iterator[Bin] | Sequence[Bin], **more: float) -> Reading:
-    return Reading(step=300.0, bins=tuple(each), **more)
+def reading(each: Iterator[Bin] | Sequence[Bin], at_once: bool = False, **more: float) -> Reading:
+    return Reading(step=300.0, bins=tuple(each), at_once=at_once, **more)
 
 
 def month(*, outage: float = 0.0, missing: int = 0) -> Reading:
@@ -348,11 +348,21 @@ def test_a_gauge_is_looked_at_once_and_what_is_not_there_does_not_apply() -> Non
     queue = replace(connections, id="queue", of="queue_depth")
 
     assert assessed(Proxy(), CPU, connections, queue, gauge=0.7) == [
-        (FAILED, "70 %", ""),
+        (UNKNOWN, "70 %", "one look, now; 5m is judged"),
         (None, "does not apply", "there are none"),
         (UNKNOWN, "unknown", "nobody measures it here; name a Prometheus: --prometheus URL"),
     ]
     assert assessed(Proxy(), CPU) == [(UNKNOWN, "unknown", "Nobody looked.")]
+
+
+def test_one_look_is_no_window_whatever_it_shows() -> None:
+    for value in (0.1, 0.9):
+        found = judge(CPU, reading([Bin(NOW, value, 1.0)], at_once=True), NOW)
+        assert (found.verdict, found.seen, found.now) == (UNKNOWN, 0.0, f"{value:.0%}".replace("%", " %"))
+    whole = judge(CPU, reading([Bin(NOW, 0.1, 1.0)]), NOW)
+    assert (whole.verdict, whole.seen) == (PASSED, 1.0)
+    goal = judge(RATE, reading([Bin(NOW, 3.0, 1.0)], at_once=True), NOW)
+    assert (goal.verdict, goal.reason) == (None, "a goal is not judged")
 
 
 def test_a_question_that_a_source_refuses_leaves_one_objective_unknown_and_no_more() -> None:

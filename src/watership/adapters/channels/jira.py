@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from watership.adapters.channels.exchange import exchange
-from watership.adapters.channels.secrets import resolved
+from watership.adapters.channels.secrets import Resolved
+from watership.releases.book.system import Secrets
 from watership.releases.notices import writing
 from watership.releases.notices.comms import Jira
 from watership.releases.notices.notice import Message
@@ -25,8 +26,9 @@ RECENT = 50
 class JiraChannel:
     """Looks for the notice's own line among the newest comments first: a repetition adds nothing."""
 
-    def __init__(self, spec: Jira) -> None:
+    def __init__(self, spec: Jira, secrets: Secrets) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
 
     @property
     def timeout(self) -> float:
@@ -44,7 +46,7 @@ class JiraChannel:
         return f"comment {made.get('id')} under {self._spec.ticket}"
 
     async def _ask(self, method: str, query: str, body: Mapping[str, object] | None) -> Any:
-        base = resolved(self._spec.url).rstrip("/")
+        base = self._resolved(self._spec.url).rstrip("/")
         answer = await exchange(
             method,
             f"{base}/rest/api/{self._spec.version}/issue/{self._spec.ticket}/comment{query}",
@@ -55,10 +57,10 @@ class JiraChannel:
         return answer.json()
 
     def _authorization(self) -> str:
-        token = resolved(self._spec.token)
+        token = self._resolved(self._spec.token)
         if self._spec.user is None:
             return f"Bearer {token}"
-        return f"Basic {base64.b64encode(f'{resolved(self._spec.user)}:{token}'.encode()).decode()}"
+        return f"Basic {base64.b64encode(f'{self._resolved(self._spec.user)}:{token}'.encode()).decode()}"
 
 
 def wiki(text: str) -> str:

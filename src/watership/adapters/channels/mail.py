@@ -10,9 +10,10 @@ from datetime import UTC
 from email.message import EmailMessage
 from email.utils import format_datetime
 
-from watership.adapters.channels.secrets import resolved
+from watership.adapters.channels.secrets import Resolved
 from watership.durable.scrubbing import scrub
 from watership.errors import BadInput, Unavailable
+from watership.releases.book.system import Secrets
 from watership.releases.notices import writing
 from watership.releases.notices.comms import Email
 from watership.releases.notices.notice import Message
@@ -26,8 +27,9 @@ PAGE = '<!doctype html><html><head><meta charset="utf-8"></head><body>\n{}</body
 class MailChannel:
     """Sends one mail to all of `to`, in a thread: the standard library's client waits where it stands."""
 
-    def __init__(self, spec: Email) -> None:
+    def __init__(self, spec: Email, secrets: Secrets) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
 
     @property
     def timeout(self) -> float:
@@ -66,7 +68,7 @@ class MailChannel:
             if spec.security == "starttls":
                 server.starttls(context=self._certificates())
             if spec.user is not None and spec.password is not None:
-                server.login(resolved(spec.user), resolved(spec.password))
+                server.login(self._resolved(spec.user), self._resolved(spec.password))
         except BaseException:
             server.close()
             raise

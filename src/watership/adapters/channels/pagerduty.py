@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from watership.adapters.channels.exchange import exchange
-from watership.adapters.channels.secrets import resolved
+from watership.adapters.channels.secrets import Resolved
+from watership.releases.book.system import Secrets
 from watership.releases.notices import writing
 from watership.releases.notices.comms import PagerDuty
 from watership.releases.notices.notice import Message, Priority
@@ -28,8 +29,9 @@ DETAIL_CHARS = 8000
 class PagerDutyChannel:
     """The thread is the key by which repetitions are told from news. A test is resolved as soon as it is triggered."""
 
-    def __init__(self, spec: PagerDuty) -> None:
+    def __init__(self, spec: PagerDuty, secrets: Secrets) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
 
     @property
     def timeout(self) -> float:
@@ -42,8 +44,8 @@ class PagerDutyChannel:
         return f"{said}; {await self._enqueue(event(replace(message, ends=True), self._spec.source))}"
 
     async def _enqueue(self, given: Mapping[str, object]) -> str:
-        body = {"routing_key": resolved(self._spec.routing_key), **given}
-        await exchange("POST", resolved(self._spec.url), body, timeout=self.timeout)
+        body = {"routing_key": self._resolved(self._spec.routing_key), **given}
+        await exchange("POST", self._resolved(self._spec.url), body, timeout=self.timeout)
         return f"{given['event_action']} accepted, dedup_key {given['dedup_key']}"
 
 

@@ -1,39 +1,34 @@
-"""A secret is read where it stands at the moment it is needed, and kept out of whatever is written down."""
+"""What a channel needs of the world outside: a secret by its reference, or what stands for itself."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from dataclasses import dataclass
 
-from watership.durable.scrubbing import keep_out
-from watership.errors import Unavailable
-
-FILE_BYTES = 16 * 1024
+from watership.errors import BadInput, Unavailable
+from watership.releases.book.system import Secrets
 
 
-def resolved(reference: str) -> str:
-    """What `env:NAME` or `file:PATH` stands for; anything else stands for itself.
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Reads at the moment of sending, by way of `secrets`."""
 
-    Raises Unavailable where nothing stands there: whoever puts it there mends it, and the message is sent then.
-    """
-    kind, _, name = reference.partition(":")
-    if kind not in ("env", "file"):
-        return reference
-    value = os.environ.get(name) if kind == "env" else _read(name)
-    if not value or not value.strip():
-        where = f"the environment variable {name}" if kind == "env" else f"the file {name}"
-        raise Unavailable(f"A secret is missing: {where} is not there, or empty.")
-    value = value.strip()
-    if not value.isprintable():
-        # What cannot stand in a header would be shown by whoever complains of it.
-        raise Unavailable(f"The secret {reference} holds a line break, or another character that is none.")
-    keep_out(reference, value)
-    return value
+    secrets: Secrets
 
+    def __call__(self, reference: str) -> str:
+        """What `env:NAME` or `file:PATH` stands for; anything else stands for itself.
 
-def _read(name: str) -> str | None:
-    try:
-        with Path(name).expanduser().open("rb") as file:
-            return file.read(FILE_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
+        Raises Unavailable where no secret is to be had: whoever puts it there mends it, and the message is sent then.
+        """
+        if reference.partition(":")[0] not in ("env", "file"):
+            return reference
+        try:
+            secret = self.secrets.read(reference)
+        except BadInput as error:
+            # A message that is refused is not tried again, and this is no fault of the message.
+            raise Unavailable(error.message, fix=error.fix) from None
+        if not secret.isprintable():
+            # What cannot stand in a header would be shown by whoever complains of it.
+            raise Unavailable(
+                f"The secret {reference} holds a line break, or another character that is none."
+            )
+        return secret

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from watership.adapters.channels.exchange import exchange
-from watership.adapters.channels.secrets import resolved
+from watership.adapters.channels.secrets import Resolved
+from watership.releases.book.system import Secrets
 from watership.releases.notices import writing
 from watership.releases.notices.comms import Slack
 from watership.releases.notices.notice import Message
@@ -19,15 +20,16 @@ SECTIONS = 40
 class SlackChannel:
     """Writes blocks, with the subject as the text that notifications show."""
 
-    def __init__(self, spec: Slack) -> None:
+    def __init__(self, spec: Slack, secrets: Secrets) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
 
     @property
     def timeout(self) -> float:
         return self._spec.timeout
 
     async def send(self, message: Message) -> str:
-        await exchange("POST", resolved(self._spec.url), payload(message), timeout=self.timeout)
+        await exchange("POST", self._resolved(self._spec.url), payload(message), timeout=self.timeout)
         return "Slack said ok"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from watership.adapters.channels.exchange import exchange
-from watership.adapters.channels.secrets import resolved
+from watership.adapters.channels.secrets import Resolved
+from watership.releases.book.system import Secrets
 from watership.releases.notices import writing
 from watership.releases.notices.comms import Statuspage
 from watership.releases.notices.notice import Message
@@ -27,8 +28,9 @@ class StatuspageChannel:
     The API knows no idempotency keys: an update whose text is the newest there already is not repeated.
     """
 
-    def __init__(self, spec: Statuspage) -> None:
+    def __init__(self, spec: Statuspage, secrets: Secrets) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
 
     @property
     def timeout(self) -> float:
@@ -62,12 +64,12 @@ class StatuspageChannel:
         return None
 
     async def _ask(self, method: str, path: str, body: Mapping[str, object] | None) -> Any:
-        base = resolved(self._spec.url).rstrip("/")
+        base = self._resolved(self._spec.url).rstrip("/")
         answer = await exchange(
             method,
             f"{base}/v1/pages/{quote(self._spec.page, safe='')}{path}",
             body,
-            headers={"authorization": f"OAuth {resolved(self._spec.key)}"},
+            headers={"authorization": f"OAuth {self._resolved(self._spec.key)}"},
             timeout=self.timeout,
         )
         return answer.json()

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from watership.adapters.channels.exchange import exchange
-from watership.adapters.channels.secrets import resolved
-from watership.adapters.channels.webhook import payload, signed, webhook_id
+from watership.adapters.channels.secrets import Resolved
+from watership.adapters.channels.webhook import payload, webhook_id
+from watership.releases.book.system import Secrets
 from watership.releases.notices.comms import Voice
 from watership.releases.notices.notice import Message
+from watership.releases.notices.signing import signed
 
 SPOKEN_CHARS = 300
 """Two SMS; what is longer nobody listens to on the telephone."""
@@ -18,8 +20,9 @@ SPOKEN_CHARS = 300
 class VoiceChannel:
     """One request for each number. A number that had it is asked for again with the same id, should another fail."""
 
-    def __init__(self, spec: Voice, now: Callable[[], datetime]) -> None:
+    def __init__(self, spec: Voice, secrets: Secrets, now: Callable[[], datetime]) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
         self._now = now
 
     @property
@@ -27,10 +30,10 @@ class VoiceChannel:
         return self._spec.timeout
 
     async def send(self, message: Message) -> str:
-        url, secret = resolved(self._spec.url), resolved(self._spec.secret)
+        url, secret = self._resolved(self._spec.url), self._resolved(self._spec.secret)
         for number, reference in enumerate(self._spec.to, 1):
             content = {
-                "to": resolved(reference),
+                "to": self._resolved(reference),
                 "by": self._spec.by,
                 "text": message.subject[:SPOKEN_CHARS],
                 "priority": message.priority,

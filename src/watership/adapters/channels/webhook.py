@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
 
 from watership.adapters.channels.exchange import exchange
-from watership.adapters.channels.secrets import resolved
-from watership.errors import BadInput
+from watership.adapters.channels.secrets import Resolved
+from watership.releases.book.system import Secrets
 from watership.releases.notices import writing
 from watership.releases.notices.comms import Webhook
 from watership.releases.notices.notice import Message
+from watership.releases.notices.signing import signed
 
 
 class WebhookChannel:
     """`now` is the clock that signatures are dated by."""
 
-    def __init__(self, spec: Webhook, now: Callable[[], datetime]) -> None:
+    def __init__(self, spec: Webhook, secrets: Secrets, now: Callable[[], datetime]) -> None:
         self._spec = spec
+        self._resolved = Resolved(secrets)
         self._now = now
 
     @property
@@ -33,8 +32,10 @@ class WebhookChannel:
     async def send(self, message: Message) -> str:
         body = payload(f"watership.notice.{message.kind}", message.at, data(message))
         identity = webhook_id(message.id)
-        headers = signed(identity, self._now(), body, resolved(self._spec.secret))
-        answer = await exchange("POST", resolved(self._spec.url), body, headers=headers, timeout=self.timeout)
+        headers = signed(identity, self._now(), body, self._resolved(self._spec.secret))
+        answer = await exchange(
+            "POST", self._resolved(self._spec.url), body, headers=headers, timeout=self.timeout
+        )
         return f"answered {answer.status}, webhook-id {identity}"
 
 
@@ -60,18 +61,3 @@ def payload(kind: str, at: datetime, content: Mapping[str, object]) -> bytes:
 def webhook_id(name: str) -> str:
     """The same for the same notice, however often it is sent. It holds no full stop: those part what is signed."""
     return f"msg_{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-
-
-def signed(identity: str, at: datetime, body: bytes, secret: str) -> dict[str, str]:
-    """The three headers of Standard Webhooks 1.0, signed by HMAC-SHA256. Raises BadInput for what is no secret."""
-    try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadInput("A webhook's secret is base64 after 'whsec_'.") from None
-    seconds = str(int(at.timestamp()))
-    signature = hmac.new(key, f"{identity}.{seconds}.".encode() + body, hashlib.sha256).digest()
-    return {
-        "webhook-id": identity,
-        "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
-    }

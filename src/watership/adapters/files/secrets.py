@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from watership.durable.scrubbing import keep_out
 from watership.errors import BadInput, Unavailable
 
+MOST_BYTES: Final = 64 * 1024
+"""Of a file. One that is longer is none: no secret is."""
+
 
 class ReferredSecrets:
-    """Reads secrets where references point. Paths are relative to `root`."""
+    """Reads secrets where references point. Paths are relative to `root`, or to somebody's home by `~`."""
 
     def __init__(self, root: Path, variables: Mapping[str, str]) -> None:
         self._root = root
@@ -24,7 +29,7 @@ class ReferredSecrets:
             case "env":
                 secret = self._variable(where)
             case "file":
-                secret = _file(self._root / where)
+                secret = _file(self._root / Path(where).expanduser())
             case _:
                 raise BadInput(
                     f"'{reference}' is no reference to a secret.", fix="Write env:NAME or file:PATH."
@@ -34,7 +39,7 @@ class ReferredSecrets:
         return secret
 
     def _variable(self, name: str) -> str:
-        value = self._variables.get(name)
+        value = self._variables.get(name, "").strip()
         if not value:
             raise Unavailable(f"The secret env:{name} is not set.", fix=f"export {name}=…")
         return value
@@ -42,12 +47,16 @@ class ReferredSecrets:
 
 def _file(path: Path) -> str:
     try:
-        mode = path.stat().st_mode
-        secret = path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(MOST_BYTES + 1)
+        secret = content.decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise Unavailable(f"The secret file {path} cannot be read: {error}.") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise BadInput(f"Others than its owner may use the secret file {path}.", fix=f"chmod 600 {path}")
+    if len(content) > MOST_BYTES:
+        raise Unavailable(f"The secret file {path} is longer than {MOST_BYTES:,} bytes.")
     if not secret:
         raise Unavailable(f"The secret file {path} is empty.", fix=f"Write the secret into {path}.")
     return secret

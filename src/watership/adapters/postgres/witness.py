@@ -38,7 +38,6 @@ NAME_BYTES = 63
 """PostgreSQL cuts the names of applications there."""
 
 _TAKE = "SELECT pg_try_advisory_lock($1)"
-_FREE = "SELECT pg_advisory_unlock($1)"
 # A session of ours that the server has not given up yet, though it is lost to us.
 _END_OLD = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND application_name = $2"
 _HELD = """

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import re
 import sqlite3
 import tempfile
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
-
-from watership.adapters.files.replace import replace_file
+from watership.adapters.files.backups import (
+    BackupFolder,
+    Contents,
+    Table,
+    altered,
+    contents_of,
+    differences,
+)
+from watership.adapters.sqlite.heartbeat import beat_in
 from watership.adapters.sqlite.migrator import copy_database, faults, opened, schema
 from watership.errors import BadInput, WatershipError
 from watership.releases.ports import Backup
+from watership.releases.readiness.restore import Restored
 
-
-class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup held when it was taken, kept beside it."""
-
-    schema: dict[str, str]
-    rows: dict[str, int]
+SUFFIX = ".sqlite3"
 
 
 class SQLiteBackups:
@@ -32,83 +33,72 @@ class SQLiteBackups:
 
     def __init__(self, path: Path, folder: Path) -> None:
         self._path = path
-        self._folder = folder
+        self._folder = BackupFolder(folder)
 
     async def create(self, name: str) -> Backup:
         return await asyncio.to_thread(self._create, name)
 
     async def verify(self, backup: Backup) -> Sequence[str]:
-        return await asyncio.to_thread(self._verify, backup)
+        try:
+            return (await self.restored(backup)).wrong
+        except WatershipError as error:
+            return [str(error)]
+
+    async def restored(self, backup: Backup) -> Restored:
+        """Restore into a new file and look at that. Raises BadInput for what cannot be restored."""
+        return await asyncio.to_thread(self._restored, backup)
 
     def _create(self, name: str) -> Backup:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-            raise BadInput(f"{name!r} cannot name a backup.", fix="Use letters, digits, dots and dashes.")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        taken = datetime.now(UTC)
-        backup_id = f"{name}-{taken:%Y%m%dT%H%M%S%f}"
-        target = self._folder / f"{backup_id}.sqlite3"
-        partial = target.with_suffix(".partial")
-        copy_database(self._path, partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        replace_file(_manifest(target), msgspec.json.encode(_contents(partial)))
-        partial.replace(target)
-        return Backup(
-            id=backup_id,
-            path=str(target),
-            bytes=target.stat().st_size,
-            sha256=_sha256(target),
-            taken_at=taken,
-        )
-
-    def _verify(self, backup: Backup) -> Sequence[str]:
-        path = Path(backup.path)
-        if not path.is_file():
-            return [f"{path} is not there"]
-        if (size := path.stat().st_size) != backup.bytes:
-            return [f"{path} has {size:,} bytes, it had {backup.bytes:,}"]
-        if _sha256(path) != backup.sha256:
-            return [f"{path} has another content than when it was taken"]
+        draft = self._folder.begin(name, SUFFIX, datetime.now(UTC))
         try:
-            return self._restored(path)
+            copy_database(self._path, draft.partial)
+            return self._folder.keep(draft, _contents(draft.partial))
+        finally:
+            draft.partial.unlink(missing_ok=True)
+
+    def _restored(self, backup: Backup) -> Restored:
+        began = time.monotonic()
+        if wrong := altered(backup):
+            return Restored(
+                wrong=wrong, restore_seconds=time.monotonic() - began, compare_seconds=0.0, beat=None
+            )
+        wanted = contents_of(backup)
+        try:
+            with tempfile.TemporaryDirectory(prefix="watership-restore-") as folder:
+                copy = Path(folder) / "restored.sqlite3"
+                copy_database(Path(backup.path), copy)
+                restored = time.monotonic()
+                with opened(copy) as connection:
+                    wrong = list(faults(connection))
+                    beat = beat_in(connection)
+                wrong += differences(wanted, _contents(copy))
+                return Restored(
+                    wrong=wrong,
+                    restore_seconds=restored - began,
+                    compare_seconds=time.monotonic() - restored,
+                    beat=beat,
+                )
         except (WatershipError, sqlite3.Error) as error:
-            return [f"{path} cannot be restored: {error}"]
-
-    def _restored(self, path: Path) -> Sequence[str]:
-        """Restore into a new file and look at that: what is wrong with it."""
-        try:
-            wanted = msgspec.json.decode(_manifest(path).read_bytes(), type=Contents)
-        except (OSError, msgspec.DecodeError) as error:
-            return [f"what {path} should hold is not known: {error}"]
-        with tempfile.TemporaryDirectory(prefix="watership-restore-") as folder:
-            restored = Path(folder) / "restored.sqlite3"
-            copy_database(path, restored)
-            found = _contents(restored)
-            with opened(restored) as connection:
-                wrong = list(faults(connection))
-        names = sorted(wanted.rows.keys() | found.rows.keys())
-        wrong += [
-            f"{table} has {found.rows.get(table)} rows, it had {wanted.rows.get(table)}"
-            for table in names
-            if wanted.rows.get(table) != found.rows.get(table)
-        ]
-        return wrong if wanted.schema == found.schema else [*wrong, "the schema differs"]
-
-
-def _manifest(path: Path) -> Path:
-    return path.with_suffix(".json")
+            raise BadInput(f"{backup.path} cannot be restored: {error}") from error
 
 
 def _contents(path: Path) -> Contents:
     with opened(path) as connection:
+        connection.text_factory = _text
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        rows = {}
-        for (table,) in tables:
-            quoted = '"' + table.replace('"', '""') + '"'
-            rows[table] = connection.execute(f"SELECT count(*) FROM {quoted}").fetchone()[0]  # noqa: S608
-    return Contents(schema=schema(path), rows=rows)
+        held = {table: _table(connection, table) for (table,) in tables}
+    return Contents(schema=schema(path), tables=held)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _text(raw: bytes) -> str:
+    """Text that is no UTF-8 is kept as it is: SQLite takes any bytes for text."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _table(connection: sqlite3.Connection, table: str) -> Table:
+    quoted = '"' + table.replace('"', '""') + '"'
+    rows = total = 0
+    for row in connection.execute(f"SELECT * FROM {quoted}"):  # noqa: S608 - quoted as SQLite does
+        rows += 1
+        total += int.from_bytes(hashlib.sha256(repr(row).encode()).digest()[:8])
+    return Table(rows, f"{total % 2**64:016x}")

@@ -1,4 +1,17 @@
-"""Checks measure; the registry knows each kind that a runbook may name."""
+"""Checks measure; the registry knows each kind that a runbook may name.
+
+A module is named by what its kinds look at. These are what the others stand on:
+
+A kind      `kind` is what a check is, `scene` what it may look at and in whose name, `own` the kinds that a runbook
+            brings itself.
+Asking      `requests` and `answers` (kinds, too) ask over HTTP, any system or an instance past the router; `signature`
+            and `aws` ask what wants signed requests. `mark` is how a test message is known when it is found again.
+Reading     `shapes` is how an answer or a file becomes values, and what does not fit is not known. `reports` says which
+            report proves anything now; `junit`, `scanners`, `registry`, `catalogue`, `openapi` with `compatibility`,
+            and `variables` are formats.
+Trying      `scratch` is a database for one rehearsal.
+Judging     `faults` become a finding: the first of them in words.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from watership.releases.checks.compatibility import breaking
 from watership.releases.checks.documents import present
 from watership.releases.checks.kind import check
 from watership.releases.checks.openapi import Json, faults, mapping, operations
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.shapes import decoded
 from watership.releases.measurement import Finding, failed, found
 
@@ -71,7 +71,7 @@ async def _besides(scene: Scene, of: str, url: str, metrics: str, known: Collect
 
 
 async def _document(scene: Scene, of: str, url: str) -> Json:
-    document = told(url, "", await scene.fetch(of, url))
+    document = json_of(url, "", await scene.fetch(of, url))
     if not isinstance(document, dict):
         raise Unavailable(f"{url} answered what is no document.")
     return document

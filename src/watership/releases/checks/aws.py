@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from watership.errors import BadInput, Unavailable
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.signature import Key, signed
 from watership.releases.measurement import excerpt
 from watership.releases.ports import ProbeAnswer
@@ -51,7 +51,7 @@ async def called(scene: Scene, of: str, service: Service, target: str, given: Ma
     answer = await scene.look.http.request(
         "POST", url, body=body, headers={**system.sent(scene.look.secrets), **headers}
     )
-    return told(of, f" ({target})", answer)
+    return json_of(of, f" ({target})", answer)
 
 
 async def listed_objects(scene: Scene, of: str, prefix: str) -> list[Element]:

@@ -120,7 +120,7 @@ async def on_record(scene: Scene, path: str, younger_than: float) -> tuple[Docum
 # --- figures that need no other system --------------------------------------------------------------------------
 
 
-@check("traffic.figure", good_for="1h")
+@check("traffic.figure", tells=True, good_for="1h")
 async def traffic(scene: Scene, *, figure: str, of: str = "live") -> Finding:
     """A figure of live or next over the last minute, by the router's own counts: requests_per_second, error_rate, p50
     or p95. A percentile is the upper bound of the bucket in which it lies."""
@@ -172,7 +172,7 @@ def percentile(ticks: Sequence[TrafficTick], part: float) -> float | None:
     return None
 
 
-@check("machine.figure", good_for="1h")
+@check("machine.figure", tells=True, good_for="1h")
 async def machine(scene: Scene, *, figure: str) -> Finding:
     """A figure of the machine that the command runs on: cpu, memory (parts of 1), disk_io or network (bytes per
     second, over half a second)."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.releases.checks.kind import check
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, found
 
@@ -69,7 +69,7 @@ async def _asked_for(scene: Scene, of: str, pool: str) -> list[str]:
     answer = await scene.get(of, where)
     if answer.status == 404:
         raise BadInput(f"{of} has no pool '{pool}'.")
-    backend = shaped(of, told(of, where, answer), _Backend)
+    backend = shaped(of, json_of(of, where, answer), _Backend)
     checks = shaped(of, await scene.json(of, f"{where}/http_checks"), list[_Check])
     sent = [each.uri or "/" for each in checks if each.type == "send"]
     return sent or ([backend.httpchk_params.uri] if backend.adv_check == "httpchk" else [])

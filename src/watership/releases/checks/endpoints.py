@@ -15,7 +15,7 @@ from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.openapi import Json, mapping, sequence
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.ports import ProbeAnswer
 
@@ -55,7 +55,7 @@ async def endpoints(
     there is none, and for streams, the next one takes its place. What is written to is tried by `trial.flows`.
     """
     urls = await scene.urls(of)
-    reads = _reads(told(of, OPENAPI, await scene.fetch(of, urls[0] + OPENAPI)))
+    reads = _reads(json_of(of, OPENAPI, await scene.fetch(of, urls[0] + OPENAPI)))
     promised = {path: good for path, get in reads.items() if (good := _promised(get))}
     often = dict.fromkeys(listed(paths), 0) or await _asked_most(scene, live, listed(besides))
     wrong = [

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import spoken
-from watership.releases.checks.exercise import lacking, sent
 from watership.releases.checks.kind import check
 from watership.releases.checks.requests import sent_to
-from watership.releases.checks.scene import POLL_SECONDS, Scene, told
+from watership.releases.checks.scene import POLL_SECONDS, Scene, json_of
+from watership.releases.checks.smoke import lacking, sent
 from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive, passed
 from watership.releases.smoke import Message
 
@@ -189,7 +189,7 @@ class _Run(Struct):
 
 async def _run(scene: Scene, of: str, run: str) -> _Run:
     path = f"/api/v1/runs/{run}"
-    return msgspec.convert(told(of, path, await sent_to(scene, "GET", of, path)), _Run)
+    return msgspec.convert(json_of(of, path, await sent_to(scene, "GET", of, path)), _Run)
 
 
 def meant(text: str) -> object:

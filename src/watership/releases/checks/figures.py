@@ -19,7 +19,7 @@ NONE = math.nan
 """A bound that is not set."""
 
 
-@check("sql.figure", good_for="1h")
+@check("sql.figure", tells=True, good_for="1h")
 async def sql(scene: Scene, *, of: str, query: str, below: float = NONE, at_least: float = NONE) -> Finding:
     """The one number that a query of the database `of` gives keeps its bounds. No row, or NULL, is not known."""
     rows = await scene.look.sql.rows(scene.address(of), query)
@@ -31,7 +31,7 @@ async def sql(scene: Scene, *, of: str, query: str, below: float = NONE, at_leas
     return kept(float(value), below, at_least)
 
 
-@check("prometheus.figure", good_for="1h")
+@check("prometheus.figure", tells=True, good_for="1h")
 async def prometheus(
     scene: Scene, *, of: str, query: str, below: float = NONE, at_least: float = NONE
 ) -> Finding:
@@ -65,7 +65,7 @@ class _Answer(Struct):
     data: _Result
 
 
-@check("http.figure", good_for="1h")
+@check("http.figure", tells=True, good_for="1h")
 async def http(
     scene: Scene, *, of: str, path: str, at: str, below: float = NONE, at_least: float = NONE
 ) -> Finding:
@@ -80,10 +80,10 @@ async def http(
 
 
 def kept(value: float, below: float, at_least: float) -> Finding:
-    """Whether a number keeps its bounds; without a bound it is merely on record."""
+    """Whether a number keeps its bounds. Only for a record there is none."""
     bounds = [f"below {below:g}"] if not math.isnan(below) else []
     bounds += [f"at least {at_least:g}"] if not math.isnan(at_least) else []
-    if not bounds:
+    if not bounds:  # see CheckKind.unbounded
         return passed(f"It is {value:.6g}.", value=value)
     good = (math.isnan(below) or value < below) and (math.isnan(at_least) or value >= at_least)
     return found(good, f"It is {value:.6g}; {' and '.join(bounds)} is wanted.", value=value)

@@ -13,7 +13,7 @@ from watership.fleet.flags import READ_ONLY, Flag, FlagChange
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
 from watership.releases.checks.reports import json_report
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found
 
@@ -151,7 +151,7 @@ async def toggled(scene: Scene, *, of: str, names: str, within: float) -> Findin
 
 
 async def _flags(scene: Scene, of: str, url: str) -> dict[str, Flag]:
-    answer = told(url, "/api/v1/flags", await scene.fetch(of, f"{url}/api/v1/flags"))
+    answer = json_of(url, "/api/v1/flags", await scene.fetch(of, f"{url}/api/v1/flags"))
     return {flag.name: flag for flag in shaped(of, answer, _Flags).data}
 
 
@@ -160,6 +160,6 @@ async def _changes(scene: Scene, of: str, name: str, within: float) -> Sequence[
     since = scene.now() - timedelta(seconds=within)
     return [
         each
-        for each in shaped(of, told(url, "", await scene.fetch(of, url)), _Changes).data
+        for each in shaped(of, json_of(url, "", await scene.fetch(of, url)), _Changes).data
         if each.at >= since
     ]

@@ -14,7 +14,7 @@ from watership.releases.readiness.records import Decided, Measured, Record
 from watership.releases.readiness.rounds import round_of
 from watership.releases.readiness.situation import situation
 from watership.releases.readiness.standing import ItemStanding, standing
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 CONTROLLER: Final = "controller"
 
@@ -27,9 +27,11 @@ async def complete(scene: Scene, *, by: str) -> Finding:
     """Every item that is due `by` a moment of the calendar is good: measured now where its evidence is missing, failed
     or expired, attested or waived where people have to.
 
-    What is not is looked at again each minute until the check's time is over.
+    What is not is looked at again each minute until the check's time is over. Where nothing is due nothing is known.
     """
     moment = offset(by)
+    if not await _due(scene, moment):
+        return inconclusive(f"No item of the checklist is due by {by}, so that nothing was judged.")
     end = scene.clock.monotonic() + scene.timeout - AGAIN
     while True:
         bad = [item for item in await _due(scene, moment) if not item.good]
@@ -86,10 +88,7 @@ async def again(scene: Scene, *, items: str) -> Finding:
     first = ", ".join(f"{name} {got.verdict.value}" for name, got in list(bad.items())[: go.NAMED])
     more = f" and {len(bad) - go.NAMED} more" if len(bad) > go.NAMED else ""
     words = f"{len(bad)} of {len(found)} points of {items} do not pass now: {first}{more}; see: {go.SEE}"
-    worst = (
-        Verdict.FAILED if any(got.verdict is Verdict.FAILED for got in bad.values()) else Verdict.INCONCLUSIVE
-    )
-    return Finding(verdict=worst, evidence=words)
+    return Finding(verdict=worst(got.verdict for got in bad.values()), evidence=words)
 
 
 @check("gate.decided", fix="watership gate show, then: watership gate decide go|no-go")
@@ -115,7 +114,7 @@ async def decided(scene: Scene) -> Finding:
     if made and made[0].decision == "no_go":
         return failed(f"NO-GO by {made[0].person}: {made[0].reason}; {made[0].issue}")
     if verdict is not Verdict.PASSED:
-        return Finding(verdict=verdict, evidence=wrong)
+        return Finding(verdict=verdict, evidence=wrong or go.UNWRITTEN, fix="" if wrong else go.WRITE)
     if not made:
         return inconclusive(
             f"{' or '.join(go.deciders(scene.plan)) or 'Nobody'} has not decided GO or NO-GO."

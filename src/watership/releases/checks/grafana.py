@@ -16,7 +16,7 @@ from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
 from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found, inconclusive
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 Json = dict[str, object]
 
@@ -109,10 +109,11 @@ async def shows(scene: Scene, *, of: str, uid: str, panels: str = "") -> Finding
     Grafana gets data for every query of every panel, asked as its own pages ask."""
     looked = [await _shown(scene, of, each, panels) for each in listed(uid)]
     bad = [each for each in looked if each.verdict is not Verdict.PASSED]
-    worst = next((each for each in bad if each.verdict is Verdict.FAILED), bad[0] if bad else None)
-    if worst is None:
-        return found(bool(looked), " ".join(each.evidence for each in looked), dashboards=len(looked))
-    return Finding(verdict=worst.verdict, evidence=" ".join(each.evidence for each in bad))
+    if bad:
+        return Finding(
+            verdict=worst(each.verdict for each in bad), evidence=" ".join(each.evidence for each in bad)
+        )
+    return found(bool(looked), " ".join(each.evidence for each in looked), dashboards=len(looked))
 
 
 async def _shown(scene: Scene, of: str, uid: str, panels: str) -> Finding:

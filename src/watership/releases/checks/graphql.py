@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from watership.releases.checks.kind import check
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, excerpt, failed, found
 
@@ -83,7 +83,7 @@ async def schema(scene: Scene, *, of: str) -> Finding:
     headers = {"content-type": "application/json", **scene.system(of).sent(scene.look.secrets)}
     for url in await scene.urls(of):
         body = msgspec.json.encode({"query": ASKED})
-        answer = told(
+        answer = json_of(
             url, place, await scene.look.http.request("POST", url + place, body=body, headers=headers)
         )
         if isinstance(answer, dict) and answer.get("errors"):

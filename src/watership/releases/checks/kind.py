@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from types import ModuleType
 from typing import Concatenate, Final, ParamSpec, get_type_hints
 
@@ -20,6 +21,9 @@ GOOD_FOR: Final = 4 * 3600.0
 """Seconds that evidence counts unless the kind, or the point, says otherwise: from T-4h to the start."""
 
 REQUIRED: Final = inspect.Parameter.empty
+
+BOUNDS: Final = ("below", "at_least")
+"""The parameters by which a figure is good or bad."""
 
 Run = Callable[..., Awaitable[Finding]]
 
@@ -61,8 +65,8 @@ _WORDS: Final = {
 class CheckKind:
     """A check as the registry knows it.
 
-    `adapted`: it asks a system that is not ours, by that system's own protocol. `good_for`: seconds that its evidence
-    counts. `fix`: what mends most failures of it.
+    `adapted`: it asks a system that is not ours, by that system's own protocol. `tells`: it tells a figure, which is
+    good or bad only by a bound. `good_for`: seconds that its evidence counts. `fix`: what mends most failures of it.
     """
 
     name: str
@@ -70,6 +74,7 @@ class CheckKind:
     about: str
     parameters: Mapping[str, Parameter]
     adapted: bool = False
+    tells: bool = False
     good_for: float = GOOD_FOR
     fix: str = ""
 
@@ -87,22 +92,42 @@ class CheckKind:
         lacking = [each.name for each in self.parameters.values() if each.required and each.name not in given]
         if lacking:
             raise BadInput(f"The check {self.name} needs '{', '.join(lacking)}'.")
-        # Commas part several things: between nothing they name none.
-        bare = [name for name, value in given.items() if isinstance(value, str) and not value.strip(", ")]
-        empty = [name for name in bare if self.parameters[name].required]
-        if empty:
+        if empty := self.empty(given):
             raise BadInput(
                 f"The check {self.name} is given an empty '{empty[0]}': it would pass whatever there is."
             )
         return {name: self.parameters[name].taken(value) for name, value in given.items()}
 
+    def empty(self, given: Mapping[str, Given]) -> list[str]:
+        """The parameters that have to name something, and name nothing."""
+        # Commas part several things: between nothing they name none.
+        bare = [name for name, value in given.items() if isinstance(value, str) and not value.strip(", ")]
+        return [name for name in bare if name in self.parameters and self.parameters[name].required]
+
+    def unbounded(self, given: Mapping[str, Given]) -> str:
+        """Why the check could not fail with these parameters, whatever the figure is; empty where it could."""
+        takes = [name for name in BOUNDS if name in self.parameters]
+        said = [name for name in takes if name in given and not _no_number(given[name])]
+        if not self.tells or said:
+            return ""
+        wants = f"say {' or '.join(takes)}" if takes else "it is for baselines, and judges nothing"
+        return f"the check {self.name} has no bound: {wants}"
+
     async def measure(self, scene: Scene, given: Mapping[str, Given]) -> Finding:
-        """What the check finds in a scene."""
-        return await self.run(scene, **self.bound(given))
+        """What the check finds in a scene. Raises BadInput for a figure that nothing bounds, but for a baseline."""
+        taken = self.bound(given)
+        lacking = "" if scene.recording else self.unbounded(given)
+        if lacking:
+            raise BadInput(f"{lacking[0].upper()}{lacking[1:]}.")
+        return await self.run(scene, **taken)
+
+
+def _no_number(value: Given) -> bool:
+    return isinstance(value, float) and isnan(value)
 
 
 def check(
-    name: str, *, adapted: bool = False, good_for: str = "", fix: str = ""
+    name: str, *, adapted: bool = False, tells: bool = False, good_for: str = "", fix: str = ""
 ) -> Callable[
     [Callable[Concatenate[Scene, P], Awaitable[Finding]]], Callable[Concatenate[Scene, P], Awaitable[Finding]]
 ]:
@@ -122,6 +147,7 @@ def check(
             about=inspect.cleandoc(function.__doc__ or name),
             parameters=_parameters(function),
             adapted=adapted,
+            tells=tells,
             good_for=duration(good_for) if good_for else GOOD_FOR,
             fix=fix,
         )

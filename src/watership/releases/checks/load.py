@@ -97,7 +97,7 @@ async def finished(
     return passed(f"{report}: {words}", users=there, seconds=seconds, **marks(document))
 
 
-@check("load.figure", good_for="24h", fix=RUN)
+@check("load.figure", tells=True, good_for="24h", fix=RUN)
 async def figure(
     scene: Scene,
     *,

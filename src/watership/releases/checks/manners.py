@@ -13,8 +13,7 @@ from watership.releases.book.quantity import listed
 from watership.releases.checks.kind import check
 from watership.releases.checks.openapi import mapping, operations
 from watership.releases.checks.runtime import TRACES
-from watership.releases.checks.scene import Scene
-from watership.releases.checks.scene import told as told_by
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.measurement import Finding, found
 from watership.releases.ports import ProbeAnswer
 
@@ -55,7 +54,7 @@ async def _meant(scene: Scene, of: str, document: str, patterns: Sequence[str]) 
     """The paths that patterns mean. Raises BadInput for one that means none."""
     if not any("*" in each for each in patterns):
         return list(patterns)
-    told = mapping(told_by(document, "", await scene.fetch(of, document)))
+    told = mapping(json_of(document, "", await scene.fetch(of, document)))
     there = sorted({path for path, method, _ in operations(told) if method == "get" and "{" not in path})
     meant: dict[str, None] = {}
     for pattern in patterns:

@@ -6,7 +6,6 @@ import math
 from typing import Final
 from urllib.parse import quote
 
-from watership.errors import BadInput
 from watership.releases.checks.baselines import CAPTURE, DAY, PATH, on_record
 from watership.releases.checks.documents import marks
 from watership.releases.checks.figures import NONE
@@ -19,7 +18,12 @@ SHOWN: Final = 5
 """Machines that are named."""
 
 
-@check("prometheus.every", good_for="1h", fix="Look at that machine; one without data, at its exporter.")
+@check(
+    "prometheus.every",
+    tells=True,
+    good_for="1h",
+    fix="Look at that machine; one without data, at its exporter.",
+)
 async def every(
     scene: Scene,
     *,
@@ -32,8 +36,6 @@ async def every(
 ) -> Finding:
     """Each machine that the query `among` gives (`up{job="node"}`, by the label `per`) has a value in `query`, and the
     worst of them keeps the bound. One without a value is not known."""
-    if math.isnan(below) and math.isnan(at_least):
-        raise BadInput("Without a bound whatever there is would pass.", fix="Say below, or at_least.")
     machines = await _named(scene, of, among, per)
     if not machines:
         return inconclusive(f"{of} knows no machine: {among}")

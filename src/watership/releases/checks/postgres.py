@@ -17,7 +17,7 @@ from watership.releases.checks.requests import at as placed
 from watership.releases.checks.scene import Scene
 from watership.releases.instruments import Row
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 MIB: Final = 1024 * 1024
 
@@ -170,20 +170,19 @@ class Lag(NamedTuple):
 
 def _behind(rows: Sequence[Row], bounds: Lag) -> Finding:
     """The finding about standbys by their rows."""
-    verdicts, told = set(), []
+    verdicts, told = [], []
     for row in rows:
         seconds, behind = _number(row["seconds"]), _number(row["bytes"])
         if behind == 0:
             seconds = 0.0
         told.append(f"{row['name']} ({row['state']}) is {_ms(seconds)} and {_bytes(behind)} behind")
         if row["state"] != "streaming" or (behind or 0) >= bounds.bytes or (seconds or 0) >= bounds.seconds:
-            verdicts.add(Verdict.FAILED)
-        elif seconds is None or behind is None:
-            verdicts.add(Verdict.INCONCLUSIVE)
-    order = (Verdict.FAILED, Verdict.INCONCLUSIVE)
-    worst = next((each for each in order if each in verdicts), Verdict.PASSED)
+            verdicts.append(Verdict.FAILED)
+        else:
+            known = seconds is not None and behind is not None
+            verdicts.append(Verdict.PASSED if known else Verdict.INCONCLUSIVE)
     words = f"{'; '.join(told)}; below {spoken(bounds.seconds)} and {bounds.bytes:,} bytes is wanted."
-    return Finding(verdict=worst, evidence=words, facts={"standbys": len(rows)})
+    return Finding(verdict=worst(verdicts), evidence=words, facts={"standbys": len(rows)})
 
 
 @check(

@@ -14,7 +14,7 @@ from msgspec import Struct
 from watership.errors import BadInput, Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, excerpt, failed, found, inconclusive
 
@@ -267,7 +267,7 @@ async def _told(scene: Scene, of: str, what: str, shape: type[T]) -> list[T]:
             break
         await scene.clock.sleep(PAUSE)
         answer = await scene.get(of, path)
-    return shaped(of, told(of, path, answer), list[shape])  # type: ignore[valid-type]
+    return shaped(of, json_of(of, path, answer), list[shape])  # type: ignore[valid-type]
 
 
 async def matching(scene: Scene, of: str, patterns: str) -> Sequence[Queue]:

@@ -7,9 +7,10 @@ from watership.releases.book.quantity import percent, spoken
 from watership.releases.book.runbook import Soak
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.judging.power import BlindSoak, Traffic, require_sight, soak_needed
+from watership.releases.judging.power import BlindSoak, Traffic, require_sight
 from watership.releases.judging.sight import Served, lately, served, summed
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
+from watership.releases.plan import stages
 
 WINDOW = 60
 """Seconds of traffic that make a baseline: long enough for a rate, short enough to be the present one."""
@@ -85,26 +86,35 @@ async def _live(scene: Scene) -> tuple[int, Served]:
 
 @check("gate.power", good_for="1h")
 async def power(scene: Scene) -> Finding:
-    """The soak can see the regression that the gate states; it goes on until then, while its bound allows."""
-    soak = next((item.does for item in scene.plan.items if isinstance(item.does, Soak)), None)
-    if soak is None:
+    """Each soak can see the regression that the gate states, at the share of traffic that next has by then; it goes on
+    until then, while its bound allows."""
+    soaks = [(soak, share) for _, soak, share in stages(scene.plan)]
+    if not soaks:
         return failed("The plan has no soak.")
     seconds, live = await _live(scene)
     if live.requests == 0:
         return inconclusive(f"Live served no request within {seconds} s: there is nothing to judge by.")
-    traffic = Traffic(per_second=live.requests / seconds, share=0.5, live_rate=live.errors / live.requests)
-    try:
-        require_sight(scene.plan.gate, traffic, soak.give_up)
-    except BlindSoak as error:
-        return failed(str(error))
-    needed = soak_needed(scene.plan.gate, traffic)
-    assert needed is not None, "a soak that sees nothing was refused"
-    words = (
-        f"At {traffic.per_second:.3g} requests per second the gate has come to its word within {spoken(needed)} "
-        f"in 95 of 100 releases, mostly sooner; the soak lasts {spoken(soak.length)} at least, "
-        f"and goes on until then for {spoken(soak.give_up)} at most."
+    per_second, rate = live.requests / seconds, live.errors / live.requests
+    seen: list[float] = []
+    blind: list[str] = []
+    for soak, share in soaks:
+        traffic = Traffic(per_second=per_second, share=share, live_rate=rate)
+        try:
+            seen.append(require_sight(scene.plan.gate, traffic, soak.give_up))
+        except BlindSoak as error:
+            blind.append(f"'{soak.id}': {error}")
+    if blind:
+        return failed(" ".join(blind), blind=len(blind), per_second=per_second)
+    told = "; ".join(_sight(soak, share, needed) for (soak, share), needed in zip(soaks, seen, strict=True))
+    words = f"At {per_second:.3g} requests per second, in 95 of 100 releases, the gate has come to its word"
+    return passed(f"{words} {told}.", needed=max(seen), per_second=per_second)
+
+
+def _sight(soak: Soak, share: float, needed: float) -> str:
+    return (
+        f"in '{soak.id}', with {percent(share)} on next, within {spoken(needed)}; it lasts {spoken(soak.length)} at "
+        f"least, and goes on until then for {spoken(soak.give_up)} at most"
     )
-    return passed(words, needed=needed, per_second=traffic.per_second)
 
 
 @check("traffic.errors", good_for="1h")

@@ -47,13 +47,15 @@ class Kind(Protocol):
 class Scene:
     """What a check gets besides its parameters. What is not there is asked for in vain: BadInput says what is missing.
 
-    `key`: what it is measured for, an item of the plan or a point of the checklist.
+    `key`: what it is measured for, an item of the plan or a point of the checklist. `recording`: figures are put on
+    record, so that none needs a bound.
     """
 
     key: str
     clock: Clock
     timeout: float = TIMEOUT
     attempt: int = 1
+    recording: bool = False
     position: Position = field(default_factory=Position)
     environment: Environment | None = None
     instruments: Instruments | None = None
@@ -177,7 +179,7 @@ class Scene:
 
     async def json(self, name: str, path: str = "", *, timeout: float = 5.0) -> object:
         """The JSON that a system answers with 200. Raises Unavailable when it does not: nothing is known then."""
-        return told(name, path, await self.get(name, path, timeout=timeout))
+        return json_of(name, path, await self.get(name, path, timeout=timeout))
 
     # --- the environment ------------------------------------------------------------------------------------
 
@@ -201,7 +203,7 @@ class Scene:
         return True
 
 
-def told(name: str, path: str, answer: ProbeAnswer) -> object:
+def json_of(name: str, path: str, answer: ProbeAnswer) -> object:
     """The JSON of an answer with 200. Raises Unavailable for any other answer."""
     if answer.status != 200:
         raise Unavailable(f"{name}{path} answered {answer.status}: {excerpt(answer.body)}")

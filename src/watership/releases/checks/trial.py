@@ -14,7 +14,7 @@ from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.errands import meant
 from watership.releases.checks.kind import check
 from watership.releases.checks.requests import sent_to
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.checks.shapes import shaped
 from watership.releases.measurement import Finding, failed, found, inconclusive
 
@@ -97,7 +97,7 @@ T = TypeVar("T")
 
 
 async def _told(scene: Scene, of: str, url: str, shape: type[T]) -> T:
-    return shaped(url, told(url, "", await scene.fetch(of, url)), shape)
+    return shaped(url, json_of(url, "", await scene.fetch(of, url)), shape)
 
 
 def _idle(standing: _Standing, deployment: str) -> Iterator[str]:
@@ -165,7 +165,9 @@ class _Status(Struct):
 
 
 async def _is_readonly(scene: Scene, of: str) -> bool:
-    return msgspec.convert(told(of, "/status", await sent_to(scene, "GET", of, "/status")), _Status).readonly
+    return msgspec.convert(
+        json_of(of, "/status", await sent_to(scene, "GET", of, "/status")), _Status
+    ).readonly
 
 
 async def _switch(scene: Scene, of: str, on: bool) -> None:

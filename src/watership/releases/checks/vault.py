@@ -11,7 +11,7 @@ from msgspec import Struct
 from watership.errors import Unavailable
 from watership.releases.book.quantity import listed, spoken
 from watership.releases.checks.kind import check
-from watership.releases.checks.scene import Scene, told
+from watership.releases.checks.scene import Scene, json_of
 from watership.releases.measurement import Finding, failed, found
 
 MOUNT: Final = "secret"
@@ -106,6 +106,6 @@ async def _metadata(scene: Scene, of: str, path: str) -> Metadata | None:
     if answer.status == 404:
         return None
     try:
-        return msgspec.convert(told(of, where, answer), _Answer).data
+        return msgspec.convert(json_of(of, where, answer), _Answer).data
     except msgspec.ValidationError as error:
         raise Unavailable(f"{of}{where} answered what is no metadata of Vault: {error}.") from error

@@ -81,7 +81,7 @@ class TakenBack(Struct, frozen=True, kw_only=True):
 
 
 class Promised(Struct, frozen=True, kw_only=True):
-    """An objective of the SLA as it stands. One that is missed, or will be soon, is an alarm."""
+    """An objective of the SLA as it stands. One that is missed, or will be soon, is an alarm, since `at`."""
 
     found: Compliance
     at: datetime
@@ -168,10 +168,16 @@ def opening_of(alarm: Alarm) -> Opening | None:
             assert_never(alarm)
 
 
+def broken(found: Compliance) -> bool:
+    """Whether a promise is missed, or is kept and will not be for long. What is not known is neither."""
+    soon = found.verdict is Verdict.PASSED and threatened(found, within=SLA_HOURS * 3600)
+    return soon or found.verdict is Verdict.FAILED
+
+
 def _promised(alarm: Promised) -> Opening | None:
     found = alarm.found
     missed = found.verdict is Verdict.FAILED
-    if not missed and not threatened(found, within=SLA_HOURS * 3600):
+    if not broken(found):
         return None
     return Opening(
         rule=f"sla: {found.id}",

@@ -96,15 +96,6 @@ def due_escalations(incident: Incident, now: datetime, plan: Escalation) -> list
     return [_due(incident, level, again, because, again=True) for level in present]
 
 
-def next_due(incident: Incident, now: datetime, plan: Escalation) -> datetime | None:
-    """When somebody is to be told next; None when nobody will be, as it stands."""
-    if not incident.active:
-        return None
-    moments = [_moment(incident, level, now) for level in plan.levels if level.level > incident.level]
-    again = _again(incident)
-    return min([*moments, *([again] if again is not None else [])], default=None)
-
-
 def recorded(due: Due, *, who: str, at: datetime) -> Event:
     """What is kept once the level was told."""
     if due.again:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Protocol, get_args
+from typing import Annotated, Final, Literal, Protocol, get_args
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
@@ -179,16 +179,8 @@ MOVES: dict[State, dict[str, State]] = {
 ACTIVE = frozenset({State.OPEN, State.ACKNOWLEDGED})
 """It is going on."""
 
-_FIXES = {
-    (
-        "closed",
-        State.OPEN,
-    ): "watership incident update --restored WORDS, or: incident close --false-alarm WORDS",
-    (
-        "closed",
-        State.ACKNOWLEDGED,
-    ): "watership incident update --restored WORDS, or: incident close --false-alarm WORDS",
-}
+RESTORE_FIRST: Final = "watership incident update --restored WORDS, or: incident close --false-alarm WORDS"
+"""What mends that somebody closes an incident that is still active."""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -276,12 +268,13 @@ def happened(incident: Incident | None, event: Event) -> Incident:
         raise NotFound(f"There is no incident {event.incident}.", fix="watership incident list --all")
     name = kind(event)
     if name not in MOVES[incident.state]:
-        fix = _FIXES.get((name, incident.state), f"watership incident show {incident.id}")
+        early = name == "closed" and incident.state in ACTIVE
+        fix = RESTORE_FIRST if early else f"watership incident show {incident.id}"
         raise Conflict(f"Incident {incident.id} is {incident.state} and cannot be {name}.", fix=fix)
     if len(incident.events) >= MOST_EVENTS:
         raise Conflict(f"Incident {incident.id} has {MOST_EVENTS:,} entries; nothing more is kept of it.")
     moved = replace(incident, state=MOVES[incident.state][name], events=(*incident.events, event))
-    return _told(moved, event)
+    return _changed(moved, event)
 
 
 def _opened(incident: Incident | None, event: Opened) -> Incident:
@@ -301,7 +294,7 @@ def _opened(incident: Incident | None, event: Opened) -> Incident:
     )
 
 
-def _told(incident: Incident, event: Event) -> Incident:
+def _changed(incident: Incident, event: Event) -> Incident:
     """What an event says besides the move."""
     match event:
         case Graded(severity=severity):

@@ -40,16 +40,21 @@ class Responder:
         self._tell = tell
 
     async def look_once(self) -> None:
-        """Records that cannot be trusted keep nobody from the other alarms; they are told of as a trouble of ours."""
-        found = self.paged()
+        """Records that cannot be trusted keep nobody from the other alarms; they are told of as a trouble of ours.
+
+        So is whoever could not be told: both at once are a group.
+        """
+        found, troubles = self.paged(), list[Exception]()
         try:
             found += await self.unmet()
-        finally:
+        except Exception as error:  # noqa: BLE001 - raised below, once the others were told
+            troubles.append(error)
+        try:
             await self._response.look(found, self._tell)
-
-    async def alarms(self) -> list[Alarm]:
-        """Everything that is an alarm of this release, whether or not it has an incident already."""
-        return [*self.paged(), *await self.unmet()]
+        except ExceptionGroup as group:
+            troubles.append(group)
+        if troubles:
+            raise ExceptionGroup("The responder has troubles of its own.", troubles)
 
     def paged(self) -> list[Alarm]:
         """What the audit says."""

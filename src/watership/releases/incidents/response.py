@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 
 from watership.durable.clock import Clock
 from watership.errors import Unavailable
 from watership.releases.auditing.audit import Audit, Fact
 from watership.releases.book.team import Escalation
 from watership.releases.incidents.alarm import Alarm, incidents_due
-from watership.releases.incidents.escalation import Due, due_escalations, next_due, recorded
+from watership.releases.incidents.escalation import Due, due_escalations, recorded
 from watership.releases.incidents.incident import Event, Incident, Incidents, Opening, chosen, kind, opened
 from watership.releases.incidents.timeline import OWN, words
 
@@ -35,20 +34,29 @@ class Response:
         """Open what is due by rule, and tell whom it is time to tell; who was told.
 
         A level is put down as told once `tell` has returned: killed in between, it is told twice, and never not at all.
+        Raises, once everybody else was told, a group with what `tell` said of each who could not be.
         """
-        for opening in incidents_due(alarms, await self._incidents.all()):
-            await self.open(opening, who=CONTROLLER)
+        await self.open_due(alarms)
         done: list[Due] = []
+        untold: list[Unavailable] = []
         for incident in await self._incidents.all():
             for due in self.due(incident):
                 try:
                     await tell(incident, due)
-                except Unavailable:
+                except Unavailable as error:
                     # Nothing is put down, so that it is due still; the others must not wait for it.
+                    untold.append(error)
                     continue
                 await self.put(incident.id, self._recording(due, CONTROLLER))
                 done.append(due)
+        if untold:
+            raise ExceptionGroup("Somebody could not be told.", untold)
         return done
+
+    async def open_due(self, alarms: Sequence[Alarm]) -> None:
+        """Open what is due by rule."""
+        for opening in incidents_due(alarms, await self._incidents.all()):
+            await self.open(opening, who=CONTROLLER)
 
     async def open(self, opening: Opening, *, who: str) -> Incident | None:
         """Open an incident, or open it again; None where its rule has one going on."""
@@ -74,12 +82,6 @@ class Response:
     def due(self, incident: Incident) -> list[Due]:
         """Who is to be told of it now."""
         return due_escalations(incident, self._clock.now(), self.plan)
-
-    async def next_due(self) -> datetime | None:
-        """When somebody is to be told next; None while nobody will be."""
-        now = self._clock.now()
-        moments = [next_due(each, now, self.plan) for each in await self._incidents.all()]
-        return min((each for each in moments if each is not None), default=None)
 
     def _recording(self, due: Due, who: str) -> Make:
         return lambda _: recorded(due, who=who, at=self._clock.now())

@@ -26,15 +26,16 @@ LONGEST = 86_400.0
 # The smallest regression is sought to this precision.
 PRECISION = 0.0005
 
+MORE = "Send more traffic, or state a larger regression."
+
 
 class BlindSoak(WatershipError):
     """The soak is too short for its gate at this traffic; `needed` seconds would do (None: no soak would)."""
 
     code = "blind_soak"
 
-    def __init__(self, message: str, *, soak: float, needed: float | None) -> None:
-        fix = f"Soak for {spoken(needed)}." if needed else "Send more traffic, or state a larger regression."
-        super().__init__(message, fix=fix)
+    def __init__(self, message: str, *, soak: float, needed: float | None, fix: str = "") -> None:
+        super().__init__(message, fix=f"Soak for {spoken(needed)}." if needed else fix or MORE)
         self.soak = soak
         self.needed = needed
 
@@ -115,17 +116,23 @@ def stated(gate: GateSpec) -> float:
     return min(arm.sees for arm in gate.arms)
 
 
-def require_sight(gate: GateSpec, traffic: Traffic, soak: float) -> None:
-    """Refuse a soak that could not see the stated regression. Raises BlindSoak."""
+def require_sight(gate: GateSpec, traffic: Traffic, soak: float) -> float:
+    """The seconds that the gate needs. Refuses a soak that could not see the stated regression: raises BlindSoak."""
     needed = soak_needed(gate, traffic)
-    if needed is None or needed > soak:
-        raise BlindSoak(
+    if needed is not None and needed <= soak:
+        return needed
+    if traffic.share <= 0:
+        words, fix = "A soak with nothing on next judges nothing.", "Shift traffic to next before it."
+    elif needed is None and traffic.share >= 1 and any(isinstance(arm, AgainstLive) for arm in gate.arms):
+        words, fix = "A soak with everything on next has no live to compare with.", "Soak at a smaller share."
+    else:
+        fix = ""
+        words = (
             f"A soak of {spoken(soak)} at {traffic.per_second:.3g} requests per second, "
             f"{percent(traffic.share)} of them on next, could not "
-            f"judge a regression of {percent(stated(gate))}.",
-            soak=soak,
-            needed=needed,
+            f"judge a regression of {percent(stated(gate))}."
         )
+    raise BlindSoak(words, soak=soak, needed=needed, fix=fix)
 
 
 def _soonest(gate: GateSpec, traffic: Traffic, regression: float, *, sureness: float) -> float | None:

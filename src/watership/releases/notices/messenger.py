@@ -7,22 +7,19 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from watership.durable.clock import Clock
-from watership.durable.ports import Observer
 from watership.errors import WatershipError
 from watership.releases.auditing.audit import Audit, Fact
+from watership.releases.complaints import Complaints
 from watership.releases.notices.comms import Comms
 from watership.releases.notices.deliverer import LOOK_SECONDS, WHO, Deliverer
 from watership.releases.notices.notice import Message, Notice
-from watership.releases.notices.outbox import Outbox, told, undelivered
+from watership.releases.notices.outbox import Outbox, by_id, undelivered
 from watership.releases.notices.schedule import due, next_status
 from watership.releases.notices.situation import Situation
 from watership.releases.notices.template import compose, unrendered
 
 FINISH_SECONDS = 15.0
 """What the last messages of a release get before its controller ends; what is left then waits in the outbox."""
-
-COMPLAINTS_SECONDS = 60.0
-"""Between two entries about the same trouble of the messenger's own."""
 
 Look = Callable[[], Awaitable[Situation]]
 
@@ -56,7 +53,7 @@ class Messenger:
         deliverer: Deliverer,
         audit: Audit,
         clock: Clock,
-        observer: Observer,
+        complaints: Complaints,
     ) -> None:
         self._comms = comms
         self._look = look
@@ -64,8 +61,7 @@ class Messenger:
         self._deliverer = deliverer
         self._audit = audit
         self._clock = clock
-        self._observer = observer
-        self._complained: dict[str, float] = {}
+        self._complaints = complaints
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -78,12 +74,17 @@ class Messenger:
         now = self._clock.now()
         situation = await self._look()
         deliveries = self._outbox.deliveries()
-        for notice in due(self._comms, situation, told(deliveries), now, undelivered=undelivered(deliveries)):
+        for notice in due(
+            self._comms, situation, by_id(deliveries), now, undelivered=undelivered(deliveries)
+        ):
             self._put(notice, worded(self._comms, notice, situation, now, self._audit), now)
 
     async def finish(self, seconds: float = FINISH_SECONDS) -> None:
         """A last look, while `run` still runs, and time for what is pending; never raises."""
         await self._guarded(self.look_once, "look")
+        await self._guarded(lambda: self._settle(seconds), "deliver")
+
+    async def _settle(self, seconds: float) -> None:
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end and self._waits():
             await self._clock.sleep(LOOK_SECONDS / 4)
@@ -118,15 +119,4 @@ class Messenger:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - a release goes on whatever becomes of its messages
-            self._complain(name, f"{type(error).__name__}: {error}"[:1000])
-
-    def _complain(self, name: str, problem: str) -> None:
-        """Into the audit, the same once a minute; into the log where even that fails."""
-        now = self._clock.monotonic()
-        if now - self._complained.get(f"{name}: {problem}", -COMPLAINTS_SECONDS) < COMPLAINTS_SECONDS:
-            return
-        self._complained = {f"{name}: {problem}": now}
-        try:
-            self._audit.append(WHO, "messenger.failed", {"doing": name, "problem": problem})
-        except (OSError, WatershipError) as error:
-            self._observer.note("messenger failed", doing=name, problem=problem, audit=str(error))
+            self._complaints.about(error, doing=name)

@@ -100,7 +100,7 @@ def folded(box: Box, record: Record) -> Box:
     return box
 
 
-def told(deliveries: Iterable[Delivery]) -> dict[str, Message]:
+def by_id(deliveries: Iterable[Delivery]) -> dict[str, Message]:
     """Every message that was put out, by its id."""
     return {delivery.message.id: delivery.message for delivery in deliveries}
 

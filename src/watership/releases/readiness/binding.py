@@ -15,7 +15,7 @@ from msgspec import Struct
 from watership.errors import Untrusted
 from watership.releases.auditing.audit import Entry, Fact
 from watership.releases.measurement import excerpt
-from watership.releases.readiness.records import Record, told
+from watership.releases.readiness.records import Record, audited
 
 DROPPED: Final = "record.dropped"
 """What a crash left of a record, or somebody added: a line that was in no entry, and is removed before the next."""
@@ -64,7 +64,7 @@ def sha256_of(line: bytes) -> str:
 
 def entry_of(release: str, record: Record, line: bytes, number: int) -> tuple[str, str, dict[str, Fact]]:
     """Actor, action and facts of the entry that binds a record, which is the line of that number."""
-    actor, action, facts = told(record)
+    actor, action, facts = audited(record)
     return actor, action, {"release": release, **facts, "record": number, "sha256": sha256_of(line)}
 
 

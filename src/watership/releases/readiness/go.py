@@ -14,7 +14,7 @@ from watership.releases.readiness.checklist import Id
 from watership.releases.readiness.records import Decided, Ready, Record
 from watership.releases.readiness.signoff import Missing
 from watership.releases.readiness.standing import ORDER, ItemStanding, State
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 
 class ItemFound(Struct, frozen=True, kw_only=True):
@@ -47,16 +47,6 @@ class Situation(Struct, frozen=True, kw_only=True):
     critical: tuple[str, ...] | None
 
 
-_STATES: dict[State, Verdict] = {
-    "passed": Verdict.PASSED,
-    "waived": Verdict.PASSED,
-    "failed": Verdict.FAILED,
-    "inconclusive": Verdict.INCONCLUSIVE,
-    "expired": Verdict.INCONCLUSIVE,
-    "open": Verdict.INCONCLUSIVE,
-}
-
-
 _WORDS: dict[State, str] = {
     "failed": "failed",
     "inconclusive": "not known",
@@ -71,16 +61,25 @@ NAMED: Final = 3
 
 SEE: Final = "watership check list --open"
 
+MEND: Final = (
+    f"{SEE}, then mend it (watership check run), attest it (watership check attest) or waive it "
+    "(watership check waive)"
+)
+
 FIXES: Final = {
-    "checklist": f"{SEE}, then mend it (watership check run), attest it (watership check attest) or waive it "
-    "(watership check waive)",
-    "items": f"{SEE}, then mend it (watership check run), attest it (watership check attest) or waive it "
-    "(watership check waive)",
+    "checklist": MEND,
+    "items": MEND,
     "approvals": "watership signoff list, then for each that is missing: watership signoff give ROLE --as NAME",
     "incidents": "watership incident list",
     "team": "for each that is not ready: watership team ready --role ROLE --as NAME",
 }
 """By what a condition is judged: the command that brings it on."""
+
+UNWRITTEN: Final = "The runbook states no condition of a GO."
+"""Where there is none nothing is known, and nobody can decide by it."""
+
+WRITE: Final = "Write go_no_go in runbook.yaml, then: watership runbook check"
+"""What mends that."""
 
 
 def conditions(plan: Plan, situation: Situation) -> tuple[ConditionFound, ...]:
@@ -89,11 +88,8 @@ def conditions(plan: Plan, situation: Situation) -> tuple[ConditionFound, ...]:
 
 
 def verdict(found: Sequence[ConditionFound]) -> Verdict:
-    """Failed if one has failed; passed only if all are known and good."""
-    there = {each.verdict for each in found}
-    if Verdict.FAILED in there:
-        return Verdict.FAILED
-    return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in there else Verdict.PASSED
+    """Failed if one has failed; passed only if there are some, and all are known and good."""
+    return worst(each.verdict for each in found)
 
 
 def _judged(plan: Plan, condition: Condition, situation: Situation) -> ConditionFound:
@@ -134,10 +130,13 @@ def due(items: Sequence[ItemStanding], plan: Plan) -> list[ItemStanding]:
 
 
 def items_stand(items: Sequence[ItemStanding]) -> tuple[Verdict, str]:
-    """The worst of items, with words that name those that are not good, the worst first."""
-    bad = _bad(items)
-    there = {_STATES[item.state] for item in bad}
-    found = Verdict.FAILED if Verdict.FAILED in there else Verdict.INCONCLUSIVE if there else Verdict.PASSED
+    """The worst of items, with words that name those that are not good, the worst first.
+
+    Of no item nothing is known.
+    """
+    bad, found = _bad(items), worst(item.verdict for item in items)
+    if not items:
+        return found, "no item of the checklist is due by then, so that nothing was judged"
     if not bad:
         return found, f"all of {len(items)} items are good"
     states = [item.state for item in bad]
@@ -194,11 +193,11 @@ class NotGo(WatershipError):
 
     def __init__(self, found: Sequence[ConditionFound]) -> None:
         bad = [each for each in found if each.verdict is not Verdict.PASSED]
+        words = "; ".join(f"{each.text}: {each.words}" for each in bad) + "." if found else UNWRITTEN
+        fixes = dict.fromkeys(each.fix for each in bad) if found else (WRITE,)
         super().__init__(
-            f"GO cannot be decided: {'; '.join(f'{each.text}: {each.words}' for each in bad)}.",
-            fix="; ".join(
-                [*dict.fromkeys(each.fix for each in bad), "or: watership gate decide no-go --reason …"]
-            ),
+            f"GO cannot be decided: {words}",
+            fix="; ".join([*fixes, "or: watership gate decide no-go --reason …"]),
         )
         self.verdict = verdict(found)
 

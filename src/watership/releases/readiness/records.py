@@ -178,7 +178,7 @@ def lacking(
     )
 
 
-def told(record: Record) -> tuple[str, str, dict[str, Fact]]:
+def audited(record: Record) -> tuple[str, str, dict[str, Fact]]:
     """Who acted, what it is called in the audit, and what the audit says of it."""
     match record:
         case Measured():

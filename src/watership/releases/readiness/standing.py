@@ -21,6 +21,16 @@ GOOD: frozenset[State] = frozenset({"passed", "waived"})
 """What lets a release go on."""
 
 
+_VERDICTS: dict[State, Verdict] = {
+    "passed": Verdict.PASSED,
+    "waived": Verdict.PASSED,
+    "failed": Verdict.FAILED,
+    "inconclusive": Verdict.INCONCLUSIVE,
+    "expired": Verdict.INCONCLUSIVE,
+    "open": Verdict.INCONCLUSIVE,
+}
+
+
 class PointStanding(Struct, frozen=True, kw_only=True):
     """A point, what is known of it, and whose word that is. `open`: nothing yet."""
 
@@ -60,6 +70,11 @@ class ItemStanding(Struct, frozen=True, kw_only=True):
         """The worst of its points."""
         there = {point.state for point in self.points}
         return next(state for state in ORDER if state in there)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its state comes to: what has expired or is open is not known."""
+        return _VERDICTS[self.state]
 
     @property
     def good(self) -> bool:

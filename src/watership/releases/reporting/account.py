@@ -11,7 +11,7 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases import plan as plans
 from watership.releases.auditing.audit import Audit, Verified
-from watership.releases.book.quantity import spoken
+from watership.releases.book.quantity import percent, spoken
 from watership.releases.book.runbook import Shift, Soak
 from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
@@ -43,7 +43,7 @@ from watership.releases.reporting.report import (
     SlotSecond,
     WeightStep,
 )
-from watership.releases.status import ItemStatus, ReleaseStatus, reversed_by, told
+from watership.releases.status import ItemStatus, ReleaseStatus, reversed_by, status_of
 from watership.releases.verdict import Verdict
 
 OUTCOMES: dict[str, Outcome] = {"promoted": "promoted", "rolled_back": "rolled_back", "refused": "stopped"}
@@ -102,7 +102,7 @@ def account(
     given is not known. `astray`: how the records do not agree with the audit, where they do not.
     """
     plan, back = release.plan, taken_back(records or ())
-    status = reversed_by(told(state, release), back, promoted_at(state))
+    status = reversed_by(status_of(state, release), back, promoted_at(state))
     # When the checklist was relied on last.
     relied_on = promoted_at(state) or state.ended
     began = state.began or plan.created_at
@@ -203,20 +203,21 @@ def _item(item: ItemStatus, planned: float, zero: datetime) -> ItemFacts:
 
 
 def _gates(plan: Plan, state: Fold, status: ReleaseStatus) -> tuple[GateFacts, ...]:
-    soak = next((item for item in plan.items if isinstance(item.does, Soak)), None)
-    cutover = next((each for each in status.items if soak is not None and each.key == soak.key), None)
+    """The gate's word on each soak, and on the watch."""
+    judged = {each.key: each.judgement for each in status.items}
     watched = state.position.watched
     return (
-        _gate("Cutover", plan.gate, cutover.judgement if cutover else None, plan, soak),
-        _gate("Watch", plan.watch_gate, watched.judgement if watched else None, plan, None),
+        *(
+            _gate(f"{soak.title} ({percent(share)} on next)", plan.gate, judged[item.key], soak)
+            for item, soak, share in plans.stages(plan)
+        ),
+        _gate("Watch", plan.watch_gate, watched.judgement if watched else None),
     )
 
 
-def _gate(
-    name: str, gate: GateSpec, judgement: Judgement | None, plan: Plan, soak: plans.PlannedItem | None
-) -> GateFacts:
+def _gate(name: str, gate: GateSpec, judgement: Judgement | None, soak: Soak | None = None) -> GateFacts:
     power = None
-    if judgement is not None and judgement.ticks and soak is not None and isinstance(soak.does, Soak):
+    if judgement is not None and judgement.ticks and soak is not None:
         served = judgement.arms[0].next.samples + judgement.arms[0].live.samples
         if served:
             seen = Traffic(
@@ -225,9 +226,7 @@ def _gate(
                 live_rate=judgement.arms[0].live.rate or 0.0,
             )
             power = (
-                table(gate, seen, max(soak.does.length, float(judgement.ticks)))
-                if 0 < seen.share < 1
-                else None
+                table(gate, seen, max(soak.length, float(judgement.ticks))) if 0 < seen.share < 1 else None
             )
     return GateFacts(name=name, guarantee=guarantee(gate), judgement=judgement, power=power)
 

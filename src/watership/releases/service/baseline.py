@@ -5,7 +5,7 @@ A figure that could not be had is None, and its reason is kept: it is never a nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, structs
 from watership.errors import BadInput
 from watership.releases.book.quantity import Duration, Parameter, Share
 from watership.releases.readiness.checklist import CheckName
+from watership.releases.verdict import Verdict, worst
 
 SCHEMA: Final = "watership/baseline/v1"
 
@@ -104,6 +105,13 @@ class Change(StrEnum):
     """Nobody set a limit for it."""
 
 
+_VERDICTS = {
+    Change.KEPT: Verdict.PASSED,
+    Change.WORSE: Verdict.FAILED,
+    Change.UNKNOWN: Verdict.INCONCLUSIVE,
+}
+
+
 class Compared(Struct, frozen=True, kw_only=True):
     """One figure, then and now. `limit`: where it would be worse."""
 
@@ -141,6 +149,11 @@ def _compared(name: str, before: float | None, now: float | None, worse: Worse |
     else:
         change = Change.KEPT
     return Compared(name=name, before=before, now=now, limit=limit, change=change)
+
+
+def overall(changes: Iterable[Compared]) -> Verdict:
+    """Of all that have a limit: failed where one is worse, before unknown before passed. No limit at all is unknown."""
+    return worst(_VERDICTS[each.change] for each in changes if each.change in _VERDICTS)
 
 
 def bound(name: str, before: float, worse: Worse) -> float:

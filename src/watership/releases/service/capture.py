@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from watership.errors import BadInput
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Measurement
@@ -18,7 +20,8 @@ async def captured(scene: Scene, sources: Sources, side: Side, *, environment: s
     strange = {asked.check for asked in sources.figures.values()} - scene.kinds.keys()
     if strange:
         raise BadInput(f"There is no check {min(strange)}.", fix="watership check explain")
-    got = await round_of(scene, [(name, _point(name, asked)) for name, asked in sources.figures.items()])
+    recording = replace(scene, recording=True)
+    got = await round_of(recording, [(name, _point(name, asked)) for name, asked in sources.figures.items()])
     values = {name: value for name, each in got.items() if (value := _value(each)) is not None}
     return Baseline(
         environment=environment,

@@ -12,7 +12,7 @@ from msgspec import Struct
 from watership.errors import Unavailable
 from watership.releases.book.quantity import percent, spoken
 from watership.releases.ports import Probe
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 ANSWER_SECONDS: Final = 5.0
 """More than an instance waits for a component that hangs (2 s)."""
@@ -78,7 +78,7 @@ class Board(Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> Verdict:
-        return _worst([check.verdict for check in self.checks])
+        return worst(check.verdict for check in self.checks)
 
 
 class Members(Struct, frozen=True, kw_only=True):
@@ -240,17 +240,12 @@ def _line(id: str, title: str, seen: Sequence[Seen], without: tuple[Verdict, str
     """A check by its instances; `without` any it is what is said there."""
     if not seen:
         return Check(id=id, title=title, verdict=without[0], words=without[1])
-    verdict = _worst([each.verdict for each in seen])
-    worst = [each for each in seen if each.verdict is verdict]
-    words = (
-        worst[0].words if len(seen) == 1 else "; ".join(f"{each.instance}: {each.words}" for each in worst)
-    )
+    verdict = worst(each.verdict for each in seen)
+    telling = [each for each in seen if each.verdict is verdict]
+    words = "; ".join(f"{each.instance}: {each.words}" for each in telling)
+    if len(seen) == 1:
+        words = telling[0].words
     return Check(id=id, title=title, verdict=verdict, words=words, seen=tuple(seen))
-
-
-def _worst(verdicts: Sequence[Verdict]) -> Verdict:
-    order = (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.PASSED)
-    return next((verdict for verdict in order if verdict in verdicts), Verdict.INCONCLUSIVE)
 
 
 def _uptime(seconds: float | None) -> str:

@@ -94,13 +94,13 @@ class RouterReadings:
                 assert_never(objective)
 
     async def _gauge(self, objective: Level, now: float) -> Reading | Absent:
-        """One look stands for the whole window: a baseline is compared with what is now."""
+        """One look, now: it is shown, and stands for no window."""
         if objective.of in self.absent:
             return Absent(reason=self.absent[objective.of], applies=False)
         measure = self.gauges.get(objective.of)
         if measure is None:
             return Absent(reason="nobody measures it here; name a Prometheus: --prometheus URL")
-        return Reading(step=objective.over, bins=(Bin(now, await measure(), 1.0),))
+        return Reading(step=objective.step, bins=(Bin(now, await measure(), 1.0),), at_once=True)
 
 
 def _together(ticks: Mapping[Slot, Sequence[TrafficTick]]) -> list[TrafficTick]:

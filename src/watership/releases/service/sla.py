@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from watership.errors import BadInput
 from watership.releases.book.document import load, parse
 from watership.releases.book.quantity import Duration, Share, percent, spoken
-from watership.releases.verdict import Verdict
+from watership.releases.verdict import Verdict, worst
 
 STEP = 300.0
 """Seconds of a bin: a month is 8,640 of them, and one holds several scrapes even at one a minute."""
@@ -29,6 +29,9 @@ MOST_BINS = 10_000
 
 MIN_SAMPLES = 3_000
 """Requests: fewer cannot speak about a tenth of a percent."""
+
+ONE_LOOK = "one look, now"
+"""What is said of a gauge that nobody kept: a window is not known by it, whatever it shows."""
 
 Id = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", max_length=60)]
 Gauge = Literal["cpu", "memory", "queue_depth", "connections"]
@@ -125,10 +128,14 @@ class Bin(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What a source has of an objective's window. A bin that is not there, or has no number, was not seen."""
+    """What a source has of an objective's window. A bin that is not there, or has no number, was not seen.
+
+    `at_once`: somebody looked once, now, so that of the window itself nothing was seen.
+    """
 
     step: float
     bins: tuple[Bin, ...]
+    at_once: bool = False
     figure: float | None = None
     """The quantile itself of late, for people; infinite beyond the last bucket."""
 
@@ -220,12 +227,14 @@ def judge(objective: Objective, reading: Reading | Absent, now: float) -> Compli
     if isinstance(reading, Absent):
         return _unknown(objective, reading)
     bins = _within(reading, now, objective.over)
-    seen = min(len(bins) * reading.step / objective.over, 1.0)
+    seen = 0.0 if reading.at_once else min(len(bins) * reading.step / objective.over, 1.0)
     bad, of = sum(each.bad for each in bins), sum(each.of for each in bins)
     if not of:
         words = "no requests came" if bins else "no samples were found"
         return _unknown(objective, Absent(reason=f"{words} in {spoken(objective.over)}"), seen)
     verdict, reason = _verdict(objective, bad, of, seen)
+    if reading.at_once and verdict is not None:
+        verdict, reason = Verdict.INCONCLUSIVE, f"{ONE_LOOK}; {spoken(objective.over)} is judged"
     lately = _within(reading, now, objective.recent)
     return Compliance(
         id=objective.id,
@@ -250,10 +259,7 @@ def threatened(found: Compliance, *, within: float) -> bool:
 
 def overall(found: Sequence[Compliance]) -> Verdict:
     """Of all that is judged: failed before unknown before passed. Nothing judged is unknown."""
-    verdicts = {each.verdict for each in found} - {None}
-    if Verdict.FAILED in verdicts:
-        return Verdict.FAILED
-    return Verdict.PASSED if verdicts == {Verdict.PASSED} else Verdict.INCONCLUSIVE
+    return worst(each.verdict for each in found if each.verdict is not None)
 
 
 def _within(reading: Reading, now: float, over: float) -> list[Bin]:

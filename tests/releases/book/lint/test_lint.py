@@ -29,6 +29,8 @@ def test_a_runbook_in_order_is_left_in_peace(tmp_path: Path) -> None:
     assert remarks(tmp_path, per_second=200) == []
 
 
+DISK = "check: disk.free, parameters: { used_below: 90% }"
+
 CASES: list[tuple[str, tuple[str, str, str], tuple[str, str, str], str]] = [
     # rule, what is changed, where the remark is to stand (file, text of the line) and how much it matters, its words
     (
@@ -54,6 +56,25 @@ CASES: list[tuple[str, tuple[str, str, str], tuple[str, str, str], str]] = [
         (BOOK, "used_below: 90%", "used_below: much"),
         (BOOK, "used_below: much", "error"),
         "'used_below' is 'much', but must be a number",
+    ),
+    (
+        "bad-parameter",
+        (LIST, DISK, 'check: alerts.tuned, parameters: { of: it, that: "" }'),
+        (LIST, "that:", "error"),
+        "'that' names nothing",
+    ),
+    (
+        "unbounded",
+        (LIST, DISK, "check: sql.figure, parameters: { of: it, query: SELECT 1 }"),
+        (LIST, "check: sql.figure", "error"),
+        "the check sql.figure has no bound: say below or at_least",
+    ),
+    (
+        "unbounded",
+        (BOOK, "check: disk.free, at: T-30m, title: Room, parameters: { used_below: 90% }",
+         "check: machine.figure, at: T-30m, title: Room, parameters: { figure: cpu }"),
+        (BOOK, "check: machine.figure", "error"),
+        "it is for baselines, and judges nothing",
     ),
     (
         "missing-parameter",
@@ -135,6 +156,18 @@ CASES: list[tuple[str, tuple[str, str, str], tuple[str, str, str], str]] = [
         (BOOK, "      - { do: check, id: go, check: gate.decided, at: T-10m, title: GO }\n", ""),
         (BOOK, "go_no_go:", "warning"),
         "no phase has the check gate.decided",
+    ),
+    (
+        "empty-gate",
+        (BOOK, "by: T-30m", "by: T-2h"),
+        (BOOK, "check: checklist.complete", "error"),
+        "'all' asks for what is due by T-2h, and nothing of the checklist is",
+    ),
+    (
+        "empty-gate",
+        (BOOK, "go_no_go:\n  - { id: all, text: Everything is done, judged_by: checklist }\n", ""),
+        (BOOK, "check: gate.decided", "error"),
+        "'go' asks for a GO, and no condition of one is stated",
     ),
     (
         "bad-parameter",
@@ -227,8 +260,15 @@ def test_a_go_waits_for_nothing_that_is_due_after_it(tmp_path: Path) -> None:
 
 def test_an_item_that_is_due_after_the_decision_is_asked_for_by_name(tmp_path: Path) -> None:
     later = (LIST, "by: T-30m", "by: T+10m")
-    assert [each.rule for each in remarks(tmp_path, later)] == ["unreached-item"]
-    assert remarks(tmp_path, later, (BOOK, "by: T-30m", "by: T+15m")) == []
+    team = (BOOK, "judged_by: checklist", "judged_by: team")
+    assert "unreached-item" in [each.rule for each in remarks(tmp_path, later, team)]
+    assert remarks(tmp_path, later, team, (BOOK, "by: T-30m", "by: T+15m")) == []
+
+
+def test_a_condition_over_a_checklist_of_which_nothing_is_due_is_never_met(tmp_path: Path) -> None:
+    later = [(LIST, "by: T-30m", "by: T+10m"), (BOOK, "by: T-30m", "by: T+15m")]
+    (empty,) = remarks(tmp_path, *later)
+    assert (empty.rule, empty.weight, empty.line) == ("empty-gate", "error", line(BOOK, "id: all, text"))
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,9 @@ def _parameters(
             kind.bound({name: value}) if known is None else known.taken(value)
         except BadInput as error:
             yield remark("error", "bad-parameter", places.of(*path, "parameters", name), str(error))
+    for name in kind.empty(given):
+        words = f"'{name}' names nothing: the check would pass whatever there is"
+        yield remark("error", "bad-parameter", places.of(*path, "parameters", name), words)
     by = given.get("by")
     if kind.name == CHECKLIST and isinstance(by, str):
         try:
@@ -58,6 +61,8 @@ def _parameters(
         except ValueError as error:
             yield remark("error", "bad-parameter", places.of(*path, "parameters", "by"), str(error))
     lacking = [each.name for each in kind.parameters.values() if each.required and each.name not in given]
+    if unbounded := kind.unbounded(given):
+        yield remark("error", "unbounded", places.of(*path, "check"), unbounded)
     if lacking:
         words = f"the check {kind.name} needs '{', '.join(lacking)}'"
         yield remark("error", "missing-parameter", places.of(*path, "check"), words)

@@ -24,6 +24,7 @@ def remarks(book: Runbook, places: Places) -> Iterator[Remark]:
         yield from _too_much(index, phase, places)
     yield from _gates(book, places)
     yield from _checklist(book, places)
+    yield from _empty(book, places)
     yield from _conditions(book, places)
     yield from _early(book, places)
 
@@ -108,6 +109,28 @@ def _checklist(book: Runbook, places: Places) -> Iterator[Remark]:
             elif item.by < begin:
                 words = f"'{item.id}' is due at {_at(item.by)}; the first phase begins at {_at(begin)}"
                 yield remark("warning", "out-of-order", place, words)
+
+
+def _empty(book: Runbook, places: Places) -> Iterator[Remark]:
+    """Gates and conditions that ask for nothing: nothing is never passed, so that no release would get beyond them."""
+    first = min((item.by for item in items_of(book.checklist)), default=inf)
+    for p, phase in enumerate(book.phases):
+        for i, item in enumerate(phase.items):
+            place = places.of("phases", p, "items", i, "check")
+            match item:
+                case Check(check=kind, parameters={"by": str(by)}) if kind == CHECKLIST:
+                    if (at := _offset(by)) is not None and at < first:
+                        words = f"'{item.id}' asks for what is due by {by}, and nothing of the checklist is"
+                        yield remark("error", "empty-gate", place, words)
+                case Check(check=kind) if kind == DECIDED and not book.go_no_go:
+                    words = f"'{item.id}' asks for a GO, and no condition of one is stated"
+                    yield remark("error", "empty-gate", place, words)
+                case _:
+                    pass
+    for index, condition in enumerate(book.go_no_go):
+        if condition.judged_by == "checklist" and first > 0:
+            words = f"'{condition.id}' is judged by the checklist, of which nothing is due by T+0"
+            yield remark("error", "empty-gate", places.of("go_no_go", index, "judged_by"), words)
 
 
 def _conditions(book: Runbook, places: Places) -> Iterator[Remark]:

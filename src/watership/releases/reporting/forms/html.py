@@ -9,14 +9,14 @@ from markupsafe import Markup
 from watership.releases.reporting.chart import Drawing
 from watership.releases.reporting.forms.page import Block
 from watership.releases.reporting.forms.svg import svg
-from watership.releases.reporting.forms.telling import told
+from watership.releases.reporting.forms.telling import page_of
 from watership.releases.reporting.forms.templates import template
 from watership.releases.reporting.report import ReportFacts
 
 
 def page(report: ReportFacts) -> str:
     """The report as one HTML document; every text of it is escaped."""
-    return template("report.html.j2").render(page=told(report), svg=_inline, beside=beside, kind=_kind)
+    return template("report.html.j2").render(page=page_of(report), svg=_inline, beside=beside, kind=_kind)
 
 
 def _kind(block: Block) -> str:

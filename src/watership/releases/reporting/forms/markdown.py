@@ -18,7 +18,7 @@ from watership.releases.reporting.forms.page import (
     Table,
     Words,
 )
-from watership.releases.reporting.forms.telling import told
+from watership.releases.reporting.forms.telling import page_of
 from watership.releases.reporting.report import ReportFacts
 
 MARKUP = re.compile(r"([\\`*_\[\]<>|~&$])")
@@ -28,7 +28,7 @@ BEGINS = re.compile(r"^(\s*|\s*\d+(?=[.)](?:\s|$)))([#+\-=>.)])")
 
 def text(report: ReportFacts) -> str:
     """The report as Markdown; no text of it is markup."""
-    return "\n\n".join(_page(told(report))) + "\n"
+    return "\n\n".join(_page(page_of(report))) + "\n"
 
 
 def _page(page: Page) -> Iterator[str]:

@@ -9,7 +9,7 @@ import msgspec
 from watership.errors import Unavailable
 from watership.releases.reporting.forms.page import Block, Page, Picture
 from watership.releases.reporting.forms.svg import svg
-from watership.releases.reporting.forms.telling import told
+from watership.releases.reporting.forms.telling import page_of
 from watership.releases.reporting.report import ReportFacts
 
 LEGEND = "blue is solid, green is dashed; upright lines are steps of next's weight"
@@ -25,7 +25,7 @@ def document(report: ReportFacts) -> bytes:
             fix="pip install 'watership[report]', or choose another form: --to html",
         ) from missing
     source = (resources.files("watership.releases") / "templates" / "report.typ").read_bytes()
-    data = _data(told(report)).decode()
+    data = _data(page_of(report)).decode()
     written = None if report.written_at is None else int(report.written_at.timestamp())
     return typst.compile(source, format="pdf", sys_inputs={"page": data}, timestamp=written)
 

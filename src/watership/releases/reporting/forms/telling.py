@@ -46,7 +46,7 @@ _OUTCOMES: dict[Outcome, tuple[str, Tone]] = {
 UNKNOWN = "unknown"
 
 
-def told(report: ReportFacts) -> Page:
+def page_of(report: ReportFacts) -> Page:
     """The whole report, section by section; one that has nothing to say is left out."""
     outcome = Words(*_OUTCOMES[report.outcome])
     sections = (
