@@ -156,6 +156,14 @@ async def test_another_search_path_of_the_script_does_not_hide_what_is_on_record
     assert await migrator(url).locks() is not None
 
 
+async def test_a_commit_that_is_hidden_from_the_reader_of_scripts_is_seen_afterwards(url: str) -> None:
+    # With this setting a backslash escapes a quote, so that what looks like a text is none.
+    hidden = "SET standard_conforming_strings = off; SELECT 'a\\'' ; COMMIT; --'\n"
+    with pytest.raises(BadInput, match="ended its own transaction: what it did before that stays"):
+        await migrator(url).apply(changed(EXPAND, forward=hidden), forward=True, epoch=1)
+    assert await migrator(url).version() == 2
+
+
 async def test_integrity_names_what_postgresql_knows_to_be_wrong(
     url: str, postgres_server: PostgresServer
 ) -> None:
