@@ -143,6 +143,7 @@ class EnvironmentSettings(_Section, frozen=True):
 
     `proxy`: what passes HTTP on, our own proxy or a HAProxy that is installed here.
     `database`: the application's own, which releases migrate, where it is a PostgreSQL; empty: a file in `state`.
+    `scratch`: the PostgreSQL that its dumps are restored into, to verify them; empty: beside the original.
     `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
@@ -153,6 +154,7 @@ class EnvironmentSettings(_Section, frozen=True):
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
     database: str = ""
+    scratch: str = ""
     prometheus: str = ""
     rehearsal: bool = False
 

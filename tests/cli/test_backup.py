@@ -116,3 +116,23 @@ def test_a_postgres_that_is_named_is_drilled_with_and_its_dump_needs_a_server(
     assert run(["backup", "verify"]) == Exit.USAGE
     assert run(["drill", "backup-restore", "--scratch", "env:SCRATCH"]) == Exit.USAGE
     assert "--scratch" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("places")
+def test_the_environments_own_postgres_is_backed_up_and_restored_beside_it_only_if_nothing_else_is_named(
+    postgres_server: PostgresServer,
+    postgres_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_DATABASE", postgres_url)
+    assert run(["backup", "create"]) == Exit.OK
+    assert ".dump" in capsys.readouterr().out
+
+    assert run(["backup", "verify"]) == Exit.OK
+    assert "beside the original" in capsys.readouterr().err
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_SCRATCH", postgres_server.url)
+    assert run(["backup", "verify"]) == Exit.OK
+    assert "beside" not in capsys.readouterr().err
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_SCRATCH", "postgresql://127.0.0.1:1/nowhere")
+    assert run(["backup", "verify"]) == Exit.DEPENDENCY

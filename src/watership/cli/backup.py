@@ -117,16 +117,18 @@ def verify(
 
     async def verified(desk: Desk) -> tuple[Backup, Sequence[str]]:
         caller.require(desk.environment.audit, "verify a backup", OPERATOR)
+        warn_of_live(desk, on, scratch)
         return await backups.verified(desk, which, on, scratch, caller.person)
 
-    warn_of_live(on, scratch)
     found, wrong = at_desk(verified)
     words = "; ".join(wrong) or "restored elsewhere: every table, row count and checksum is as it was"
     show({"backup": found, "wrong": list(wrong)}, f"{found.id}: {words}")
     return Exit.NOT_OK if wrong else Exit.OK
 
 
-def warn_of_live(on: str | None, scratch: str | None) -> None:
+def warn_of_live(desk: Desk, on: str | None, scratch: str | None) -> None:
     """Say that the server of the original will do the work of the restore."""
-    if on is not None and scratch is None:
-        say("note: no --scratch is named, so it is restored into a scratch database on the server of --on")
+    from watership.wiring import backups
+
+    if backups.beside_live(desk, on, scratch):
+        say("note: no --scratch is named, so a dump is restored into a scratch database beside the original")

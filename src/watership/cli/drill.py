@@ -58,10 +58,10 @@ def backup_restore(
 
     async def drilled(desk: Desk) -> tuple[Drill, Path]:
         caller.require(desk.environment.audit, "hold a drill", OPERATOR)
+        warn_of_live(desk, on, scratch)
         limits, person = Limits(rto=rto, rpo=rpo), caller.person
         return await backups.drilled(desk, which, on=on, scratch=scratch, limits=limits, person=person)
 
-    warn_of_live(on, scratch)
     held, path = at_desk(drilled)
     show(held, _page(held, path, rto, rpo))
     return Exit.OK if held.passed else Exit.NOT_OK

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from watership.adapters.files.backups import BackupFolder
 from watership.adapters.files.replace import replace_file
-from watership.adapters.sqlite.backups import SUFFIX, SQLiteBackups
-from watership.adapters.sqlite.heartbeat import SQLiteHeartbeat
+from watership.adapters.sqlite.backups import SUFFIX
 from watership.durable.clock import SystemClock
-from watership.errors import BadInput, Unavailable
+from watership.errors import BadInput
 from watership.releases.auditing.audit import Fact
-from watership.releases.ports import Backup, Backups
+from watership.releases.ports import Backup
 from watership.releases.readiness.drill import FOLDER, Drill, encoded, file_name
-from watership.releases.readiness.restore import Heartbeat, Limits, Recovery, hold
+from watership.releases.readiness.restore import Limits, hold
+from watership.wiring.database import Vault, vault_of
 from watership.wiring.desk import Desk
 
 NEWEST = "newest"
 """Names the newest backup, whatever it is called."""
-
-
-class Kept(Backups, Recovery, Protocol):
-    """Backups that can be drilled with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vault:
-    """The backups of one database, and its heartbeat."""
-
-    backups: Kept
-    heartbeat: Heartbeat
 
 
 def folder_of(desk: Desk) -> BackupFolder:
@@ -41,36 +27,37 @@ def folder_of(desk: Desk) -> BackupFolder:
     return BackupFolder(desk.places.backups)
 
 
-def vault_of(desk: Desk, on: str | None, scratch: str | None) -> Vault:
-    """The vault of the environment's own database; of the PostgreSQL at `on`, restored at `scratch`, where it is named.
+def _vault(desk: Desk, on: str | None, scratch: str | None) -> Vault:
+    """The vault of the environment's own database, or of the PostgreSQL at `on`; restored at `scratch`, where named.
 
     Both are references (env:NAME, file:PATH): addresses hold passwords.
     """
-    if on is None:
-        if scratch is not None:
-            raise BadInput(
-                "The environment's own database is a file: it is restored into another file.",
-                fix="Leave --scratch away, or name a PostgreSQL with --on.",
-            )
-        path = desk.places.database
-        return Vault(SQLiteBackups(path, desk.places.backups), SQLiteHeartbeat(path))
-    try:
-        from watership.adapters.postgres.backups import PostgresBackups
-        from watership.adapters.postgres.heartbeat import PostgresHeartbeat
-    except ModuleNotFoundError:
-        raise Unavailable(
-            "Backups of PostgreSQL need the package asyncpg.", fix="pip install 'watership[servers]'"
-        ) from None
+    places = desk.places
+    url = places.url if on is None else _read(desk, on)
+    if not url and scratch is not None:
+        raise BadInput(
+            "The environment's own database is a file: it is restored into another file.",
+            fix="Leave --scratch away, or name a PostgreSQL with --on.",
+        )
+    return vault_of(
+        places.database, url, places.backups, places.scratch if scratch is None else _read(desk, scratch)
+    )
+
+
+def beside_live(desk: Desk, on: str | None, scratch: str | None) -> bool:
+    """Whether a dump is restored on the server of its original, since no other is named."""
+    return bool(on or desk.places.url) and not (scratch or desk.places.scratch)
+
+
+def _read(desk: Desk, reference: str) -> str:
     looking = desk.environment.instruments
     assert looking is not None, "a desk has instruments"
-    url = looking.secrets.read(on)
-    elsewhere = None if scratch is None else looking.secrets.read(scratch)
-    return Vault(PostgresBackups(url, desk.places.backups, scratch=elsewhere), PostgresHeartbeat(url))
+    return looking.secrets.read(reference)
 
 
 async def taken(desk: Desk, name: str, on: str | None, person: str) -> Backup:
     """Take a backup, and say so in the audit."""
-    backup = await vault_of(desk, on, None).backups.create(name)
+    backup = await _vault(desk, on, None).backups.create(name)
     facts: dict[str, Fact] = {"backup": backup.id, "bytes": backup.bytes, "sha256": backup.sha256}
     desk.environment.audit.append(person, "backup.taken", facts)
     return backup
@@ -96,7 +83,7 @@ async def drilled(
     It goes by the machine's clock, whatever a rehearsal's calendar says.
     """
     of = None if name is None else folder_of(desk).find(None if name == NEWEST else name)
-    vault = _vault_for(desk, of, on, scratch) if of else vault_of(desk, on, scratch)
+    vault = _vault_for(desk, of, on, scratch) if of else _vault(desk, on, scratch)
     drill = await hold(
         vault.backups, vault.heartbeat, SystemClock(), environment=desk.name, by=person, limits=limits, of=of
     )
@@ -114,11 +101,15 @@ async def drilled(
 
 def _vault_for(desk: Desk, backup: Backup, on: str | None, scratch: str | None) -> Vault:
     """The vault that can restore this backup."""
+    places = desk.places
     if backup.path.endswith(SUFFIX):
-        return vault_of(desk, None, None)
-    if on is None and scratch is None:
+        return vault_of(places.database, "", places.backups)
+    if not (on or scratch or places.url or places.scratch):
         raise BadInput(
             f"{backup.id} is a dump of a PostgreSQL, and needs one to be restored into.",
             fix="Name a server for it: --scratch env:NAME",
         )
-    return vault_of(desk, on or scratch, scratch)
+    if on is None and not places.url:
+        server = places.scratch if scratch is None else _read(desk, scratch)
+        return vault_of(places.database, server, places.backups, server)
+    return _vault(desk, on, scratch)

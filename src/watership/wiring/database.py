@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from watership.adapters.address import shown
 from watership.adapters.sqlite.backups import SQLiteBackups
+from watership.adapters.sqlite.heartbeat import SQLiteHeartbeat
 from watership.adapters.sqlite.migrator import SQLiteMigrator, create_database
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, Unavailable
-from watership.releases.ports import Backup, Backups, Migrator
+from watership.releases.ports import Backups, Migrator
+from watership.releases.readiness.restore import Heartbeat, Recovery
 
 if TYPE_CHECKING:
     from watership.adapters.postgres.migrator import PostgresMigrator
@@ -24,9 +26,34 @@ def migrator_of(file: Path, url: str) -> Migrator:
     return _postgres(url) if url else SQLiteMigrator(file)
 
 
-def backups_of(file: Path, url: str, folder: Path) -> Backups:
-    """Who keeps its backups in `folder`."""
-    return Unkept(url) if url else SQLiteBackups(file, folder)
+class Kept(Backups, Recovery, Protocol):
+    """Backups that can be drilled with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """The backups of one database, and its heartbeat."""
+
+    backups: Kept
+    heartbeat: Heartbeat
+
+
+def vault_of(file: Path, url: str, folder: Path, scratch: str = "") -> Vault:
+    """The vault in `folder` of what is at `url`, or of the `file` where that is empty.
+
+    A dump of `url` is restored on the server of `scratch`; where that is empty, beside the original.
+    """
+    if not url:
+        return Vault(SQLiteBackups(file, folder), SQLiteHeartbeat(file))
+    _require_address(url)
+    try:
+        from watership.adapters.postgres.backups import PostgresBackups
+        from watership.adapters.postgres.heartbeat import PostgresHeartbeat
+    except ModuleNotFoundError:
+        raise Unavailable(
+            "Backups of PostgreSQL need the package asyncpg.", fix="pip install 'watership[servers]'"
+        ) from None
+    return Vault(PostgresBackups(url, folder, scratch=scratch or None), PostgresHeartbeat(url))
 
 
 async def prepare(file: Path, url: str) -> None:
@@ -38,11 +65,7 @@ async def prepare(file: Path, url: str) -> None:
 
 
 def _postgres(url: str) -> PostgresMigrator:
-    if not url.startswith(SCHEMES):
-        raise BadInput(
-            f"environment.database is {shown(url)}, which is no address of a PostgreSQL.",
-            fix="Say postgresql://user:password@host:5432/database, or leave it empty for a file.",
-        )
+    _require_address(url)
     try:
         from watership.adapters.postgres.migrator import PostgresMigrator
     except ModuleNotFoundError:
@@ -52,17 +75,9 @@ def _postgres(url: str) -> PostgresMigrator:
     return PostgresMigrator(url, SystemClock())
 
 
-class Unkept:
-    """Backups of a PostgreSQL, which nobody takes here: a release that wants one is told so."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    async def create(self, name: str) -> Backup:
-        raise self._lacking()
-
-    async def verify(self, backup: Backup) -> Sequence[str]:
-        raise self._lacking()
-
-    def _lacking(self) -> Unavailable:
-        return Unavailable(f"No backup of {shown(self._url)} is taken by a release yet.")
+def _require_address(url: str) -> None:
+    if not url.startswith(SCHEMES):
+        raise BadInput(
+            f"The application's database is {shown(url)}, which is no address of a PostgreSQL.",
+            fix="Say postgresql://user:password@host:5432/database, or leave it empty for a file.",
+        )

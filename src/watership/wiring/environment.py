@@ -59,6 +59,8 @@ class Places:
     store: Path
     url: str = ""
     """Of the application's own database, where it is a PostgreSQL."""
+    scratch: str = ""
+    """Of the PostgreSQL that its dumps are restored into; empty: beside the original."""
 
     @classmethod
     def of(cls, config: Config) -> Places:
@@ -69,6 +71,7 @@ class Places:
             Path(environment.hosts),
             store_path(config.store.url),
             environment.database,
+            environment.scratch,
         )
 
     @property

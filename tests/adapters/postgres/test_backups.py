@@ -27,7 +27,8 @@ def test_the_commands_are_data_and_show_no_password() -> None:
         *("--file=x.partial", f"--dbname={OPEN}"),
     ]
     assert restore == [
-        *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"),
+        *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges", "--no-comments"),
+        *("--no-publications", "--no-subscriptions", "--no-password"),
         *(f"--dbname={OPEN}", "x.dump"),
     ]
     assert variables(SECRET)["PGPASSWORD"] == "p@ss"
@@ -39,6 +40,22 @@ def test_an_address_that_is_of_something_else_or_would_show_a_secret_is_refused(
         with pytest.raises(BadInput) as caught:
             dump_command(url, snapshot="1", file=Path("x"))
         assert "hidden" not in str(caught.value)
+
+
+async def test_a_subscription_stays_where_it_is_and_hinders_no_restore(
+    postgres_server: PostgresServer, postgres_url: str, tmp_path: Path
+) -> None:
+    for statement in (
+        "CREATE PUBLICATION told FOR ALL TABLES",
+        "CREATE SUBSCRIPTION heard CONNECTION 'host=nowhere.test' PUBLICATION told WITH (connect = false)",
+        "ALTER SUBSCRIPTION heard SET (slot_name = NONE)",
+    ):
+        postgres_server.sql(statement, url=postgres_url)
+    backups = PostgresBackups(postgres_url, tmp_path)
+
+    assert await backups.verify(await backups.create("heard")) == []
+    assert postgres_server.sql("SELECT count(*) FROM pg_subscription") == "1"
+    postgres_server.sql("DROP SUBSCRIPTION heard", url=postgres_url)
 
 
 async def test_counts_and_dump_are_of_one_moment(postgres_url: str, tmp_path: Path) -> None:

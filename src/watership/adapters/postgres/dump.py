@@ -39,6 +39,10 @@ def restore_command(url: str, *, file: Path) -> list[str]:
         "--exit-on-error",
         "--no-owner",
         "--no-privileges",
+        "--no-comments",
+        # A subscription belongs to the original alone, and a database that has one cannot be dropped.
+        "--no-publications",
+        "--no-subscriptions",
         "--no-password",
         f"--dbname={without_password(url)}",
         str(file),
