@@ -22,11 +22,12 @@ dev: setup ## run an app in one process on port 3000 (APP=FILE.py:NAME)
 examples: setup ## run the examples as tests: no network, no key
 	.venv/bin/pytest -q tests/examples tests/agents/teams/test_examples.py
 
-# Two files at a time, each half with servers of its own; the tests of a file share what they have started.
-TWO = -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+# Three files at a time, each third with servers of its own; the tests of a file share what they have started. Two
+# cores are idle for a third of the time with two: tests wait for servers, and for what must take its time.
+THREE = -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 test: setup servers ## run the tests
-	.venv/bin/pytest -q $(TWO)
+	.venv/bin/pytest -q $(THREE)
 
 check: setup ## format, lint, types, and the arrows of the house
 	.venv/bin/ruff format --check .
