@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -114,20 +113,19 @@ def _put(world: World, path: str, content: str | bytes) -> None:
 
 
 def _machines(world: World, stack: ExitStack) -> None:
-    listening = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(2)]
-    servers = [f"{LOOPBACK}:{each.getsockname()[1]}" for each in listening]
+    # They take each connection: a socket that only listens is silent once its queue of knocks is full.
+    servers = [stack.enter_context(StandIn()).url.removeprefix("http://") for _ in range(2)]
 
     def online(wrong: set[str]) -> None:
         gone = [f"{LOOPBACK}:{free_port()}"] if wrong else []
         named(world, "next-servers", "tcp://next", addresses=", ".join([*servers, *gone]))
 
-    shut_port = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
+    shut_port, dropped = (stack.enter_context(StandIn()).url.rpartition(":")[2] for _ in range(2))
     for host in ("lookout", "prometheus-host"):
         world.write(f"firewall/{host}", "")
         named(world, host, f"ssh://{host}.example.test", run=run(world.root / "firewall" / host))
     facts: dict[str, Given] = {"from": "lookout", "inside": "prometheus-host", "alive": servers[0]}
     named(world, "next-shut", "tcp://next", addresses=f"{LOOPBACK}:{shut_port}", **facts)
-    dropped = stack.enter_context(socket.create_server((LOOPBACK, 0))).getsockname()[1]
     shut = file(world, "firewall/lookout", f"{shut_port} reject\n{dropped} drop\n", f"{dropped} drop\n")
 
     agents = [stack.enter_context(StandIn()) for _ in range(2)]
