@@ -16,7 +16,8 @@ import asyncpg
 import msgspec
 
 from watership.adapters.address import shown
-from watership.adapters.postgres.pool import CONNECT_SECONDS, SCHEMES, Session, part
+from watership.adapters.postgres.pool import Session, part
+from watership.adapters.postgres.visit import connected
 from watership.errors import BadInput, Unavailable
 from watership.releases.auditing.audit import Plain
 from watership.releases.instruments import Row, Written
@@ -29,10 +30,6 @@ ROWS: Final = 1_000
 
 LATE: Final = 2.0
 """Seconds beside SECONDS until the link is given up: by then the database itself would have said that it is late."""
-
-EXAMPLE: Final = (
-    "Say postgresql://user:password@host:5432/database. In a password / # ? @ are %2F %23 %3F %40."
-)
 
 WAITING: Final = ("08", "53", "57", "58", "55", "40")
 """Classes of SQLSTATE that say nothing against the statement."""
@@ -116,32 +113,8 @@ class PostgresSql:
 
     async def _connect(self, url: str, **settings: str | None) -> Session:
         """A session; a setting that is None is left as the database has it."""
-        if url.partition("://")[0] not in SCHEMES:
-            raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE)
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                return await asyncpg.connect(
-                    url,
-                    server_settings={
-                        name: value
-                        for name, value in (self._settings | settings).items()
-                        if value is not None
-                    },
-                    statement_cache_size=0,
-                )
-        except (
-            ValueError
-        ):  # asyncpg.ClientConfigurationError is one; its words may hold a piece of the password
-            raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE) from None
-        except asyncpg.PostgresError as reason:
-            raise Unavailable(
-                f"{shown(url)} did not let us in: {reason}.", fix="Look at user, password and database."
-            ) from reason
-        except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as reason:
-            raise Unavailable(
-                f"{shown(url)} does not answer: {str(reason) or type(reason).__name__}.",
-                fix="Check that PostgreSQL runs, and host and port.",
-            ) from reason
+        wanted = (self._settings | settings).items()
+        return await connected(url, {name: value for name, value in wanted if value is not None})
 
 
 def _refusal(url: str, reason: asyncpg.PostgresError) -> BadInput | Unavailable:

@@ -31,8 +31,10 @@ async def visit(
     url: str, *, name: str, seconds: float, settings: Mapping[str, str] = {}
 ) -> AsyncIterator[Session]:
     """A session whose statements take `seconds` at most; what the driver raises in the block becomes ours."""
-    session = await _connect(
-        url, seconds, {"application_name": name, "statement_timeout": f"{seconds * 1000:.0f}", **settings}
+    session = await connected(
+        url,
+        {"application_name": name, "statement_timeout": f"{seconds * 1000:.0f}", **settings},
+        seconds=seconds + LATE,
     )
     try:
         yield session
@@ -44,13 +46,17 @@ async def visit(
         await part(session)
 
 
-async def _connect(url: str, seconds: float, settings: Mapping[str, str]) -> Session:
+async def connected(url: str, settings: Mapping[str, str], *, seconds: float | None = None) -> Session:
+    """A session with these settings of the server; each of its calls takes `seconds` at most, if that is said.
+
+    Raises BadInput for what is no address, Unavailable for who does not answer or does not let us in.
+    """
     if url.partition("://")[0] not in SCHEMES:
         raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE)
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             return await asyncpg.connect(
-                url, server_settings=dict(settings), statement_cache_size=0, command_timeout=seconds + LATE
+                url, server_settings=dict(settings), statement_cache_size=0, command_timeout=seconds
             )
     except ValueError:  # asyncpg.ClientConfigurationError is one; its words may hold a piece of the password
         raise BadInput(f"{shown(url)} is no address of a PostgreSQL.", fix=EXAMPLE) from None
