@@ -200,9 +200,8 @@ class HaproxyAgent:
                 chairs = seated(state.targets, state.weights, sight.seats)
                 wanted = [*orders(chairs, sight.seats), *self._hold(sight)]
                 if not wanted:
-                    await asyncio.to_thread(
-                        replace_file, self._seating, seating(chairs, health=self._health).encode()
-                    )
+                    seats = seating(chairs, health=self._health).encode()
+                    await asyncio.to_thread(_keep, self._seating, seats)
                     return given
                 given += len(wanted)
                 objections = await self._runtime.order(wanted)
@@ -238,3 +237,9 @@ class HaproxyAgent:
     def _heavier(self) -> Slot:
         weights = self.helm.state.weights
         return max(Slot, key=lambda slot: weights.get(slot, 0))
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Have this in the file; it is looked at four times a second, and written and flushed only where it differs."""
+    if not path.exists() or path.read_bytes() != content:
+        replace_file(path, content)
