@@ -18,6 +18,7 @@ from watership.adapters.postgres.script import Script, read_script, shortened
 from watership.adapters.postgres.shape import VERSIONS, Sums, shape, sums
 from watership.adapters.postgres.soundness import faults
 from watership.adapters.postgres.visit import visit
+from watership.adapters.roundtrip import require_alike
 from watership.durable.clock import Clock
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
 from watership.releases.ports import Migration, Rehearsed
@@ -249,9 +250,9 @@ class PostgresMigrator:
             now, left = await self._looked()
             shapes.append(now)
             if not forward:
-                _compare("The way back leaves another schema", before, now)
+                require_alike("The way back leaves another schema", before, now)
                 _compare_rows(rows, left)
-        _compare("Going forward twice gives another schema", shapes[0], shapes[2])
+        require_alike("Going forward twice gives another schema", shapes[0], shapes[2])
         return Rehearsed(seconds=longest, locks=tuple(locks))
 
     async def _looked(self) -> tuple[dict[str, str], Sums]:
@@ -289,17 +290,6 @@ async def _run(session: Session, step: _Step) -> None:
                     raise Unavailable(words) from reason
                 case _:
                     raise BadInput(words) from reason
-
-
-def _compare(what: str, wanted: dict[str, str], found: dict[str, str]) -> None:
-    differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if differing:
-        name = differing[0]
-        raise BadInput(
-            f"{what} at {', '.join(differing)}: {found.get(name, 'nothing')!r} "
-            f"where {wanted.get(name, 'nothing')!r} was.",
-            fix="Make the backward script undo the forward one exactly.",
-        )
 
 
 def _compare_rows(wanted: Sums, found: Sums) -> None:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from watership.adapters.roundtrip import require_alike
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
 from watership.releases.ports import Migration, Rehearsed
 
@@ -105,9 +106,9 @@ class SQLiteMigrator:
                     longest = max(longest, time.perf_counter() - started)
                 schemas.append(schema(copy))
                 if not forward:
-                    _compare("The way back leaves another schema", schema(original), schemas[-1])
+                    require_alike("The way back leaves another schema", schema(original), schemas[-1])
                     _compare_rows(original, copy)
-            _compare("Going forward twice gives another schema", schemas[0], schemas[2])
+            require_alike("Going forward twice gives another schema", schemas[0], schemas[2])
         return longest
 
     def _integrity(self) -> Sequence[str]:
@@ -234,17 +235,6 @@ def first_word(statement: str) -> str:
 
 def _direction(forward: bool) -> str:
     return "forward" if forward else "backward"
-
-
-def _compare(what: str, wanted: dict[str, str], found: dict[str, str]) -> None:
-    differing = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-    if differing:
-        name = differing[0]
-        raise BadInput(
-            f"{what} at {', '.join(differing)}: {found.get(name, 'nothing')!r} "
-            f"where {wanted.get(name, 'nothing')!r} was.",
-            fix="Make the backward script undo the forward one exactly.",
-        )
 
 
 def _compare_rows(original: Path, copy: Path) -> None:
