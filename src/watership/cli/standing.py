@@ -40,7 +40,7 @@ def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
     """All of a plan, what it cannot see, and what to do with it next."""
     from watership.releases.book.quantity import spoken
     from watership.releases.judging.gate import guarantee
-    from watership.releases.judging.glimpse import blind
+    from watership.releases.judging.sources import blind
     from watership.releases.plan import access, fingerprint
     from watership.releases.readiness.caution import cautions
 
@@ -61,7 +61,7 @@ def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
         *([f"image       {made.image}"] if made.image else []),
         f"access      {access(made)}",
         f"gate        {guarantee(made.gate)}",
-        f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
+        f"cannot see  {', '.join(blind(made.fuses, made.sources)) or 'nothing is hidden: every fuse has a source'}",
         f"own checks  {', '.join(each.path for each in made.code) or 'none'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
         f"            {_rules(made)}",
@@ -74,7 +74,7 @@ def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
     told = {
         "release": made.release,
         "fingerprint": fingerprint(made),
-        "cannot_see": blind(made.fuses),
+        "cannot_see": blind(made.fuses, made.sources),
         "cautions": careful,
         "unseen": lacking,
         "plan": made,

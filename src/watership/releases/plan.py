@@ -6,7 +6,7 @@ Its fingerprint covers every field, so that a sign-off for one plan is a sign-of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import ceil
@@ -38,8 +38,10 @@ from watership.releases.book.runbook import (
 from watership.releases.book.shelf import Source
 from watership.releases.book.system import System
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Role
+from watership.releases.judging.feed import Feed
 from watership.releases.judging.fuse import Fuse
 from watership.releases.judging.gate import GateSpec
+from watership.releases.judging.sources import ALWAYS
 from watership.releases.notices.comms import Comms
 from watership.releases.readiness.checklist import Checklist, points_of
 from watership.releases.smoke import Smoke, smoke_sha256
@@ -143,6 +145,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     hold_back: float
     standby: Standby
     fuses: tuple[Fuse, ...]
+    feeds: tuple[Feed, ...] = ()
+    """What the fuses are told by whoever keeps the metrics."""
+    sources: tuple[str, ...] = tuple(sorted(ALWAYS))
+    """What was measured in the environment when the plan was drawn."""
     signoffs: Approvals
     roles: tuple[Role, ...]
     authorities: tuple[Authority, ...]
@@ -189,6 +195,7 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    sources: Collection[str] = ALWAYS,
     committed_at: datetime | None = None,
     image: str = "",
     rehearsal: bool = False,
@@ -220,6 +227,8 @@ def draw(
             at_most=book.standby.at_most * overrides.clock_factor,
         ),
         fuses=book.fuses,
+        feeds=book.feeds,
+        sources=tuple(sorted(sources)),
         signoffs=book.signoffs,
         roles=book.roles,
         authorities=book.authorities,
