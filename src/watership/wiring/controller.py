@@ -40,6 +40,7 @@ from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_here
 
 REHEARSED_LEASE = 2 * FARTHEST
 """Seconds of a calendar that leaps: no leap takes a release from a controller that lives, and is seen to live."""
@@ -66,9 +67,14 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
         stack.callback(bell.close)
         proxy = HelmRouter(places.router)
         router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
+        metrics, every = metrics_of(config, router, clock)
         environment = Environment(
             router=router,
-            metrics=router,
+            metrics=metrics,
+            every=every,
+            kept=feeds_of(config),
+            usage=usage_here(),
+            breach=breaches(incidents_of(places)),
             intake=system,
             deployments=system,
             hosts=ProcessHosts(places.hosts),
