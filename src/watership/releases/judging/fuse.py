@@ -253,6 +253,9 @@ def inspect(fuse: Fuse, seconds: Sequence[Second], usual: Usual = NOTHING) -> St
 def _window(seconds: Sequence[Second], length: float) -> Sequence[Second] | None:
     """The last seconds that are `length` long together, or None where one of them is missing."""
     size, first, seen = max(round(length), 1), len(seconds), 0
+    single = seconds[-size:]
+    if len(single) == size and single[-1].at - single[0].at == size - 1:
+        return single  # told one by one, as usual
     while first and seen < size:
         first -= 1
         seen += seconds[first].span
