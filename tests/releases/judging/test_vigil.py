@@ -11,8 +11,11 @@ from msgspec import structs
 
 from tests.releases.plans import NOON, a_plan
 from tests.simulation.release_targets import SimRouter
-from tests.simulation.release_world import ReleaseWorld
+from tests.simulation.release_world import SHORT_SOURCE, ReleaseWorld
 from watership.fleet.deployment import Slot
+from watership.releases.book.shelf import Source
+from watership.releases.judging.fuse import Level, Lost
+from watership.releases.judging.sources import UNTOLD
 from watership.releases.judging.traffic import together
 from watership.releases.judging.vigil import Vigil, Watchword, counted
 from watership.releases.order import Order
@@ -212,3 +215,30 @@ def test_a_release_whose_traffic_is_scraped_is_soaked_until_enough_was_told_and_
     assert soak.seen >= 5 and soak.last >= soak.began.timestamp() + 8 - 5
     bad, _ = released(0.2)
     assert bad.outcome == "rolled_back" and "errors" in bad.reason
+
+
+def test_a_fuse_that_is_told_nothing_for_a_minute_is_put_down_once() -> None:
+    lost = Lost(of="database", window=5.0, then="roll_back")
+    seen = Level(of="disk", above=0.9, window=5.0, then="page")
+    elsewhere = Level(of="queue_depth", more_than=10.0, window=5.0, then="page")
+    book = structs.replace(SHORT_SOURCE.runbook, fuses=(lost, seen, elsewhere))
+
+    async def main() -> list[tuple[int, object]]:
+        world = ReleaseWorld(
+            source=Source(runbook=book, sha256="0" * 64), overrides=Overrides(watch_seconds=90.0)
+        )
+        await world.begin()
+        began = 0.0
+        starting = asyncio.create_task(world.controller().start(world.brief()))
+        while not starting.done():
+            await world.clock.sleep(0.5)
+            if not began and any(entry.action == "release.watch.begun" for entry in world.audit.kept):
+                began = world.clock.now().timestamp()
+        assert starting.result().outcome == "promoted", starting.result().reason
+        entries = [entry for entry in world.audit.kept if entry.action == UNTOLD]
+        return [(round(each.at.timestamp() - began), each.facts["fuses"]) for each in entries]
+
+    (told,) = run_in_virtual_time(main, limit_seconds=3600.0)
+
+    # Nobody says anything of the database; the disk is looked at; a queue's depth has no source, as the plan says.
+    assert told == (61, [lost.name])

@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal, assert_never
 from msgspec import Meta, Struct
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import Duration, Share, percent, spoken
+from watership.releases.book.quantity import Duration, Number, Share, percent, spoken
 
 # Below 50 requests one error is more than 2 %: a rate says nothing.
 MIN_SAMPLES = 50
@@ -128,7 +128,7 @@ class Level(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="leve
     of: Gauge
     above: Share | None = None
     slower_than: Duration | None = None
-    more_than: Annotated[float, Meta(ge=0, extra={"text": "parameter"})] | None = None
+    more_than: Number | None = None
     up_to: Duration | None = None
     window: Window
     min_samples: Annotated[int, Meta(ge=0)] = 0
