@@ -15,7 +15,17 @@ from watership.releases.auditing.audit import Audit
 from watership.releases.instruments import Instruments
 from watership.releases.judging import gate
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
-from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
+from watership.releases.ports import (
+    Backups,
+    Handover,
+    Hosts,
+    Lock,
+    LockHolder,
+    Metrics,
+    Migrator,
+    Probe,
+    Router,
+)
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.situation import CriticalIncidents
 from watership.releases.snapshots import Snapshots
@@ -47,6 +57,8 @@ class Environment:
     instruments: Instruments | None = None
     """What checks look outside with."""
     incidents: CriticalIncidents | None = None
+    handover: Handover | None = None
+    """Who replays runs with a build's agents; None where nobody can, and then runs stay where they began."""
     judge: Judge = gate.judge
 
 

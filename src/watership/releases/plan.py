@@ -24,6 +24,7 @@ from watership.releases import ports
 from watership.releases.book.quantity import Given
 from watership.releases.book.runbook import (
     Approvals,
+    BegunRuns,
     Check,
     Condition,
     Drain,
@@ -167,6 +168,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The runbook's own checks: who signs the plan signs what they look at."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
+    begun_runs: BegunRuns = "finish"
+    """What a rollback does with runs that next has begun."""
 
     def phase(self, item: PlannedItem) -> PlannedPhase:
         """The phase that an item belongs to."""
@@ -238,6 +241,7 @@ def draw(
         comms=book.comms,
         code=tuple(PlannedCode(path=each.path, sha256=each.sha256) for each in source.code),
         rehearsal=rehearsal,
+        begun_runs=book.rollback.begun_runs,
     )
 
 

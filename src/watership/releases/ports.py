@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from watership.durable.ids import DeploymentId
+from watership.durable.ids import DeploymentId, RunId
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
 from watership.releases.readiness.rehearsal import Held
@@ -137,6 +137,25 @@ class Hosts(Protocol):
         """Drain and end every process of the deployment; kill what is left after `grace_seconds`."""
 
     async def instances(self) -> Sequence[Instance]: ...
+
+
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one run that was to go to another deployment, or would become of it."""
+
+    run_id: RunId
+    goes: bool
+    why: str = ""
+    """Why it stays, in words; or what is different there and harmless."""
+
+
+class Handover(Protocol):
+    """Knows whether a build's agents would go on with a run, by walking its journal with them."""
+
+    async def hand_over(self, source: DeploymentId, target: DeploymentId, build: Build) -> Sequence[Handed]:
+        """Pin to `target` each open run of `source` that its `build` would go on with and nobody holds.
+
+        Raises Unavailable when the replays did not come to an end: what was pinned by then stays so.
+        """
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
