@@ -42,6 +42,7 @@ from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
+from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
 """Seconds of a calendar that leaps: no leap takes a release from a controller that lives, and is seen to live."""
@@ -51,7 +52,7 @@ REHEARSED_LEASE = 2 * FARTHEST
 async def open_desk(config: Config) -> AsyncIterator[Desk]:
     """Open the environment that `config` names, from outside: none of its processes is started or ended."""
     places = Places.of(config)
-    if not places.store.is_file():
+    if not is_there(config):
         raise NotFound(
             f"There is no environment in {places.folder}.", fix="Start one: watership environment up BUILD"
         )
@@ -59,7 +60,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
     machine = SystemClock()
     clock = LeapingClock(places.calendar) if config.environment.rehearsal else machine
     async with AsyncExitStack() as stack:
-        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=machine))
+        system = await stack.enter_async_context(await open_system(config))
         own = await stack.enter_async_context(
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
