@@ -50,6 +50,7 @@ def stranded() -> int:
 
     \b
     What can be done for their runs:
+      watership environment revive DEPLOYMENT                 their own workers again
       watership intake rehome DEPLOYMENT OTHER                those that nobody has begun go elsewhere
       watership intake handover DEPLOYMENT OTHER --against …  those that another build would go on with
       watership run cancel RUN                                one of them ends
