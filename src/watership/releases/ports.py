@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -19,6 +19,25 @@ from watership.releases.readiness.rehearsal import Held
 
 SlotWeights = dict[Slot, int]
 """Shares of HTTP traffic in per cent; they sum to 100."""
+
+PATIENCE_SECONDS: Final = 20.0
+"""How long a pause holds one request at most: clients' own limits begin at about 30 s. Then it is told 503."""
+
+
+class Waited(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last pause came to for clients, as the router itself counted.
+
+    `longest`: seconds of the longest wait; `seconds`: from the first that was held until the last one was let go.
+    """
+
+    waiting: int = 0
+    """Held at this moment."""
+    held: int = 0
+    """Requests that were held, those among them that were told 503 in the end, and those that wait still."""
+    told: int = 0
+    """Told 503 with Retry-After: they had waited too long, or too many waited already."""
+    longest: float = 0.0
+    seconds: float = 0.0
 
 
 class RouterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +53,12 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True):
     active: dict[Slot, int]
     """Requests in flight by slot."""
     paused: bool = False
+    writes_only: bool = False
+    """The pause holds no reads."""
+    can_hold: bool = True
+    """Whether it knows how to pause. One that does not refuses with BadInput."""
+    waited: Waited | None = None
+    """None: no pause was in this process of the router, or it is another one than held the requests."""
     until: datetime | None = None
     last_safe: SlotWeights | None = None
     started_at: datetime | None = None
@@ -66,8 +91,19 @@ class Router(Protocol):
     async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
         """Wait until the slot has no request in flight, `seconds` at most; the number still in flight."""
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        """Hold new requests (not fail them) until `resume`, `seconds` at most."""
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Hold new requests (not fail them) until `resume`, and let go by itself after `seconds` at most.
+
+        With `writes_only` reads (GET, HEAD, OPTIONS) go on as ever. What was held for `patience` seconds is told 503
+        with Retry-After. Requests in flight are not touched.
+        """
 
     async def resume(self, *, epoch: int) -> None: ...
 
