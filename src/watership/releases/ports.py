@@ -15,6 +15,7 @@ import msgspec
 from watership.durable.ids import DeploymentId
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
+from watership.releases.header import Header, header
 from watership.releases.readiness.rehearsal import Held
 
 SlotWeights = dict[Slot, int]
@@ -183,6 +184,11 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     forward: str
     backward: str
     name: str
+
+    @property
+    def header(self) -> Header:
+        """What its forward script says of itself. Raises BadInput."""
+        return header(self.forward, self.name)
 
 
 class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
