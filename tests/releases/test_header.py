@@ -39,6 +39,8 @@ def test_lines_that_contradict_each_other_are_refused(script: str, words: str) -
 
 
 def test_a_batch_is_bounded_by_its_own_statement() -> None:
-    assert batched("… '1'::batch LIMIT :batch", 5, "m") == "… '1'::batch LIMIT 5"
+    assert batched(["… '1'::batch LIMIT :batch"], Header(batch=5), "m") == "… '1'::batch LIMIT 5"
     with pytest.raises(BadInput, match="bounds its batches by nothing"):
-        batched("UPDATE t SET a = 1", 5, "m")
+        batched(["UPDATE t SET a = 1"], Header(), "m")
+    with pytest.raises(BadInput, match="has 2 statements"):
+        batched(["UPDATE t …", "UPDATE u …"], Header(), "m")

@@ -267,6 +267,9 @@ class SimMigrator:
         self.at = end
         return end
 
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        return 0
+
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         return Rehearsed(seconds=0.1)
 

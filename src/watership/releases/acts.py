@@ -23,6 +23,7 @@ from watership.releases.checks.scene import POLL_SECONDS
 from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
+from watership.releases.figures import measured_pause
 from watership.releases.judging.vigil import Watchword, watch_over
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Order, Release
@@ -187,13 +188,13 @@ class Acts:
             # A controller that was killed in between left it on.
             await pause.lift(env, self.authority)
         wanted, wrong = plan.migrations[-1].end, await sound.wrong()
-        words = f"The database reports schema {there}; {wanted} was planned.{pause.words(pauses)}"
-        return found(
-            there >= wanted and not wrong,
-            " ".join([words, *wrong]),
-            version=there,
-            **pause.facts(pauses),
-        )
+        facts = pause.facts(pauses)
+        words = [
+            f"The database reports schema {there}; {wanted} was planned.",
+            measured_pause(facts),
+            *wrong,
+        ]
+        return found(there >= wanted and not wrong, " ".join(filter(None, words)), version=there, **facts)
 
     async def _apply(self, migration: Migration, timeout: float, *, pauses: bool) -> list[pause.Paused]:
         """A database that is busy is asked again. Each time that writes wait for it they get through in between."""

@@ -8,7 +8,7 @@ UPDATE guests SET visits = 0 WHERE id IN (SELECT id FROM guests WHERE visits IS 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -97,9 +97,14 @@ def _batches(lines: list[str], name: str) -> tuple[int, float]:
     return batch, duration(said[0][2]) if said[0][2] else PAUSE
 
 
-def batched(statement: str, size: int, name: str) -> str:
-    """The statement of one batch. Raises BadInput where nothing bounds it."""
-    found, times = _PLACE.subn(str(size), statement)
+def batched(statements: Sequence[str], head: Header, name: str) -> str:
+    """The statement of one batch of a backfill. Raises BadInput where nothing bounds it."""
+    if len(statements) != 1:
+        raise BadInput(
+            f"The backfill {name} has {len(statements)} statements.",
+            fix="One is repeated until it changes nothing; give the others scripts of their own.",
+        )
+    found, times = _PLACE.subn(str(head.batch), statements[0])
     if not times:
         raise BadInput(
             f"The backfill {name} bounds its batches by nothing.",

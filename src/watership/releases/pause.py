@@ -98,17 +98,3 @@ def facts(pauses: list[Paused]) -> dict[str, Plain]:
             "held_seconds": sum(each.seconds for each in waited),
         }
     return told
-
-
-def words(pauses: list[Paused]) -> str:
-    """The same in a sentence; empty where nothing paused."""
-    if not pauses:
-        return ""
-    told = facts(pauses)
-    length = f" Writes paused for {told['write_pause_seconds']:.3g} s"
-    if "writes_held" not in told:
-        return f"{length}; what that came to for clients was not counted."
-    return (
-        f"{length}: {told['writes_held']} were held, the longest for {told['longest_wait_seconds']:.3g} s; "
-        f"{told['writes_told_503']} were told 503."
-    )

@@ -199,6 +199,8 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     locks: tuple[Held, ...] | None = None
+    steps: dict[str, float] = {}
+    """Seconds of each migration on the first way forward, by its name: how long writes would wait for it."""
 
 
 class Migrator(Protocol):
@@ -206,7 +208,16 @@ class Migrator(Protocol):
         """The version that the database itself reports."""
 
     async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
-        """Run it in one transaction that also sets the version; the version afterwards. Already there: nothing."""
+        """Run it in one transaction that also sets the version; the version afterwards. Already there: nothing.
+
+        A backfill goes forward in batches, each in a transaction of its own that compares the epoch; broken off it goes
+        on from where it was. `forward` where it was done already does nothing, but see `fill`.
+        """
+
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        """Run the batches of a backfill until they find nothing more, whether or not it was done before: rows that came
+        since are filled in too. How many rows that were, of all its batches so far. The version stays.
+        """
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         """Forward, backward, forward on a copy. Raises BadInput naming what differs."""
