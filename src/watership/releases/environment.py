@@ -73,6 +73,11 @@ class Authority:
         self.deposed = asyncio.Event()
 
     @property
+    def release(self) -> str:
+        """In whose name it acts."""
+        return self._release
+
+    @property
     def epoch(self) -> int:
         assert self._holder is not None, "nobody acts without the lock"
         return self._holder.epoch

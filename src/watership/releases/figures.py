@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from watership.releases.auditing.audit import Plain
-from watership.releases.book.runbook import Shift
+from watership.releases.book.runbook import Migrate, Shift
 from watership.releases.facts import Record
 from watership.releases.journal import Fold
 from watership.releases.measurement import Measurement
@@ -25,6 +26,10 @@ class Figures(Struct, frozen=True, kw_only=True):
     rollback_seconds: float | None = None
     """From the decision until both planes read back."""
     requests_failed_before_rollback: int | None = None
+    write_pause_seconds: float | None = None
+    """For how long migrations had writes wait."""
+    pause: str = ""
+    """What that came to for clients, as the router counted; empty where nothing was measured."""
 
 
 def figures(state: Fold, plan: Plan) -> Figures:
@@ -36,7 +41,31 @@ def figures(state: Fold, plan: Plan) -> Figures:
         detect_seconds=_detected(decision) if back is not None else None,
         rollback_seconds=_number(back.facts, "seconds") if back is not None and back.passed else None,
         requests_failed_before_rollback=_failed(retired, decision),
+        write_pause_seconds=_number(_migrated(state.records, plan), "write_pause_seconds"),
+        pause=measured_pause(_migrated(state.records, plan)),
     )
+
+
+PAUSE: Final = ("write_pause_seconds", "writes_held", "writes_told_503", "longest_wait_seconds")
+"""What a migration tells of its pause."""
+
+
+def measured_pause(facts: Mapping[str, Plain]) -> str:
+    """What a pause of writes was, in a sentence; empty where none was measured."""
+    length, held, told, longest = (_number(facts, name) for name in PAUSE)
+    if length is None:
+        return ""
+    words = f"Writes paused for {length:.3g} s"
+    if held is None or told is None or longest is None:
+        return f"{words}; what that came to for clients is not known."
+    return f"{words}: {held:.0f} were held, the longest for {longest:.3g} s; {told:.0f} were told 503."
+
+
+def _migrated(records: Sequence[Record], plan: Plan) -> Mapping[str, Plain]:
+    """What the last attempt at the migrations told; one that found them done measured nothing."""
+    migrates = {item.key for item in plan.items if isinstance(item.does, Migrate)}
+    told = [record.got.facts for record in records if record.item in migrates]
+    return told[-1] if told else {}
 
 
 def _cutover(records: Sequence[Record], plan: Plan) -> float | None:

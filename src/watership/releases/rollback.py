@@ -42,6 +42,7 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
     while True:
         try:
             await dial.set(0)
+            await pause.lift(env, authority)
             words, there = await whole(dial)
             if there:
                 return passed(f"Back on {dial.to.build.version}: {words}. {SCHEMA_STAYS}")
@@ -91,7 +92,7 @@ async def leave(
     nxt, live, epoch = release.plan.next, release.plan.live, authority.epoch
     if quarantines:
         await quarantine(env.snapshots, nxt.build.digest)
-    await pause.resume(env, release.plan.release)
+    await pause.lift(env, authority)
     (outcome,) = (await env.work.write([Rehome(source=nxt.deployment, target=live.deployment)])).outcomes
     rehomed = outcome.count if isinstance(outcome, Done) else 0
     lost = None if began is None else await _failed_since(env, nxt, began)

@@ -201,6 +201,16 @@ def fate(begun_runs: BegunRuns) -> str:
             assert_never(begun_runs)
 
 
+class Contract(Struct, frozen=True, kw_only=True):
+    """The gate of its own behind which the old schema goes for good.
+
+    `needed`: whose sign-offs it needs, given for it alone; those of the release where none is named.
+    """
+
+    needed: tuple[RoleId, ...] = ()
+    timeout: Duration = ACT_TIMEOUT
+
+
 class RollbackBudget(Struct, frozen=True, kw_only=True):
     """What a rollback may take; ours are measured against it. And what becomes of what next has begun."""
 
@@ -231,6 +241,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
     gate: GateSpec
     watch: Watch
     standby: Standby
+    contract: Contract = Contract()
     rollback: RollbackBudget
     fuses: tuple[Fuse, ...]
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
