@@ -42,7 +42,7 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
     from watership.releases.book.quantity import spoken
     from watership.releases.book.runbook import fate
     from watership.releases.judging.gate import guarantee
-    from watership.releases.judging.glimpse import blind
+    from watership.releases.judging.sources import blind
     from watership.releases.outlook import words
     from watership.releases.plan import access, fingerprint
     from watership.releases.readiness.caution import cautions
@@ -66,7 +66,7 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
         f"runs        {words(seen)}",
         f"            {fate(made.begun_runs)}",
         f"gate        {guarantee(made.gate)}",
-        f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
+        f"cannot see  {', '.join(blind(made.fuses, made.sources)) or 'nothing is hidden: every fuse has a source'}",
         f"own checks  {', '.join(each.path for each in made.code) or 'none'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
         f"            {_rules(made)}",
@@ -79,7 +79,7 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
     told = {
         "release": made.release,
         "fingerprint": fingerprint(made),
-        "cannot_see": blind(made.fuses),
+        "cannot_see": blind(made.fuses, made.sources),
         "cautions": careful,
         "unseen": lacking,
         "runs": seen,

@@ -24,7 +24,6 @@ from watership.releases.checks.scene import POLL_SECONDS
 from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
-from watership.releases.figures import measured_pause
 from watership.releases.judging.vigil import Watchword, watch_over
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Order, Release
@@ -192,7 +191,7 @@ class Acts:
         facts = pause.facts(pauses)
         words = [
             f"The database reports schema {there}; {wanted} was planned.",
-            measured_pause(facts),
+            pause.measured_pause(facts),
             *wrong,
         ]
         return found(there >= wanted and not wrong, " ".join(filter(None, words)), version=there, **facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from msgspec import Struct
 
@@ -11,7 +10,8 @@ from watership.releases.auditing.audit import Plain
 from watership.releases.book.runbook import Migrate, Shift
 from watership.releases.facts import Record
 from watership.releases.journal import Fold
-from watership.releases.measurement import Measurement
+from watership.releases.measurement import Measurement, number
+from watership.releases.pause import measured_pause
 from watership.releases.plan import Plan
 from watership.releases.verdict import Verdict
 
@@ -39,26 +39,11 @@ def figures(state: Fold, plan: Plan) -> Figures:
     return Figures(
         cutover_seconds=_cutover(state.records, plan),
         detect_seconds=_detected(decision) if back is not None else None,
-        rollback_seconds=_number(back.facts, "seconds") if back is not None and back.passed else None,
+        rollback_seconds=number(back.facts, "seconds") if back is not None and back.passed else None,
         requests_failed_before_rollback=_failed(retired, decision),
-        write_pause_seconds=_number(_migrated(state.records, plan), "write_pause_seconds"),
+        write_pause_seconds=number(_migrated(state.records, plan), "write_pause_seconds"),
         pause=measured_pause(_migrated(state.records, plan)),
     )
-
-
-PAUSE: Final = ("write_pause_seconds", "writes_held", "writes_told_503", "longest_wait_seconds")
-"""What a migration tells of its pause."""
-
-
-def measured_pause(facts: Mapping[str, Plain]) -> str:
-    """What a pause of writes was, in a sentence; empty where none was measured."""
-    length, held, told, longest = (_number(facts, name) for name in PAUSE)
-    if length is None:
-        return ""
-    words = f"Writes paused for {length:.3g} s"
-    if held is None or told is None or longest is None:
-        return f"{words}; what that came to for clients is not known."
-    return f"{words}: {held:.0f} were held, the longest for {longest:.3g} s; {told:.0f} were told 503."
 
 
 def _migrated(records: Sequence[Record], plan: Plan) -> Mapping[str, Plain]:
@@ -89,18 +74,13 @@ def _decision(records: Sequence[Record]) -> Measurement | None:
 
 
 def _detected(decision: Measurement | None) -> float | None:
-    first = _number(decision.facts, "first_error") if decision is not None else None
+    first = number(decision.facts, "first_error") if decision is not None else None
     return None if first is None or decision is None else decision.ended.timestamp() - first
 
 
 def _failed(retired: Measurement | None, decision: Measurement | None) -> int | None:
     for got, name in ((retired, "failed_requests"), (decision, "errors")):
-        number = _number(got.facts, name) if got is not None else None
-        if number is not None:
-            return round(number)
+        found = number(got.facts, name) if got is not None else None
+        if found is not None:
+            return round(found)
     return None
-
-
-def _number(facts: Mapping[str, Plain], name: str) -> float | None:
-    value = facts.get(name)
-    return float(value) if isinstance(value, int | float) else None

@@ -110,10 +110,11 @@ class Router(Protocol):
 
 
 class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
-    """One second of one slot's traffic as the router saw it."""
+    """One second of one slot's traffic as the router saw it, or the `span` seconds of which `second` is the last."""
 
     second: int
     """Unix time of the second's start."""
+    span: int = 1
     requests: int
     errors: int
     """Answers with 5xx, and requests that got no answer."""
@@ -124,6 +125,8 @@ class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
 class Metrics(Protocol):
     async def ticks(self, *, after: int, until: int) -> Mapping[Slot, Sequence[TrafficTick]]:
         """Whole seconds in (after, until], in order. A second without requests is there, with zeros.
+
+        What is counted more coarsely is told in spans of seconds, each wholly within; no second is told of twice.
 
         Raises Unavailable when they cannot be had: missing data never becomes a number.
         """
@@ -151,6 +154,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     version: str | None = None
     restarts: int = 0
+    oom_kills: int | None = None
+    """How often the system ended its process for want of memory; None where that is not known."""
 
 
 class HostSpec(msgspec.Struct, frozen=True, kw_only=True):

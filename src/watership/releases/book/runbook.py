@@ -12,6 +12,7 @@ from watership.errors import BadInput
 from watership.releases.book.document import Misfit, nearest
 from watership.releases.book.quantity import Duration, Offset, Parameter, Share
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
+from watership.releases.judging.feed import Feed, require_one_each
 from watership.releases.judging.fuse import Fuse
 from watership.releases.judging.gate import AgainstLive, GateSpec
 from watership.releases.notices.comms import Comms
@@ -222,7 +223,8 @@ class RollbackBudget(Struct, frozen=True, kw_only=True):
 class Runbook(Struct, frozen=True, kw_only=True):
     """The whole of it. `schema` names the format.
 
-    `include`: files beside it, of the team, the checklist and the comms, that fill the fields of the same names.
+    `include`: files beside it, of the team, the checklist, the comms and the feeds, that fill the fields of the same
+    names.
     """
 
     schema: Literal["watership/runbook/v1"]
@@ -244,6 +246,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
     contract: Contract = Contract()
     rollback: RollbackBudget
     fuses: tuple[Fuse, ...]
+    feeds: tuple[Feed, ...] = ()
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
     validations: tuple[Validation, ...] = ()
     comms: Comms = Comms()
@@ -263,6 +266,7 @@ def validated(book: Runbook) -> Runbook:
     _unique("validation", "id", (each.id for each in book.validations))
     for phase in book.phases:
         _unique(f"item of phase '{phase.id}'", "id", (item.id for item in phase.items))
+    require_one_each(book.feeds)
     require_whole(book.checklist)
     seats = {role.id for role in book.roles}
     for owner in _owners(book):
