@@ -1,7 +1,6 @@
 """A docker that records: the commands that we use, as the real client takes them and answers; an image is a build.
 
-A container is a process on this machine. What an image holds is in `registry.json`; one that is not there cannot be
-pulled. A container whose process died is started again at the next call, as `restart: unless-stopped` says.
+A container's instance is a thread of the test. Whoever dies is started again, as `restart: unless-stopped` says.
 """
 
 from __future__ import annotations
@@ -9,181 +8,184 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.adapters.machines import recorded
+from tests.adapters.machines.listener import Listener
+from tests.adapters.machines.program import Ended, Parser
+from watership.fleet.build import Build
 
-TYPES = {"serve": "3000/tcp", "worker": "9100/tcp"}
+
+@dataclass
+class Container:
+    project: str
+    service: str
+    said: dict[str, Any]
+    instance: Listener
+    state: str = "running"
+    restarts: int = 0
+
+    @property
+    def id(self) -> str:
+        return hashlib.sha256(f"{self.project}/{self.service}/{id(self)}".encode()).hexdigest()
 
 
-def main() -> int:
-    recorded.record("docker")
-    words = sys.argv[1:]
-    with recorded.alone():
+@dataclass
+class Docker:
+    """The engine of one machine. `registry` is what can be pulled: an image's name, and the build in it."""
+
+    disk: Path
+    """What the machine sees as /…/disk, as the test sees it."""
+    seen: Path
+    registry: dict[str, Build]
+    images: dict[str, Build] = field(default_factory=dict)
+    containers: dict[tuple[str, str], Container] = field(default_factory=dict)
+
+    def run(self, words: list[str]) -> Ended:
         match words:
             case ["pull", "--quiet", image]:
-                return pull(image)
+                return self._pull(image)
             case ["compose", "version", "--short"]:
-                say("2.39.1")
-                return 0
+                return Ended("2.39.1")
             case ["version", "--format", "{{.Server.Version}}"]:
-                say("28.2.2")
-                return 0
+                return Ended("28.2.2")
             case ["compose", *rest]:
-                return compose(rest)
+                return self._compose(rest)
             case ["ps", "--all", "--quiet", "--no-trunc", "--filter", selected]:
-                say("\n".join(each["id"] for each in containers() if has(each, selected)))
-                return 0
+                return Ended("\n".join(each.id for each in self.containers.values() if has(each, selected)))
             case ["inspect", "--type", "container", *ids]:
-                return inspect(ids)
-    complain(f"docker: '{' '.join(words)}' is not a docker command.")
-    return 125
+                return self._inspect(ids)
+            case _:
+                return Ended(errors=f"docker: '{' '.join(words)}' is not a docker command.", code=125)
 
+    def instances(self) -> dict[str, Listener]:
+        return {each.said["labels"]["watership.instance"]: each.instance for each in self.containers.values()}
 
-def say(words: str) -> None:
-    sys.stdout.write(f"{words}\n")
+    def kill(self, name: str) -> None:
+        """An instance dies, and the engine starts it again."""
+        (dead,) = [
+            each for each in self.containers.values() if each.said["labels"]["watership.instance"] == name
+        ]
+        dead.instance.end()
+        dead.instance = self._listener(dead.said, dead.instance.port)
+        dead.restarts += 1
 
+    def end(self) -> None:
+        for each in self.containers.values():
+            each.instance.end()
+        self.containers.clear()
 
-def complain(words: str) -> None:
-    sys.stderr.write(f"{words}\n")
+    def _pull(self, image: str) -> Ended:
+        if image not in self.registry:
+            what = f"manifest for {image} not found: manifest unknown: manifest unknown"
+            return Ended(errors=f"Error response from daemon: {what}", code=1)
+        self.images[image] = self.registry[image]
+        return Ended(image)
 
+    def _compose(self, words: list[str]) -> Ended:
+        parser = Parser(prog="docker compose")
+        parser.add_argument("--file", type=Path)
+        parser.add_argument("--project-name")
+        commands = parser.add_subparsers(dest="command", required=True)
+        up = commands.add_parser("up")
+        for flag in ("--detach", "--no-build", "--remove-orphans"):
+            up.add_argument(flag, action="store_true", required=True)
+        up.add_argument("--pull", choices=["never"], required=True)
+        down = commands.add_parser("down")
+        down.add_argument("--remove-orphans", action="store_true", required=True)
+        down.add_argument("--timeout", type=int, required=True)
+        options = parser.parse_args(words)
+        if options.command == "down":
+            return self._down(options)
+        return self._up(yaml.safe_load((self.disk / options.file.relative_to(self.seen)).read_text()))
 
-def pull(image: str) -> int:
-    held = json.loads((recorded.folder().parent / "registry.json").read_text())
-    if image not in held:
-        complain(f"Error response from daemon: manifest for {image} not found: manifest unknown")
-        return 1
-    images = recorded.folder() / "images.json"
-    known = json.loads(images.read_text()) if images.exists() else {}
-    images.write_text(json.dumps(known | {image: held[image]}))
-    say(image)
-    return 0
+    def _down(self, options: argparse.Namespace) -> Ended:
+        mine = [key for key in self.containers if key[0] == options.project_name]
+        for key in mine:
+            self.containers.pop(key).instance.end()
+        words = f'Warning: No resource found to remove for project "{options.project_name}".'
+        return Ended(errors="" if mine else words)
 
-
-def compose(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="docker compose")
-    parser.add_argument("--file", type=Path)
-    parser.add_argument("--project-name")
-    commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up")
-    for flag in ("--detach", "--no-build", "--remove-orphans"):
-        up.add_argument(flag, action="store_true", required=True)
-    up.add_argument("--pull", choices=["never"], required=True)
-    down = commands.add_parser("down")
-    down.add_argument("--remove-orphans", action="store_true", required=True)
-    down.add_argument("--timeout", type=int, required=True)
-    options = parser.parse_args(words)
-    if options.command == "down":
-        for each in containers():
-            if each["project"] == options.project_name:
-                remove(each, options.timeout)
-        return 0
-    return bring_up(yaml.safe_load(options.file.read_text()))
-
-
-def bring_up(tree: dict[str, Any]) -> int:
-    images = json.loads((recorded.folder() / "images.json").read_text())
-    there = {each["service"]: each for each in containers() if each["project"] == tree["name"]}
-    for service, each in there.items():
-        if service not in tree["services"]:
-            remove(each, 10)
-    for service, said in tree["services"].items():
-        if said["image"] not in images:
-            complain(f"Error response from daemon: No such image: {said['image']}")
-            return 1
-        for file in said.get("env_file", []):
-            if not Path(file).is_file():
-                complain(f"env file {file} not found: stat {file}: no such file or directory")
-                return 14
-        wanted = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-        if service in there:
-            if there[service]["hash"] == wanted:
+    def _up(self, tree: dict[str, Any]) -> Ended:
+        name, services = tree["name"], tree["services"]
+        for key in [key for key in self.containers if key[0] == name and key[1] not in services]:
+            self.containers.pop(key).instance.end()
+        for service, said in services.items():
+            if said["image"] not in self.images:
+                return Ended(errors=f"Error response from daemon: No such image: {said['image']}", code=1)
+            for file in said.get("env_file", []):
+                if not (self.disk / Path(file).relative_to(self.seen)).is_file():
+                    return Ended(errors=f"env file {file} not found: stat {file}: no such file", code=14)
+            there = self.containers.get((name, service))
+            if there is not None and there.said == said:
                 continue
-            remove(there[service], 10)
-        begin({"service": service, "project": tree["name"], "hash": wanted, "said": said, "restarts": 0})
-    return 0
+            if there is not None:
+                there.instance.end()
+            try:
+                instance = self._listener(said, int(said["ports"][0].get("published", 0)))
+            except OSError as error:
+                return Ended(errors=f"Error response from daemon: failed to bind host port: {error}", code=1)
+            self.containers[name, service] = Container(name, service, said, instance)
+        return Ended(errors="\n".join(f" Container {name}-{service}-1  Started" for service in services))
+
+    def _listener(self, said: dict[str, Any], port: int) -> Listener:
+        """What its image holds, where its words say that it listens."""
+        (published,) = said["ports"]
+        words = [each.replace("$$", "$") for each in said["command"]]
+        assert words[:3] == ["python", "-m", "watership.wiring.instance"]
+        assert words[-2:] == ["--listen", f"0.0.0.0:{published['target']}"]
+        build = self.images[said["image"]]
+        return Listener(published["host_ip"], port, digest=build.digest, version=build.version)
+
+    def _inspect(self, ids: list[str]) -> Ended:
+        known = {each.id: each for each in self.containers.values()}
+        missing = [each for each in ids if each not in known]
+        return Ended(
+            json.dumps([inspected(known[each]) for each in ids if each in known]),
+            "\n".join(f"Error response from daemon: No such container: {each}" for each in missing),
+            1 if missing else 0,
+        )
 
 
-def begin(container: dict[str, Any]) -> None:
-    """Run its command, as far as it is ours, with what its image holds."""
-    said, place = container["said"], recorded.folder()
-    key = f"{container['project']}-{container['service']}"
-    (published,) = said["ports"]
-    bound = f"{published['host_ip']}:{container.get('port') or published.get('published', 0)}"
-    image = json.loads((place / "images.json").read_text())[said["image"]]
-    words = [each.replace("$$", "$") for each in said["command"]]
-    assert words[:3] == ["python", "-m", "watership.wiring.instance"]
-    assert words[-1] == f"0.0.0.0:{published['target']}"
-    told = place / f"{key}.port"
-    told.unlink(missing_ok=True)
-    variables = {"DIGEST": image["digest"], "VERSION": image["version"], "PORT_FILE": str(told)}
-    command = [sys.executable, "-I", str(recorded.INSTANCE), *words[3:-1], bound]
-    pid = recorded.started(command, variables, place / f"{key}.log")
-    assert recorded.until(told.exists, recorded.PATIENCE), (place / f"{key}.log").read_text()
-    container |= {
-        "id": hashlib.sha256(f"{key}{pid}".encode()).hexdigest(),
-        "pid": pid,
-        "port": told.read_text(),
-    }
-    (place / f"{key}.container").write_text(json.dumps(container))
-
-
-def remove(container: dict[str, Any], seconds: float) -> None:
-    recorded.ended(container["pid"], seconds)
-    (recorded.folder() / f"{container['project']}-{container['service']}.container").unlink()
-
-
-def containers() -> list[dict[str, Any]]:
-    found = [json.loads(path.read_text()) for path in sorted(recorded.folder().glob("*.container"))]
-    for each in found:
-        if not recorded.alive(each["pid"]):
-            each["restarts"] += 1
-            begin(each)
-    return found
-
-
-def has(container: dict[str, Any], selected: str) -> bool:
+def has(container: Container, selected: str) -> bool:
     name, _, value = selected.removeprefix("label=").partition("=")
-    return bool(container["said"]["labels"].get(name) == value)
+    return bool(container.said["labels"].get(name) == value)
 
 
-def inspect(ids: list[str]) -> int:
-    known = {each["id"]: each for each in containers()}
-    say(json.dumps([inspected(known[each]) for each in ids if each in known]))
-    missing = [each for each in ids if each not in known]
-    for each in missing:
-        complain(f"Error: No such container: {each}")
-    return 1 if missing else 0
-
-
-def inspected(container: dict[str, Any]) -> dict[str, Any]:
-    said = container["said"]
+def inspected(container: Container) -> dict[str, Any]:
+    """As the engine's API has it, the parts that are about how it runs."""
+    said, runs = container.said, container.state == "running"
     (published,) = said["ports"]
-    bound = [{"HostIp": published["host_ip"], "HostPort": container["port"]}]
-    ours = {
-        "com.docker.compose.project": container["project"],
-        "com.docker.compose.service": container["service"],
+    bound = [{"HostIp": published["host_ip"], "HostPort": str(container.instance.port)}]
+    theirs = {
+        "com.docker.compose.project": container.project,
+        "com.docker.compose.service": container.service,
     }
     return {
-        "Id": container["id"],
+        "Id": container.id,
         "Created": "2026-11-29T12:00:00.123456789Z",
+        "Path": said["command"][0],
+        "Args": said["command"][1:],
         "State": {
-            "Status": "running",
-            "Running": True,
+            "Status": container.state,
+            "Running": runs,
             "Paused": False,
-            "Pid": container["pid"],
+            "Restarting": False,
+            "OOMKilled": False,
+            "Dead": False,
+            "Pid": container.instance.pid if runs else 0,
             "ExitCode": 0,
+            "Error": "",
+            "StartedAt": "2026-11-29T12:00:00.623456789Z",
         },
-        "Name": f"/{container['project']}-{container['service']}-1",
-        "RestartCount": container["restarts"],
-        "Config": {"Image": said["image"], "Cmd": said["command"], "Labels": {**ours, **said["labels"]}},
-        "NetworkSettings": {"Bridge": "", "Ports": {f"{published['target']}/tcp": bound}},
+        "Name": f"/{container.project}-{container.service}-1",
+        "RestartCount": container.restarts,
+        "Config": {"Image": said["image"], "Cmd": said["command"], "Labels": {**theirs, **said["labels"]}},
+        "NetworkSettings": {
+            "Bridge": "",
+            "Ports": {f"{published['target']}/tcp": bound} if runs else {},
+        },
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,95 +2,131 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import sys
+import random
+import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
+from tests.adapters.machines.docker import Docker
+from tests.adapters.machines.listener import Listener
+from tests.adapters.machines.program import Program, Switchboard
+from tests.adapters.machines.systemctl import Systemd
 from watership.adapters.ssh.reach import Reach
+from watership.fleet.build import Build
 from watership.testing.servers.sshd import SshServer
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
-PROGRAMS = ("docker", "systemctl")
+PROGRAMS: Final = ("docker", "systemctl")
 
 
 class Machines:
-    """`records` is where the programs keep what they were told, a folder for each machine."""
+    """`count` machines: 127.0.0.1, 127.0.0.2 and so on. What they need stands in `place`."""
 
-    def __init__(self, server: SshServer, records: Path) -> None:
-        self.server = server
-        self.records = records
+    def __init__(self, place: Path, count: int) -> None:
+        self.registry: dict[str, Build] = {}
+        self.board = Switchboard(self._program)
+        self._bin = place / "bin"
+        self._bin.mkdir()
+        for name in PROGRAMS:
+            (self._bin / name).write_text(self.board.client)
+            (self._bin / name).chmod(0o755)
+        names = [f"127.0.0.{number + 1}" for number in range(count)]
+        path = {"PATH": f"{self._bin}:{os.environ['PATH']}"}
+        self.server = SshServer(place / "sshd", machines=names, variables=path)
+        self.first_port = _free_range()
+        self._programs: dict[tuple[str, str], Docker | Systemd] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         return self.server.machines
 
     @property
+    def folder(self) -> str:
+        """What each machine has for itself."""
+        return f"{self.server.disk}/watership"
+
+    @property
     def reach(self) -> Reach:
         server = self.server
         return Reach(
-            user=server.login,
-            port=server.port,
-            key=str(server.key),
-            known_hosts=str(server.known_hosts),
+            user=server.login, port=server.port, key=str(server.key), known_hosts=str(server.known_hosts)
         )
 
     def calls(self, machine: str) -> list[list[str]]:
         """What was called there, in order."""
-        file = self.records / machine / "calls"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def forget(self) -> None:
-        """Let no machine have been called."""
-        for name in self.names:
-            (self.records / name / "calls").unlink(missing_ok=True)
+        return list(self.board.calls.get(machine, ()))
 
     @contextmanager
-    def faulty(self, machine: str, faults: Mapping[str, str]) -> Iterator[None]:
-        """Calls that contain certain words fail there with others for a while, or `hang`."""
-        file = self.records / machine / "faults.json"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps(faults))
+    def faulty(self, machine: str, words: str, fault: str | threading.Event) -> Iterator[None]:
+        """A call that contains these words fails there with others for a while, or waits."""
+        self.board.faults[machine, words] = fault
         try:
             yield
         finally:
-            file.unlink()
+            del self.board.faults[machine, words]
+
+    def docker(self, machine: str) -> Docker:
+        found = self._program(machine, "docker")
+        assert isinstance(found, Docker)
+        return found
+
+    def systemd(self, machine: str) -> Systemd:
+        found = self._program(machine, "systemctl")
+        assert isinstance(found, Systemd)
+        return found
+
+    def instances(self) -> dict[str, Listener]:
+        """By name, on whatever machine."""
+        found: dict[str, Listener] = {}
+        for program in self._programs.values():
+            found |= program.instances()
+        return found
+
+    def kill(self, name: str) -> None:
+        for program in self._programs.values():
+            if name in program.instances():
+                program.kill(name)
 
     def sweep(self) -> None:
-        """End every process that the programs started, and forget all."""
-        for state in (*self.records.glob("*/*.container"), *self.records.glob("*/*.unit")):
-            with suppress(ProcessLookupError):
-                os.kill(json.loads(state.read_text())["pid"] or 0, signal.SIGKILL)
-            state.unlink()
-        self.forget()
+        """End every instance, and leave nothing on the machines' disks."""
+        for program in self._programs.values():
+            program.end()
+        self._programs.clear()
+        self.board.calls.clear()
+        for disk in map(self.server.disk_of, self.names):
+            shutil.rmtree(disk, ignore_errors=True)
+            disk.mkdir()
+
+    def _program(self, machine: str, name: str) -> Program:
+        if (machine, name) not in self._programs:
+            disk, seen = self.server.disk_of(machine), self.server.disk
+            self._programs[machine, name] = (
+                Docker(disk, seen, self.registry) if name == "docker" else Systemd(disk, seen)
+            )
+        return self._programs[machine, name]
+
+
+def _free_range() -> int:
+    """A port from which on all that two slots need are free, as far as one can know."""
+    # Between what `free_port` gives to others, and what connections take for themselves.
+    return random.SystemRandom().randrange(32_100, 32_500)
 
 
 @contextmanager
 def machines(count: int) -> Iterator[Machines]:
-    """`count` machines: 127.0.0.1, 127.0.0.2 and so on."""
     with tempfile.TemporaryDirectory(prefix="watership-machines-") as place:
-        programs, records = Path(place) / "bin", Path(place) / "records"
-        programs.mkdir()
-        records.mkdir()
-        for name in PROGRAMS:
-            words = f"exec {sys.executable} {HERE / name}.py"
-            (programs / name).write_text(f'#!/bin/sh\n{words} "$@"\n')
-            (programs / name).chmod(0o755)
-        variables = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{ROOT}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "RECORDS": str(records),
-        }
-        names = [f"127.0.0.{number + 1}" for number in range(count)]
-        with SshServer(machines=names, variables=variables) as server:
-            there = Machines(server, records)
-            try:
+        there = Machines(Path(place), count)
+        try:
+            with there.server:
                 yield there
-            finally:
-                there.sweep()
+        finally:
+            there.sweep()
+            there.board.close()
+
+
+def image_of(build: Build) -> str:
+    return f"registry.example/app@sha256:{build.version.encode().hex():0<64}"
