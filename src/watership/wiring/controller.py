@@ -34,7 +34,7 @@ from watership.releases.controller import Controller
 from watership.releases.environment import Environment
 from watership.wiring import kinds
 from watership.wiring.company import Company
-from watership.wiring.database import migrator_of, vault_of
+from watership.wiring.database import migrator_of, stanza_of, vault_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
 from watership.wiring.handover import BuildHandover
@@ -76,7 +76,9 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             deployments=system,
             hosts=ProcessHosts(places.hosts),
             migrator=migrator_of(places.database, places.url),
-            backups=vault_of(places.database, places.url, places.backups, places.scratch).backups,
+            backups=vault_of(
+                places.database, places.url, places.backups, places.scratch, stanza_of(places)
+            ).backups,
             probe=HttpProbe(),
             lock=FileLock(places.lock),
             audit=audit,

@@ -58,6 +58,10 @@ class Places:
     """Of the application's own database, where it is a PostgreSQL."""
     scratch: str = ""
     """Of the PostgreSQL that its dumps are restored into; empty: beside the original."""
+    stanza: str = ""
+    """What pgBackRest calls the server of `url`, where it backs it up."""
+    pgbackrest: str = ""
+    """pgBackRest's configuration file; empty: where it looks by itself."""
 
     @classmethod
     def of(cls, config: Config) -> Places:
@@ -68,6 +72,8 @@ class Places:
             Path(environment.hosts),
             environment.database,
             environment.scratch,
+            environment.stanza,
+            environment.pgbackrest,
         )
 
     @property
