@@ -32,7 +32,7 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True):
     healthy: dict[Slot, int]
     """How many of a slot's instances the router itself finds healthy."""
     active: dict[Slot, int]
-    """Requests in flight by slot."""
+    """Requests in flight by slot; of a slot that is not there the router does not tell."""
     paused: bool = False
     until: datetime | None = None
     last_safe: SlotWeights | None = None
@@ -63,11 +63,14 @@ class Router(Protocol):
         and the router's epoch rises, so that the silent controller cannot raise again. Without, it is disarmed.
         """
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
-        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight."""
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
+        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight.
+
+        None: the time that was to be waited is over, and the router does not tell what is in flight.
+        """
 
     async def pause(self, *, seconds: float, epoch: int) -> None:
-        """Hold new requests (not fail them) until `resume`, `seconds` at most."""
+        """Hold new requests (not fail them) until `resume`, `seconds` at most. Raises Conflict where it cannot."""
 
     async def resume(self, *, epoch: int) -> None: ...
 

@@ -108,6 +108,7 @@ async def leave(
         return failed(f"{'; '.join(clings)}.", undrained=cut, rehomed=rehomed, lingering=left)
     kept = f"; {left} runs of it go on and keep its workers" if left else ""
     kept += f"; {cut} requests were cut off after {DRAIN_SECONDS:g} s" if cut else ""
+    kept += f"; whether requests were cut off after {DRAIN_SECONDS:g} s is not known" if cut is None else ""
     return passed(
         f"{rehomed} runs that it had not begun were re-homed{kept}. {SCHEMA_STAYS}",
         rehomed=rehomed,

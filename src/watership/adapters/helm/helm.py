@@ -42,8 +42,8 @@ class Helm(ABC):
         """How many of the slot's instances the router itself finds healthy."""
 
     @abstractmethod
-    def active(self, slot: Slot) -> int:
-        """Requests in flight."""
+    def active(self, slot: Slot) -> int | None:
+        """Requests in flight; None where the router does not tell."""
 
     @abstractmethod
     def began(self) -> datetime:
@@ -63,7 +63,7 @@ class Helm(ABC):
             epoch=state.epoch,
             targets={slot: state.targets.get(slot, ()) for slot in Slot},
             healthy={slot: self.healthy(slot) for slot in Slot},
-            active={slot: self.active(slot) for slot in Slot},
+            active={slot: count for slot in Slot if (count := self.active(slot)) is not None},
             paused=self.paused,
             until=state.until.wall if state.until else None,
             last_safe=state.last_safe,
