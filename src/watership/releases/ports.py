@@ -75,6 +75,33 @@ class Router(Protocol):
     async def resume(self, *, epoch: int) -> None: ...
 
 
+class Pointing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a name leads, as one of its authorities says."""
+
+    weights: dict[str, int]
+    """Values, or names of weighted records, each with its share of all; an authority that knows no shares says 1."""
+    ttl: int
+    """Seconds that resolvers may keep it."""
+    epoch: int = 0
+    """Of who changed it last."""
+
+
+class Entrance(Protocol):
+    """The name by which clients find the load balancer. Resolvers keep what it says: it is no dial, and no way back."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def read(self) -> Mapping[str, Pointing]:
+        """What each authority says, by its address. Raises Unavailable when one does not answer."""
+
+    async def set(self, weights: Mapping[str, int], *, ttl: int, epoch: int) -> None:
+        """Let it lead there from now on, if nobody with a higher epoch has changed it: compared at the authority.
+
+        Returns once it is accepted; that every authority says it, only `read` tells.
+        """
+
+
 class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
     """One second of one slot's traffic as the router saw it."""
 
