@@ -56,7 +56,7 @@ class TestHaproxy(RouterSuite, MetricsSuite):
 class TestAws(SteeringSuite):
     """moto stands in for AWS, and passes no requests on: what a rule does with them, nobody here can try."""
 
-    hold_seconds = 6.0
+    hold_seconds = 4.0
 
     @pytest.fixture
     async def bare(
