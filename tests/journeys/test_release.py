@@ -1,4 +1,4 @@
-"""A release through HAProxy, PostgreSQL with a standby, RabbitMQ, Redis and Prometheus loses nothing: a short journey."""
+"""A release through HAProxy, PostgreSQL and its standby, RabbitMQ, Redis, Prometheus loses nothing: a short journey."""
 
 from __future__ import annotations
 
