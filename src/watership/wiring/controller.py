@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -33,9 +34,10 @@ from watership.releases.controller import Controller
 from watership.releases.environment import Environment
 from watership.wiring import kinds
 from watership.wiring.company import Company
-from watership.wiring.database import migrator_of, vault_of
+from watership.wiring.database import migrator_of, stanza_of, vault_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
+from watership.wiring.handover import BuildHandover
 from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
@@ -74,7 +76,9 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             deployments=system,
             hosts=ProcessHosts(places.hosts),
             migrator=migrator_of(places.database, places.url),
-            backups=vault_of(places.database, places.url, places.backups, places.scratch).backups,
+            backups=vault_of(
+                places.database, places.url, places.backups, places.scratch, stanza_of(places)
+            ).backups,
             probe=HttpProbe(),
             lock=FileLock(places.lock),
             audit=audit,
@@ -86,6 +90,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
             incidents=critical_of(places),
             instruments=ProjectInstruments(Path.cwd()),
+            handover=BuildHandover(os.environ | {"WATERSHIP_STORE_URL": config.store.url}),
         )
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
         company = Company(

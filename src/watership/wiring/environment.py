@@ -58,6 +58,10 @@ class Places:
     """Of the application's own database, where it is a PostgreSQL."""
     scratch: str = ""
     """Of the PostgreSQL that its dumps are restored into; empty: beside the original."""
+    stanza: str = ""
+    """What pgBackRest calls the server of `url`, where it backs it up."""
+    pgbackrest: str = ""
+    """pgBackRest's configuration file; empty: where it looks by itself."""
 
     @classmethod
     def of(cls, config: Config) -> Places:
@@ -68,6 +72,8 @@ class Places:
             Path(environment.hosts),
             environment.database,
             environment.scratch,
+            environment.stanza,
+            environment.pgbackrest,
         )
 
     @property
@@ -189,6 +195,27 @@ class LocalEnvironment:
             await store.put(deployment)
             await store.set_weights({deployment.id: 100}, epoch=epoch)
         await self.router.set_weights({slot: 100, slot.other: 0}, epoch=epoch)
+        return deployment
+
+    async def revive(self, name: str, workers: int, slots: int) -> Deployment:
+        """Workers again for a deployment that lingers: they go on with its runs, and nothing new comes to it.
+
+        Raises NotFound for one that is not registered, Conflict for one that stands in its slot or whose folder holds
+        another build by now.
+        """
+        async with self._authority("environment revive") as epoch:
+            async with await open_system(self.config, waits=True) as store:
+                deployment = _known(await store.all(), name)
+            spec = HostSpec(
+                deployment=deployment.id,
+                build=deployment.build,
+                slot=deployment.slot,
+                serve=0,
+                workers=workers,
+                slots=slots,
+            )
+            await self.hosts.ensure(spec, epoch=epoch)
+            await self.until_ready(spec)
         return deployment
 
     async def until_ready(self, spec: HostSpec) -> Sequence[str]:
@@ -337,6 +364,25 @@ class LocalEnvironment:
 
         if not await _within(START_SECONDS, healthy):
             raise Unavailable(f"The router finds no healthy instance in {slot}.")
+
+
+def _known(registered: Sequence[Deployment], name: str) -> Deployment:
+    """The deployment of that name, if its workers may be begun by hand."""
+    found = next((each for each in registered if each.id == name), None)
+    if found is None:
+        raise NotFound(
+            f"There is no deployment {name}.", fix="watership intake stranded names those without workers."
+        )
+    if found.state is DeploymentState.STANDING:
+        raise Conflict(f"{name} stands in {found.slot.value}: the host agent keeps its processes up.")
+    there = read_build(Path(found.build.source))
+    if there.digest != found.build.digest:
+        raise Conflict(
+            f"{found.build.source} holds another build than {name} was made of.",
+            fix=f"Bring back the build {found.build.version} ({found.build.digest}), or hand its runs over: "
+            "watership intake handover",
+        )
+    return found
 
 
 async def _within(seconds: float, good: Callable[[], Awaitable[bool]]) -> bool:
