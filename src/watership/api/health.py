@@ -234,7 +234,11 @@ async def readyz(call: Call) -> Answer:
 async def metrics(call: Call) -> Answer:
     if call.service.exposition is None:
         raise BadInput("This service keeps no metrics.")
-    kind, text = call.service.exposition(await _census(call.service))
+    clock = call.service.clock
+    began = clock.monotonic()
+    census = await _census(call.service)
+    took = None if census is None else clock.monotonic() - began
+    kind, text = call.service.exposition(census, took)
     return Answer(text, media=kind)
 
 

@@ -12,6 +12,7 @@ process, and need what `watership[checks]` installs.
 
 from watership.testing.servers.chromium import Chromium
 from watership.testing.servers.haproxy import HaproxyServer
+from watership.testing.servers.pgbackrest import ArchivedPostgres
 from watership.testing.servers.ports import free_port
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.process import Server
@@ -22,6 +23,7 @@ from watership.testing.servers.sshd import SshServer
 from watership.testing.servers.standby import PostgresPair, PostgresStandby
 
 __all__ = [
+    "ArchivedPostgres",
     "Chromium",
     "HaproxyServer",
     "PostgresPair",
