@@ -110,7 +110,9 @@ class SteeringSuite:
         assert (await front.router.set_weights(ALL_BLUE, epoch=1)).weights == ALL_BLUE
 
     async def test_an_unconfirmed_split_reverts_and_shuts_its_author_out(self, front: Front) -> None:
-        held = await front.router.set_weights(HALF, epoch=4, hold_seconds=self.hold_seconds, last_safe=ALL_BLUE)
+        held = await front.router.set_weights(
+            HALF, epoch=4, hold_seconds=self.hold_seconds, last_safe=ALL_BLUE
+        )
         assert held.until is not None
         assert held.last_safe == ALL_BLUE
         await until(lambda: self._in_force(front, ALL_BLUE))
