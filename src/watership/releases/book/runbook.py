@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from msgspec import Meta, Struct
 
@@ -179,11 +179,45 @@ class Standby(Struct, frozen=True, kw_only=True):
     at_most: Duration
 
 
+BegunRuns = Literal["finish", "hand_over", "quarantine"]
+"""What a rollback does with runs that next has begun.
+
+finish: next's workers stay until their last one has ended. hand_over: those with which live's agents would go on, by
+the replay check, go to live; the others finish. quarantine: nobody works on them until a person decides.
+"""
+
+
+def fate(begun_runs: BegunRuns) -> str:
+    """What a rollback does with the runs that next has begun by then, for people."""
+    match begun_runs:
+        case "finish":
+            return "after a rollback runs that next has begun finish on its workers; the others go to live"
+        case "hand_over":
+            return (
+                "after a rollback runs that next has begun go to live where its agents would go on with them"
+            )
+        case "quarantine":
+            return "after a rollback nobody works on runs that next has begun until a person decides"
+        case _:
+            assert_never(begun_runs)
+
+
+class Contract(Struct, frozen=True, kw_only=True):
+    """The gate of its own behind which the old schema goes for good.
+
+    `needed`: whose sign-offs it needs, given for it alone; those of the release where none is named.
+    """
+
+    needed: tuple[RoleId, ...] = ()
+    timeout: Duration = ACT_TIMEOUT
+
+
 class RollbackBudget(Struct, frozen=True, kw_only=True):
-    """What a rollback may take; ours are measured against it."""
+    """What a rollback may take; ours are measured against it. And what becomes of what next has begun."""
 
     traffic: Duration
     all: Duration
+    begun_runs: BegunRuns = "finish"
 
 
 class Runbook(Struct, frozen=True, kw_only=True):
@@ -209,6 +243,7 @@ class Runbook(Struct, frozen=True, kw_only=True):
     gate: GateSpec
     watch: Watch
     standby: Standby
+    contract: Contract = Contract()
     rollback: RollbackBudget
     fuses: tuple[Fuse, ...]
     feeds: tuple[Feed, ...] = ()

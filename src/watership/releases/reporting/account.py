@@ -131,7 +131,7 @@ def account(
         fingerprint=fingerprint(plan),
         runbook=plan.runbook,
         runbook_sha256=plan.runbook_sha256,
-        access=plans.access(plan),
+        access=" ".join(filter(None, [plans.access(plan), status.figures.pause])),
         cannot_see=blind(plan.fuses, plan.sources),
         untold=_untold(audit, plan.release) if verified else (),
         clock_factor=plan.overrides.clock_factor,
@@ -282,6 +282,7 @@ def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
         ("Cutover", figures.cutover_seconds),
         ("Detected after", figures.detect_seconds),
         ("Traffic back after", figures.rollback_seconds),
+        ("Writes paused for", figures.write_pause_seconds),
     )
     found = [Figure(name, spoken(value) or "0s") for name, value in named if value is not None]
     failed = figures.requests_failed_before_rollback
