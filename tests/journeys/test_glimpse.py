@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from watership.config import load
 from watership.fleet.deployment import Slot
-from watership.releases.judging.glimpse import look
+from watership.releases.judging.glimpse import Glimpse, look
+from watership.releases.judging.nearby import CHECKED_SECONDS
 from watership.releases.judging.sources import blind
 from watership.releases.plan import Overrides, Size
 from watership.wiring.controller import open_desk
@@ -26,6 +30,24 @@ app = App("little")
 async def boom(parameters: dict[str, str]) -> object:
     raise RuntimeError("nobody expects this")
 """
+
+
+def corrupt(database: Path) -> None:
+    """A row that refers to one that is not there: what SQLite's own checks find."""
+    with sqlite3.connect(database) as connection:
+        connection.executescript(
+            "CREATE TABLE facts (id INTEGER PRIMARY KEY);"
+            "CREATE TABLE sources (fact INTEGER REFERENCES facts (id));"
+            "INSERT INTO sources VALUES (7);"
+        )
+    connection.close()
+
+
+def a_minute_old(glimpse: Glimpse) -> Glimpse:
+    """The database checks itself once a minute."""
+    assert glimpse.soundness is not None
+    before = glimpse.soundness.at - timedelta(seconds=CHECKED_SECONDS)
+    return structs.replace(glimpse, soundness=structs.replace(glimpse.soundness, at=before))
 
 
 @pytest.fixture
@@ -59,6 +81,8 @@ async def test_the_instances_of_an_environment_say_what_they_reach(place: Path) 
             live = (await desk.environment.router.read()).targets[Slot.GREEN][0]
             answer = await desk.environment.probe.request("GET", f"http://{live}/boom")
             seen = await look(desk.environment, draft.plan, [before])
+            corrupt(local.places.database)
+            later = await look(desk.environment, draft.plan, [a_minute_old(seen)])
     finally:
         await local.down()
 
@@ -74,6 +98,7 @@ async def test_the_instances_of_an_environment_say_what_they_reach(place: Path) 
     assert before.of(Slot.GREEN).happened == well | {"feature_failure": False, "data_corruption": False}
     assert answer.status == 500, "nobody catches what this path raises"
     assert green.happened == well | {"feature_failure": True, "data_corruption": False}
+    assert later.of(Slot.GREEN).happened["data_corruption"], "and it was not there at the first look"
     assert blue.happened == {"data_corruption": False, "security_breach": False}, (
         "what both share is known of both"
     )
