@@ -15,6 +15,7 @@ from watership.cli import standing
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.output import say, show
+from watership.cli.rehearse import rehearse
 from watership.errors import WatershipError
 
 if TYPE_CHECKING:
@@ -408,3 +409,6 @@ def report(release: str | None, to: Form, output: Path | None) -> None:
 
     path = at_desk(written)
     show({"report": str(path)}, str(path))
+
+
+release.add_command(rehearse)
