@@ -14,13 +14,16 @@ from msgspec import Struct
 
 from watership.errors import BadInput
 from watership.rehearsal.points import write_of
-from watership.rehearsal.stage import Props, Stage, staged
+from watership.rehearsal.stage import SETTLE_SECONDS, Props, Stage, staged
 from watership.rehearsal.take import Take, take
+from watership.rehearsal.traffic import Traffic
 from watership.releases.abridged import left_out
 from watership.releases.readiness.dress import Crash, DressRehearsal, Kills, WayBack, scripts_of
 
 LANES: Final = 3
 """Stages side by side: a take waits for its soak and its processes most of the time."""
+
+STRIDE: Final = 17
 
 FAULTS: Final = 100
 """Faults that a record tells; where there are more something is wrong from the ground up."""
@@ -40,7 +43,8 @@ class Wanted(Struct, frozen=True, kw_only=True):
 def chosen(points: Sequence[str], wanted: Wanted) -> list[str]:
     """Where to die, of the points that a release without a death came by.
 
-    `each`: the first time of each write, before and after it. `some`: so many, evenly over the whole.
+    `each`: the first time of each write, before and after it. `all`: in strides, so that what the time does not suffice
+    for lies everywhere. `some`: so many, evenly over the whole.
     """
     match wanted.crash:
         case "none":
@@ -48,7 +52,7 @@ def chosen(points: Sequence[str], wanted: Wanted) -> list[str]:
         case "each":
             found = list({write_of(point): point for point in reversed(points)}.values())[::-1]
         case "all":
-            found = list(points)
+            found = [point for first in range(STRIDE) for point in points[first::STRIDE]]
         case "some":
             found = _even(points, wanted.most or 0)
         case _:
@@ -71,6 +75,7 @@ class Campaign:
         self._by = by
         self._told = told
         self._takes: list[Take] = []
+        self._traffic: list[Traffic] = []
 
     async def hold(self) -> DressRehearsal:
         """All of it, and what came of it. Raises BadInput where not even the first take gets anywhere."""
@@ -92,14 +97,18 @@ class Campaign:
             async with asyncio.TaskGroup() as tasks:
                 for stage in stages:
                     tasks.create_task(self._lane(stage, waiting, end))
-            for stage in stages:
-                await stage.traffic.settle(30.0)
-        return self._record(began, opening, stages)
+        return self._record(began, opening)
 
     async def _lane(self, stage: Stage, waiting: deque[str], end: float) -> None:
-        """One take after the other, until nothing is left or the time is over."""
-        while waiting and asyncio.get_running_loop().time() < end:
-            await self._one(stage, waiting.popleft())
+        """One take after the other, until nothing is left or the time is over. A take without an end spoils a stage."""
+        spoiled = False
+        while waiting and not spoiled and asyncio.get_running_loop().time() < end:
+            spoiled = (await self._one(stage, waiting.popleft())).outcome == "none"
+        await stage.traffic.settle(SETTLE_SECONDS)
+        self._traffic.append(stage.traffic)
+        if spoiled and waiting and asyncio.get_running_loop().time() < end:
+            async with staged(self._props) as another:
+                await self._lane(another, waiting, end)
 
     async def _one(self, stage: Stage, dies: str) -> Take:
         got = await take(stage, dies)
@@ -113,13 +122,14 @@ class Campaign:
         self._told("; ".join([words, *(f"FAULT {fault}" for fault in got.faults)]))
         return got
 
-    def _record(self, began: datetime, opening: Take, stages: Sequence[Stage]) -> DressRehearsal:
+    def _record(self, began: datetime, opening: Take) -> DressRehearsal:
         plan, takes = self._props.draft.plan, self._takes
         died = [each for each in takes if each.died]
         back = sorted(each.back for each in takes if each.back is not None)
         faults = [f"{each.dies or 'no death'}: {fault}" for each in takes for fault in each.faults]
-        failures = [words for stage in stages for words in stage.traffic.failures]
-        lost = [words for stage in stages for words in stage.traffic.lost]
+        failures = [words for traffic in self._traffic for words in traffic.failures]
+        lost = [words for traffic in self._traffic for words in traffic.lost]
+        faults += lost if not faults else []
         return DressRehearsal(
             release=plan.release,
             by=self._by,
@@ -144,9 +154,9 @@ class Campaign:
                 slowest=max((each.converged for each in died if each.converged is not None), default=None),
             ),
             way_back=WayBack(times=len(back), median=median(back), longest=back[-1]) if back else None,
-            requests=sum(stage.traffic.requests for stage in stages),
+            requests=sum(traffic.requests for traffic in self._traffic),
             failed=len(failures),
-            runs=sum(stage.traffic.accepted for stage in stages),
+            runs=sum(traffic.accepted for traffic in self._traffic),
             lost=len(lost),
             left_out=left_out(plan),
             faults=tuple(faults[:FAULTS]),

@@ -56,6 +56,8 @@ COPY_BYTES: Final = 2**30
 SETTLE_SECONDS: Final = 30.0
 """What next's runs get to end before its processes do."""
 
+LOOK_SECONDS: Final = 0.1
+
 KEY: Final = "listener.key"
 CHANNEL: Final = "rehearsal"
 
@@ -128,21 +130,27 @@ class Stage:
         lock = FileLock(self.desk.places.lock)
         epoch = (await lock.acquire(who=NAME, release="put back")).epoch
         try:
-            loop = asyncio.get_running_loop()
-            end = loop.time() + SETTLE_SECONDS
-            while open_runs(await env.runs.census(), nxt.deployment) and loop.time() < end:
-                await asyncio.sleep(0.1)
+            await env.router.set_weights({plan.live.slot: 100, nxt.slot: 0}, epoch=epoch)
+            await env.intake.set_weights({plan.live.deployment: 100, nxt.deployment: 0}, epoch=epoch)
+            await self._quiet(nxt)
             await env.router.set_targets(nxt.slot, (), epoch=epoch)
             await env.hosts.stop(nxt.deployment, grace_seconds=5.0, epoch=epoch)
             for each in await env.deployments.all():
                 if each.id == nxt.deployment:
-                    await env.deployments.put(replace(each, state=DeploymentState.RETIRED))
+                    await env.deployments.put(replace(each, state=DeploymentState.RETIRED), epoch=epoch)
             for migration in self._props.draft.scripts[::-1]:
                 if await env.migrator.version() == migration.end:
                     await env.migrator.apply(migration, forward=False, epoch=epoch)
             await save(env.snapshots, QUARANTINE, [])
         finally:
             await lock.release()
+
+    async def _quiet(self, side: Side) -> None:
+        """Until no run of the side is left, for a while."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + SETTLE_SECONDS
+        while open_runs(await self.desk.environment.runs.census(), side.deployment) and loop.time() < end:
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -18,6 +19,7 @@ from watership.rehearsal.controller import STARTER
 from watership.rehearsal.points import read
 from watership.rehearsal.stage import Stage, bare
 from watership.releases.accord import discords
+from watership.releases.order import Order
 from watership.releases.plan import Plan
 from watership.releases.program import Outcome, decode_outcome
 from watership.releases.readiness.dress import CONVERGES
@@ -27,6 +29,12 @@ from watership.wiring.messages import outbox
 
 TAKE_SECONDS: Final = 180.0
 """A controller that lives for so long without an end has lost its way, and is killed for it."""
+
+LOST: Final = -1
+"""The code of a controller that had to be killed because it came to no end."""
+
+ASKED_SECONDS: Final = 1.0
+"""Between two looks whether a release waits for a person."""
 
 BACK_SECONDS: Final = 60.0
 
@@ -111,15 +119,27 @@ async def _directed(stage: Stage, plan: Plan, *words: str) -> int:
             cwd=stage.folder,
             start_new_session=True,
         )
+    content = asyncio.create_task(_content(stage, plan), name="stand-in who is content")
     try:
         async with asyncio.timeout(TAKE_SECONDS):
             return await process.wait()
     except TimeoutError:
-        return -1
+        return LOST
     finally:
+        content.cancel()
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _content(stage: Stage, plan: Plan) -> None:
+    """A watch that saw too little on a busy machine waits for a person, who is content: traffic is not rehearsed."""
+    while True:
+        await asyncio.sleep(ASKED_SECONDS)
+        with suppress(WatershipError):
+            found = await stage.desk.status(await stage.desk.find(plan.release))
+            if found.asks and found.stage == "watching":
+                await stage.desk.controller.order(Order(kind="accept", who=STARTER, reason="rehearsed"))
 
 
 def _log(stage: Stage, plan: Plan) -> Path:

@@ -118,7 +118,8 @@ class Acts:
                 slot=nxt.slot,
                 state=DeploymentState.STANDING,
                 created_at=self.release.zero,
-            )
+            ),
+            epoch=epoch,
         )
         await env.hosts.ensure(spec(nxt, self.release.plan.size), epoch=epoch)
         end = env.clock.monotonic() + timeout
@@ -170,16 +171,16 @@ class Acts:
             if there >= migration.end:
                 continue
             if migration.name in pausing:
-                await pause.pause(env, plan.release)
+                await pause.pause(env, plan.release, epoch=self.authority.epoch)
             try:
                 await self._apply(migration, timeout)
             finally:
                 if migration.name in pausing:
-                    await pause.resume(env, plan.release)
+                    await pause.resume(env, plan.release, epoch=self.authority.epoch)
             there = await env.migrator.version()
         if pausing:
             # A controller that was killed in between left it on.
-            await pause.resume(env, plan.release)
+            await pause.resume(env, plan.release, epoch=self.authority.epoch)
         wanted = plan.migrations[-1].end
         return found(
             there >= wanted, f"The database reports schema {there}; {wanted} was planned.", version=there

@@ -91,7 +91,7 @@ async def leave(
     nxt, live, epoch = release.plan.next, release.plan.live, authority.epoch
     if quarantines:
         await quarantine(env.snapshots, nxt.build.digest)
-    await pause.resume(env, release.plan.release)
+    await pause.resume(env, release.plan.release, epoch=epoch)
     (outcome,) = (await env.work.write([Rehome(source=nxt.deployment, target=live.deployment)])).outcomes
     rehomed = outcome.count if isinstance(outcome, Done) else 0
     lost = None if began is None else await _failed_since(env, nxt, began)
@@ -165,7 +165,7 @@ async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int,
     if runs_left == 0:
         await env.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
     state = DeploymentState.LINGERING if runs_left else DeploymentState.RETIRED
-    await env.deployments.put(replace(known, state=state))
+    await env.deployments.put(replace(known, state=state), epoch=epoch)
 
 
 async def registered(env: Environment, deployment: DeploymentId) -> Deployment | None:

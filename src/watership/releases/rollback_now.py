@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, NotFound, WatershipError
 from watership.releases.auditing.audit import Fact
 from watership.releases.cutover import Dial, LastSafe
@@ -17,6 +18,9 @@ from watership.releases.verdict import Verdict
 
 WORDS: Final = 1000
 """Characters of a reason, and of what was found, that go on record."""
+
+NOBODY: Final = DeploymentId("nobody")
+"""No deployment has this name: to stop it changes nothing."""
 
 
 async def rollback_now(env: Environment, *, who: str, reason: str, force: bool = False) -> Finding:
@@ -41,6 +45,8 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
         dial = Dial(env, authority, to=safe.to, away=safe.away)
         began = env.clock.now()
         found = await traffic_back(env, authority, dial)
+        if force:
+            found = await _heard_by_hosts(env, authority, found)
         if found.verdict is Verdict.PASSED and (why := await misplaced(env, safe.to)):
             found = failed(f"{found.evidence} But meanwhile {why}.")
         told: dict[str, Fact] = {"release": safe.release, "evidence": found.evidence}
@@ -48,6 +54,15 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
         return await _recorded(env, safe.release, found, who=who, reason=reason, began=began)
     finally:
         await authority.give_up()
+
+
+async def _heard_by_hosts(env: Environment, authority: Authority, found: Finding) -> Finding:
+    """Whoever was deposed starts and stops nothing any more: the hosts hear of the higher epoch with an empty wish."""
+    try:
+        await env.hosts.stop(NOBODY, grace_seconds=0.0, epoch=authority.epoch)
+    except WatershipError as error:
+        return failed(f"{found.evidence} But the hosts would still obey who was deposed: {error.message}")
+    return found
 
 
 async def _recorded(
