@@ -34,7 +34,7 @@ from watership.rehearsal.points import WRITES
 from watership.releases.book.document import parse
 from watership.releases.book.runbook import Runbook
 from watership.releases.book.shelf import Source
-from watership.releases.company import Beside, nobody
+from watership.releases.company import Beside, nobody, together
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment, Judge
 from watership.releases.judging import gate
@@ -294,6 +294,7 @@ class ReleaseWorld:
         self.beside = beside
         self.plan = self._plan(source, overrides)
         self.lives: list[Life] = []
+        self.restarted_at = self.clock.now()
         self.controlling: asyncio.Task[Outcome] | None = None
 
     def _plan(self, source: Source, overrides: Overrides | None) -> Plan:
@@ -413,6 +414,7 @@ class ReleaseWorld:
             if outcome is not None:
                 return outcome
             await self.clock.sleep(pause)
+            self.restarted_at = self.clock.now()
         raise AssertionError("the last controller does not die")
 
     async def _live(self, life: Life) -> Outcome | None:
@@ -458,7 +460,9 @@ class ReleaseWorld:
         if not runs:
             return await controller.start(self.brief())
         if runs[0].state is RunState.SUCCEEDED:
-            return decode_outcome(runs[0].result)
+            # As `release resume` does: what the dead one did not say any more is said.
+            async with together(await controller._companions(runs[0].id)):
+                return decode_outcome(runs[0].result)
         try:
             return await controller.resume()
         except NotFound:

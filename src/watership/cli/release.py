@@ -221,7 +221,7 @@ def resume(release: str | None, adopt: bool, name: str | None, token: str | None
         caller = calling(name, token)
         caller.require(desk.environment.audit, "resume", OPERATOR)
         await desk.require_meant(release)
-        return await _ended(desk, desk.controller.resume(adopt=adopt), release)
+        return await _ended(desk, desk.resume(adopt=adopt), release)
 
     return at_desk(resumed)
 
