@@ -12,7 +12,7 @@ from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed
 from watership.releases.readiness.records import TakenBack
-from watership.releases.rollback import misplaced, traffic_back
+from watership.releases.rollback import misplaced, past_return, traffic_back
 from watership.releases.snapshots import LAST_SAFE, load
 from watership.releases.verdict import Verdict
 
@@ -91,6 +91,10 @@ async def _require_standing(env: Environment, safe: LastSafe) -> None:
             f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
             f"{safe.to.slot.value}: {why}.",
             fix="See what stands: watership environment show. Then release a good build: watership release plan.",
+        )
+    if why := await past_return(env, safe.to):
+        raise Conflict(
+            f"Release {safe.release} cannot be taken back: {why}", fix="watership release plan BUILD"
         )
 
 
