@@ -50,7 +50,7 @@ def chosen(points: Sequence[str], wanted: Wanted) -> list[str]:
         case "none":
             found: list[str] = []
         case "each":
-            found = list({write_of(point): point for point in reversed(points)}.values())[::-1]
+            found = _first(points)
         case "all":
             found = [point for first in range(STRIDE) for point in points[first::STRIDE]]
         case "some":
@@ -58,6 +58,13 @@ def chosen(points: Sequence[str], wanted: Wanted) -> list[str]:
         case _:
             assert_never(wanted.crash)
     return found if wanted.most is None else _even(found, wanted.most)
+
+
+def _first(points: Sequence[str]) -> list[str]:
+    first: dict[str, str] = {}
+    for point in points:
+        first.setdefault(write_of(point), point)
+    return list(first.values())
 
 
 def _even(points: Sequence[str], most: int) -> list[str]:
@@ -129,7 +136,8 @@ class Campaign:
         faults = [f"{each.dies or 'no death'}: {fault}" for each in takes for fault in each.faults]
         failures = [words for traffic in self._traffic for words in traffic.failures]
         lost = [words for traffic in self._traffic for words in traffic.lost]
-        faults += lost if not faults else []
+        if not faults:
+            faults += [*(f"a request failed: {words}" for words in failures), *lost]
         return DressRehearsal(
             release=plan.release,
             by=self._by,

@@ -57,9 +57,7 @@ class Traffic:
                 tasks.create_task(self._submit(self._smoke.messages))
 
     async def settle(self, seconds: float) -> None:
-        """Wait for what is under way; runs that have not ended by then are lost."""
-        if self._asking:
-            await asyncio.wait(self._asking, timeout=PATIENCE_SECONDS)
+        """Wait for the runs that were taken; those that have not ended by then are lost."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while self._open:
@@ -84,11 +82,16 @@ class Traffic:
     async def _ask(self, requests: Sequence[Request]) -> None:
         limits = httpx2.Limits(max_connections=32, max_keepalive_connections=16)
         async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS, limits=limits) as client:
-            for request in cycle(requests):
-                asking = asyncio.create_task(self._one(client, request))
-                self._asking.add(asking)
-                asking.add_done_callback(self._asking.discard)
-                await asyncio.sleep(1 / RATE)
+            try:
+                for request in cycle(requests):
+                    asking = asyncio.create_task(self._one(client, request))
+                    self._asking.add(asking)
+                    asking.add_done_callback(self._asking.discard)
+                    await asyncio.sleep(1 / RATE)
+            finally:
+                # What is asked already is answered before the connections are closed.
+                if self._asking:
+                    await asyncio.wait(self._asking, timeout=PATIENCE_SECONDS)
 
     async def _one(self, client: httpx2.AsyncClient, request: Request) -> None:
         self.requests += 1
