@@ -16,6 +16,7 @@ from watership.releases.auditing import audit
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Box, Delivery, Put, State, Tried, folded
 from watership.releases.ports import (
+    PATIENCE_SECONDS,
     Backup,
     HostSpec,
     Instance,
@@ -28,6 +29,7 @@ from watership.releases.ports import (
     RouterState,
     SlotWeights,
     TrafficTick,
+    Waited,
 )
 
 PER_SECOND = 400
@@ -117,6 +119,10 @@ class SimRouter:
         """Serves, and keeps no count of it."""
         self.deaf = False
         """Answers and does nothing: a router that lies."""
+        self.paused_until: datetime | None = None
+        self.writes_only = False
+        self.pauses = 0
+        self.can_hold = True
         self.reverts = 0
         self.raised_after_revert = 0
         self.deployments: dict[Slot, DeploymentId] = {}
@@ -134,7 +140,15 @@ class SimRouter:
             until=self.until,
             last_safe=self.last_safe,
             started_at=self.started_at,
+            paused=self.paused,
+            writes_only=self.paused and self.writes_only,
+            can_hold=self.can_hold,
+            waited=Waited(held=3, longest=0.2, seconds=0.25) if self.pauses else None,
         )
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_until is not None and self._clock.now() < self.paused_until
 
     async def set_targets(self, slot: Slot, addresses: Sequence[str], *, epoch: int) -> None:
         self._check(epoch)
@@ -174,11 +188,22 @@ class SimRouter:
         self._check(epoch)
         return 0
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._check(epoch)
+        self.paused_until = self._clock.now() + timedelta(seconds=seconds)
+        self.writes_only = writes_only
+        self.pauses += 1
 
     async def resume(self, *, epoch: int) -> None:
         self._check(epoch)
+        self.paused_until = None
 
     def _check(self, epoch: int) -> None:
         self._trip()
@@ -243,6 +268,9 @@ class SimMigrator:
             raise Conflict(f"The database is at {self.at}.")
         self.at = end
         return end
+
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        return 0
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         return Rehearsed(seconds=0.1)

@@ -271,6 +271,7 @@ class ReleaseWorld:
         pausing: bool = False,
         writes_only: bool = False,
         beside: Callable[[ReleaseWorld, Callable[[Any, str], Any]], Beside] | None = None,
+        holds: bool = True,
     ) -> None:
         """`writes_only`: a controller dies at its writes alone, at all of them. `beside`: who goes along with it."""
         self.clock = VirtualClock()
@@ -292,6 +293,7 @@ class ReleaseWorld:
         self.pausing = pausing
         self.writes_only = writes_only
         self.beside = beside
+        self.router.can_hold = holds
         self.plan = self._plan(source, overrides)
         self.lives: list[Life] = []
         self.restarted_at = self.clock.now()
@@ -312,6 +314,7 @@ class ReleaseWorld:
             created_at=self.clock.now(),
             overrides=overrides,
             pauses_writes=frozenset({EXPAND.name}) if self.pausing else frozenset(),
+            holds=self.router.can_hold,
         )
 
     async def begin(self) -> None:
@@ -492,6 +495,7 @@ class ReleaseWorld:
             "the journal has no end": runs[0].state is RunState.SUCCEEDED,
             "the audit is broken": self.audit.verify().__class__.__name__ == "Verified",
             "read-only is on": not intake.readonly,
+            "the router holds requests": not self.router.paused,
         }
         return [fault for fault, holds in rules.items() if not holds] + self.counting_faults()
 

@@ -25,7 +25,8 @@ WRITES: Final[dict[str, tuple[str, ...]]] = {
     "deployments": ("put",),
     "work": ("write",),
     "hosts": ("ensure", "stop"),
-    "migrator": ("apply",),
+    "handover": ("hand_over",),
+    "migrator": ("apply", "fill"),
     "backups": ("create",),
     "audit": ("append",),
     "snapshots": ("put",),
@@ -112,7 +113,7 @@ class WatchedGlass:
         self._points = points
 
     def environment(self, environment: Environment) -> Environment:
-        ports = {name for name in WRITES if hasattr(environment, name)}
+        ports = {name for name in WRITES if getattr(environment, name, None) is not None}
         return dataclasses.replace(
             environment, **{name: self._watched(getattr(environment, name), name) for name in ports}
         )

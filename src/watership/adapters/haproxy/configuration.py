@@ -18,6 +18,14 @@ NOWHERE: Final = "127.0.0.1:1"
 
 PROBLEM: Final = '{"title":"No instance can take the request at the moment.","status":503}'
 
+PAUSED: Final = (
+    "content-type application/problem+json "
+    """string '{"title":"Requests are paused.","status":503,"code":"unavailable"}'"""
+)
+
+READS: Final = "GET HEAD OPTIONS"
+"""Methods that ask for no change."""
+
 MARK: Final = "request"
 """What a request's line in the log begins with; lines of servers that come and go do not."""
 
@@ -37,7 +45,6 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 def frame(frame: Frame) -> str:
     """The part that never changes."""
-    hold_backend, _, hold_server = HOLD.partition("/")
     return f"""\
 # Written by Watership's agent beside HAProxy, and again when it starts: changes here are lost.
 global
@@ -68,11 +75,17 @@ frontend watership_front
     backlog 1024
     log unix@{frame.log} len 1024 format raw local0
     log-format "{LINE}"
-    http-request lua.watership_hold if {{ srv_is_up({HOLD}) }}
+    acl holds_all srv_is_up({HOLD}/all)
+    acl holds_writes srv_is_up({HOLD}/writes)
+    acl reads method {READS}
+    http-request lua.watership_hold if holds_all || holds_writes !reads
+    acl turned_away var(txn.watership_retry) -m found
+    http-request return status 503 {PAUSED} hdr retry-after %[var(txn.watership_retry)] if turned_away
     default_backend {BACKEND}
 
-backend {hold_backend}
-    server {hold_server} {NOWHERE} disabled
+backend {HOLD}
+    server all {NOWHERE} disabled
+    server writes {NOWHERE} disabled
 """
 
 

@@ -59,6 +59,8 @@ class RequestLog(asyncio.DatagramProtocol):
         answered = int(waits[-1]) >= 0
         if not answered and ending.startswith("C"):
             return  # the client left before there was an answer: nobody knows what it would have been
+        if ending.startswith("L"):
+            return  # told by a pause to come again: that is no slot's doing
         slot = self._heavier() if seat == NOBODY else Slot(seat.rstrip("0123456789"))
         seconds = sum(max(0, int(part)) for part in waits) / 1000
         self._traffic[slot].add(int(time.time()), seconds, failed=not answered or int(status) >= 500)
