@@ -150,7 +150,7 @@ class Campaign:
             controller=plan.controller,
             scripts=scripts_of(plan),
             proxy=self._props.proxy,
-            database="postgresql" if self._props.postgres else "a copy" if self._props.database else "empty",
+            servers=self._props.servers.words,
             crash=self._wanted.crash,
             takes=len(takes),
             promoted=sum(each.outcome == "promoted" for each in takes),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -13,7 +11,8 @@ import msgspec
 from watership.adapters.files.replace import replace_file
 from watership.config import Config
 from watership.rehearsal.campaign import Campaign, Told, Wanted
-from watership.rehearsal.stage import NewDatabase, Props
+from watership.rehearsal.servers import private
+from watership.rehearsal.stage import Props
 from watership.releases.auditing.audit import Fact
 from watership.releases.readiness.dress import FOLDER, DressRehearsal
 from watership.wiring.desk import Desk
@@ -32,13 +31,13 @@ async def hold(
     """Rehearse the release that is named, or was last worked at; its record, and where that lies."""
     draft = desk.folder(release).draft()
     file = desk.places.database
-    async with _postgres(wanted=bool(config.environment.database)) as postgres:
+    async with private(config) as servers:
         props = Props(
             draft=draft,
             proxy=config.environment.proxy,
             variables=variables,
-            database=file if file.is_file() and postgres is None else None,
-            postgres=postgres,
+            database=file if file.is_file() and servers.application is None else None,
+            servers=servers,
         )
         record = await Campaign(props, wanted, by=person, told=told).hold()
     path = Path(FOLDER) / f"{draft.plan.release}-{record.began:%Y%m%dT%H%M%SZ}.json"
@@ -55,18 +54,3 @@ async def hold(
     }
     desk.environment.audit.append(person, "release.rehearsed", facts)
     return record, path
-
-
-@asynccontextmanager
-async def _postgres(*, wanted: bool) -> AsyncIterator[NewDatabase | None]:
-    """Makes databases on a private PostgreSQL, where the project's application has one."""
-    if not wanted:
-        yield None
-        return
-    from watership.testing.servers.postgres import PostgresServer
-
-    server = await asyncio.to_thread(PostgresServer().start)
-    try:
-        yield server.new_database
-    finally:
-        await asyncio.to_thread(server.stop)

@@ -9,7 +9,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +21,6 @@ from msgspec.structs import replace
 from watership.adapters.files.lock import FileLock
 from watership.adapters.files.releases import Draft
 from watership.adapters.sqlite.migrator import VERSIONS
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.durable.ids import random_ids
@@ -31,6 +30,7 @@ from watership.fleet.identity import everybody
 from watership.fleet.stranded import open_runs
 from watership.rehearsal.controller import STARTER
 from watership.rehearsal.listener import Listener
+from watership.rehearsal.servers import FILES, Servers
 from watership.rehearsal.traffic import Traffic
 from watership.releases.abridged import abridged
 from watership.releases.notices.comms import Comms, Sending, Webhook, bound
@@ -42,8 +42,9 @@ from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Layout, LocalEnvironment
 from watership.wiring.messages import SHIPPED
 from watership.wiring.messages import shipped as template
+from watership.wiring.schema import schema_of
+from watership.wiring.system import open_system
 
-NewDatabase = Callable[[], str]
 Proxy = Literal["embedded", "haproxy"]
 
 NAME: Final = "rehearsal"
@@ -66,15 +67,14 @@ CHANNEL: Final = "rehearsal"
 class Props:
     """What a stage is built of. `variables` are added to what the builds' processes find in theirs.
 
-    `database`: the file that is copied for the application, where there is one; `postgres` makes a new database of the
-    rehearsal's own, where the application has one there.
+    `database`: the file that is copied for the application, where it has one.
     """
 
     draft: Draft
     proxy: Proxy
     variables: Mapping[str, str]
     database: Path | None = None
-    postgres: NewDatabase | None = None
+    servers: Servers = FILES
 
 
 class Stage:
@@ -167,15 +167,15 @@ async def staged(props: Props) -> AsyncIterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="watership-rehearsal-"))
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        settings = [f'[environment]\nname = "{NAME}"\nproxy = "{props.proxy}"']
-        if props.postgres is not None:
-            settings.append(f'database = "{await asyncio.to_thread(props.postgres)}"')
-        (folder / "watership.toml").write_text("\n".join(settings) + "\n", encoding="utf-8")
+        (folder / "watership.toml").write_text(await asyncio.to_thread(_settings, props), encoding="utf-8")
         _keep_secret(folder / KEY)
-        local = LocalEnvironment(load(folder, {}))
+        config = load(folder, {})
+        if props.servers.store is not None:
+            await schema_of(config).upgrade()
+        local = LocalEnvironment(config)
         places = local.places
-        places.folder.mkdir(parents=True)
-        if props.database is not None and props.postgres is None:
+        places.folder.mkdir(parents=True, exist_ok=True)
+        if props.database is not None:
             _copy(props.database, places.database)
         listener = await stack.enter_async_context(Listener())
         stack.push_async_callback(_down, local)
@@ -184,12 +184,25 @@ async def staged(props: Props) -> AsyncIterator[Stage]:
         }
         address = await local.up("127.0.0.1:0", environment=given)
         await local.establish(Path(plan.live.build.source), slot=plan.live.slot, layout=LIVE)
-        desk = await stack.enter_async_context(open_desk(load(folder, {})))
-        store = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=SystemClock()))
+        desk = await stack.enter_async_context(open_desk(config))
+        store = await stack.enter_async_context(await open_system(config))
         traffic = Traffic(address, store, store, props.draft.smoke, random_ids())
         flowing = asyncio.create_task(traffic.run(), name="traffic")
         stack.push_async_callback(_cancelled, flowing)
         yield Stage(props, folder, desk, traffic, listener)
+
+
+def _settings(props: Props) -> str:
+    """Of an environment on servers of the rehearsal's own."""
+    servers = props.servers
+    lines = [f'[environment]\nname = "{NAME}"\nproxy = "{props.proxy}"']
+    if servers.application is not None:
+        lines.append(f'database = "{servers.application()}"')
+    if servers.store is not None:
+        lines.append(f'[store]\nurl = "{servers.store()}"')
+    if servers.broker is not None:
+        lines.append(f'[broker]\nurl = "{servers.broker()}"')
+    return "\n".join(lines) + "\n"
 
 
 def bare() -> dict[str, str]:

@@ -29,7 +29,7 @@ def put(looker: Looker, *, ago: timedelta = timedelta(hours=1), name: str = "one
         "controller": plan.controller,
         "scripts": scripts_of(plan),
         "proxy": "embedded",
-        "database": "a copy",
+        "servers": "files",
         "crash": "each",
         "takes": 33,
         "promoted": 33,

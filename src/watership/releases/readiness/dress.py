@@ -61,7 +61,7 @@ class DressRehearsal(Struct, frozen=True, kw_only=True):
     controller: str
     scripts: tuple[Script, ...]
     proxy: str
-    database: str
+    servers: str
     crash: Crash
     takes: int
     promoted: int
