@@ -30,7 +30,7 @@ FACTOR: Final = 1e-6
 """Of the calendar: a day is a tenth of a second."""
 
 SOAK_SECONDS: Final = 1.5
-WATCH_SECONDS: Final = 4.0
+WATCH_SECONDS: Final = 2.5
 DRAIN_SECONDS: Final = 1.0
 
 SAMPLES: Final = 20
