@@ -120,7 +120,8 @@ class Acts:
                 slot=nxt.slot,
                 state=DeploymentState.STANDING,
                 created_at=self.release.zero,
-            )
+            ),
+            epoch=epoch,
         )
         await env.hosts.ensure(spec(nxt, self.release.plan.size), epoch=epoch)
         end = env.clock.monotonic() + timeout

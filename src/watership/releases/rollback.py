@@ -38,6 +38,8 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
 
     A target that refuses the epoch has seen a higher one: take the lock anew, and go on if it is ours.
     """
+    if why := await past_return(env, dial.to):
+        return failed(f"Nothing was taken back: {why}")
     end = env.clock.monotonic() + TRAFFIC_SECONDS
     while True:
         try:
@@ -54,6 +56,25 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
         if env.clock.monotonic() >= end:
             return failed(f"Traffic is not back after {TRAFFIC_SECONDS:g} s: {words}.")
         await env.clock.sleep(TRY_SECONDS)
+
+
+async def past_return(env: Environment, side: Side) -> str:
+    """Why nobody may be sent to `side` any more: it cannot live with the schema as it is, which was contracted since.
+
+    Empty where it can. A database that does not answer keeps no traffic from going back: no contract is under way in a
+    release, and whoever is to be taken back has the same database.
+    """
+    try:
+        there = await env.migrator.version()
+    except Unavailable:
+        return ""
+    schema = side.build.schema
+    if there in schema:
+        return ""
+    return (
+        f"{side.build.version} can live with the schemas {schema.lowest} to {schema.highest}, and the database is at "
+        f"{there}: the point of no return is passed. Go forward: release a build that mends it."
+    )
 
 
 async def whole(dial: Dial) -> tuple[str, bool]:
@@ -161,7 +182,7 @@ async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int,
     if runs_left == 0:
         await env.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
     state = DeploymentState.LINGERING if runs_left else DeploymentState.RETIRED
-    await env.deployments.put(replace(known, state=state))
+    await env.deployments.put(replace(known, state=state), epoch=epoch)
 
 
 async def registered(env: Environment, deployment: DeploymentId) -> Deployment | None:
