@@ -43,6 +43,7 @@ from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_here
 from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
@@ -74,9 +75,14 @@ async def open_desk(config: Config, glass: Glass = CLEAR) -> AsyncIterator[Desk]
         stack.callback(bell.close)
         proxy = HelmRouter(places.router)
         router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
+        metrics, every = metrics_of(config, router, clock)
         environment = Environment(
             router=router,
-            metrics=router,
+            metrics=metrics,
+            every=every,
+            kept=feeds_of(config),
+            usage=usage_here(),
+            breach=breaches(incidents_of(places)),
             intake=system,
             deployments=system,
             hosts=ProcessHosts(places.hosts),

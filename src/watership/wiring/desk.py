@@ -37,6 +37,7 @@ from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.environment import Environment
 from watership.releases.journal import fold, journal
+from watership.releases.judging.sources import sources
 from watership.releases.measurement import Finding
 from watership.releases.order import Order, Release
 from watership.releases.outlook import Outlook, outlook
@@ -147,6 +148,12 @@ class Desk:
             image=await self._image(runbook, build.version),
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
+            sources=sources(
+                runbook.runbook.feeds,
+                metrics_kept=self.environment.kept is not None,
+                processes_here=self.environment.usage is not None,
+                incidents=self.environment.breach is not None,
+            ),
         )
         if unseen_left_out:
             lacking = self.unseen(plan, runbook.code)
