@@ -19,6 +19,7 @@ from watership.testing.servers.process import Server
 from watership.testing.servers.prometheus import PrometheusServer
 from watership.testing.servers.rabbitmq import RabbitServer
 from watership.testing.servers.redis import RedisServer
+from watership.testing.servers.sshd import SshServer
 from watership.testing.servers.standby import PostgresPair, PostgresStandby
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "RabbitServer",
     "RedisServer",
     "Server",
+    "SshServer",
     "free_port",
 ]
