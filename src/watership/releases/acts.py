@@ -23,7 +23,6 @@ from watership.releases.checks.scene import POLL_SECONDS
 from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
-from watership.releases.figures import measured_pause
 from watership.releases.judging.vigil import Watchword, watch_over
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Order, Release
@@ -180,7 +179,7 @@ class Acts:
                 return failed(
                     f"Migration {migration.name} was not done in time, and was broken off: the database reports "
                     f"schema {await env.migrator.version()}.",
-                    **pause.facts(pauses),
+                    **pause.figures(pauses),
                 )
             await sound.look(migration.name)
             there = await env.migrator.version()
@@ -188,10 +187,10 @@ class Acts:
             # A controller that was killed in between left it on.
             await pause.lift(env, self.authority)
         wanted, wrong = plan.migrations[-1].end, await sound.wrong()
-        facts = pause.facts(pauses)
+        facts = pause.figures(pauses)
         words = [
             f"The database reports schema {there}; {wanted} was planned.",
-            measured_pause(facts),
+            pause.measured_pause(facts),
             *wrong,
         ]
         return found(there >= wanted and not wrong, " ".join(filter(None, words)), version=there, **facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from msgspec import Struct
 
@@ -12,6 +11,7 @@ from watership.releases.book.runbook import Migrate, Shift
 from watership.releases.facts import Record
 from watership.releases.journal import Fold
 from watership.releases.measurement import Measurement
+from watership.releases.pause import measured_pause
 from watership.releases.plan import Plan
 from watership.releases.verdict import Verdict
 
@@ -44,21 +44,6 @@ def figures(state: Fold, plan: Plan) -> Figures:
         write_pause_seconds=_number(_migrated(state.records, plan), "write_pause_seconds"),
         pause=measured_pause(_migrated(state.records, plan)),
     )
-
-
-PAUSE: Final = ("write_pause_seconds", "writes_held", "writes_told_503", "longest_wait_seconds")
-"""What a migration tells of its pause."""
-
-
-def measured_pause(facts: Mapping[str, Plain]) -> str:
-    """What a pause of writes was, in a sentence; empty where none was measured."""
-    length, held, told, longest = (_number(facts, name) for name in PAUSE)
-    if length is None:
-        return ""
-    words = f"Writes paused for {length:.3g} s"
-    if held is None or told is None or longest is None:
-        return f"{words}; what that came to for clients is not known."
-    return f"{words}: {held:.0f} were held, the longest for {longest:.3g} s; {told:.0f} were told 503."
 
 
 def _migrated(records: Sequence[Record], plan: Plan) -> Mapping[str, Plain]:

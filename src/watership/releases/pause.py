@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -84,7 +84,7 @@ async def _settled(env: Environment) -> Waited | None:
         await env.clock.sleep(LOOK_SECONDS)
 
 
-def facts(pauses: list[Paused]) -> dict[str, Plain]:
+def figures(pauses: list[Paused]) -> dict[str, Plain]:
     """All pauses of a release's migrations as figures; what is not known of one is not told of any."""
     if not pauses:
         return {}
@@ -98,3 +98,22 @@ def facts(pauses: list[Paused]) -> dict[str, Plain]:
             "held_seconds": sum(each.seconds for each in waited),
         }
     return told
+
+
+TOLD: Final = ("write_pause_seconds", "writes_held", "writes_told_503", "longest_wait_seconds")
+"""What a migration tells of its pause."""
+
+
+def measured_pause(facts: Mapping[str, Plain]) -> str:
+    """What a pause of writes was, in a sentence; empty where none was measured."""
+    length, held, told, longest = (_number(facts.get(name)) for name in TOLD)
+    if length is None:
+        return ""
+    words = f"Writes paused for {length:.3g} s"
+    if held is None or told is None or longest is None:
+        return f"{words}; what that came to for clients is not known."
+    return f"{words}: {held:.0f} were held, the longest for {longest:.3g} s; {told:.0f} were told 503."
+
+
+def _number(value: Plain) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -32,6 +32,7 @@ from watership.releases.auditing.unhindered import Unhindered
 from watership.releases.book import shelf, system
 from watership.releases.book.code import Code
 from watership.releases.checks.images import planned_image
+from watership.releases.contract import Readiness, readiness
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
 from watership.releases.ddl import ROWS, remarks, touched
@@ -227,6 +228,32 @@ class Desk:
             starter=starter,
             waived_by=waived_by,
         )
+
+    async def contract(self, release: str | None, who: str, *, rehearsed: bool) -> tuple[Known, Finding]:
+        """Contract what a promoted release left to it. Raises Conflict, NotAllowed, NotFound."""
+        known = await self._promoted(release)
+        found = await self.controller.contract(known.release, who=who, rehearsed=rehearsed)
+        return known, found
+
+    async def contractable(self, release: str | None) -> tuple[Known, Readiness]:
+        """What stands in the way of that."""
+        known = await self._promoted(release)
+        return known, await readiness(self.environment, known.release)
+
+    async def _promoted(self, release: str | None) -> Known:
+        """The release as it was started, or as it was taken over, if it ended well and stayed so. Raises Conflict."""
+        first = await self.find(release)
+        known = await self._newest(first.release.plan.release) or first
+        found = await self._told(known)
+        if found.unsure:
+            raise Conflict(f"Whether it was taken back since is not known: {found.unsure}")
+        if not found.over or found.stage != "promoted":
+            words = ended(found) or f"Release {known.id} has not ended"
+            raise Conflict(
+                f"{words}. Only what was promoted, and watched to the end, is contracted.",
+                fix="watership release status",
+            )
+        return known
 
     async def require_safe(self, version: str) -> None:
         """Raises Conflict unless the last safe state is of that version, NotFound where nothing was changed yet."""
