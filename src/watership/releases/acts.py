@@ -14,6 +14,7 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
 from watership.releases import pause
+from watership.releases.begun import spec
 from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
 from watership.releases.checks import CheckKind, Scene
 from watership.releases.checks.builds import strangers
@@ -28,7 +29,7 @@ from watership.releases.measurement import Finding, failed, found, inconclusive,
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
 from watership.releases.ports import Migration
-from watership.releases.rollback import STOP_SECONDS, dismiss, spec
+from watership.releases.rollback import STOP_SECONDS, dismiss
 from watership.releases.snapshots import STANDING, save
 from watership.releases.soundness import Soundness
 

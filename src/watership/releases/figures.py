@@ -10,7 +10,7 @@ from watership.releases.auditing.audit import Plain
 from watership.releases.book.runbook import Migrate, Shift
 from watership.releases.facts import Record
 from watership.releases.journal import Fold
-from watership.releases.measurement import Measurement
+from watership.releases.measurement import Measurement, number
 from watership.releases.pause import measured_pause
 from watership.releases.plan import Plan
 from watership.releases.verdict import Verdict
@@ -39,9 +39,9 @@ def figures(state: Fold, plan: Plan) -> Figures:
     return Figures(
         cutover_seconds=_cutover(state.records, plan),
         detect_seconds=_detected(decision) if back is not None else None,
-        rollback_seconds=_number(back.facts, "seconds") if back is not None and back.passed else None,
+        rollback_seconds=number(back.facts, "seconds") if back is not None and back.passed else None,
         requests_failed_before_rollback=_failed(retired, decision),
-        write_pause_seconds=_number(_migrated(state.records, plan), "write_pause_seconds"),
+        write_pause_seconds=number(_migrated(state.records, plan), "write_pause_seconds"),
         pause=measured_pause(_migrated(state.records, plan)),
     )
 
@@ -74,18 +74,13 @@ def _decision(records: Sequence[Record]) -> Measurement | None:
 
 
 def _detected(decision: Measurement | None) -> float | None:
-    first = _number(decision.facts, "first_error") if decision is not None else None
+    first = number(decision.facts, "first_error") if decision is not None else None
     return None if first is None or decision is None else decision.ended.timestamp() - first
 
 
 def _failed(retired: Measurement | None, decision: Measurement | None) -> int | None:
     for got, name in ((retired, "failed_requests"), (decision, "errors")):
-        number = _number(got.facts, name) if got is not None else None
-        if number is not None:
-            return round(number)
+        found = number(got.facts, name) if got is not None else None
+        if found is not None:
+            return round(found)
     return None
-
-
-def _number(facts: Mapping[str, Plain], name: str) -> float | None:
-    value = facts.get(name)
-    return float(value) if isinstance(value, int | float) else None

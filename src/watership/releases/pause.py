@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from watership.releases.auditing.audit import Plain
 from watership.releases.environment import Authority, Environment
+from watership.releases.measurement import number
 from watership.releases.ports import Waited
 from watership.releases.snapshots import load, save
 
@@ -26,6 +27,9 @@ SETTLE_SECONDS: Final = 2.0
 """Those who were held are let go within milliseconds; who waits for longer is told as waiting still."""
 
 LOOK_SECONDS: Final = 0.02
+
+FIGURES: Final = ("write_pause_seconds", "writes_held", "writes_told_503", "longest_wait_seconds")
+"""What a migration tells of its pause."""
 
 
 class Paused(Struct, frozen=True, kw_only=True):
@@ -100,20 +104,12 @@ def figures(pauses: list[Paused]) -> dict[str, Plain]:
     return told
 
 
-TOLD: Final = ("write_pause_seconds", "writes_held", "writes_told_503", "longest_wait_seconds")
-"""What a migration tells of its pause."""
-
-
 def measured_pause(facts: Mapping[str, Plain]) -> str:
     """What a pause of writes was, in a sentence; empty where none was measured."""
-    length, held, told, longest = (_number(facts.get(name)) for name in TOLD)
+    length, held, told, longest = (number(facts, name) for name in FIGURES)
     if length is None:
         return ""
     words = f"Writes paused for {length:.3g} s"
     if held is None or told is None or longest is None:
         return f"{words}; what that came to for clients is not known."
     return f"{words}: {held:.0f} were held, the longest for {longest:.3g} s; {told:.0f} were told 503."
-
-
-def _number(value: Plain) -> float | None:
-    return float(value) if isinstance(value, int | float) else None

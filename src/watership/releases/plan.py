@@ -6,7 +6,7 @@ Its fingerprint covers every field, so that a sign-off for one plan is a sign-of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import ceil
@@ -24,6 +24,7 @@ from watership.releases import ports
 from watership.releases.book.quantity import Given
 from watership.releases.book.runbook import (
     Approvals,
+    BegunRuns,
     Check,
     Condition,
     Contract,
@@ -40,8 +41,10 @@ from watership.releases.book.shelf import Source
 from watership.releases.book.system import System
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Role
 from watership.releases.header import Kind
+from watership.releases.judging.feed import Feed
 from watership.releases.judging.fuse import Fuse
 from watership.releases.judging.gate import GateSpec
+from watership.releases.judging.sources import ALWAYS
 from watership.releases.notices.comms import Comms
 from watership.releases.readiness.checklist import Checklist, points_of
 from watership.releases.smoke import Smoke, smoke_sha256
@@ -148,6 +151,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     hold_back: float
     standby: Standby
     fuses: tuple[Fuse, ...]
+    feeds: tuple[Feed, ...] = ()
+    """What the fuses are told by whoever keeps the metrics."""
+    sources: tuple[str, ...] = tuple(sorted(ALWAYS))
+    """What was measured in the environment when the plan was drawn."""
     signoffs: Approvals
     roles: tuple[Role, ...]
     authorities: tuple[Authority, ...]
@@ -172,6 +179,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The runbook's own checks: who signs the plan signs what they look at."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
+    begun_runs: BegunRuns = "finish"
+    """What a rollback does with runs that next has begun."""
     contracts: tuple[PlannedMigration, ...] = ()
     """What is contracted once the release has ended and the old deployment is retired: a gate of its own."""
     contract: Contract = Contract()
@@ -199,6 +208,7 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    sources: Collection[str] = ALWAYS,
     committed_at: datetime | None = None,
     image: str = "",
     rehearsal: bool = False,
@@ -223,11 +233,8 @@ def draw(
         runbook=book.name,
         runbook_sha256=source.sha256,
         controller=controller,
-        migrations=tuple(
-            _planned(each, pauses=each.name in pauses_writes, took=(pause_seconds or {}).get(each.name))
-            for each in expands
-        ),
-        contracts=tuple(_planned(each, pauses=each.name in pauses_writes) for each in contracts),
+        migrations=_all_planned(expands, pauses_writes, pause_seconds or {}),
+        contracts=_all_planned(contracts, pauses_writes, {}),
         contract=book.contract,
         holds=holds,
         smoke_sha256=smoke_sha256(smoke),
@@ -238,11 +245,10 @@ def draw(
         watch_gate=replace(_asking(book.watch.gate, overrides), horizon=max(ceil(watch / TICK_SECONDS), 1)),
         watch_seconds=watch,
         hold_back=book.watch.hold_back,
-        standby=Standby(
-            at_least=book.standby.at_least * overrides.clock_factor,
-            at_most=book.standby.at_most * overrides.clock_factor,
-        ),
+        standby=_standby(book.standby, overrides),
         fuses=book.fuses,
+        feeds=book.feeds,
+        sources=tuple(sorted(sources)),
         signoffs=book.signoffs,
         roles=book.roles,
         authorities=book.authorities,
@@ -261,6 +267,7 @@ def draw(
         comms=book.comms,
         code=tuple(PlannedCode(path=each.path, sha256=each.sha256) for each in source.code),
         rehearsal=rehearsal,
+        begun_runs=book.rollback.begun_runs,
     )
 
 
@@ -378,6 +385,17 @@ def _planned(migration: ports.Migration, *, pauses: bool, took: float | None = N
         pause_seconds=took,
         kind=head.kind,
     )
+
+
+def _all_planned(
+    migrations: Sequence[ports.Migration], pausing: frozenset[str], took: Mapping[str, float]
+) -> tuple[PlannedMigration, ...]:
+    return tuple(_planned(each, pauses=each.name in pausing, took=took.get(each.name)) for each in migrations)
+
+
+def _standby(standby: Standby, overrides: Overrides) -> Standby:
+    factor = overrides.clock_factor
+    return Standby(at_least=standby.at_least * factor, at_most=standby.at_most * factor)
 
 
 def _phase(phase: Phase, overrides: Overrides) -> PlannedPhase:

@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from watership.durable.ids import DeploymentId
+from watership.durable.ids import DeploymentId, RunId
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
 from watership.releases.header import Header, header
@@ -110,10 +110,11 @@ class Router(Protocol):
 
 
 class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
-    """One second of one slot's traffic as the router saw it."""
+    """One second of one slot's traffic as the router saw it, or the `span` seconds of which `second` is the last."""
 
     second: int
     """Unix time of the second's start."""
+    span: int = 1
     requests: int
     errors: int
     """Answers with 5xx, and requests that got no answer."""
@@ -124,6 +125,8 @@ class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
 class Metrics(Protocol):
     async def ticks(self, *, after: int, until: int) -> Mapping[Slot, Sequence[TrafficTick]]:
         """Whole seconds in (after, until], in order. A second without requests is there, with zeros.
+
+        What is counted more coarsely is told in spans of seconds, each wholly within; no second is told of twice.
 
         Raises Unavailable when they cannot be had: missing data never becomes a number.
         """
@@ -151,6 +154,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     version: str | None = None
     restarts: int = 0
+    oom_kills: int | None = None
+    """How often the system ended its process for want of memory; None where that is not known."""
 
 
 class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +179,25 @@ class Hosts(Protocol):
         """Drain and end every process of the deployment; kill what is left after `grace_seconds`."""
 
     async def instances(self) -> Sequence[Instance]: ...
+
+
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one run that was to go to another deployment, or would become of it."""
+
+    run_id: RunId
+    goes: bool
+    why: str = ""
+    """Why it stays, in words; or what is different there and harmless."""
+
+
+class Handover(Protocol):
+    """Knows whether a build's agents would go on with a run, by walking its journal with them."""
+
+    async def hand_over(self, source: DeploymentId, target: DeploymentId, build: Build) -> Sequence[Handed]:
+        """Pin to `target` each open run of `source` that its `build` would go on with and nobody holds.
+
+        Raises Unavailable when the replays did not come to an end: what was pinned by then stays so.
+        """
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True):

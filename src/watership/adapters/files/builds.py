@@ -81,20 +81,23 @@ def read_build_file(folder: Path) -> BuildFile:
 def digest(folder: Path) -> str:
     """sha256 over every file's name and content, in the order of the names."""
     total = hashlib.sha256()
-    for count, path in enumerate(_files(folder)):
-        if count >= FILES:
-            raise BadInput(
-                f"{folder} holds more than {FILES:,} files.", fix="Name the folder of the build alone."
-            )
+    for path in files(folder):
         content = path.read_bytes()
         total.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         total.update(content)
     return f"sha256:{total.hexdigest()}"
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files(folder: Path) -> Iterator[Path]:
+    """Every file that belongs to the build, in the order of the names. Raises BadInput for too many."""
+    count = 0
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not IGNORED & set(path.relative_to(folder).parts):
+            count += 1
+            if count > FILES:
+                raise BadInput(
+                    f"{folder} holds more than {FILES:,} files.", fix="Name the folder of the build alone."
+                )
             yield path
 
 

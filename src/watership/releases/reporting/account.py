@@ -17,8 +17,8 @@ from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
 from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, guarantee
-from watership.releases.judging.glimpse import blind
 from watership.releases.judging.power import Traffic, table
+from watership.releases.judging.sources import blind
 from watership.releases.judging.traffic import latency_p95
 from watership.releases.judging.vigil import ENDLESS
 from watership.releases.notices.outbox import Delivery
@@ -122,7 +122,7 @@ def account(
         runbook=plan.runbook,
         runbook_sha256=plan.runbook_sha256,
         access=" ".join(filter(None, [plans.access(plan), status.figures.pause])),
-        cannot_see=blind(plan.fuses),
+        cannot_see=blind(plan.fuses, plan.sources),
         clock_factor=plan.overrides.clock_factor,
         rehearsal=plan.rehearsal,
         left_out=plan.overrides.left_out,
