@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 import pytest
@@ -12,7 +12,7 @@ from watership.durable.ids import DeploymentId
 from watership.errors import BadInput, Conflict, Fenced
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
-from watership.releases.ports import Hosts, HostSpec, Instance, InstanceState, Role
+from watership.releases.ports import Hosts, HostSpec, InstanceState
 
 OLD, NEW = DeploymentId("2.0.5-aaaaaaaa"), DeploymentId("2.1.0-bbbbbbbb")
 
@@ -46,10 +46,6 @@ def ready(hosts: Hosts, count: int) -> Callable[[], Awaitable[bool]]:
     return all_ready
 
 
-def named(instances: Sequence[Instance]) -> list[tuple[str, Role]]:
-    return [(each.name.removeprefix(f"{each.deployment}-"), each.role) for each in instances]
-
-
 class HostsSuite:
     """Subclass it with a fixture `site` on which nothing runs."""
 
@@ -57,7 +53,8 @@ class HostsSuite:
         await site.hosts.ensure(wish(site), epoch=1)
         await until(ready(site.hosts, 3))
         instances = await site.hosts.instances()
-        assert named(instances) == [("serve-0", "serve"), ("serve-1", "serve"), ("worker-0", "worker")]
+        assert [each.role for each in instances] == ["serve", "serve", "worker"]
+        assert len({each.name for each in instances}) == 3
         build = site.builds[NEW]
         assert {(each.deployment, each.digest, each.version) for each in instances} == {
             (NEW, build.digest, build.version)
@@ -141,8 +138,8 @@ class HostsSuite:
             await site.hosts.ensure(other, epoch=1)
         assert [each.version for each in await site.hosts.instances()] == ["2.1.0"]
 
-    @pytest.mark.parametrize(("serve", "workers"), [(-1, 1), (65, 1), (1, 65)])
+    @pytest.mark.parametrize(("serve", "workers"), [(-1, 1), (10_001, 1), (1, 10_001)])
     async def test_numbers_that_are_none_are_refused(self, site: Site, serve: int, workers: int) -> None:
-        with pytest.raises(BadInput, match="64"):
+        with pytest.raises(BadInput, match="can run here"):
             await site.hosts.ensure(wish(site, serve=serve, workers=workers), epoch=1)
         assert await site.hosts.instances() == []

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.adapters.kubernetes.api import ClusterApi
 from tests.adapters.machines.machines import Machines, image_of, machines
 from tests.adapters.processes.test_hosts import template
 from tests.contracts.hosts_suite import NEW, OLD, HostsSuite
 from watership.adapters.compose.hosts import ComposeHosts
 from watership.adapters.compose.project import Settings
 from watership.adapters.files.builds import read_build
+from watership.adapters.kubernetes.cluster import configuration
+from watership.adapters.kubernetes.hosts import KubernetesHosts
+from watership.adapters.kubernetes.manifest import Settings as Manifests
 from watership.adapters.processes.agent import HostAgent
 from watership.adapters.processes.command import from_template
 from watership.adapters.ssh.shell import Shell
@@ -25,6 +29,7 @@ from watership.durable.ids import DeploymentId
 from watership.errors import Unavailable
 from watership.fleet.build import Build, SchemaRange
 from watership.releases.ports import Hosts
+from watership.testing.servers.ports import free_port
 
 
 def build(version: str, digest: str, source: str = "src") -> Build:
@@ -115,6 +120,33 @@ class TestSystemd(HostsSuite):
         hosts = SystemdHosts(settings, shell, run=f"{two_machines.server.disk}/run")
         yield MachineSite(hosts, two_machines, builds)
         two_machines.sweep()
+
+
+class ClusterSite:
+    """A namespace of a cluster's stand-in."""
+
+    def __init__(self, hosts: Hosts, api: ClusterApi, builds: Mapping[DeploymentId, Build]) -> None:
+        self.hosts = hosts
+        self.builds = builds
+        self._api = api
+
+    async def lives(self) -> Mapping[str, object]:
+        return {name: instance.pid for name, instance in self._api.listeners.items()}
+
+    async def kill(self, name: str) -> None:
+        self._api.kill(name)
+
+
+class TestKubernetes(HostsSuite):
+    @pytest.fixture
+    def site(self, tmp_path: Path) -> Iterator[ClusterSite]:
+        builds = {OLD: build("2.0.5", "sha256:old"), NEW: build("2.1.0", "sha256:new")}
+        first = free_port()
+        settings = Manifests(environment="test", namespace="apps", port=first, probes_port=free_port())
+        with ClusterApi({image_of(each): each for each in builds.values()}) as api:
+            reach = configuration(api.kubeconfig(tmp_path), "")
+            yield ClusterSite(KubernetesHosts(settings, reach, image_of), api, builds)
+            api.close()
 
 
 def made(folder: Path, version: str) -> Build:

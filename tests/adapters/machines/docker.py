@@ -135,7 +135,7 @@ class Docker:
         """What its image holds, where its words say that it listens."""
         (published,) = said["ports"]
         words = [each.replace("$$", "$") for each in said["command"]]
-        assert words[:3] == ["python", "-m", "watership.wiring.instance"]
+        assert said["entrypoint"] == ["python", "-m", "watership.wiring.instance"]
         assert words[-2:] == ["--listen", f"0.0.0.0:{published['target']}"]
         build = self.images[said["image"]]
         return Listener(published["host_ip"], port, digest=build.digest, version=build.version)
@@ -167,8 +167,8 @@ def inspected(container: Container) -> dict[str, Any]:
     return {
         "Id": container.id,
         "Created": "2026-11-29T12:00:00.123456789Z",
-        "Path": said["command"][0],
-        "Args": said["command"][1:],
+        "Path": said["entrypoint"][0],
+        "Args": [*said["entrypoint"][1:], *said["command"]],
         "State": {
             "Status": container.state,
             "Running": runs,

@@ -71,7 +71,7 @@ def _service(spec: HostSpec, image: str, post: Post, bind: str, settings: Settin
     if post.role == "serve":
         published["published"] = str(port(settings.first_port, spec.slot, post.index))
     words = [
-        *("python", "-m", "watership.wiring.instance", post.role),
+        post.role,
         *("--source", settings.source, "--deployment", spec.deployment, "--slot", spec.slot.value),
         *("--slots", str(spec.slots), "--listen", f"0.0.0.0:{inside}"),
     ]
@@ -84,6 +84,8 @@ def _service(spec: HostSpec, image: str, post: Post, bind: str, settings: Settin
     }
     return {
         "image": _literal(image),
+        # Whatever the image would start by itself.
+        "entrypoint": ["python", "-m", "watership.wiring.instance"],
         "command": [_literal(word) for word in words],
         **({"env_file": [_literal(settings.variables)]} if settings.variables else {}),
         "ports": [published],
