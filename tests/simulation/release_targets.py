@@ -21,6 +21,7 @@ from watership.releases.ports import (
     HostSpec,
     Instance,
     InstanceState,
+    Linted,
     LockHolder,
     Migration,
     ProbeAnswer,
@@ -274,6 +275,12 @@ class SimMigrator:
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         return Rehearsed(seconds=0.1)
+
+    async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
+        return {}
+
+    async def lint(self, migrations: Sequence[Migration]) -> Linted:
+        return Linted()
 
     async def integrity(self) -> Sequence[str]:
         return []

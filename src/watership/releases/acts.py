@@ -181,7 +181,7 @@ class Acts:
                 return failed(
                     f"Migration {migration.name} was not done in time, and was broken off: the database reports "
                     f"schema {await env.migrator.version()}.",
-                    **pause.facts(pauses),
+                    **pause.figures(pauses),
                 )
             await sound.look(migration.name)
             there = await env.migrator.version()
@@ -189,7 +189,7 @@ class Acts:
             # A controller that was killed in between left it on.
             await pause.lift(env, self.authority)
         wanted, wrong = plan.migrations[-1].end, await sound.wrong()
-        facts = pause.facts(pauses)
+        facts = pause.figures(pauses)
         words = [
             f"The database reports schema {there}; {wanted} was planned.",
             pause.measured_pause(facts),
