@@ -217,7 +217,9 @@ class ReleaseWorld:
         router: type[SimRouter] = SimRouter,
         pausing: bool = False,
         holds: bool = True,
+        size: Size = Size(serve=2, workers=1),  # noqa: B008 - it is frozen
     ) -> None:
+        self.size = size
         self.clock = VirtualClock()
         self.hosts = SimHosts(self.clock)
         self.router = router(self.clock, self.hosts, bad={NEXT.deployment: bad})
@@ -249,7 +251,7 @@ class ReleaseWorld:
             next=NEXT,
             migrations=(EXPAND,),
             smoke=SMOKE,
-            size=Size(serve=2, workers=1),
+            size=self.size,
             controller=BUILD,
             starter="Sam Starter",
             created_at=self.clock.now(),
