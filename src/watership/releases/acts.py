@@ -244,7 +244,12 @@ class Acts:
         live = self.release.plan.live
         left = await self.env.router.drain(live.slot, seconds=seconds, epoch=self.authority.epoch)
         there = await self.dial.read()
-        words = f"{left} requests of live are left; the router gives next {there.router} %."
+        told = (
+            "How many requests of live are left is not told"
+            if left is None
+            else f"{left} requests of live are left"
+        )
+        words = f"{told}; the router gives next {there.router} %."
         return found(there.router == 100, words, left=left)
 
     async def promote(self) -> Finding:

@@ -52,7 +52,7 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True):
     healthy: dict[Slot, int]
     """How many of a slot's instances the router itself finds healthy."""
     active: dict[Slot, int]
-    """Requests in flight by slot."""
+    """Requests in flight by slot; of a slot that is not there the router does not tell."""
     paused: bool = False
     writes_only: bool = False
     """The pause holds no reads."""
@@ -89,8 +89,11 @@ class Router(Protocol):
         and the router's epoch rises, so that the silent controller cannot raise again. Without, it is disarmed.
         """
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
-        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight."""
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
+        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight.
+
+        None: the time that was to be waited is over, and the router does not tell what is in flight.
+        """
 
     async def pause(
         self,
@@ -107,6 +110,33 @@ class Router(Protocol):
         """
 
     async def resume(self, *, epoch: int) -> None: ...
+
+
+class Pointing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a name leads, as one of its authorities says."""
+
+    weights: dict[str, int]
+    """Values, or names of weighted records, each with its share of all; an authority that knows no shares says 1."""
+    ttl: int
+    """Seconds that resolvers may keep it."""
+    epoch: int = 0
+    """Of who changed it last."""
+
+
+class Entrance(Protocol):
+    """The name by which clients find the load balancer. Resolvers keep what it says: it is no dial, and no way back."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def read(self) -> Mapping[str, Pointing]:
+        """What each authority says, by its address. Raises Unavailable when one does not answer."""
+
+    async def set(self, weights: Mapping[str, int], *, ttl: int, epoch: int) -> None:
+        """Let it lead there from now on, if nobody with a higher epoch has changed it: compared at the authority.
+
+        Returns once it is accepted; that every authority says it, only `read` tells.
+        """
 
 
 class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):

@@ -110,6 +110,7 @@ async def leave(
     if clings:
         return failed(f"{'; '.join(clings)}.", undrained=cut, rehomed=rehomed, lingering=left)
     kept = settled.words + (f"; {cut} requests were cut off after {DRAIN_SECONDS:g} s" if cut else "")
+    kept += f"; whether requests were cut off after {DRAIN_SECONDS:g} s is not known" if cut is None else ""
     return passed(
         f"{rehomed} runs that it had not begun were re-homed{kept}. {SCHEMA_STAYS}",
         rehomed=rehomed,

@@ -52,7 +52,7 @@ def main() -> int:
     try:
         config = settled(load(Path.cwd(), os.environ), options.role, options.slots, options.listen)
         stated = read_build_file(options.source)
-        app = load_app(str(options.source / stated.app))
+        app = load_app(stated.app, options.source)
         place = roles.place_of(app, options.source, options.deployment, options.slot)
         role = roles.serve if options.role == "serve" else roles.work
         run(role(config, app, place))

@@ -7,6 +7,7 @@ from typing import Protocol, assert_never
 
 from watership.adapters.helm.calls import (
     Drain,
+    Left,
     Pause,
     Read,
     Resume,
@@ -42,7 +43,7 @@ async def answered(router: Steered, call: RouterCall, *, now: int) -> object:
                 call.weights, epoch=call.epoch, hold_seconds=call.hold_seconds, last_safe=call.last_safe
             )
         case Drain():
-            return await router.drain(call.slot, seconds=call.seconds, epoch=call.epoch)
+            return Left(await router.drain(call.slot, seconds=call.seconds, epoch=call.epoch))
         case Pause():
             await router.pause(
                 seconds=call.seconds,

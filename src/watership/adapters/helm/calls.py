@@ -33,6 +33,12 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     epoch: int
 
 
+class Left(msgspec.Struct, frozen=True):
+    """What a drain left in flight; None: the router does not tell."""
+
+    count: int | None
+
+
 class Pause(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
     epoch: int

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -28,6 +29,9 @@ class Helm(ABC):
     at once and written after, since a restart past `until` reverts again by itself.
     """
 
+    can_hold: ClassVar[bool] = True
+    """Whether it knows how to pause."""
+
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
         self._clock = clock or SystemClock()
@@ -42,8 +46,8 @@ class Helm(ABC):
         """How many of the slot's instances the router itself finds healthy."""
 
     @abstractmethod
-    def active(self, slot: Slot) -> int:
-        """Requests in flight."""
+    def active(self, slot: Slot) -> int | None:
+        """Requests in flight; None where the router does not tell."""
 
     @abstractmethod
     def waited(self) -> Waited | None:
@@ -67,9 +71,10 @@ class Helm(ABC):
             epoch=state.epoch,
             targets={slot: state.targets.get(slot, ()) for slot in Slot},
             healthy={slot: self.healthy(slot) for slot in Slot},
-            active={slot: self.active(slot) for slot in Slot},
+            active={slot: count for slot in Slot if (count := self.active(slot)) is not None},
             paused=self.paused,
             writes_only=self.paused and state.writes_only,
+            can_hold=self.can_hold,
             waited=self.waited(),
             until=state.until.wall if state.until else None,
             last_safe=state.last_safe,

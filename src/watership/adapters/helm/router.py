@@ -7,6 +7,7 @@ from pathlib import Path
 
 from watership.adapters.helm.calls import (
     Drain,
+    Left,
     Pause,
     Read,
     Resume,
@@ -50,8 +51,9 @@ class HelmRouter:
         call = SetWeights(weights=weights, epoch=epoch, hold_seconds=hold_seconds, last_safe=last_safe)
         return await self._caller.call(call, RouterState)
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
-        return await self._caller.call(Drain(slot=slot, seconds=seconds, epoch=epoch), int, seconds=seconds)
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
+        call = Drain(slot=slot, seconds=seconds, epoch=epoch)
+        return (await self._caller.call(call, Left, seconds=seconds)).count
 
     async def pause(
         self,

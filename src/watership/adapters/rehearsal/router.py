@@ -45,7 +45,7 @@ class RehearsedRouter:
             )
         )
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
         return await self._router.drain(slot, seconds=seconds, epoch=epoch)
 
     async def pause(
