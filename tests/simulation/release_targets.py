@@ -51,6 +51,8 @@ class SimHosts:
         self._since: dict[DeploymentId, datetime] = {}
         self.impostor: str | None = None
         """The name of a process that reports another digest."""
+        self.mute: str | None = None
+        """The name of one that started and reports nothing."""
         self.status = 200
         """With which its processes answer."""
 
@@ -80,6 +82,7 @@ class SimHosts:
 
     def _instance(self, spec: HostSpec, role: Role, number: int, *, ready: bool) -> Instance:
         name = f"{spec.deployment}-{role}-{number}"
+        ready = ready and name != self.mute
         digest = "sha256:other" if name == self.impostor else spec.build.digest
         return Instance(
             name=name,

@@ -20,7 +20,6 @@ from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.helm.router import HelmRouter
 from watership.adapters.http.probe import HttpProbe
-from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.store import SQLiteStore
@@ -40,6 +39,7 @@ from watership.wiring.environment import Places
 from watership.wiring.glass import CLEAR, Glass
 from watership.wiring.handover import BuildHandover
 from watership.wiring.health import looked_at
+from watership.wiring.hosts import hosts_of
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
@@ -85,7 +85,7 @@ async def open_desk(config: Config, glass: Glass = CLEAR) -> AsyncIterator[Desk]
             breach=breaches(incidents_of(places)),
             intake=system,
             deployments=system,
-            hosts=ProcessHosts(places.hosts),
+            hosts=hosts_of(config),
             migrator=migrator_of(places.database, places.url),
             backups=vault_of(
                 places.database, places.url, places.backups, places.scratch, stanza_of(places)
