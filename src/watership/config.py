@@ -185,6 +185,31 @@ class MetricsSettings(_Section, frozen=True):
     every: Annotated[int, msgspec.Meta(ge=1, le=300)] = 15
 
 
+class HostsSettings(_Section, frozen=True):
+    """Where the instances of deployments run, and how it is told.
+
+    `kind`: processes of this machine; containers of Docker Compose or units of systemd on `machines`, told by SSH; or
+    Deployments of a Kubernetes cluster. What a kind does not need is not looked at.
+    """
+
+    kind: Literal["processes", "compose", "systemd", "kubernetes"] = "processes"
+    variables: str = ""
+    source: str = "/app"
+    first_port: Annotated[int, msgspec.Meta(ge=1, le=65_000)] = 3000
+    machines: str = ""
+    folder: str = "/var/lib/watership"
+    bind: str = ""
+    python: str = "/usr/bin/python3"
+    ssh_user: str = ""
+    ssh_port: Port = 0
+    ssh_key: str = ""
+    ssh_known_hosts: str = ""
+    sudo: bool = False
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = "default"
+
+
 class Config(_Section, frozen=True):
     """Every setting. Made by `load`, which has checked that they are safe together."""
 
@@ -204,6 +229,7 @@ class Config(_Section, frozen=True):
     log: LogSettings = LogSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
     metrics: MetricsSettings = MetricsSettings()
+    hosts: HostsSettings = HostsSettings()
 
     @property
     def open(self) -> bool:
@@ -314,11 +340,22 @@ def _absolute(config: Config, base: Path) -> Config:
         hosts=str(base / config.environment.hosts),
         pgbackrest=config.environment.pgbackrest and str(base / config.environment.pgbackrest),
     )
+    hosts = msgspec.structs.replace(
+        config.hosts,
+        ssh_key=_from(base, config.hosts.ssh_key),
+        ssh_known_hosts=_from(base, config.hosts.ssh_known_hosts),
+        kubeconfig=_from(base, config.hosts.kubeconfig),
+    )
     store = config.store
     # sqlite:///relative/path and sqlite:////absolute/path, as everywhere.
     if store.url.startswith("sqlite:///"):
         store = StoreSettings(url=f"sqlite:///{base / store.url.removeprefix('sqlite:///')}")
-    return msgspec.structs.replace(config, environment=environment, store=store)
+    return msgspec.structs.replace(config, environment=environment, hosts=hosts, store=store)
+
+
+def _from(base: Path, path: str) -> str:
+    """A path of the file, or of somebody's home; empty stays empty: it is somebody else's to find."""
+    return str(base / Path(path).expanduser()) if path else ""
 
 
 def _with_secret(config: Config, base: Path) -> Config:
@@ -341,6 +378,11 @@ def checked(config: Config) -> Config:
         raise BadConfig(
             "environment.metrics is prometheus, and environment.prometheus names none.",
             fix='Name it: [environment] prometheus = "http://HOST:9090"',
+        )
+    if config.hosts.kind in ("compose", "systemd") and not config.hosts.machines.strip():
+        raise BadConfig(
+            f"hosts.kind is {config.hosts.kind} and no machine is named.",
+            fix='Set hosts.machines = "web-1, web-2".',
         )
     make = "Set WATERSHIP_SECRET (python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
     if config.auth == "token" and not config.secret:
