@@ -43,7 +43,7 @@ from watership.wiring.hosts import hosts_of
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
-from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_here
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_of
 from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
@@ -81,7 +81,7 @@ async def open_desk(config: Config, glass: Glass = CLEAR) -> AsyncIterator[Desk]
             metrics=metrics,
             every=every,
             kept=feeds_of(config),
-            usage=usage_here(),
+            usage=usage_of(config),
             breach=breaches(incidents_of(places)),
             intake=system,
             deployments=system,
