@@ -12,13 +12,27 @@ from watership.errors import Conflict
 from watership.fleet.deployment import Deployments
 from watership.fleet.intake import Intake
 from watership.releases.auditing.audit import Audit
+from watership.releases.book.system import Secrets, System
 from watership.releases.instruments import Instruments
 from watership.releases.judging import gate
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
-from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
+from watership.releases.ports import (
+    Backups,
+    Entrance,
+    Hosts,
+    Lock,
+    LockHolder,
+    Metrics,
+    Migrator,
+    Probe,
+    Router,
+)
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.situation import CriticalIncidents
 from watership.releases.snapshots import Snapshots
+
+Entrances = Callable[[System, Secrets], Entrance]
+"""Raises BadInput where the system does not say enough."""
 
 Judge = Callable[[GateState, GateSpec], Judgement]
 
@@ -47,6 +61,8 @@ class Environment:
     instruments: Instruments | None = None
     """What checks look outside with."""
     incidents: CriticalIncidents | None = None
+    entrances: Entrances | None = None
+    """Makes what leads the names of a system elsewhere."""
     judge: Judge = gate.judge
 
 

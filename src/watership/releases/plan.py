@@ -21,6 +21,7 @@ from watership.errors import BadInput
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
 from watership.releases import ports
+from watership.releases.book.dial import astray
 from watership.releases.book.quantity import Given
 from watership.releases.book.runbook import (
     Approvals,
@@ -30,6 +31,7 @@ from watership.releases.book.runbook import (
     Failure,
     Item,
     Phase,
+    Runbook,
     Shift,
     Soak,
     Standby,
@@ -197,6 +199,7 @@ def draw(
     overrides = overrides or Overrides()
     _fits(live, next, migrations, created_at)
     book = source.runbook
+    _has_a_dial(book)
     watch = _scaled(book.watch.length, overrides.watch_seconds, overrides)
     return Plan(
         release=release,
@@ -297,6 +300,13 @@ def _fits(live: Side, nxt: Side, migrations: Sequence[ports.Migration], created_
                     f"{side.build.version} cannot live with schema {version}, which this plan passes through.",
                     fix="Split the release: expand first, contract after the old build is retired.",
                 )
+
+
+def _has_a_dial(book: Runbook) -> None:
+    """Traffic does not move by what resolvers keep. Raises BadInput."""
+    for each in astray(book):
+        if each.unusable:
+            raise BadInput(f"No release by this runbook: {each.words}.")
 
 
 def _planned(migration: ports.Migration, *, pauses: bool) -> PlannedMigration:

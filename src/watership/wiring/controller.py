@@ -35,6 +35,7 @@ from watership.wiring import kinds
 from watership.wiring.company import Company
 from watership.wiring.database import migrator_of, vault_of
 from watership.wiring.desk import Desk, controller_build
+from watership.wiring.entrances import entrance_of
 from watership.wiring.environment import Places
 from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
@@ -85,6 +86,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
             incidents=critical_of(places),
             instruments=ProjectInstruments(Path.cwd()),
+            entrances=entrance_of,
         )
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
         company = Company(
