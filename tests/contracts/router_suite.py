@@ -110,7 +110,9 @@ class SteeringSuite:
         assert (await front.router.set_weights(ALL_BLUE, epoch=1)).weights == ALL_BLUE
 
     async def test_an_unconfirmed_split_reverts_and_shuts_its_author_out(self, front: Front) -> None:
-        held = await front.router.set_weights(HALF, epoch=4, hold_seconds=0.2, last_safe=ALL_BLUE)
+        held = await front.router.set_weights(
+            HALF, epoch=4, hold_seconds=self.hold_seconds, last_safe=ALL_BLUE
+        )
         assert held.until is not None
         assert held.last_safe == ALL_BLUE
         await until(lambda: self._in_force(front, ALL_BLUE))
@@ -199,6 +201,60 @@ class RouterSuite(SteeringSuite):
         assert (await ask(front.address)).status == 200
         assert not (await front.router.read()).paused
 
+    async def test_a_pause_of_writes_lets_reads_through_and_tells_what_it_came_to(self, front: Front) -> None:
+        await front.router.pause(seconds=30, epoch=1, writes_only=True)
+        state = await front.router.read()
+        assert (state.paused, state.writes_only, state.can_hold) == (True, True, True)
+        writing = [
+            asyncio.create_task(ask(front.address, method, "/", b"x")) for method in ("POST", "PUT", "DELETE")
+        ]
+        await until(lambda: self._waiting(front, 3))
+        for method in ("GET", "HEAD", "OPTIONS"):
+            assert (await ask(front.address, method)).status == 200
+        assert {asked.method for asked in front.blue.asked} == {"GET", "HEAD", "OPTIONS"}
+        await asyncio.sleep(0.2)
+        await front.router.resume(epoch=1)
+        assert [(await answer).status for answer in writing] == [200] * 3
+        await until(lambda: self._waiting(front, 0))
+        waited = (await front.router.read()).waited
+        assert waited is not None
+        assert (waited.held, waited.told) == (3, 0)
+        assert 0.2 <= waited.longest <= waited.seconds < 10
+
+    async def test_what_is_held_for_too_long_is_told_to_come_again(self, front: Front) -> None:
+        await front.router.pause(seconds=30, epoch=1, writes_only=True, patience=0.2)
+        answer = await ask(front.address, "POST", "/", b"x")
+        assert answer.status == 503
+        assert 1 <= int(answer.headers["retry-after"]) <= 30
+        assert front.blue.asked == []
+        waited = (await front.router.read()).waited
+        assert waited is not None
+        assert (waited.waiting, waited.held, waited.told) == (0, 1, 1)
+        assert waited.longest >= 0.2
+
+    async def test_a_pause_counts_anew_and_one_that_is_lengthened_goes_on_counting(
+        self, front: Front
+    ) -> None:
+        assert (await front.router.read()).waited is None
+        await front.router.pause(seconds=30, epoch=1, patience=0.05)
+        await ask(front.address)
+        await front.router.pause(seconds=30, epoch=1, patience=0.05)
+        await ask(front.address)
+        assert await self._held(front) == 2
+        await front.router.resume(epoch=1)
+        await front.router.pause(seconds=0.2, epoch=1)
+        assert await self._held(front) == 0
+        assert (await ask(front.address, "POST", "/", b"x")).status == 200
+        assert await self._held(front) == 1
+
+    @pytest.mark.parametrize(("seconds", "patience"), [(0.0, 1.0), (61.0, 1.0), (1.0, 0.0)])
+    async def test_a_pause_without_bounds_is_refused(
+        self, front: Front, seconds: float, patience: float
+    ) -> None:
+        with pytest.raises(BadInput):
+            await front.router.pause(seconds=seconds, epoch=1, patience=patience)
+        assert not (await front.router.read()).paused
+
     async def test_removed_instances_get_nothing_more(self, front: Front) -> None:
         second = Backend("second")
         await second.listen()
@@ -217,6 +273,17 @@ class RouterSuite(SteeringSuite):
     @staticmethod
     async def _active(front: Front, slot: Slot, count: int) -> bool:
         return (await front.router.read()).active[slot] == count
+
+    @staticmethod
+    async def _waiting(front: Front, count: int) -> bool:
+        waited = (await front.router.read()).waited
+        return waited is not None and waited.waiting == count
+
+    @staticmethod
+    async def _held(front: Front) -> int:
+        waited = (await front.router.read()).waited
+        assert waited is not None
+        return waited.held
 
 
 class MetricsSuite:

@@ -11,6 +11,7 @@ from watership.cli.exits import Exit, exit_for_verdict
 from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
+    from watership.releases.outlook import Outlook
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
     from watership.releases.status import Ended
@@ -37,11 +38,13 @@ def show_gate(release: str | None) -> int:
     decide nothing.
     """
 
-    async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None]:
+    async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None, Outlook]:
         clerk = await desk.clerk(release)
-        return await clerk.conditions(), await clerk.decision(), clerk.ended
+        seen = await desk.outlook(clerk.plan)
+        return await clerk.conditions(), await clerk.decision(), clerk.ended, seen
 
-    found, decided, ended = at_desk(looked)
+    found, decided, ended, seen = at_desk(looked)
+    from watership.releases.outlook import words
     from watership.releases.readiness.go import UNWRITTEN, verdict
     from watership.releases.status import ANEW
 
@@ -52,8 +55,8 @@ def show_gate(release: str | None) -> int:
         else "decided: not yet"
     )
     show(
-        {"conditions": found, "decision": decided, "ended": ended},
-        f"{table(rows, ['verdict', 'condition', 'found'])}\n{said}",
+        {"conditions": found, "decision": decided, "ended": ended, "runs": seen},
+        f"{table(rows, ['verdict', 'condition', 'found'])}\nruns: {words(seen)}\n{said}",
     )
     if ended is not None:
         say(f"{ended}\n  fix: {ANEW}")

@@ -15,10 +15,12 @@ from watership.releases.auditing.audit import Audit
 from watership.releases.book.system import Secrets, System
 from watership.releases.instruments import Instruments
 from watership.releases.judging import gate
+from watership.releases.judging.feed import Source
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.ports import (
     Backups,
     Entrance,
+    Handover,
     Hosts,
     Lock,
     LockHolder,
@@ -29,6 +31,7 @@ from watership.releases.ports import (
 )
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.situation import CriticalIncidents
+from watership.releases.service.dashboard import Usage
 from watership.releases.snapshots import Snapshots
 
 Entrances = Callable[[System, Secrets], Entrance]
@@ -63,6 +66,16 @@ class Environment:
     incidents: CriticalIncidents | None = None
     entrances: Entrances | None = None
     """Makes what leads the names of a system elsewhere."""
+    handover: Handover | None = None
+    """Who replays runs with a build's agents; None where nobody can, and then runs stay where they began."""
+    usage: Usage | None = None
+    """What the processes of the slots use, where they run on this machine."""
+    kept: Source | None = None
+    """Who keeps the metrics, and answers a runbook's feeds."""
+    breach: Callable[[str], Awaitable[bool]] | None = None
+    """Whether a security incident that concerns a release is going on. Raises Unavailable."""
+    every: int = 1
+    """The seconds that one tick of `metrics` covers: more than one where they are scraped."""
     judge: Judge = gate.judge
 
 
@@ -75,6 +88,11 @@ class Authority:
         self._release = release
         self._holder: LockHolder | None = None
         self.deposed = asyncio.Event()
+
+    @property
+    def release(self) -> str:
+        """In whose name it acts."""
+        return self._release
 
     @property
     def epoch(self) -> int:

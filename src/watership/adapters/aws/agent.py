@@ -22,9 +22,9 @@ from watership.adapters.helm.traffic import Traffic
 from watership.adapters.unixline.calls import CallServer
 from watership.durable.clock import Clock
 from watership.durable.ports import Observer
-from watership.errors import Conflict, Unavailable, WatershipError
+from watership.errors import BadInput, Conflict, Unavailable, WatershipError
 from watership.fleet.deployment import Slot
-from watership.releases.ports import RouterState, SlotWeights
+from watership.releases.ports import PATIENCE_SECONDS, RouterState, SlotWeights
 
 LOOK_SECONDS: Final = 3.0
 """Between two looks. AWS counts calls, and a rule changes when somebody changes it."""
@@ -41,6 +41,8 @@ OBEY_SECONDS: Final = 6.0
 
 class AwsHelm(Helm):
     """A helm whose facts are what AWS showed last."""
+
+    can_hold = False
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self.blank = not path.exists()
@@ -90,6 +92,9 @@ class AwsHelm(Helm):
 
     def began(self) -> datetime:
         return self._began
+
+    def waited(self) -> None:
+        """It holds nobody."""
 
     def follow(self) -> None:
         """The agent has the rule follow right after each change, and looks again all the time."""
@@ -186,19 +191,25 @@ class AwsAgent:
         await asyncio.sleep(min(seconds, self._drain_seconds))
         return None
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        await self._cannot_hold(epoch)
-
-    async def resume(self, *, epoch: int) -> None:
-        await self._cannot_hold(epoch)
-
-    async def _cannot_hold(self, epoch: int) -> NoReturn:
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> NoReturn:
         await self._look()
         await self.helm.take(epoch)
-        raise Conflict(
+        raise BadInput(
             "A load balancer of AWS cannot hold requests.",
             fix="Let the service refuse writes with 503 and Retry-After, as its read-only mode does.",
         )
+
+    async def resume(self, *, epoch: int) -> None:
+        """Nothing is held, ever."""
+        await self._look()
+        await self.helm.take(epoch)
 
     # Having AWS obey.
 

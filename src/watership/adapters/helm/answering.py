@@ -45,7 +45,12 @@ async def answered(router: Steered, call: RouterCall, *, now: int) -> object:
         case Drain():
             return Left(await router.drain(call.slot, seconds=call.seconds, epoch=call.epoch))
         case Pause():
-            await router.pause(seconds=call.seconds, epoch=call.epoch)
+            await router.pause(
+                seconds=call.seconds,
+                epoch=call.epoch,
+                writes_only=call.writes_only,
+                patience=call.patience,
+            )
             return None
         case Resume():
             await router.resume(epoch=call.epoch)

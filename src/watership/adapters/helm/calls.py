@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from watership.fleet.deployment import Slot
-from watership.releases.ports import SlotWeights, TrafficTick
+from watership.releases.ports import PATIENCE_SECONDS, SlotWeights, TrafficTick
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):
@@ -42,6 +42,8 @@ class Left(msgspec.Struct, frozen=True):
 class Pause(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
     epoch: int
+    writes_only: bool = False
+    patience: float = PATIENCE_SECONDS
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True, tag=True):
