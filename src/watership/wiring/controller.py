@@ -35,6 +35,7 @@ from watership.wiring import kinds
 from watership.wiring.company import Company
 from watership.wiring.database import migrator_of, stanza_of, vault_of
 from watership.wiring.desk import Desk, controller_build
+from watership.wiring.entrances import entrance_of
 from watership.wiring.environment import Places
 from watership.wiring.glass import CLEAR, Glass
 from watership.wiring.handover import BuildHandover
@@ -141,6 +142,7 @@ def _environment(
         records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
         incidents=critical_of(places),
         instruments=ProjectInstruments(Path.cwd()),
+        entrances=entrance_of,
         handover=BuildHandover(os.environ | {"WATERSHIP_STORE_URL": config.store.url}),
     )
 
