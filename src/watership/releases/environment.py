@@ -18,6 +18,7 @@ from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.situation import CriticalIncidents
+from watership.releases.service.dashboard import Usage
 from watership.releases.snapshots import Snapshots
 
 Judge = Callable[[GateState, GateSpec], Judgement]
@@ -47,6 +48,8 @@ class Environment:
     instruments: Instruments | None = None
     """What checks look outside with."""
     incidents: CriticalIncidents | None = None
+    usage: Usage | None = None
+    """What processes use up; None where nobody here can tell."""
     judge: Judge = gate.judge
 
 

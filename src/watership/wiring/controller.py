@@ -20,6 +20,7 @@ from watership.adapters.files.witness import FileWitness
 from watership.adapters.helm.router import HelmRouter
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.hosts import ProcessHosts
+from watership.adapters.processes.usage import ProcessUsage
 from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.store import SQLiteStore
@@ -84,6 +85,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
             incidents=critical_of(places),
+            usage=ProcessUsage(),
             instruments=ProjectInstruments(Path.cwd()),
         )
         observer = StructlogObserver(form=config.log.format, level=config.log.level)

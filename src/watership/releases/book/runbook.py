@@ -12,8 +12,9 @@ from watership.errors import BadInput
 from watership.releases.book.document import Misfit, nearest
 from watership.releases.book.quantity import Duration, Offset, Parameter, Share
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
+from watership.releases.judging.arms import AgainstLive
 from watership.releases.judging.fuse import Fuse
-from watership.releases.judging.gate import AgainstLive, GateSpec
+from watership.releases.judging.gate import GateSpec
 from watership.releases.notices.comms import Comms
 from watership.releases.readiness.checklist import (
     Checklist,

@@ -40,7 +40,7 @@ class Bet(NamedTuple):
     next_request: float = 0.0
     live_request: float = 0.0
 
-    def gain(self, *, next_bad: int, next_requests: int, live_bad: int, live_requests: int) -> float:
+    def gain(self, *, next_bad: float, next_requests: int, live_bad: float, live_requests: int) -> float:
         return (
             self.next_bad * next_bad
             + self.live_bad * live_bad
@@ -66,7 +66,8 @@ def _two_arm(share: float, odds: float, difference: float) -> Bet:
     a = q/s and one of live by b = (1−q)/(1−s). With n requests in the tick, by 1 + x ≤ eˣ,
     E[a^X b^Y] ≤ exp(n(q−s)(p_next − p_live)), so exp(−n(q−s)·difference) makes it fair at the border of the
     hypothesis, whatever the common rate is and however it moves: an outage of both sides proves nothing.
-    With no difference this is the test of Lindon & Malek (arXiv 2011.03567).
+    With no difference this is the test of Lindon & Malek (arXiv 2011.03567). It holds for means as well, of what lies
+    between 0 and 1 (the part of a budget that a run uses up): there aˣ ≤ 1 + x(a − 1), and the rest is the same.
     """
     guess = share * odds / (share * odds + 1 - share)
     fee = -difference * (guess - share)

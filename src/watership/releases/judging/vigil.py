@@ -14,11 +14,14 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.book.quantity import percent
 from watership.releases.environment import Environment
-from watership.releases.judging import fuse, gate
+from watership.releases.judging import beside, fuse, gate
+from watership.releases.judging.arms import Tick
+from watership.releases.judging.beside import Beside
 from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second
-from watership.releases.judging.gate import GateSpec, GateState, Judgement, Tick
+from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.judging.glimpse import HOLDS_SECONDS, Glimpse, Reached, look
 from watership.releases.judging.traffic import counts, latency_p95
+from watership.releases.judging.trail import Trail, put_away
 from watership.releases.measurement import Finding, failed, inconclusive
 from watership.releases.plan import TICK_SECONDS, Plan
 from watership.releases.ports import TrafficTick
@@ -58,6 +61,10 @@ class Vigil(Struct, frozen=True, kw_only=True):
     until: int = 0
     """The last second that was over when we looked."""
     glimpse: Glimpse | None = None
+    beside: Beside = Beside()
+    """What was last seen of runs and memory; of a look that was counted only the moments are left."""
+    looked: datetime | None = None
+    trail: Trail = Trail()
     paged: tuple[str, ...] = ()
     renewed: datetime | None = None
 
@@ -135,9 +142,20 @@ async def _tick(env: Environment, word: Watchword, state: Vigil) -> Vigil:
         return state
     with suppress(Unavailable):
         ticks = await env.metrics.ticks(after=state.last, until=state.until)
-        state = counted(word, state, ticks)
+        state = counted(word, await _beside(env, word, state), ticks)
+        state = replace(state, trail=await put_away(env.snapshots, word.name, state.trail))
     # What stays unknown too long is given up, and stays unknown.
     return replace(state, last=state.until) if state.blind > 2 * BLIND_SECONDS else state
+
+
+async def _beside(env: Environment, word: Watchword, state: Vigil) -> Vigil:
+    """Look beside the traffic where an arm wants it and it is time. What was seen waits for a second to be counted."""
+    now = env.clock.now()
+    due = state.looked is None or (now - state.looked).total_seconds() >= beside.EVERY_SECONDS
+    if not due or state.beside.runs or not beside.wanted(word.gate):
+        return state
+    seen = await beside.look(env, word.plan, word.gate, state.beside.cohort)
+    return replace(state, beside=seen, looked=now)
 
 
 def counted(word: Watchword, state: Vigil, ticks: Mapping[Slot, Sequence[TrafficTick]]) -> Vigil:
@@ -152,7 +170,10 @@ def counted(word: Watchword, state: Vigil, ticks: Mapping[Slot, Sequence[Traffic
 
 
 def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) -> Vigil:
-    both = Tick(live=counts(live, word.gate.slow_above), next=counts(nxt, word.gate.slow_above))
+    both = Tick(
+        live=state.beside.added(word.plan.live.slot, counts(live, word.gate.slow_above)),
+        next=state.beside.added(word.plan.next.slot, counts(nxt, word.gate.slow_above)),
+    )
     second = Second(
         at=nxt.second,
         live=_reading(live, word.plan.live.slot, state.glimpse),
@@ -163,6 +184,8 @@ def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) 
         state,
         last=nxt.second,
         gate=gate.observe(state.gate, both, word.gate),
+        trail=state.trail.followed_by(both),
+        beside=Beside(cohort=state.beside.cohort),
         seconds=(*state.seconds, second)[-_longest(word.plan.fuses) :],
         requests=state.requests + nxt.requests,
         errors=state.errors + nxt.errors,
