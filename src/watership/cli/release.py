@@ -105,7 +105,7 @@ def plan(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
     )
 
-    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...]]:
+    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...], str]:
         draft = await desk.draw(
             build.resolve(),
             release=release,
@@ -118,7 +118,7 @@ def plan(
             unseen_left_out=leave_out_unseen,
         )
         desk.folder(draft.plan.release).save_draft(draft)
-        return draft.plan, desk.unseen(draft.plan, draft.code)
+        return draft.plan, desk.unseen(draft.plan, draft.code), await standing.sight(desk, draft.plan)
 
     standing.show_plan(*at_desk(drawn))
 

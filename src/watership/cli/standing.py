@@ -36,11 +36,12 @@ NAMED: Final = 8
 """Systems whose points are counted one by one; --json has all."""
 
 
-def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
+def show_plan(made: Plan, lacking: Sequence[Unseen], sight: str) -> None:
     """All of a plan, what it cannot see, and what to do with it next."""
     from watership.releases.book.quantity import spoken
     from watership.releases.judging.gate import guarantee
     from watership.releases.judging.glimpse import blind
+    from watership.releases.judging.promise import promise
     from watership.releases.plan import access, fingerprint
     from watership.releases.readiness.caution import cautions
 
@@ -61,6 +62,8 @@ def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
         *([f"image       {made.image}"] if made.image else []),
         f"access      {access(made)}",
         f"gate        {guarantee(made.gate)}",
+        f"            {promise(made)}",
+        *(f"            {each}" for each in sight.splitlines()),
         f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
         f"own checks  {', '.join(each.path for each in made.code) or 'none'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
@@ -75,6 +78,8 @@ def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
         "release": made.release,
         "fingerprint": fingerprint(made),
         "cannot_see": blind(made.fuses),
+        "promise": promise(made),
+        "sight": sight,
         "cautions": careful,
         "unseen": lacking,
         "plan": made,
@@ -84,6 +89,18 @@ def show_plan(made: Plan, lacking: Sequence[Unseen]) -> None:
         f"next: watership release sign {made.release} --role ROLE --as NAME   "
         f"then: watership release start {made.release} --as {made.starter}"
     )
+
+
+async def sight(desk: Desk, made: Plan) -> str:
+    """What the gates would see of the present traffic, and when; why nobody can say, where that is so."""
+    from watership.releases.judging.power import printed
+    from watership.releases.judging.promise import sightings
+
+    try:
+        seen = await sightings(desk.environment, made)
+    except Unavailable as error:
+        return f"How soon the gate would see something cannot be said now: {error}"
+    return "\n".join(f"{each.name}: {printed(each.power)}" for each in seen)
 
 
 def _unknowable(lacking: Sequence[Unseen]) -> list[str]:

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from watership.errors import NotFound
 from watership.releases.judging.arms import Tick
-from watership.releases.judging.gate import GateSpec, GateState, Judgement, judge, observe, opened
 from watership.releases.snapshots import Snapshots, load, save
 
 PIECE_TICKS: Final = 120
@@ -50,24 +49,3 @@ async def ticks_of(snapshots: Snapshots, name: str, trail: Trail) -> Sequence[Ti
 
 def _piece(name: str, number: int) -> str:
     return f"{name}.trail.{number}"
-
-
-class Replayed(Struct, frozen=True, kw_only=True):
-    """A gate's word as it is on record, and as its trail gives it."""
-
-    name: str
-    ticks: int
-    recorded: Judgement
-    recomputed: Judgement
-
-    @property
-    def agrees(self) -> bool:
-        return self.recorded == self.recomputed
-
-
-def replayed(name: str, ticks: Sequence[Tick], state: GateState, gate: GateSpec) -> Replayed:
-    """Fold a trail anew, and compare what it comes to with the state that was kept."""
-    anew = opened(gate)
-    for tick in ticks:
-        anew = observe(anew, tick, gate)
-    return Replayed(name=name, ticks=len(ticks), recorded=judge(state, gate), recomputed=judge(anew, gate))
