@@ -71,11 +71,12 @@ class Counts(Struct, frozen=True, omit_defaults=True):
                 raise BadInput(f"{bad} of {self.requests} requests cannot be bad.")
 
 
-class Tick(Struct, frozen=True):
-    """What both slots did in one tick (a second)."""
+class Tick(Struct, frozen=True, omit_defaults=True):
+    """What both slots did in one tick (a second). `share`: the weight by which requests were divided, for next."""
 
     live: Counts
     next: Counts
+    share: float | None = None
 
 
 class _Comparing(Struct, frozen=True, kw_only=True):

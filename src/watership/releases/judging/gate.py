@@ -6,7 +6,7 @@ It may be asked at every tick: its false alarms are bounded over the whole time 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import log
+from math import log, sqrt
 from typing import Annotated, assert_never
 
 from msgspec import Meta, Struct
@@ -43,6 +43,8 @@ MIN_SAMPLES = 3000
 MISBLAMED = 0.05
 # Ticks without a request on live after which it counts as out of service, and next is judged alone.
 LIVE_SILENT = 30
+# Standard deviations by which next may have had more than its weight before the weight is not believed: 1 in 30,000.
+DEVIATIONS = 4.0
 # Age at which a run is counted: what fails for reasons of the build mostly does so at once.
 RUNS_AFTER = 10.0
 
@@ -184,16 +186,19 @@ def _fold(arm: Arm, seen: ArmState, tick: Tick, gate: GateSpec) -> ArmState:
     if arm.of in OF_RUNS and nxt is None and live is None:
         return seen  # runs are asked for every few seconds only
     nxt, live = nxt or Sample(), live or Sample()
+    weight = tick.share if of_requests(arm) and tick.share is not None and 0 < tick.share < 1 else None
     if isinstance(arm, AgainstLive):
-        return _compared(arm, seen, nxt, live, gate)
-    return _limited(arm, seen, nxt, live, gate)
+        return _compared(arm, seen, nxt, live, weight, gate)
+    return _limited(arm, seen, nxt, live, weight, gate)
 
 
-def _compared(arm: AgainstLive, seen: ArmState, nxt: Sample, live: Sample, gate: GateSpec) -> ArmState:
+def _compared(  # noqa: PLR0917 - a bet has so many sides
+    arm: AgainstLive, seen: ArmState, nxt: Sample, live: Sample, weight: float | None, gate: GateSpec
+) -> ArmState:
     pair = _paired(seen.pair, nxt, live)
-    if not pair.whole:
+    share = _share(seen, pair, weight)
+    if share is None:
         return replace(seen, pair=pair)
-    share = pair.next.samples / (pair.next.samples + pair.live.samples)
     worse, fine = (
         evidence.worse_than_live(share, arm.tolerance),
         evidence.better_than_live_and(share, arm.sees),
@@ -208,11 +213,12 @@ def _compared(arm: AgainstLive, seen: ArmState, nxt: Sample, live: Sample, gate:
     )
 
 
-def _limited(arm: AgainstLimit, seen: ArmState, nxt: Sample, live: Sample, gate: GateSpec) -> ArmState:
+def _limited(  # noqa: PLR0917 - a bet has so many sides
+    arm: AgainstLimit, seen: ArmState, nxt: Sample, live: Sample, weight: float | None, gate: GateSpec
+) -> ArmState:
     pair, alone = _paired(seen.pair, nxt, live), 0 if live.samples else seen.alone + 1
-    blame = seen.blame
-    if pair.whole:
-        share = pair.next.samples / (pair.next.samples + pair.live.samples)
+    blame, share = seen.blame, _share(seen, pair, weight)
+    if share is not None:
         blame = _run_on(gate)(blame, _gains(evidence.worse_than_live(share, 0.0), pair))
     now = Pair(next=Sums(nxt.samples, nxt.bad))
     return replace(
@@ -223,8 +229,22 @@ def _limited(arm: AgainstLimit, seen: ArmState, nxt: Sample, live: Sample, gate:
         fine=evidence.test(seen.fine, _gains(evidence.below(arm.sees), now)),
         blame=blame if alone < LIVE_SILENT else (),
         alone=alone,
-        pair=Pair() if pair.whole else pair,
+        pair=pair if share is None else Pair(),
     )
+
+
+def _share(seen: ArmState, pair: Pair, weight: float | None) -> float | None:
+    """Next's share of what is compared now; None where that has to wait for its other side.
+
+    It is the weight, as long as next has not had more than chance would give it by then; else it is what was counted.
+    What live serves alone, as after a live that was lost for a while, is nobody's comparison before next serves too.
+    """
+    every = seen.next.samples + seen.live.samples
+    if weight is not None and seen.next.samples and seen.live.samples:
+        chance = sqrt(weight * (1 - weight) * every)
+        if seen.next.samples - weight * every <= DEVIATIONS * chance + 1:
+            return weight if pair.ticks else None
+    return pair.next.samples / (pair.next.samples + pair.live.samples) if pair.whole else None
 
 
 def _grown(arm: AgainstGrowth, seen: ArmState, tick: Tick, gate: GateSpec) -> ArmState:

@@ -211,7 +211,7 @@ def _time(
             continue
         spread = sureness * sqrt(variance)
         root = (spread + sqrt(spread**2 + 4 * mean * (threshold + log(len(bets))))) / (2 * mean)
-        seconds = max(root**2 / traffic.per_second, 1.0)
+        seconds = float(max(ceil(root**2 / traffic.per_second), 1))  # the gate looks at whole seconds
         if seconds <= LONGEST and (best is None or seconds < best):
             best = seconds
     return best

@@ -43,6 +43,9 @@ UNSEEN_SECONDS = 2
 ENDLESS = 3600.0
 """What a latency beyond the last bucket counts as, in seconds."""
 
+COMMON_CAUSE = "over the limit, and live may be as bad"
+"""What a person is called for instead of a rollback, which would help nobody if live is no better."""
+
 WATCH_SAVES = 10
 """Ticks between two snapshots of the watch; a soak saves at every tick. None is counted twice either way."""
 
@@ -102,6 +105,8 @@ class Watchword:
     length: float
     give_up: float
     promotes: bool
+    share: float | None = None
+    """The weight by which requests are divided throughout, next's; None where live serves none."""
     keep: Callable[[], Awaitable[None]]
     ordered: Callable[[], Awaitable[str | None]]
     """Words of an order that ends the vigil, if there is one."""
@@ -173,6 +178,7 @@ def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) 
     both = Tick(
         live=state.beside.added(word.plan.live.slot, counts(live, word.gate.slow_above)),
         next=state.beside.added(word.plan.next.slot, counts(nxt, word.gate.slow_above)),
+        share=word.share,
     )
     second = Second(
         at=nxt.second,
@@ -217,7 +223,7 @@ async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigi
     """The end of the vigil, or None while it goes on."""
     judgement = env.judge(state.gate, word.gate)
     blown = fuse.blown(word.plan.fuses, state.seconds)
-    state = _paged(env, word, state, blown)
+    state = _paged(env, word, state, blown, judgement)
     figures = _figures(state)
     if judgement.verdict is Verdict.FAILED:
         return state, replace(failed(judgement.reason, **figures), judgement=judgement)
@@ -269,8 +275,13 @@ def _figures(state: Vigil) -> dict[str, int | None]:
     }
 
 
-def _paged(env: Environment, word: Watchword, state: Vigil, blown: Sequence[Blown]) -> Vigil:
+def _paged(
+    env: Environment, word: Watchword, state: Vigil, blown: Sequence[Blown], judgement: Judgement
+) -> Vigil:
     """Tell people, once, of what does not end the vigil; the audit is where notices are taken from."""
+    if judgement.common_cause:
+        shared = Blown(fuse=COMMON_CAUSE, action=Action.PAGE, reason=judgement.reason)
+        blown = [*blown, shared]
     for each in blown:
         if each.action is not Action.ROLL_BACK and each.fuse not in state.paged:
             facts = {"release": word.plan.release, "fuse": each.fuse, "reason": each.reason}
