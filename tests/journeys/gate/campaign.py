@@ -6,25 +6,27 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from math import comb, exp, inf, lgamma, log
+from math import comb, exp, lgamma, log
 from random import Random
 from statistics import median
 
 from tests.journeys.gate.cells import CELLS, DETECTOR, Cell, binomial, refused_after
-from tests.journeys.gate.watches import ALPHAS, WATCH, Watched, highest, runs, table_of, threshold
+from tests.journeys.gate.watches import ALPHAS, WATCH, Watched, drawn, seed_of, threshold
+from watership.releases.judging import evidence
 from watership.releases.judging.arms import AgainstLimit, AgainstLive, Counts, Tick
 from watership.releases.judging.gate import ArmState, GateSpec, GateState, observe, opened
 
 SURE = 0.01
 """A p-value below this says that a bound does not hold."""
 
-AT_LIMITS = "1 request/s, at the limits"
-WATCHES = {
-    Watched(name=AT_LIMITS, per_second=1, errors=0.02, slow=0.05): 10_000,
-    Watched(name="1 request/s, 0.5 % and 1 %", per_second=1, errors=0.005, slow=0.01): 10_000,
-    Watched(name="10 requests/s, at the limits", per_second=10, errors=0.02, slow=0.05): 300,
-    Watched(name="10 requests/s, 0.5 % and 1 %", per_second=10, errors=0.005, slow=0.01): 1_000,
-}
+WATCHES = (
+    Watched(name="1 request/s, at the limits", per_second=1, errors=0.02, slow=0.05),
+    Watched(name="1 request/s, 0.5 % and 1 %", per_second=1, errors=0.005, slow=0.01),
+    Watched(name="10 requests/s, at the limits", per_second=10, errors=0.02, slow=0.05),
+    Watched(name="10 requests/s, 0.5 % and 1 %", per_second=10, errors=0.005, slow=0.01),
+)
+NUMBER = 10_000
+"""Watches of each."""
 
 CUTOVER = GateSpec(
     arms=(
@@ -108,9 +110,9 @@ def watches(pool: ProcessPoolExecutor, watched: Watched, number: int) -> Iterato
 
 
 def _watched(watched: Watched, seeds: Sequence[int]) -> list[float]:
-    enough = threshold(min(ALPHAS))
+    enough, arms = threshold(min(ALPHAS)), [arm for arm in WATCH.arms if isinstance(arm, AgainstLimit)]
     return [
-        max(highest(watched, arm, seed, enough) for arm in WATCH.arms if isinstance(arm, AgainstLimit))
+        max(drawn(watched, arm).follow(seed_of(arm, seed), enough=enough).highest for arm in arms)
         for seed in seeds
     ]
 
@@ -152,20 +154,23 @@ def _refused(cell: Cell, seed: int) -> int:
 
 
 def _before(cell: Cell, seed: int) -> GateState:
-    """The detector's state after some hours of a healthy day, as it is kept: logarithms."""
-    arm, per_second = cell.gate.arms[0], round(cell.per_second)
+    """A detector's state after some hours of a healthy day, as it is kept: logarithms."""
+    random, per_second = Random(f"before {seed}"), round(cell.per_second)
+    arm = cell.gate.arms[0]
     assert isinstance(arm, AgainstLimit)
-    random, table = Random(f"before {seed}"), table_of(arm, per_second)
-    wealths = table.opened()
-    for run in runs(random, per_second, BEFORE, cell.after):
-        wealths = table.follow(wealths, run)
-    worse = tuple(log(each) if each > 0 else -inf for each in wealths)
+    gains = [
+        [
+            bet.gain(next_bad=bad, next_requests=per_second, live_bad=0, live_requests=0)
+            for bet in evidence.above(arm.limit)
+        ]
+        for bad in range(per_second + 1)
+    ]
+    worse: evidence.Wealth = ()
+    # An hour of it does: what came before has long lost its wealth.
+    for _ in range(min(cell.after, 3_600)):
+        worse = evidence.detect(worse, gains[binomial(random, per_second, BEFORE)])
     return GateState(arms=(ArmState(worse=worse),), ticks=cell.after)
 
 
 def all_cells(part: float) -> list[Cell]:
     return [replace(cell, runs=max(round(part * cell.runs), 20)) for cell in (*CELLS, ONSET)]
-
-
-def all_watches(part: float) -> dict[Watched, int]:
-    return {watched: max(round(part * number), 5) for watched, number in WATCHES.items()}

@@ -1,16 +1,21 @@
 """Healthy watches of a day, simulated quickly: between two bad seconds each bet goes its known way.
 
 The gate is the product's: bets, grid and thresholds are its own, and a test folds the same seconds with both. Only the
-wealth is kept as it is, not as its logarithm, and a run of seconds without a bad outcome is one multiplication.
+wealth is kept as it is, not as its logarithm, and a run of seconds without a bad outcome is one multiplication. What
+draws and follows is a page of C: ten thousand watches are a billion seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ctypes
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import comb, exp, log
-from random import Random
+from math import comb, exp
+from pathlib import Path
+from tempfile import mkdtemp
 
 from watership.releases.judging import evidence
 from watership.releases.judging.arms import AgainstLimit, Counts, Tick
@@ -31,6 +36,8 @@ WATCH = GateSpec(
 ALPHAS = (0.001, 0.01, 0.1)
 """What the bound is tested at: a looser one is reached more often, and shows more of it."""
 
+SOURCE = Path(__file__).with_suffix(".c")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
@@ -49,81 +56,86 @@ Run = tuple[int, int]
 """Seconds without a bad outcome, and how many there are in the one after them."""
 
 
-def runs(random: Random, per_second: int, rate: float, seconds: int) -> Iterator[Run]:
-    """The bad outcomes of `seconds` of constant traffic, each second drawn from the binomial law."""
-    none = (1 - rate) ** per_second
-    chances = [
-        comb(per_second, bad) * rate**bad * (1 - rate) ** (per_second - bad) for bad in range(per_second + 1)
-    ]
-    at = 0
-    while True:
-        quiet = int(log(1 - random.random()) / log(none))
-        at += quiet + 1
-        if at > seconds:
-            return
-        yield quiet, _some(random.random() * (1 - none), chances)
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The highest wealth that one arm came to, and the first runs of its seconds."""
+
+    highest: float
+    runs: tuple[Run, ...]
 
 
-def _some(drawn: float, chances: list[float]) -> int:
-    """One or more, by their chances."""
-    for bad, chance in enumerate(chances[1:], start=1):
-        drawn -= chance
-        if drawn <= 0:
-            return bad
-    return len(chances) - 1
+class Drawn:
+    """Watches of one arm under constant traffic, each second drawn from the binomial law."""
 
-
-class Table:
-    """What every second does to the wealth of each bet of one arm, and every run of quiet seconds."""
-
-    def __init__(self, arm: AgainstLimit, per_second: int, longest: int = 4_000) -> None:
+    def __init__(self, arm: AgainstLimit, per_second: int, rate: float) -> None:
         bets = evidence.above(arm.limit)
-        self._quiet = [_factor(bet, 0, per_second) for bet in bets]
-        self._bad = [[_factor(bet, bad, per_second) for bet in bets] for bad in range(per_second + 1)]
-        self._runs = [self._run(seconds) for seconds in range(longest)]
+        numbers = range(per_second + 1)
+        self._most, self._bets = per_second, len(bets)
+        self._chances = _array(
+            [comb(per_second, bad) * rate**bad * (1 - rate) ** (per_second - bad) for bad in numbers]
+        )
+        self._quiet = _array([_factor(bet, 0, per_second) for bet in bets])
+        self._factors = _array([_factor(bet, bad, per_second) for bad in numbers for bet in bets])
 
-    def _run(self, seconds: int) -> list[tuple[float, float]]:
-        """M ← (M + 1)·f, so many times over: M·fᵏ + f·(1 − fᵏ)/(1 − f)."""
-        return [(f**seconds, f * (1 - f**seconds) / (1 - f)) for f in self._quiet]
+    def follow(self, seed: int, *, enough: float, seconds: int = DAY, kept: int = 0) -> Followed:
+        """One watch. What lies above `enough` is enough. The first `kept` runs are told."""
+        runs = (ctypes.c_long * (2 * kept))(*([-1] * (2 * kept)))
+        best = _library().highest(
+            ctypes.c_uint64(seed),
+            self._chances,
+            ctypes.c_int(self._most),
+            self._quiet,
+            self._factors,
+            ctypes.c_int(self._bets),
+            ctypes.c_long(seconds),
+            ctypes.c_double(enough),
+            ctypes.c_long(kept),
+            runs,
+        )
+        told = [(runs[at], runs[at + 1]) for at in range(0, 2 * kept, 2) if runs[at] >= 0]
+        return Followed(float(best), tuple(told))
 
-    def opened(self) -> list[float]:
-        return [0.0] * len(self._quiet)
 
-    def follow(self, wealths: list[float], run: Run) -> list[float]:
-        """The wealth of each bet after the bad second that ends a run: it is at its highest there."""
-        quiet, bad = run
-        steps = self._runs[quiet] if quiet < len(self._runs) else self._run(quiet)
-        return [
-            (wealth * part + more + 1) * factor
-            for wealth, (part, more), factor in zip(wealths, steps, self._bad[bad], strict=True)
-        ]
+def _array(values: Sequence[float]) -> ctypes.Array[ctypes.c_double]:
+    return (ctypes.c_double * len(values))(*values)
 
 
 def _factor(bet: Bet, bad: int, per_second: int) -> float:
     return exp(bet.gain(next_bad=bad, next_requests=per_second, live_bad=0, live_requests=0))
 
 
+def compiler() -> str | None:
+    """What translates C here."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
 @cache
-def table_of(arm: AgainstLimit, per_second: int) -> Table:
-    return Table(arm, per_second)
+def _library() -> ctypes.CDLL:
+    """The page of C, translated once for each process."""
+    translator = compiler()
+    assert translator is not None, "the oracle's watches need a C compiler"
+    target = Path(mkdtemp(prefix="watership-watches-")) / "watches.so"
+    subprocess.run([translator, "-O2", "-shared", "-fPIC", "-o", str(target), str(SOURCE), "-lm"], check=True)
+    library = ctypes.CDLL(str(target))
+    library.highest.restype = ctypes.c_double
+    shutil.rmtree(target.parent)
+    return library
 
 
-def highest(watched: Watched, arm: AgainstLimit, seed: int, enough: float, seconds: int = DAY) -> float:
-    """The highest wealth that one arm comes to in a watch; what lies above `enough` is enough."""
-    random, table = Random(f"{watched.name} {arm.of} {seed}"), table_of(arm, watched.per_second)
-    wealths, best = table.opened(), 0.0
-    for run in runs(random, watched.per_second, watched.rate(arm), seconds):
-        wealths = table.follow(wealths, run)
-        best = max(best, sum(wealths) / len(wealths))
-        if best >= enough:
-            break
-    return best
+@cache
+def drawn(watched: Watched, arm: AgainstLimit) -> Drawn:
+    return Drawn(arm, watched.per_second, watched.rate(arm))
 
 
-def ticks(watched: Watched, arm: AgainstLimit, seed: int, seconds: int) -> Iterator[Tick]:
+def seed_of(arm: AgainstLimit, number: int) -> int:
+    """Arms are drawn apart from each other."""
+    return 2 * number + (arm.of == "slow")
+
+
+def ticks(watched: Watched, arm: AgainstLimit, runs: Sequence[Run], seconds: int) -> Iterator[Tick]:
     """The same watch second by second, for the product's own gate of that arm."""
-    random, at = Random(f"{watched.name} {arm.of} {seed}"), 0
-    for quiet, bad in runs(random, watched.per_second, watched.rate(arm), seconds):
+    at = 0
+    for quiet, bad in runs:
         for _ in range(quiet):
             yield _tick(watched, arm, 0)
         yield _tick(watched, arm, bad)
