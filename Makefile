@@ -40,9 +40,11 @@ bench: servers ## measure, beside what others do (an environment of its own: .ve
 	.venv-bench/bin/python -m benchmarks
 	.venv-bench/bin/python -m benchmarks.peers
 
-nightly: setup servers ## the large numbers: all tests, then the engine's campaign (CAMPAIGN=engine: that alone; BOUND=1h)
+nightly: setup servers ## the large numbers: all tests, then the campaigns gate, broken and engine (CAMPAIGN=engine: that alone; BOUND=1h)
 ifndef CAMPAIGN
 	WATERSHIP_NIGHTLY=1 .venv/bin/pytest -q
+	.venv/bin/python -m tests.journeys.gate
+	.venv/bin/python -m tests.journeys.broken
 endif
 	.venv/bin/python -m tests.journeys.$(or $(CAMPAIGN),engine) $(if $(BOUND),--bound $(BOUND))
 
