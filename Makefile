@@ -1,6 +1,6 @@
 # Every target sets up what it needs; setting up again costs nothing when nothing changed.
 .DEFAULT_GOAL := help
-.PHONY: help setup servers demo dev examples test check bench nightly lock clean
+.PHONY: help setup servers demo dev examples test check bench journeys nightly lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,9 +40,13 @@ bench: servers ## measure, beside what others do (an environment of its own: .ve
 	.venv-bench/bin/python -m benchmarks
 	.venv-bench/bin/python -m benchmarks.peers
 
-nightly: setup servers ## the large numbers: all tests, then the campaigns gate, broken and engine (CAMPAIGN=engine: that alone; BOUND=1h)
+journeys: setup servers ## a release through real servers under load; the last line says what was lost, and how long it took
+	.venv/bin/python -m tests.journeys.release
+
+nightly: setup servers ## the large numbers: all tests, journeys, the campaigns gate, broken and engine (CAMPAIGN=engine: that alone; BOUND=1h)
 ifndef CAMPAIGN
 	WATERSHIP_NIGHTLY=1 .venv/bin/pytest -q
+	.venv/bin/python -m tests.journeys.release
 	.venv/bin/python -m tests.journeys.gate
 	.venv/bin/python -m tests.journeys.broken
 endif

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+from types_boto3_elbv2 import ElasticLoadBalancingv2Client
 
+from tests.adapters.aws.go_between import GoBetween
 from tests.managed import ManagedRabbit, Servers, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
@@ -25,6 +27,8 @@ from watership.testing.servers import (
     Server,
 )
 from watership.testing.servers.authority import Authority
+from watership.testing.servers.aws import AwsServer
+from watership.testing.servers.bind import BindServer
 from watership.testing.servers.haproxy import SLOTS
 from watership.testing.servers.names import NameServer
 from watership.testing.servers.ports import LOOPBACK
@@ -122,6 +126,30 @@ def prometheus_server() -> Iterator[PrometheusServer]:
         return server
 
     yield from started(make)
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[AwsServer]:
+    """moto in place of AWS, shared: each test makes a load balancer or a zone of its own."""
+    yield from started(AwsServer)
+
+
+@pytest.fixture(scope="session")
+def aws_client(aws_server: AwsServer) -> Iterator[ElasticLoadBalancingv2Client]:
+    """A client of its load balancers, by way of who looks at targets as a load balancer does; takes a while to make."""
+    with GoBetween(aws_server.url) as between, closing(aws_server.elbv2(between.url)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bind_pair() -> Iterator[tuple[BindServer, BindServer]]:
+    """Both authorities of example.test, shared: each test makes names of its own."""
+    for primary in started(lambda: BindServer(records=["app 3600 IN A 192.0.2.1"])):
+        # Its primary has to know of it before it starts, to tell it of changes.
+        secondary = BindServer(of=primary)
+        primary.restart()
+        with secondary:
+            yield primary, secondary
 
 
 def saying(slot: str) -> dict[str, Answer]:

@@ -144,6 +144,8 @@ class EnvironmentSettings(_Section, frozen=True):
     `proxy`: what passes HTTP on, our own proxy or a HAProxy that is installed here.
     `database`: the application's own, which releases migrate, where it is a PostgreSQL; empty: a file in `state`.
     `scratch`: the PostgreSQL that its dumps are restored into, to verify them; empty: beside the original.
+    `stanza`: what pgBackRest calls the server of that database, where it backs it up; `pgbackrest`: its configuration
+    file, where that is not where pgBackRest looks by itself.
     `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
@@ -155,6 +157,8 @@ class EnvironmentSettings(_Section, frozen=True):
     hosts: str = ".watership/hosts.sock"
     database: str = ""
     scratch: str = ""
+    stanza: str = ""
+    pgbackrest: str = ""
     prometheus: str = ""
     rehearsal: bool = False
 
@@ -285,6 +289,7 @@ def _absolute(config: Config, base: Path) -> Config:
         state=str(base / config.environment.state),
         router=str(base / config.environment.router),
         hosts=str(base / config.environment.hosts),
+        pgbackrest=config.environment.pgbackrest and str(base / config.environment.pgbackrest),
     )
     store = config.store
     # sqlite:///relative/path and sqlite:////absolute/path, as everywhere.

@@ -357,6 +357,7 @@ def drill(
         "rto_seconds": seconds,
         "by": "Ole Operator",
         "outcome": outcome,
+        "facts": {"method": "pair"} if kind == "failover" else {"method": "archive"},
         "steps": [{"name": step, "seconds": 1.0, "passed": True} for step in steps],
     }
     path = f"evidence/drills/b-{name or kind}-{began:%Y%m%dT%H%M%S}.json"

@@ -601,7 +601,7 @@ def _drills(world: World) -> None:
 
     def restored(wrong: set[str]) -> None:
         backup = "full/lost.dump" if "integrity" in wrong else "full/1.dump"
-        whole = replace(restore, facts={"backup": backup})
+        whole = replace(restore, facts={"backup": backup, "method": "archive"})
         written("restore", replace(whole, steps=steps("compare")) if "points" in wrong else whole)
 
     state = made(restored)
@@ -613,9 +613,8 @@ def _drills(world: World) -> None:
         written("migration", a_drill("migration", build=build, environment="replica"))
 
     def failed_over(wrong: set[str]) -> None:
-        written(
-            "failover", a_drill("failover", build=world.next.digest, ago=timedelta(days=40 if wrong else 4))
-        )
+        ago = timedelta(days=40 if wrong else 4)
+        written("failover", a_drill("failover", build=world.next.digest, ago=ago, facts={"method": "pair"}))
 
     def rolled_back(wrong: set[str]) -> None:
         names = ("order", "traffic", "verify") if wrong else ("order", "traffic", "intake", "verify")

@@ -12,15 +12,14 @@ import msgspec
 import pytest
 
 from watership.adapters.sqlite.migrator import create_database
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.cli.exits import Exit
 from watership.cli.main import run
 from watership.config import load
-from watership.durable.clock import SystemClock
 from watership.releases.checks.catalogue import Manifest
 from watership.releases.readiness.drill import Drill
 from watership.testing.servers import PostgresServer
 from watership.wiring.environment import Places
+from watership.wiring.system import open_system
 
 
 @pytest.fixture
@@ -31,8 +30,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     found = Places.of(load(tmp_path, {}))
 
     async def made() -> None:
-        found.store.parent.mkdir(parents=True, exist_ok=True)
-        async with await SQLiteStore.open(found.store, clock=SystemClock()):
+        async with await open_system(load(tmp_path, {}), waits=True):
             pass
 
     asyncio.run(made())

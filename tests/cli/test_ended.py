@@ -31,6 +31,7 @@ from watership.wiring.controller import open_desk
 from watership.wiring.desk import controller_build
 from watership.wiring.environment import Places
 from watership.wiring.leaping import Leaper
+from watership.wiring.system import open_system
 
 NAME = "2.1.0-1"
 
@@ -46,7 +47,7 @@ def corpse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def made() -> None:
         places.releases.mkdir(parents=True)
-        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+        async with await open_system(load(tmp_path, {}), waits=True):
             pass
         async with await SQLiteStore.open(places.releases / "controller.db", clock=SystemClock()) as own:
             submit = Submit(run_id=RunId(NAME), program=PROGRAM, input=value, deployment=DEPLOYMENT)

@@ -15,7 +15,6 @@ from tests.releases.plans import a_plan
 from watership.adapters.files.audit import read as entries
 from watership.adapters.files.outbox import OutboxFile
 from watership.adapters.files.releases import Draft, ReleaseFolder
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.cli.exits import Exit
 from watership.cli.main import run
 from watership.config import load
@@ -27,6 +26,7 @@ from watership.releases.smoke import Request, Smoke
 from watership.testing.receivers import PagerDutyReceiver, SlackReceiver
 from watership.wiring.environment import Places
 from watership.wiring.messages import SHIPPED, channels, shipped
+from watership.wiring.system import open_system
 
 COMMS = """
 channels:
@@ -72,8 +72,7 @@ def desk(folder: Path) -> Places:
     places = Places.of(load(folder, {}))
 
     async def made() -> None:
-        places.store.parent.mkdir(parents=True, exist_ok=True)
-        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+        async with await open_system(load(folder, {}), waits=True):
             pass
 
     asyncio.run(made())

@@ -12,13 +12,12 @@ import pytest
 
 from tests.releases.checklists import a_checked_plan
 from watership.adapters.files.releases import Draft, ReleaseFolder
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.cli.exits import Exit
 from watership.cli.main import run
 from watership.config import load
-from watership.durable.clock import SystemClock
 from watership.releases.smoke import Smoke
 from watership.wiring.environment import Places
+from watership.wiring.system import open_system
 
 Ask = Callable[..., tuple[int, Any]]
 
@@ -30,8 +29,7 @@ def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Ask) -> Path:
     places = Places.of(load(tmp_path, {}))
 
     async def made() -> None:
-        places.store.parent.mkdir(parents=True, exist_ok=True)
-        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+        async with await open_system(load(tmp_path, {}), waits=True):
             pass
 
     asyncio.run(made())

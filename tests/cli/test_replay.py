@@ -2,54 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.at_work import at_work
-from watership.agents.app import App
+from tests.cli.orders import begin, build, stranger
 from watership.cli.main import run
-from watership.durable.ids import RunId
-from watership.durable.states import RunState
-from watership.wiring.application import load_app
-
-BUILD = """
-    from watership import Agent, App, approval_tool, approve, step, tool
-    from watership.testing.scripted import scripted
-
-    app = App("shop", version="{version}")
-
-    @tool(effect="pure")
-    async def price(item: str) -> int:
-        '''What it costs.'''
-        return len(item)
-
-    @tool(effect="pure")
-    async def stock(item: str) -> int:
-        '''How many there are.'''
-        return 3
-
-    @app.agent
-    async def order(item: str) -> str:
-        cents = await step(price, item)
-        {more}
-        answer = await approve("Pay?", cents)
-        return "paid" if answer.granted else "refused"
-
-    turns = [[("price", {{"item": "tea"}})], [("ask_approval", {{"question": "Buy?"}})], "Bought."]
-    app.add(Agent("buyer", model=scripted(turns), tools=[{tools}, approval_tool()]))
-"""
-
-
-def build(folder: Path, *, version: str, more: str = "", tools: str = "price, stock") -> Path:
-    folder.mkdir()
-    (folder / "app.py").write_text(textwrap.dedent(BUILD).format(version=version, more=more, tools=tools))
-    return folder
 
 
 @pytest.fixture
@@ -57,18 +18,8 @@ def under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store with an order and a purchase that wait for somebody, made by the first build; the builds' folder."""
     monkeypatch.setenv("WATERSHIP_STORE_URL", f"sqlite:///{tmp_path}/runs.db")
     monkeypatch.chdir(tmp_path)
-    app = load_app(f"{build(tmp_path / 'first', version='1')}/app.py:app")
-    asyncio.run(work(app))
+    begin(build(tmp_path / "first", version="1"))
     return tmp_path
-
-
-async def work(app: App) -> None:
-    """Start both, and work until they wait."""
-    given = {"order": {"item": "tea"}, "buyer": {"prompt": "Tea!"}}
-    async with at_work(app, given) as kernel, asyncio.timeout(30):
-        for name in given:
-            while (await kernel.store.get(RunId(name))).state is not RunState.WAITING:  # type: ignore[union-attr]
-                await asyncio.sleep(0.02)
 
 
 def told(folder: Path, capsys: pytest.CaptureFixture[str], *runs: str) -> tuple[int, dict[str, str]]:
@@ -89,9 +40,7 @@ def test_a_build_that_asks_for_more_in_the_middle_diverges(
     assert told(other, capsys) == (0, {"order": "fits", "buyer": "fits"})  # at the same wait it stands
     other = build(under_way / "third", version="3", more="await step(stock, item)")
     assert told(other, capsys) == (0, {"order": "fits", "buyer": "fits"})  # a step after all that is recorded
-    other = build(under_way / "fourth", version="4", more="")
-    text = (other / "app.py").read_text().replace("step(price, item)", "step(stock, item)")
-    (other / "app.py").write_text(text)
+    other = stranger(under_way / "fourth", version="4")
     assert told(other, capsys) == (3, {"order": "diverges", "buyer": "fits"})
 
 

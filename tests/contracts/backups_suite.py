@@ -15,8 +15,9 @@ from watership.adapters.files.backups import BackupFolder
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, WatershipError
 from watership.releases.ports import Backup, Backups
+from watership.releases.readiness.course import HEARTBEAT, Heartbeat
 from watership.releases.readiness.drill import Drill
-from watership.releases.readiness.restore import HEARTBEAT, Heartbeat, Recovery, hold
+from watership.releases.readiness.restore import Recovery, hold
 
 
 class Restorable(Backups, Recovery, Protocol):

@@ -41,9 +41,9 @@ class Backend:
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
     server: asyncio.Server | None = None
 
-    async def listen(self, port: int = 0) -> None:
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", port, backlog=512)
-        self.address = f"127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+    async def listen(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.server = await asyncio.start_server(self._serve, host, port, backlog=512)
+        self.address = f"{host}:{self.server.sockets[0].getsockname()[1]}"
         self.gate.set()
 
     async def die(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -24,6 +25,17 @@ NOTE = Migration(
     name="keep notes",
     forward="-- who said what; kept for a year\nCREATE TABLE notes (at TEXT, what TEXT DEFAULT 'a;b');",
     backward="DROP TABLE notes;",
+)
+
+
+FILL = Migration(
+    start=2,
+    end=3,
+    name="fill in priorities",
+    forward="""-- backfill
+-- batch 2, pause 1ms
+UPDATE orders SET priority = 0 WHERE id IN (SELECT id FROM orders WHERE priority IS NULL ORDER BY id LIMIT :batch)""",
+    backward="UPDATE orders SET priority = NULL",
 )
 
 
@@ -98,6 +110,74 @@ class MigratorSuite:
         with pytest.raises(BadInput):
             await database.migrator().apply(changed(EXPAND, forward=orphans), forward=True, epoch=1)
         assert database.columns("notes") == []
+
+    async def test_a_backfill_goes_forward_in_batches_and_fills_in_what_came_since(
+        self, database: Database
+    ) -> None:
+        migrator = database.migrator()
+        await migrator.apply(EXPAND, forward=True, epoch=1)
+        database.run("INSERT INTO orders (item) VALUES ('oar'), ('sail'), ('net')")
+        assert await migrator.apply(FILL, forward=True, epoch=1) == 3
+        assert await migrator.version() == 3
+        (filled,) = database.run("SELECT count(*) FROM orders WHERE priority = 0")
+        assert str(filled[0]) == "5"
+        database.run("INSERT INTO orders (item) VALUES ('late')")
+        assert await migrator.fill(FILL, epoch=1) == 6
+        assert await migrator.fill(FILL, epoch=1) == 6
+        assert await migrator.apply(FILL, forward=True, epoch=1) == 3
+        assert await migrator.apply(FILL, forward=False, epoch=1) == 2
+        assert await migrator.apply(FILL, forward=True, epoch=1) == 3
+
+    async def test_a_backfill_that_broke_off_goes_on_and_its_author_can_do_nothing_more(
+        self, database: Database
+    ) -> None:
+        migrator = database.migrator()
+        await migrator.apply(EXPAND, forward=True, epoch=1)
+        forty = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+        database.run(f"INSERT INTO orders (item) {forty} SELECT 'oar' FROM n")  # noqa: S608 - our own words
+        slow = changed(FILL, forward=FILL.forward.replace("pause 1ms", "pause 1h"))
+        filling = asyncio.create_task(migrator.apply(slow, forward=True, epoch=1))
+        while int(str(database.run("SELECT count(*) FROM orders WHERE priority = 0")[0][0])) == 0:
+            await asyncio.sleep(0.01)
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
+        assert await migrator.version() == 2
+        assert await migrator.apply(FILL, forward=True, epoch=2) == 3
+        assert await migrator.fill(FILL, epoch=2) == 42
+        with pytest.raises(Fenced):
+            await migrator.fill(FILL, epoch=1)
+
+    async def test_a_batch_beyond_its_bound_changes_nothing(self, database: Database) -> None:
+        migrator = database.migrator()
+        await migrator.apply(EXPAND, forward=True, epoch=1)
+        database.run("INSERT INTO orders (item) VALUES ('oar')")
+        unbounded = "-- backfill\n-- batch 2\nUPDATE orders SET priority = 0 WHERE :batch > 0"
+        with pytest.raises(BadInput, match="changed 3 rows; 2 are its bound"):
+            await migrator.apply(changed(FILL, forward=unbounded), forward=True, epoch=1)
+        (filled,) = database.run("SELECT count(*) FROM orders WHERE priority = 0")
+        assert (str(filled[0]), await migrator.version()) == ("0", 2)
+
+    async def test_a_rehearsal_times_each_step_and_lets_a_contract_lose_what_it_throws_away(
+        self, database: Database
+    ) -> None:
+        throw = Migration(
+            start=3,
+            end=4,
+            name="throw away",
+            forward="-- contract\nALTER TABLE orders DROP COLUMN item;",
+            backward="ALTER TABLE orders ADD COLUMN item TEXT;",
+        )
+        migrator = database.migrator()
+        tried = await migrator.rehearse([EXPAND, FILL])
+        assert list(tried.steps) == ["add priority", "fill in priorities"]
+        assert all(seconds > 0 for seconds in tried.steps.values())
+        database.run("ALTER TABLE orders RENAME COLUMN item TO old")
+        database.run("ALTER TABLE orders ADD COLUMN item TEXT")
+        assert list((await migrator.rehearse([EXPAND, FILL, throw])).steps) == [
+            "add priority",
+            "fill in priorities",
+            "throw away",
+        ]
 
     async def test_a_rehearsal_changes_nothing_but_the_copy(self, database: Database) -> None:
         migrator = database.migrator()

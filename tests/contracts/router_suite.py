@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -44,8 +45,14 @@ class Front:
         return Counter([(await ask(self.address)).body.decode() for _ in range(count)])
 
 
-class RouterSuite:
-    """Subclass it with a fixture `bare` that gives a router without targets and the address it listens on."""
+class SteeringSuite:
+    """What a router does when it is told: enough for one whose requests no test can send.
+
+    Subclass it with a fixture `bare` that gives a router without targets and the address it listens on.
+    """
+
+    hold_seconds: ClassVar[float] = 0.3
+    """Of a switch that is to be put off in time: longer than a change takes."""
 
     @pytest.fixture
     async def front(self, bare: tuple[Router, str]) -> AsyncIterator[Front]:
@@ -59,21 +66,6 @@ class RouterSuite:
         green.gate.set()
         await blue.die()
         await green.die()
-
-    @pytest.mark.parametrize("share", [0, 1, 25, 50, 99, 100])
-    async def test_each_slot_gets_its_share_of_requests(self, front: Front, share: int) -> None:
-        await front.router.set_weights({BLUE: 100 - share, GREEN: share}, epoch=1)
-        served = await front.served(200)
-        assert abs(served["green"] - 2 * share) <= 2
-
-    async def test_a_shift_in_steps_under_load_loses_no_request(self, front: Front) -> None:
-        async with loaded(front.address) as load:
-            for share in (0, 10, 50, 100, 50, 0, 100):
-                await load.more(50)
-                await front.router.set_weights({BLUE: 100 - share, GREEN: share}, epoch=1)
-            await load.more(100)
-        assert load.lost == 0
-        assert {asked.method for asked in front.green.asked} == {"GET", "POST"}
 
     async def test_weights_are_read_back_as_they_are_in_force(self, front: Front) -> None:
         told = await front.router.set_weights(HALF, epoch=3)
@@ -117,6 +109,56 @@ class RouterSuite:
         await until(lambda: self._healthy(front, GREEN, 0))
         assert (await front.router.set_weights(ALL_BLUE, epoch=1)).weights == ALL_BLUE
 
+    async def test_an_unconfirmed_split_reverts_and_shuts_its_author_out(self, front: Front) -> None:
+        held = await front.router.set_weights(
+            HALF, epoch=4, hold_seconds=self.hold_seconds, last_safe=ALL_BLUE
+        )
+        assert held.until is not None
+        assert held.last_safe == ALL_BLUE
+        await until(lambda: self._in_force(front, ALL_BLUE))
+        state = await front.router.read()
+        assert (state.epoch, state.until) == (5, None)
+        with pytest.raises(Fenced):
+            await front.router.set_weights(ALL_GREEN, epoch=4)
+
+    async def test_a_split_that_is_confirmed_in_time_stays(self, front: Front) -> None:
+        await front.router.set_weights(HALF, epoch=4, hold_seconds=self.hold_seconds, last_safe=ALL_BLUE)
+        confirmed = await front.router.set_weights(ALL_GREEN, epoch=4)
+        assert confirmed.until is None
+        await asyncio.sleep(self.hold_seconds + 0.2)
+        assert (await front.router.read()).weights == ALL_GREEN
+
+    async def test_holding_needs_weights_to_return_to(self, front: Front) -> None:
+        with pytest.raises(BadInput):
+            await front.router.set_weights(HALF, epoch=1, hold_seconds=10)
+
+    @staticmethod
+    async def _healthy(front: Front, slot: Slot, count: int) -> bool:
+        return (await front.router.read()).healthy[slot] == count
+
+    @staticmethod
+    async def _in_force(front: Front, weights: SlotWeights) -> bool:
+        return (await front.router.read()).weights == weights
+
+
+class RouterSuite(SteeringSuite):
+    """What it does with requests, besides."""
+
+    @pytest.mark.parametrize("share", [0, 1, 25, 50, 99, 100])
+    async def test_each_slot_gets_its_share_of_requests(self, front: Front, share: int) -> None:
+        await front.router.set_weights({BLUE: 100 - share, GREEN: share}, epoch=1)
+        served = await front.served(200)
+        assert abs(served["green"] - 2 * share) <= 2
+
+    async def test_a_shift_in_steps_under_load_loses_no_request(self, front: Front) -> None:
+        async with loaded(front.address) as load:
+            for share in (0, 10, 50, 100, 50, 0, 100):
+                await load.more(50)
+                await front.router.set_weights({BLUE: 100 - share, GREEN: share}, epoch=1)
+            await load.more(100)
+        assert load.lost == 0
+        assert {asked.method for asked in front.green.asked} == {"GET", "POST"}
+
     async def test_a_slot_that_dies_leaves_its_turns_to_the_other(self, front: Front) -> None:
         await front.router.set_weights(HALF, epoch=1)
         await front.served(4)
@@ -159,27 +201,59 @@ class RouterSuite:
         assert (await ask(front.address)).status == 200
         assert not (await front.router.read()).paused
 
-    async def test_an_unconfirmed_split_reverts_and_shuts_its_author_out(self, front: Front) -> None:
-        held = await front.router.set_weights(HALF, epoch=4, hold_seconds=0.2, last_safe=ALL_BLUE)
-        assert held.until is not None
-        assert held.last_safe == ALL_BLUE
-        await until(lambda: self._in_force(front, ALL_BLUE))
+    async def test_a_pause_of_writes_lets_reads_through_and_tells_what_it_came_to(self, front: Front) -> None:
+        await front.router.pause(seconds=30, epoch=1, writes_only=True)
         state = await front.router.read()
-        assert (state.epoch, state.until) == (5, None)
-        with pytest.raises(Fenced):
-            await front.router.set_weights(ALL_GREEN, epoch=4)
-        assert await front.served(4) == {"blue": 4}
+        assert (state.paused, state.writes_only, state.can_hold) == (True, True, True)
+        writing = [
+            asyncio.create_task(ask(front.address, method, "/", b"x")) for method in ("POST", "PUT", "DELETE")
+        ]
+        await until(lambda: self._waiting(front, 3))
+        for method in ("GET", "HEAD", "OPTIONS"):
+            assert (await ask(front.address, method)).status == 200
+        assert {asked.method for asked in front.blue.asked} == {"GET", "HEAD", "OPTIONS"}
+        await asyncio.sleep(0.2)
+        await front.router.resume(epoch=1)
+        assert [(await answer).status for answer in writing] == [200] * 3
+        await until(lambda: self._waiting(front, 0))
+        waited = (await front.router.read()).waited
+        assert waited is not None
+        assert (waited.held, waited.told) == (3, 0)
+        assert 0.2 <= waited.longest <= waited.seconds < 10
 
-    async def test_a_split_that_is_confirmed_in_time_stays(self, front: Front) -> None:
-        await front.router.set_weights(HALF, epoch=4, hold_seconds=0.3, last_safe=ALL_BLUE)
-        confirmed = await front.router.set_weights(ALL_GREEN, epoch=4)
-        assert confirmed.until is None
-        await asyncio.sleep(0.5)
-        assert (await front.router.read()).weights == ALL_GREEN
+    async def test_what_is_held_for_too_long_is_told_to_come_again(self, front: Front) -> None:
+        await front.router.pause(seconds=30, epoch=1, writes_only=True, patience=0.2)
+        answer = await ask(front.address, "POST", "/", b"x")
+        assert answer.status == 503
+        assert 1 <= int(answer.headers["retry-after"]) <= 30
+        assert front.blue.asked == []
+        waited = (await front.router.read()).waited
+        assert waited is not None
+        assert (waited.waiting, waited.held, waited.told) == (0, 1, 1)
+        assert waited.longest >= 0.2
 
-    async def test_holding_needs_weights_to_return_to(self, front: Front) -> None:
+    async def test_a_pause_counts_anew_and_one_that_is_lengthened_goes_on_counting(
+        self, front: Front
+    ) -> None:
+        assert (await front.router.read()).waited is None
+        await front.router.pause(seconds=30, epoch=1, patience=0.05)
+        await ask(front.address)
+        await front.router.pause(seconds=30, epoch=1, patience=0.05)
+        await ask(front.address)
+        assert await self._held(front) == 2
+        await front.router.resume(epoch=1)
+        await front.router.pause(seconds=0.2, epoch=1)
+        assert await self._held(front) == 0
+        assert (await ask(front.address, "POST", "/", b"x")).status == 200
+        assert await self._held(front) == 1
+
+    @pytest.mark.parametrize(("seconds", "patience"), [(0.0, 1.0), (61.0, 1.0), (1.0, 0.0)])
+    async def test_a_pause_without_bounds_is_refused(
+        self, front: Front, seconds: float, patience: float
+    ) -> None:
         with pytest.raises(BadInput):
-            await front.router.set_weights(HALF, epoch=1, hold_seconds=10)
+            await front.router.pause(seconds=seconds, epoch=1, patience=patience)
+        assert not (await front.router.read()).paused
 
     async def test_removed_instances_get_nothing_more(self, front: Front) -> None:
         second = Backend("second")
@@ -191,17 +265,25 @@ class RouterSuite:
         assert (await front.router.read()).targets[BLUE] == (second.address,)
         await second.die()
 
-    @staticmethod
-    async def _healthy(front: Front, slot: Slot, count: int) -> bool:
-        return (await front.router.read()).healthy[slot] == count
+    async def test_after_a_revert_requests_go_where_it_is_safe(self, front: Front) -> None:
+        await front.router.set_weights(HALF, epoch=4, hold_seconds=0.2, last_safe=ALL_BLUE)
+        await until(lambda: self._in_force(front, ALL_BLUE))
+        assert await front.served(4) == {"blue": 4}
 
     @staticmethod
     async def _active(front: Front, slot: Slot, count: int) -> bool:
         return (await front.router.read()).active[slot] == count
 
     @staticmethod
-    async def _in_force(front: Front, weights: SlotWeights) -> bool:
-        return (await front.router.read()).weights == weights
+    async def _waiting(front: Front, count: int) -> bool:
+        waited = (await front.router.read()).waited
+        return waited is not None and waited.waiting == count
+
+    @staticmethod
+    async def _held(front: Front) -> int:
+        waited = (await front.router.read()).waited
+        assert waited is not None
+        return waited.held
 
 
 class MetricsSuite:

@@ -7,13 +7,17 @@ from datetime import timedelta
 from tests.contracts.world import BLUE, GREEN, LEASE, OTHER, POOL, WORKER, World, done, submission
 from watership.durable.events import Restarted
 from watership.durable.ids import EntryId, Key, RunId
-from watership.durable.run import SUSPECT_CLAIMS
+from watership.durable.run import SUSPECT_CLAIMS, Run
 from watership.durable.states import RunState
 from watership.durable.writes import (
     Bury,
     Cancel,
     Claimed,
     Done,
+    Duplicate,
+    HandOver,
+    Outcome,
+    Refused,
     Rehome,
     Renew,
     Renewed,
@@ -22,6 +26,11 @@ from watership.durable.writes import (
     Written,
     Yield,
 )
+
+
+def refusal(outcome: Outcome) -> str:
+    assert isinstance(outcome, Refused), outcome
+    return outcome.code
 
 
 class ClaimSuite:
@@ -258,6 +267,54 @@ class ClaimSuite:
         await world.running("began", conversation="c")
         await world.submit("queued", conversation="c")
         assert await world.write(Rehome(source=GREEN, target=BLUE)) == Written(outcomes=(Done(),))
+
+    async def test_a_run_that_began_is_handed_over_as_it_stands_and_fences_who_held_it(
+        self, world: World
+    ) -> None:
+        run = await world.running("a")
+        await world.park(run, wake_in=99)
+        there = await world.run("a")
+        written = await world.write(self.handed(there))
+        assert written == Written(outcomes=(Done(),), woken=frozenset({(BLUE, POOL)}))
+        over = await world.run("a")
+        assert (over.deployment, over.state, over.epoch) == (BLUE, RunState.WAITING, there.epoch + 1)
+        assert (over.waits, over.wake_at, over.seq) == (there.waits, there.wake_at, there.seq)
+        assert await world.store.next_wake(GREEN, POOL) is None
+        assert await world.store.next_wake(BLUE, POOL) == there.wake_at
+        assert await world.outcome(self.handed(there)) == Duplicate()
+        assert await world.append(run, done()) == WriteFenced(current=over.epoch)
+
+    async def test_a_run_is_not_handed_over_while_a_worker_holds_it_and_is_once_its_lease_ran_out(
+        self, world: World
+    ) -> None:
+        run = await world.running("a")
+        assert refusal(await world.outcome(self.handed(run))) == "held"
+        world.clock.go_on(LEASE + 1)
+        assert await world.outcome(self.handed(run)) == Done()
+        assert await world.claim(worker=OTHER) == ()
+        (claimed,) = await world.claim(worker=OTHER, deployment=BLUE)
+        assert (claimed.run.id, claimed.run.epoch) == ("a", run.epoch + 2)
+        assert [type(event) for event in claimed.events] == [Restarted]
+
+    async def test_a_run_that_went_on_is_not_handed_over_by_what_was_seen_before(self, world: World) -> None:
+        run = await world.running("a")
+        await world.append(run, done())
+        await world.park(run, wake_in=99)
+        assert refusal(await world.outcome(self.handed(run))) == "moved"
+        there = await world.run("a")
+        await world.write(world.delivery("a", "x"))
+        assert refusal(await world.outcome(self.handed(there))) == "moved"
+        assert (await world.run("a")).deployment == GREEN
+
+    async def test_what_has_ended_or_is_not_there_is_not_handed_over(self, world: World) -> None:
+        run = await world.running("a")
+        await world.finish(run)
+        assert refusal(await world.outcome(self.handed(await world.run("a")))) == "illegal_move"
+        nobody = HandOver(run_id=RunId("nobody"), target=BLUE, seq=0, inbox=0)
+        assert refusal(await world.outcome(nobody)) == "not_found"
+
+    def handed(self, run: Run) -> HandOver:
+        return HandOver(run_id=run.id, target=BLUE, seq=run.seq, inbox=run.inbox)
 
     async def test_the_next_wake_is_the_first_timer_or_lease(self, world: World) -> None:
         assert await world.store.next_wake(GREEN, POOL) is None

@@ -36,6 +36,7 @@ from watership.durable.writes import (
     Dedup,
     Deliver,
     Finish,
+    HandOver,
     Park,
     Rehome,
     Renew,
@@ -180,7 +181,12 @@ class Author:
         held = {run.id: run.epoch for run in runs.values() if run.lease_owner == worker}
         renew = Renew(worker=worker, deployment=source, pool=POOL, slots=2, runs=held, lease_seconds=10)
         rehome = Rehome(source=source, target=self.random.choice(DEPLOYMENTS))
-        return self.random.choice((renew, renew, Bury(worker=worker), rehome))
+        run = runs.get(self.known(runs))
+        seq, inbox = (0, 0) if run is None else (run.seq, run.inbox)
+        hand_over = HandOver(
+            run_id=self.known(runs) if run is None else run.id, target=source, seq=seq, inbox=inbox
+        )
+        return self.random.choice((renew, renew, Bury(worker=worker), rehome, hand_over))
 
 
 async def everything(store: AnyStore) -> list[object]:

@@ -35,6 +35,8 @@ def a_plan(
     migrations: tuple[Migration, ...] = (ADD_TOPIC,),
     created_at: datetime = NOON,
     pauses_writes: frozenset[str] = frozenset(),
+    pause_seconds: dict[str, float] | None = None,
+    holds: bool = True,
     book: str = "one-machine",
     nxt: Side | None = None,
     systems: dict[str, System] | None = None,
@@ -53,5 +55,7 @@ def a_plan(
         created_at=created_at,
         overrides=overrides,
         pauses_writes=pauses_writes,
+        pause_seconds=pause_seconds,
+        holds=holds,
         systems=systems,
     )

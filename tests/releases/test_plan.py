@@ -158,7 +158,30 @@ def test_what_does_not_fit_together_is_refused() -> None:
 
 def test_what_people_are_told_about_access_follows_from_the_migrations() -> None:
     assert access(a_plan()) == "Reads and writes are served throughout."
-    assert "refused while add_topic runs" in access(a_plan(pauses_writes=frozenset({"add_topic"})))
+    pausing = frozenset({"add_topic"})
+    unknown = access(a_plan(pauses_writes=pausing))
+    assert "writes are held while add_topic runs: for how long is not known" in unknown
+    told = access(a_plan(pauses_writes=pausing, pause_seconds={"add_topic": 1.42}))
+    assert "about 1.4 s, by a rehearsal on a copy" in told
+    assert "more than 20 s is told 503" in told
+    refusing = access(a_plan(pauses_writes=pausing, pause_seconds={"add_topic": 1.42}, holds=False))
+    assert "writes are told 503, with Retry-After, while add_topic runs" in refusing
+
+
+def test_what_is_contracted_is_no_part_of_the_expansion_and_needs_next_alone() -> None:
+    drop = Migration(start=6, end=7, forward="-- contract\nDROP …", backward="ADD …", name="drop_old")
+    plan = a_plan(migrations=(ADD_TOPIC, drop), nxt=side("2.1.0", Slot.BLUE, highest=7))
+    assert [each.name for each in plan.migrations] == ["add_topic"]
+    assert [(each.name, each.kind) for each in plan.contracts] == [("drop_old", "contract")]
+    with pytest.raises(BadInput, match=r"2\.1\.0 cannot live with schema 7, to which its own contract leads"):
+        a_plan(migrations=(ADD_TOPIC, drop))
+
+
+def test_nothing_is_expanded_past_a_contract_that_is_not_done() -> None:
+    drop = replace(ADD_TOPIC, name="drop_old", forward="-- contract\nDROP …")
+    after = Migration(start=6, end=7, forward="ALTER …", backward="…", name="add_more")
+    with pytest.raises(BadInput, match="expand add_more stands after the contract drop_old"):
+        a_plan(migrations=(drop, after), nxt=side("2.1.0", Slot.BLUE, highest=7))
 
 
 def test_the_content_of_a_migration_is_part_of_the_plan() -> None:

@@ -14,6 +14,7 @@ from watership.errors import Conflict, Fenced, Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.auditing import audit
 from watership.releases.ports import (
+    PATIENCE_SECONDS,
     Backup,
     HostSpec,
     Instance,
@@ -26,6 +27,7 @@ from watership.releases.ports import (
     RouterState,
     SlotWeights,
     TrafficTick,
+    Waited,
 )
 
 PER_SECOND = 400
@@ -115,6 +117,10 @@ class SimRouter:
         """Serves, and keeps no count of it."""
         self.deaf = False
         """Answers and does nothing: a router that lies."""
+        self.paused_until: datetime | None = None
+        self.writes_only = False
+        self.pauses = 0
+        self.can_hold = True
         self.reverts = 0
         self.raised_after_revert = 0
         self.deployments: dict[Slot, DeploymentId] = {}
@@ -132,7 +138,15 @@ class SimRouter:
             until=self.until,
             last_safe=self.last_safe,
             started_at=self.started_at,
+            paused=self.paused,
+            writes_only=self.paused and self.writes_only,
+            can_hold=self.can_hold,
+            waited=Waited(held=3, longest=0.2, seconds=0.25) if self.pauses else None,
         )
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_until is not None and self._clock.now() < self.paused_until
 
     async def set_targets(self, slot: Slot, addresses: Sequence[str], *, epoch: int) -> None:
         self._check(epoch)
@@ -172,11 +186,22 @@ class SimRouter:
         self._check(epoch)
         return 0
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._check(epoch)
+        self.paused_until = self._clock.now() + timedelta(seconds=seconds)
+        self.writes_only = writes_only
+        self.pauses += 1
 
     async def resume(self, *, epoch: int) -> None:
         self._check(epoch)
+        self.paused_until = None
 
     def _check(self, epoch: int) -> None:
         self._trip()
@@ -241,6 +266,9 @@ class SimMigrator:
             raise Conflict(f"The database is at {self.at}.")
         self.at = end
         return end
+
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        return 0
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         return Rehearsed(seconds=0.1)

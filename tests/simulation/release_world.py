@@ -216,6 +216,7 @@ class ReleaseWorld:
         judge: Judge = gate.judge,
         router: type[SimRouter] = SimRouter,
         pausing: bool = False,
+        holds: bool = True,
     ) -> None:
         self.clock = VirtualClock()
         self.hosts = SimHosts(self.clock)
@@ -234,6 +235,7 @@ class ReleaseWorld:
         self.judge = judge
         self.new_id = seeded_ids(seed)
         self.pausing = pausing
+        self.router.can_hold = holds
         self.plan = self._plan(source, overrides)
         self.lives: list[Life] = []
         self.controlling: asyncio.Task[Outcome] | None = None
@@ -253,6 +255,7 @@ class ReleaseWorld:
             created_at=self.clock.now(),
             overrides=overrides,
             pauses_writes=frozenset({EXPAND.name}) if self.pausing else frozenset(),
+            holds=self.router.can_hold,
         )
 
     async def begin(self) -> None:
@@ -417,6 +420,7 @@ class ReleaseWorld:
             "the journal has no end": runs[0].state is RunState.SUCCEEDED,
             "the audit is broken": self.audit.verify().__class__.__name__ == "Verified",
             "read-only is on": not intake.readonly,
+            "the router holds requests": not self.router.paused,
         }
         return [fault for fault, holds in rules.items() if not holds] + self.counting_faults()
 

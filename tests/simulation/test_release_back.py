@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from tests.simulation.release_targets import SimRouter
+from tests.simulation.release_targets import SimMigrator, SimRouter
 from tests.simulation.release_world import LIVE, NEXT, Life, ReleaseWorld, side
 from watership.errors import Conflict
 from watership.fleet.deployment import Slot
@@ -206,15 +206,74 @@ def test_read_only_that_a_person_turned_on_outlives_a_release(pausing: bool, bad
     run_in_virtual_time(main, limit_seconds=SECONDS)
 
 
-def test_read_only_that_a_killed_controller_left_on_is_turned_off() -> None:
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_pause_that_a_killed_controller_left_on_is_lifted(holds: bool) -> None:
     async def main() -> None:
-        world = ReleaseWorld(pausing=True)
         for death in range(60, 90):
-            world = ReleaseWorld(pausing=True)
+            world = ReleaseWorld(pausing=True, holds=holds)
             outcome = await world.release(death)
             assert await world.faults(outcome) == [], death
 
     run_in_virtual_time(main, limit_seconds=10 * SECONDS)
+
+
+def test_writes_are_held_for_a_migration_and_told_of_as_the_router_counted() -> None:
+    async def main() -> None:
+        world = ReleaseWorld(pausing=True)
+        await world.begin()
+        await world.controller().start(world.brief())
+
+        facts = next(e for e in world.audit.kept if e.action == "release.migration.expand.passed").facts
+        assert (world.router.pauses, facts["writes_held"], facts["writes_told_503"]) == (1, 3, 0)
+        assert facts["longest_wait_seconds"] == 0.2 and "Writes paused for" in str(facts["evidence"])
+        assert not any(e.action == "flag.changed" for e in world.audit.kept)
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_a_router_that_cannot_hold_after_all_ends_the_release_before_people_were_told_an_untruth() -> None:
+    async def main() -> None:
+        world = ReleaseWorld(pausing=True)
+        world.router.can_hold = False
+        await world.begin()
+        outcome = await world.controller().start(world.brief())
+
+        assert outcome.outcome == "rolled_back" and "cannot hold requests" in outcome.reason
+        assert world.migrator.at == 5
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_a_rollback_lets_everybody_through_who_a_pause_held() -> None:
+    async def main() -> None:
+        world = ReleaseWorld(pausing=True)
+        await killed(world, after="release.migration.expand.begun")
+        await world.router.pause(seconds=60, epoch=1, writes_only=True)
+
+        found = await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
+
+        assert found.verdict is Verdict.PASSED
+        assert not (await world.router.read()).paused
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_what_a_migration_leaves_wrong_ends_the_release_and_what_was_wrong_before_does_not() -> None:
+    class Leaving(SimMigrator):
+        async def integrity(self) -> Sequence[str]:
+            return ["an old sin"] if self.at == 5 else ["an old sin", "an index is not valid"]
+
+    async def main() -> None:
+        world = ReleaseWorld()
+        world.migrator = Leaving(5)
+        await world.begin()
+        outcome = await world.controller().start(world.brief())
+
+        assert outcome.outcome == "rolled_back"
+        assert "Since migration add_topic: an index is not valid." in outcome.reason
+        assert "old sin" not in outcome.reason
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
 
 
 def test_requests_that_a_drain_cut_off_are_told() -> None:

@@ -221,6 +221,23 @@ def test_no_port_is_given_twice() -> None:
     assert not any(map(listens, ports))
 
 
+def test_no_port_is_given_to_two_processes_that_live() -> None:
+    ask = (
+        "from watership.testing.servers import free_port; print(*(free_port() for _ in range(2000))); input()"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    given: list[bytes] = []
+    for process in processes:
+        assert process.stdout is not None
+        given += process.stdout.readline().split()
+    for process in processes:
+        process.communicate(b"\n")
+    assert len(set(given)) == len(given) == 4000
+
+
 def test_a_family_is_killed_with_members_that_left_its_group() -> None:
     child = "import os, time; os.setsid(); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]); print(flush=True); input()"

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from tests.releases.folds import a_release
 from tests.releases.plans import a_plan
 from watership.adapters.files.audit import read as entries
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import load
 from watership.durable.clock import SystemClock
 from watership.durable.ids import RunId
@@ -32,6 +31,7 @@ from watership.wiring.controller import open_desk
 from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
 from watership.wiring.messages import outbox, press, shipped
+from watership.wiring.system import open_system
 
 COMMS = """
 channels: [{ id: ops, kind: slack, url: env:SLACK }, { id: other, kind: slack, url: env:NOWHERE }]
@@ -83,8 +83,7 @@ def test_a_release_takes_along_who_tells_people_and_who_tells_a_level_of_its_inc
     )
 
     async def main() -> None:
-        places.store.parent.mkdir(parents=True)
-        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+        async with await open_system(config, waits=True):
             pass
         async with open_desk(config) as desk:
             comms = bound(parse(COMMS, Comms), shipped)
@@ -126,7 +125,7 @@ def test_people_hear_of_a_rollback_though_nobody_goes_along_with_the_release_any
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load(tmp_path, {})
-    places, now = Places.of(config), SystemClock().now()
+    now = SystemClock().now()
     release = replace(
         a_release(), plan=replace(a_plan(created_at=now), comms=bound(parse(BACK, Comms), shipped))
     )
@@ -134,8 +133,7 @@ def test_people_hear_of_a_rollback_though_nobody_goes_along_with_the_release_any
     back = TakenBack(person="mo", reason="disk", began=now, ended=now, done=True, evidence="Back on 2.0.5.")
 
     async def main() -> None:
-        places.store.parent.mkdir(parents=True)
-        async with await SQLiteStore.open(places.store, clock=SystemClock()):
+        async with await open_system(config, waits=True):
             pass
         async with open_desk(config) as desk:
             await desk.store.write(

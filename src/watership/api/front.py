@@ -74,7 +74,11 @@ class FrontDoor:
             await self._failed(error, scope, receive, out)
         except Exception as error:  # noqa: BLE001 - the last place that can answer; the log gets all of it
             self._service.observer.note(
-                "request failed", error=error, route=scope.get(ROUTE, NO_ROUTE), request_id=scope[REQUEST_ID]
+                "request failed",
+                error=error,
+                method=_method(scope),
+                route=scope.get(ROUTE, NO_ROUTE),
+                request_id=scope[REQUEST_ID],
             )
             await self._failed(error, scope, receive, out)
         finally:

@@ -25,8 +25,9 @@ Probe = Callable[[], Awaitable[object]]
 """One real round trip to a component; it returns when the component answered and raises otherwise."""
 
 Census = Mapping[tuple[DeploymentId, RunState], int]
-Exposition = Callable[[Census | None], tuple[str, bytes]]
-"""The metrics as (content type, text); None when the store did not say how many runs there are."""
+Exposition = Callable[[Census | None, float | None], tuple[str, bytes]]
+"""The metrics as (content type, text), with the runs that the store counted and the seconds that it took; None when it
+did not."""
 
 CustomHandler = Callable[[dict[str, str]], Awaitable[object]]
 """An application's own endpoint: parameters of path and query in; a value, or (status, value), out."""

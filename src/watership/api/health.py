@@ -107,8 +107,8 @@ def probe_endpoints() -> list[Endpoint]:
     ]
 
 
-def health_endpoints(started_at: float) -> list[Endpoint]:
-    """Probes, switches and metrics. `started_at` is on the clock's monotonic scale."""
+def health_endpoint(started_at: float) -> Endpoint:
+    """What a process says of itself, its build too. `started_at` is on the clock's monotonic scale."""
 
     async def health(call: Call) -> Answer:
         components = await probe_all(call.service)
@@ -130,17 +130,22 @@ def health_endpoints(started_at: float) -> list[Endpoint]:
         extra = {name: answer for name, answer in components.items() if name not in COMPONENTS}
         return reply({**msgspec.to_builtins(told), **extra}, 503 if state == "failed" else 200)
 
+    return Endpoint(
+        method="GET",
+        path="/health",
+        also=("/api/v1/health",),
+        scope=PUBLIC,
+        serve=health,
+        about="Probe every component and say what was found.",
+        gives=Health,
+        query=None,
+    )
+
+
+def health_endpoints(started_at: float) -> list[Endpoint]:
+    """Probes, switches and metrics."""
     return [
-        Endpoint(
-            method="GET",
-            path="/health",
-            also=("/api/v1/health",),
-            scope=PUBLIC,
-            serve=health,
-            about="Probe every component and say what was found.",
-            gives=Health,
-            query=None,
-        ),
+        health_endpoint(started_at),
         Endpoint(
             method="GET",
             path="/status",
@@ -229,7 +234,11 @@ async def readyz(call: Call) -> Answer:
 async def metrics(call: Call) -> Answer:
     if call.service.exposition is None:
         raise BadInput("This service keeps no metrics.")
-    kind, text = call.service.exposition(await _census(call.service))
+    clock = call.service.clock
+    began = clock.monotonic()
+    census = await _census(call.service)
+    took = None if census is None else clock.monotonic() - began
+    kind, text = call.service.exposition(census, took)
     return Answer(text, media=kind)
 
 

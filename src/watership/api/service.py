@@ -22,7 +22,7 @@ from watership.api.endpoint import Call, Endpoint
 from watership.api.flags import flag_endpoints
 from watership.api.front import REQUEST_ID, ROUTE, FrontDoor
 from watership.api.given import PUBLIC, CustomRoute, Facts, Service
-from watership.api.health import health_endpoints, probe_endpoints
+from watership.api.health import health_endpoint, health_endpoints, probe_endpoints
 from watership.api.links import link_endpoints
 from watership.api.openapi import document
 from watership.api.problems import problem
@@ -39,7 +39,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 def endpoints(service: Service) -> list[Endpoint]:
     """Every endpoint of the service, its own ones first."""
     if service.probes_only:
-        return probe_endpoints()
+        return [health_endpoint(service.clock.monotonic()), *probe_endpoints()]
     ours = [
         *health_endpoints(service.clock.monotonic()),
         *agent_endpoints(),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
+import msgspec
 
 from watership.cli.desk import acting, at_desk, calling
 from watership.cli.exits import Exit
@@ -12,28 +16,67 @@ from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from watership.releases.ports import Backup
+    from watership.wiring.backups import Listing, Means
     from watership.wiring.desk import Desk
 
+R = TypeVar("R")
 
-def database(command: click.decorators.FC) -> click.decorators.FC:
-    """--on: which database."""
-    return click.option(
+
+def by_means(*wanted: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """The options that say which database, how it is backed up and where it is restored; they come as one `means`."""
+
+    def added(command: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(command)
+        def gathered(*args: object, **given: object) -> R:
+            from watership.wiring.backups import Means
+
+            said = {name: given.pop(name) for name in wanted}
+            return command(*args, means=msgspec.convert(said, Means), **given)
+
+        optioned: Callable[..., R] = gathered
+        for name in reversed(wanted):
+            optioned = MEANS[name](optioned)
+        return optioned
+
+    return added
+
+
+MEANS: Final[Mapping[str, Callable[[Callable[..., R]], Callable[..., R]]]] = {
+    "on": click.option(
         "--on",
         metavar="REFERENCE",
         help="A PostgreSQL in place of the environment's own database: env:NAME, file:PATH.",
-    )(command)
-
-
-def elsewhere(command: click.decorators.FC) -> click.decorators.FC:
-    """--scratch: where a dump is restored."""
-    return click.option(
+    ),
+    "scratch": click.option(
         "--scratch",
         metavar="REFERENCE",
-        help="The PostgreSQL to restore into, in a database that is made and dropped; that of --on unless given.",
-    )(command)
+        help="The PostgreSQL to restore a dump into, in a database made for it; that of --on unless given.",
+    ),
+    "stanza": click.option(
+        "--stanza", help="What pgBackRest calls the server, where it backs it up in place of a dump."
+    ),
+    "config": click.option(
+        "--config",
+        metavar="FILE",
+        help="pgBackRest's configuration, where it is not where pgBackRest looks by itself.",
+    ),
+    "into": click.option(
+        "--into",
+        type=click.Path(file_okay=False, exists=True, path_type=Path),
+        metavar="FOLDER",
+        help="Where pgBackRest restores to, in a folder that is made and removed; the temporary folder unless given.",
+    ),
+    "kind": click.option(
+        "--type",
+        "kind",
+        type=click.Choice(["full", "diff", "incr"]),
+        default="incr",
+        show_default=True,
+        help="Of pgBackRest's backup; the first of all is full.",
+    ),
+}
 
 
 @click.group()
@@ -45,14 +88,15 @@ def backup() -> None:
     watership backup verify                                     (the newest: it is restored elsewhere and compared)
     watership backup create nightly --on env:DATABASE_URL
     watership backup verify --scratch env:SCRATCH_URL
+    watership backup create nightly --stanza main --type full   (pgBackRest, with a restore point after it)
     """
 
 
 @backup.command()
 @click.argument("label", default="manual")
-@database
+@by_means("on", "stanza", "config", "kind")
 @acting
-def create(label: str, on: str | None, name: str | None, token: str | None) -> None:
+def create(label: str, means: Means, name: str | None, token: str | None) -> None:
     """Take a backup called LABEL, with the moment that it was taken at: whole, or not at all."""
     from watership.fleet.identity import OPERATOR
     from watership.wiring import backups
@@ -61,54 +105,52 @@ def create(label: str, on: str | None, name: str | None, token: str | None) -> N
 
     async def taken(desk: Desk) -> Backup:
         caller.require(desk.environment.audit, "back up", OPERATOR)
-        return await backups.taken(desk, label, on, caller.person)
+        return await backups.taken(desk, label, means, caller.person)
 
     made = at_desk(taken)
     show(made, f"{made.id}: {made.bytes:,} bytes, sha256 {made.sha256}\n{made.path}")
 
 
 @backup.command(name="list")
-def list_backups() -> None:
-    """The backups on record, the oldest first. As JSON it is a manifest that the checklist reads."""
+@by_means("on", "stanza", "config")
+def list_backups(means: Means) -> None:
+    """The backups on record, the oldest first. As JSON it is a manifest that the checklist reads.
+
+    With a stanza, of --stanza or the environment, also what else its repository has; and as JSON the pieces of the log
+    of the last two days.
+    """
     from watership.wiring import backups
 
-    async def listed(desk: Desk) -> tuple[Sequence[Backup], Sequence[Path]]:
-        folder = backups.folder_of(desk)
-        return folder.kept(), folder.unreadable()
+    async def listed(desk: Desk) -> Listing:
+        return await backups.listing(desk, means)
 
-    every, strange = at_desk(listed)
+    found = at_desk(listed)
     rows = [
         {
-            "backup": each.id,
+            "backup": each.name,
+            "kind": each.kind,
             "taken at": f"{each.taken_at:%Y-%m-%d %H:%M:%S}Z",
             "bytes": f"{each.bytes:,}",
             "sha256": each.sha256[:12],
         }
-        for each in every
+        for each in found.kept
     ]
-    kept = [
-        {
-            "kind": "full",
-            "name": each.id,
-            "taken_at": each.taken_at,
-            "bytes": each.bytes,
-            "sha256": each.sha256,
-        }
-        for each in every
-    ]
-    show({"backups": kept, "total_count": len(kept)}, table(rows, ["backup", "taken at", "bytes", "sha256"]))
-    for path in strange:
+    every = [*found.kept, *found.log]
+    words = table(rows, ["backup", "kind", "taken at", "bytes", "sha256"])
+    if found.log:
+        words += f"\nthe log is in the archive up to {found.log[-1].taken_at:%Y-%m-%d %H:%M:%S}Z"
+    show({"backups": every, "total_count": len(every)}, words)
+    for path in found.strange:
         say(f"note: {path} is no record of a backup, so what lies beside it is not listed")
+    for gone in found.expired:
+        say(f"note: {gone} is on record, and not in the repository that was asked")
 
 
 @backup.command()
 @click.argument("which", required=False, metavar="[BACKUP]")
-@database
-@elsewhere
+@by_means("on", "scratch", "stanza", "config", "into")
 @acting
-def verify(
-    which: str | None, on: str | None, scratch: str | None, name: str | None, token: str | None
-) -> Exit:
+def verify(which: str | None, means: Means, name: str | None, token: str | None) -> Exit:
     """Restore BACKUP (the newest, unless named) elsewhere, and compare it with what was there. Exit 3: it differs."""
     from watership.fleet.identity import OPERATOR
     from watership.wiring import backups
@@ -117,8 +159,8 @@ def verify(
 
     async def verified(desk: Desk) -> tuple[Backup, Sequence[str]]:
         caller.require(desk.environment.audit, "verify a backup", OPERATOR)
-        warn_of_live(desk, on, scratch)
-        return await backups.verified(desk, which, on, scratch, caller.person)
+        warn_of_live(desk, means)
+        return await backups.verified(desk, which, means, caller.person)
 
     found, wrong = at_desk(verified)
     words = "; ".join(wrong) or "restored elsewhere: every table, row count and checksum is as it was"
@@ -126,9 +168,9 @@ def verify(
     return Exit.NOT_OK if wrong else Exit.OK
 
 
-def warn_of_live(desk: Desk, on: str | None, scratch: str | None) -> None:
+def warn_of_live(desk: Desk, means: Means) -> None:
     """Say that the server of the original will do the work of the restore."""
     from watership.wiring import backups
 
-    if backups.beside_live(desk, on, scratch):
+    if backups.beside_live(desk, means):
         say("note: no --scratch is named, so a dump is restored into a scratch database beside the original")

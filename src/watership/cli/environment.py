@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def environment() -> None:
-    """The place that releases change: up, show, down."""
+    """The place that releases change: up, show, revive, down."""
 
 
 @environment.command()
@@ -56,6 +56,28 @@ def up(build: Path, listen: str | None, slot: str, workers: int) -> None:
 
     address, deployment = asyncio.run(started())
     show({"address": address, "deployment": deployment}, f"{deployment} serves at http://{address}")
+
+
+@environment.command()
+@click.argument("deployment")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--slots", type=click.IntRange(1, 1000), default=16, show_default=True, help="Runs that each works on."
+)
+def revive(deployment: str, workers: int, slots: int) -> None:
+    """Workers again for a DEPLOYMENT whose runs nobody works on; it gets no requests and no new runs.
+
+    They stay until its runs have ended and its slot is cleared by the next release.
+    """
+    from watership.wiring.environment import LocalEnvironment
+
+    local = LocalEnvironment(read_config())
+    local.require_up()
+    revived = asyncio.run(local.revive(deployment, workers, slots))
+    show(
+        {"deployment": revived.id, "workers": workers},
+        f"{workers} worker(s) of {revived.id} ({revived.build.version}) are at work on its runs",
+    )
 
 
 @environment.command(name="show")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from watership.releases.judging.replay import Replayed
+    from watership.releases.outlook import Outlook
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
     from watership.releases.status import Ended
@@ -43,15 +44,16 @@ def show_gate(release: str | None) -> int:
 
     async def looked(
         desk: Desk,
-    ) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None, str, str]:
+    ) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None, Outlook, str, str]:
         from watership.cli.standing import sight
         from watership.releases.judging.promise import promise
 
-        clerk, plan = await desk.clerk(release), desk.folder(release).draft().plan
-        words = promise(plan), await sight(desk, plan)
-        return await clerk.conditions(), await clerk.decision(), clerk.ended, *words
+        clerk = await desk.clerk(release)
+        seen, told = await desk.outlook(clerk.plan), (promise(clerk.plan), await sight(desk, clerk.plan))
+        return await clerk.conditions(), await clerk.decision(), clerk.ended, seen, *told
 
-    found, decided, ended, promised, sees = at_desk(looked)
+    found, decided, ended, seen, promised, sees = at_desk(looked)
+    from watership.releases.outlook import words
     from watership.releases.readiness.go import UNWRITTEN, verdict
     from watership.releases.status import ANEW
 
@@ -62,8 +64,15 @@ def show_gate(release: str | None) -> int:
         else "decided: not yet"
     )
     show(
-        {"conditions": found, "decision": decided, "ended": ended, "promise": promised, "sight": sees},
-        f"{table(rows, ['verdict', 'condition', 'found'])}\n{said}\n\n{promised}\n{sees}",
+        {
+            "conditions": found,
+            "decision": decided,
+            "ended": ended,
+            "runs": seen,
+            "promise": promised,
+            "sight": sees,
+        },
+        f"{table(rows, ['verdict', 'condition', 'found'])}\nruns: {words(seen)}\n{said}\n\n{promised}\n{sees}",
     )
     if ended is not None:
         say(f"{ended}\n  fix: {ANEW}")

@@ -1,4 +1,4 @@
-"""watership intake: which deployments take new work, where no release decides it."""
+"""watership intake: which deployments take new work, and whose work can go elsewhere."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from watership.cli.options import read_config
-from watership.cli.output import show
+from watership.cli.exits import Exit
+from watership.cli.options import against_option, app_of_build, read_config
+from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
     from watership.fleet.intake import IntakeState
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def intake() -> None:
-    """Where new runs go: show, set."""
+    """Where runs go: show, set; stranded, rehome, handover."""
 
 
 @intake.command("show")
@@ -41,6 +42,65 @@ def set_weights(shares: tuple[str, ...]) -> None:
     from watership.wiring.weights import put_weights
 
     _tell(asyncio.run(put_weights(read_config(), dict(map(_share, shares)))))
+
+
+@intake.command()
+def stranded() -> int:
+    """Deployments with open runs and without a living worker. Exit 3 if there is one.
+
+    \b
+    What can be done for their runs:
+      watership environment revive DEPLOYMENT                 their own workers again
+      watership intake rehome DEPLOYMENT OTHER                those that nobody has begun go elsewhere
+      watership intake handover DEPLOYMENT OTHER --against …  those that another build would go on with
+      watership run cancel RUN                                one of them ends
+    """
+    from watership.wiring.weights import find_stranded
+
+    found = asyncio.run(find_stranded(read_config()))
+    rows = [
+        {"deployment": each.deployment, "runs": each.runs, "state": each.state or "unknown"} for each in found
+    ]
+    show(found, table(rows, ["deployment", "runs", "state"]) if rows else "no run is stranded")
+    return Exit.NOT_OK if found else Exit.OK
+
+
+@intake.command()
+@click.argument("source")
+@click.argument("target")
+def rehome(source: str, target: str) -> None:
+    """Pin the runs of SOURCE that nobody has begun to TARGET, both deployments."""
+    from watership.wiring.handover import rehome as rehomed
+
+    count = asyncio.run(rehomed(read_config(), source, target))
+    show({"moved": count}, f"{count} runs of {source} that nobody had begun are {target}'s now")
+
+
+@intake.command()
+@click.argument("source")
+@click.argument("target")
+@against_option
+@click.option("--dry-run", is_flag=True, help="Replay them, and pin none.")
+def handover(source: str, target: str, where: str | None, dry_run: bool) -> int:
+    """Pin the runs of SOURCE to TARGET that TARGET's build (--against) would go on with, by the replay check.
+
+    A run that a worker holds stays. Exit 3 if one stays; with --dry-run if one would.
+
+    \b
+    watership intake handover 2.1.0-3f9ac1d2 2.0.5-77ab01ff --against builds/2.0.5
+    """
+    from watership.wiring.handover import hand_over
+
+    told = asyncio.run(hand_over(read_config(), app_of_build(where), source, target, tries=dry_run))
+    goes = [each for each in told if each.goes]
+    rows = [{"run": each.run_id, "goes": "yes" if each.goes else "no", "why": each.why} for each in told]
+    said = f"{len(goes)} of {len(told)} runs {'would go' if dry_run else 'went'} to {target}"
+    show(
+        {"runs": told, "goes": len(goes)}, (table(rows, ["run", "goes", "why"]) + "\n" if rows else "") + said
+    )
+    if dry_run and goes:
+        say("next: the same without --dry-run")
+    return Exit.OK if len(goes) == len(told) else Exit.NOT_OK
 
 
 def _share(words: str) -> tuple[str, int]:

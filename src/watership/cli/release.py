@@ -19,6 +19,7 @@ from watership.errors import WatershipError
 
 if TYPE_CHECKING:
     from watership.releases.order import Kind
+    from watership.releases.outlook import Outlook
     from watership.releases.plan import Plan
     from watership.releases.program import Outcome
     from watership.releases.readiness.unseen import Unseen
@@ -105,7 +106,7 @@ def plan(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
     )
 
-    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...], str]:
+    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...], Outlook, str]:
         draft = await desk.draw(
             build.resolve(),
             release=release,
@@ -118,7 +119,8 @@ def plan(
             unseen_left_out=leave_out_unseen,
         )
         desk.folder(draft.plan.release).save_draft(draft)
-        return draft.plan, desk.unseen(draft.plan, draft.code), await standing.sight(desk, draft.plan)
+        unseen, seen = desk.unseen(draft.plan, draft.code), await desk.outlook(draft.plan)
+        return draft.plan, unseen, seen, await standing.sight(desk, draft.plan)
 
     standing.show_plan(*at_desk(drawn))
 

@@ -13,6 +13,7 @@ from watership.cli.output import SIGNS, say, show, table
 from watership.errors import NotFound, Unavailable, WatershipError
 
 if TYPE_CHECKING:
+    from watership.releases.outlook import Outlook
     from watership.releases.plan import Plan, Side
     from watership.releases.readiness.unseen import Unseen
     from watership.releases.status import Planned, ReleaseStatus
@@ -36,12 +37,14 @@ NAMED: Final = 8
 """Systems whose points are counted one by one; --json has all."""
 
 
-def show_plan(made: Plan, lacking: Sequence[Unseen], sight: str) -> None:
-    """All of a plan, what it cannot see, and what to do with it next."""
+def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook, sight: str) -> None:
+    """All of a plan, what it cannot see, what becomes of the runs under way, and what to do with it next."""
     from watership.releases.book.quantity import spoken
+    from watership.releases.book.runbook import fate
     from watership.releases.judging.gate import guarantee
-    from watership.releases.judging.glimpse import blind
     from watership.releases.judging.promise import promise
+    from watership.releases.judging.sources import blind
+    from watership.releases.outlook import words
     from watership.releases.plan import access, fingerprint
     from watership.releases.readiness.caution import cautions
 
@@ -61,10 +64,12 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], sight: str) -> None:
         f"migrations  {', '.join(f'{each.start} → {each.end}' for each in made.migrations) or 'none'}",
         *([f"image       {made.image}"] if made.image else []),
         f"access      {access(made)}",
+        f"runs        {words(seen)}",
+        f"            {fate(made.begun_runs)}",
         f"gate        {guarantee(made.gate)}",
         f"            {promise(made)}",
         *(f"            {each}" for each in sight.splitlines()),
-        f"cannot see  {', '.join(blind(made.fuses)) or 'nothing is hidden: every fuse has a source'}",
+        f"cannot see  {', '.join(blind(made.fuses, made.sources)) or 'nothing is hidden: every fuse has a source'}",
         f"own checks  {', '.join(each.path for each in made.code) or 'none'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
         f"            {_rules(made)}",
@@ -77,11 +82,12 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], sight: str) -> None:
     told = {
         "release": made.release,
         "fingerprint": fingerprint(made),
-        "cannot_see": blind(made.fuses),
+        "cannot_see": blind(made.fuses, made.sources),
         "promise": promise(made),
         "sight": sight,
         "cautions": careful,
         "unseen": lacking,
+        "runs": seen,
         "plan": made,
     }
     show(told, "\n".join(lines))

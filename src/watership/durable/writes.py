@@ -239,6 +239,19 @@ class Rehome(_Value, frozen=True):
     target: DeploymentId
 
 
+class HandOver(_Value, frozen=True):
+    """Pin a run to another deployment, whose program was seen to go on with it from where it stands.
+
+    Only while it stands there still, at the journal's entry `seq` and the inbox's signal `inbox`, and no worker holds
+    it. Its epoch rises, so that whoever held it before writes nothing more. Given again it is a Duplicate.
+    """
+
+    run_id: RunId
+    target: DeploymentId
+    seq: int
+    inbox: int
+
+
 Write = (
     Submit
     | Claim
@@ -252,6 +265,7 @@ Write = (
     | Renew
     | Bury
     | Rehome
+    | HandOver
 )
 
 
@@ -330,6 +344,8 @@ class Refused(_Value, frozen=True, tag="refused"):
         "too_late",
         "read_only",
         "alive",
+        "moved",
+        "held",
     ]
     reason: str
 

@@ -14,6 +14,7 @@ from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
 from watership.releases import pause
+from watership.releases.begun import spec
 from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
 from watership.releases.checks import CheckKind, Scene
 from watership.releases.checks.builds import strangers
@@ -28,8 +29,9 @@ from watership.releases.measurement import Finding, failed, found, inconclusive,
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
 from watership.releases.ports import Migration
-from watership.releases.rollback import DRAIN_SECONDS, STOP_SECONDS, dismiss, spec
+from watership.releases.rollback import DRAIN_SECONDS, STOP_SECONDS, dismiss
 from watership.releases.snapshots import STANDING, save
+from watership.releases.soundness import Soundness
 
 OrdersSince = Callable[[int], Awaitable[Sequence[Order]]]
 """The orders that came after so many."""
@@ -160,38 +162,55 @@ class Acts:
     # --- schema ---------------------------------------------------------------------------------------------
 
     async def _migrate(self, timeout: float) -> Finding:
-        """Expand step by step; writes are refused only while a migration runs that asks for it."""
+        """Expand step by step; writes are held only while a migration runs that asks for it."""
         plan, env = self.release.plan, self.env
         if not plan.migrations:
             return passed("The plan has no migration.", version=await env.migrator.version())
         pausing = {each.name for each in plan.migrations if each.pauses_writes}
-        there = await env.migrator.version()
+        if pausing and plan.holds and not (await env.router.read()).can_hold:
+            return failed("The router cannot hold requests, and people were told that writes are held.")
+        there, pauses, sound = await env.migrator.version(), list[pause.Paused](), Soundness(env.migrator)
         for migration in scripts(self.release):
             if there >= migration.end:
                 continue
-            if migration.name in pausing:
-                await pause.pause(env, plan.release)
+            await sound.remember()
             try:
-                await self._apply(migration, timeout)
-            finally:
-                if migration.name in pausing:
-                    await pause.resume(env, plan.release)
+                pauses += await self._apply(migration, timeout, pauses=migration.name in pausing)
+            except TimeoutError:
+                return failed(
+                    f"Migration {migration.name} was not done in time, and was broken off: the database reports "
+                    f"schema {await env.migrator.version()}.",
+                    **pause.facts(pauses),
+                )
+            await sound.look(migration.name)
             there = await env.migrator.version()
         if pausing:
             # A controller that was killed in between left it on.
-            await pause.resume(env, plan.release)
-        wanted = plan.migrations[-1].end
-        return found(
-            there >= wanted, f"The database reports schema {there}; {wanted} was planned.", version=there
-        )
+            await pause.lift(env, self.authority)
+        wanted, wrong = plan.migrations[-1].end, await sound.wrong()
+        facts = pause.facts(pauses)
+        words = [
+            f"The database reports schema {there}; {wanted} was planned.",
+            pause.measured_pause(facts),
+            *wrong,
+        ]
+        return found(there >= wanted and not wrong, " ".join(filter(None, words)), version=there, **facts)
 
-    async def _apply(self, migration: Migration, timeout: float) -> None:
-        """A database that is busy is asked again."""
+    async def _apply(self, migration: Migration, timeout: float, *, pauses: bool) -> list[pause.Paused]:
+        """A database that is busy is asked again. Each time that writes wait for it they get through in between."""
         end = self.env.clock.monotonic() + timeout
+
+        async def apply() -> None:
+            async with asyncio.timeout(timeout):
+                await self.env.migrator.apply(migration, forward=True, epoch=self.authority.epoch)
+
+        waiting = pause.held if self.release.plan.holds else pause.refused
         while True:
             try:
-                await self.env.migrator.apply(migration, forward=True, epoch=self.authority.epoch)
-                return
+                if pauses:
+                    return [await waiting(self.env, self.authority, apply)]
+                await apply()
+                return []
             except Unavailable:
                 if self.env.clock.monotonic() >= end:
                     raise
@@ -234,7 +253,12 @@ class Acts:
             return found(there.router == full, words)
         left = await self.env.router.drain(live.slot, seconds=seconds, epoch=self.authority.epoch)
         there = await self.dial.read()
-        words = f"{left} requests of live are left; the router gives next {there.router} %."
+        told = (
+            "How many requests of live are left is not told"
+            if left is None
+            else f"{left} requests of live are left"
+        )
+        words = f"{told}; the router gives next {there.router} %."
         return found(there.router == 100, words, left=left)
 
     async def promote(self) -> Finding:
@@ -243,6 +267,8 @@ class Acts:
         there = await self.dial.read()
         if min(there.router, there.intake) < plan.full:
             raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
+        if plan.migrations and (wrong := await self.env.migrator.integrity()):
+            return failed(f"The database is not sound: {'; '.join(wrong)}.")
         good, words = await turn(self.env, self.dial, plan.full, hold=None)
         if not good:
             return failed(f"{plan.full} % for next does not read back: {words}.")
@@ -257,7 +283,8 @@ class Acts:
             return failed(f"100 % for next does not read back: {words}.")
         live = self.release.plan.live
         left = await self.env.router.drain(live.slot, seconds=DRAIN_SECONDS, epoch=self.authority.epoch)
-        return passed(f"Set and read back: {words}; {left} requests of live are left.", left=left)
+        told = "" if left is None else f"; {left} requests of live are left"
+        return passed(f"Set and read back: {words}{told}.", left=left)
 
     async def watch(self, position: Position) -> Finding:
         """Until the watch is over; nothing but a failure ends it otherwise than well."""

@@ -14,8 +14,19 @@ from watership.fleet.intake import Intake
 from watership.releases.auditing.audit import Audit
 from watership.releases.instruments import Instruments
 from watership.releases.judging import gate
+from watership.releases.judging.feed import Source
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
-from watership.releases.ports import Backups, Hosts, Lock, LockHolder, Metrics, Migrator, Probe, Router
+from watership.releases.ports import (
+    Backups,
+    Handover,
+    Hosts,
+    Lock,
+    LockHolder,
+    Metrics,
+    Migrator,
+    Probe,
+    Router,
+)
 from watership.releases.readiness.records import Records
 from watership.releases.readiness.situation import CriticalIncidents
 from watership.releases.service.dashboard import Usage
@@ -48,8 +59,16 @@ class Environment:
     instruments: Instruments | None = None
     """What checks look outside with."""
     incidents: CriticalIncidents | None = None
+    handover: Handover | None = None
+    """Who replays runs with a build's agents; None where nobody can, and then runs stay where they began."""
     usage: Usage | None = None
-    """What processes use up; None where nobody here can tell."""
+    """What the processes of the slots use, where they run on this machine."""
+    kept: Source | None = None
+    """Who keeps the metrics, and answers a runbook's feeds."""
+    breach: Callable[[str], Awaitable[bool]] | None = None
+    """Whether a security incident that concerns a release is going on. Raises Unavailable."""
+    every: int = 1
+    """The seconds that one tick of `metrics` covers: more than one where they are scraped."""
     judge: Judge = gate.judge
 
 
@@ -62,6 +81,11 @@ class Authority:
         self._release = release
         self._holder: LockHolder | None = None
         self.deposed = asyncio.Event()
+
+    @property
+    def release(self) -> str:
+        """In whose name it acts."""
+        return self._release
 
     @property
     def epoch(self) -> int:

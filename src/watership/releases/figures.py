@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from watership.releases.auditing.audit import Plain
-from watership.releases.book.runbook import Shift
+from watership.releases.book.runbook import Migrate, Shift
 from watership.releases.facts import Record
 from watership.releases.journal import Fold
-from watership.releases.measurement import Measurement
+from watership.releases.measurement import Measurement, number
+from watership.releases.pause import measured_pause
 from watership.releases.plan import Plan
 from watership.releases.verdict import Verdict
 
@@ -25,6 +26,10 @@ class Figures(Struct, frozen=True, kw_only=True):
     rollback_seconds: float | None = None
     """From the decision until both planes read back."""
     requests_failed_before_rollback: int | None = None
+    write_pause_seconds: float | None = None
+    """For how long migrations had writes wait."""
+    pause: str = ""
+    """What that came to for clients, as the router counted; empty where nothing was measured."""
 
 
 def figures(state: Fold, plan: Plan) -> Figures:
@@ -34,9 +39,18 @@ def figures(state: Fold, plan: Plan) -> Figures:
     return Figures(
         cutover_seconds=_cutover(state.records, plan),
         detect_seconds=_detected(decision) if back is not None else None,
-        rollback_seconds=_number(back.facts, "seconds") if back is not None and back.passed else None,
+        rollback_seconds=number(back.facts, "seconds") if back is not None and back.passed else None,
         requests_failed_before_rollback=_failed(retired, decision),
+        write_pause_seconds=number(_migrated(state.records, plan), "write_pause_seconds"),
+        pause=measured_pause(_migrated(state.records, plan)),
     )
+
+
+def _migrated(records: Sequence[Record], plan: Plan) -> Mapping[str, Plain]:
+    """What the last attempt at the migrations told; one that found them done measured nothing."""
+    migrates = {item.key for item in plan.items if isinstance(item.does, Migrate)}
+    told = [record.got.facts for record in records if record.item in migrates]
+    return told[-1] if told else {}
 
 
 def _cutover(records: Sequence[Record], plan: Plan) -> float | None:
@@ -60,18 +74,13 @@ def _decision(records: Sequence[Record]) -> Measurement | None:
 
 
 def _detected(decision: Measurement | None) -> float | None:
-    first = _number(decision.facts, "first_error") if decision is not None else None
+    first = number(decision.facts, "first_error") if decision is not None else None
     return None if first is None or decision is None else decision.ended.timestamp() - first
 
 
 def _failed(retired: Measurement | None, decision: Measurement | None) -> int | None:
     for got, name in ((retired, "failed_requests"), (decision, "errors")):
-        number = _number(got.facts, name) if got is not None else None
-        if number is not None:
-            return round(number)
+        found = number(got.facts, name) if got is not None else None
+        if found is not None:
+            return round(found)
     return None
-
-
-def _number(facts: Mapping[str, Plain], name: str) -> float | None:
-    value = facts.get(name)
-    return float(value) if isinstance(value, int | float) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
@@ -126,3 +127,9 @@ def unknown(error: BaseException) -> Finding:
         str(error) if isinstance(error, WatershipError | TimeoutError) else f"The check itself broke: {error}"
     )
     return inconclusive(clean(words, WORDS), raised=type(error).__name__)
+
+
+def number(facts: Mapping[str, Plain], name: str) -> float | None:
+    """A fact that is a number; None where there is none, or something else."""
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float) else None

@@ -6,7 +6,7 @@ Its fingerprint covers every field, so that a sign-off for one plan is a sign-of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 from math import ceil
@@ -24,8 +24,10 @@ from watership.releases import ports
 from watership.releases.book.quantity import Given
 from watership.releases.book.runbook import (
     Approvals,
+    BegunRuns,
     Check,
     Condition,
+    Contract,
     Drain,
     Failure,
     Item,
@@ -38,8 +40,11 @@ from watership.releases.book.runbook import (
 from watership.releases.book.shelf import Source
 from watership.releases.book.system import System
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Role
+from watership.releases.header import Kind
+from watership.releases.judging.feed import Feed
 from watership.releases.judging.fuse import Fuse
 from watership.releases.judging.gate import GateSpec
+from watership.releases.judging.sources import ALWAYS
 from watership.releases.notices.comms import Comms
 from watership.releases.readiness.checklist import Checklist, points_of
 from watership.releases.smoke import Smoke, smoke_sha256
@@ -57,7 +62,7 @@ class Side(Struct, frozen=True, kw_only=True):
 
 
 class PlannedMigration(Struct, frozen=True, kw_only=True):
-    """A migration and the digests of both of its scripts. `pauses_writes` asks for the read-only window."""
+    """A migration and the digests of both of its scripts. `pauses_writes`: writes are held while it runs."""
 
     name: str
     start: int
@@ -65,6 +70,9 @@ class PlannedMigration(Struct, frozen=True, kw_only=True):
     forward_sha256: str
     backward_sha256: str
     pauses_writes: bool = False
+    pause_seconds: float | None = None
+    """How long it took on a copy, when the plan was drawn; None: nobody measured it."""
+    kind: Kind = "expand"
 
 
 class PlannedCode(Struct, frozen=True, kw_only=True):
@@ -143,6 +151,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     hold_back: float
     standby: Standby
     fuses: tuple[Fuse, ...]
+    feeds: tuple[Feed, ...] = ()
+    """What the fuses are told by whoever keeps the metrics."""
+    sources: tuple[str, ...] = tuple(sorted(ALWAYS))
+    """What was measured in the environment when the plan was drawn."""
     signoffs: Approvals
     roles: tuple[Role, ...]
     authorities: tuple[Authority, ...]
@@ -167,6 +179,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The runbook's own checks: who signs the plan signs what they look at."""
     rehearsal: bool = False
     """Its calendar may leap: what it proves, it proves of a rehearsal."""
+    begun_runs: BegunRuns = "finish"
+    """What a rollback does with runs that next has begun."""
+    contracts: tuple[PlannedMigration, ...] = ()
+    """What is contracted once the release has ended and the old deployment is retired: a gate of its own."""
+    contract: Contract = Contract()
+    holds: bool = True
+    """Whether the router can hold requests; else writes are refused where this release pauses them."""
 
     @property
     def full(self) -> int:
@@ -194,13 +213,21 @@ def draw(
     overrides: Overrides | None = None,
     pauses_writes: frozenset[str] = frozenset(),
     systems: Mapping[str, System] | None = None,
+    sources: Collection[str] = ALWAYS,
     committed_at: datetime | None = None,
     image: str = "",
     rehearsal: bool = False,
+    pause_seconds: Mapping[str, float] | None = None,
+    holds: bool = True,
 ) -> Plan:
-    """Resolve a runbook for one release. Raises BadInput where the parts do not fit together."""
+    """Resolve a runbook for one release. Raises BadInput where the parts do not fit together.
+
+    `holds`: the router that stands there can hold requests.
+    `pause_seconds`: of migrations that pause writes, by name, as they were measured on a copy.
+    """
     overrides = overrides or Overrides()
-    _fits(live, next, migrations, created_at)
+    expands, contracts = _parted(migrations)
+    _fits(live, next, expands, contracts, created_at)
     book = source.runbook
     watch = _scaled(book.watch.length, overrides.watch_seconds, overrides)
     return Plan(
@@ -211,7 +238,10 @@ def draw(
         runbook=book.name,
         runbook_sha256=source.sha256,
         controller=controller,
-        migrations=tuple(_planned(each, pauses=each.name in pauses_writes) for each in migrations),
+        migrations=_all_planned(expands, pauses_writes, pause_seconds or {}),
+        contracts=_all_planned(contracts, pauses_writes, {}),
+        contract=book.contract,
+        holds=holds,
         smoke_sha256=smoke_sha256(smoke),
         size=size,
         phases=tuple(_phase(phase, overrides) for phase in book.phases),
@@ -220,11 +250,10 @@ def draw(
         watch_gate=replace(_asking(book.watch.gate, overrides), horizon=max(ceil(watch / TICK_SECONDS), 1)),
         watch_seconds=watch,
         hold_back=book.watch.hold_back,
-        standby=Standby(
-            at_least=book.standby.at_least * overrides.clock_factor,
-            at_most=book.standby.at_most * overrides.clock_factor,
-        ),
+        standby=_standby(book.standby, overrides),
         fuses=book.fuses,
+        feeds=book.feeds,
+        sources=tuple(sorted(sources)),
         signoffs=book.signoffs,
         roles=book.roles,
         authorities=book.authorities,
@@ -243,6 +272,7 @@ def draw(
         comms=book.comms,
         code=tuple(PlannedCode(path=each.path, sha256=each.sha256) for each in source.code),
         rehearsal=rehearsal,
+        begun_runs=book.rollback.begun_runs,
     )
 
 
@@ -268,10 +298,27 @@ def fingerprint(plan: Plan) -> str:
 
 def access(plan: Plan) -> str:
     """What the release does to readers and writers: derived here, so that no message has to claim it."""
-    pausing = [migration.name for migration in plan.migrations if migration.pauses_writes]
+    pausing = [migration for migration in plan.migrations if migration.pauses_writes]
     if not pausing:
         return "Reads and writes are served throughout."
-    return f"Reads are served throughout; writes are refused while {', '.join(pausing)} runs."
+    names = ", ".join(migration.name for migration in pausing)
+    if not plan.holds:
+        return (
+            f"Reads are served throughout; writes are told 503, with Retry-After, while {names} runs: "
+            f"{_paused(pausing)}."
+        )
+    return (
+        f"Reads are served throughout; writes are held while {names} runs: {_paused(pausing)}. One that would wait for "
+        f"more than {ports.PATIENCE_SECONDS:g} s is told 503, with Retry-After."
+    )
+
+
+def _paused(pausing: Sequence[PlannedMigration]) -> str:
+    """For how long, by what was measured, and nothing else."""
+    took = [migration.pause_seconds for migration in pausing if migration.pause_seconds is not None]
+    if len(took) < len(pausing):
+        return "for how long is not known, since nobody measured it"
+    return f"about {sum(took):.2g} s, by a rehearsal on a copy"
 
 
 def stages(plan: Plan) -> Iterator[tuple[PlannedItem, Soak, float]]:
@@ -285,14 +332,35 @@ def stages(plan: Plan) -> Iterator[tuple[PlannedItem, Soak, float]]:
                 yield item, soak, share
 
 
-def _fits(live: Side, nxt: Side, migrations: Sequence[ports.Migration], created_at: datetime) -> None:
+def _parted(
+    migrations: Sequence[ports.Migration],
+) -> tuple[tuple[ports.Migration, ...], tuple[ports.Migration, ...]]:
+    """What the release itself does, and what is contracted after it. Raises BadInput for a contract in between."""
+    kinds = [each.header.kind for each in migrations]
+    first = kinds.index("contract") if "contract" in kinds else len(kinds)
+    for each, kind in zip(migrations[first:], kinds[first:], strict=True):
+        if kind != "contract":
+            raise BadInput(
+                f"The {kind} {each.name} stands after the contract {migrations[first].name}, which is not done yet.",
+                fix="Contract the release before first: watership release contract RELEASE",
+            )
+    return tuple(migrations[:first]), tuple(migrations[first:])
+
+
+def _fits(
+    live: Side,
+    nxt: Side,
+    migrations: Sequence[ports.Migration],
+    contracts: Sequence[ports.Migration],
+    created_at: datetime,
+) -> None:
     if live.slot == nxt.slot:
         raise BadInput(f"Live and next cannot both stand in {live.slot.value}.")
     if live.deployment == nxt.deployment:
         raise BadInput(f"Live and next are the same deployment, {live.deployment}.")
     if created_at.utcoffset() is None:
         raise BadInput("The time of a plan needs its zone.")
-    for before, after in pairwise(migrations):
+    for before, after in pairwise((*migrations, *contracts)):
         if before.end != after.start:
             raise BadInput(f"{after.name} does not begin at schema {before.end}, where {before.name} ends.")
     for version in {each for migration in migrations for each in (migration.start, migration.end)}:
@@ -302,17 +370,37 @@ def _fits(live: Side, nxt: Side, migrations: Sequence[ports.Migration], created_
                     f"{side.build.version} cannot live with schema {version}, which this plan passes through.",
                     fix="Split the release: expand first, contract after the old build is retired.",
                 )
+    for contract in contracts:
+        if contract.end not in nxt.build.schema:
+            raise BadInput(
+                f"{nxt.build.version} cannot live with schema {contract.end}, to which its own contract leads.",
+                fix=f"Let its build.toml say so (reads = […, {contract.end}]), or take the script out.",
+            )
 
 
-def _planned(migration: ports.Migration, *, pauses: bool) -> PlannedMigration:
+def _planned(migration: ports.Migration, *, pauses: bool, took: float | None = None) -> PlannedMigration:
+    head = migration.header
     return PlannedMigration(
         name=migration.name,
         start=migration.start,
         end=migration.end,
         forward_sha256=hashlib.sha256(migration.forward.encode()).hexdigest(),
         backward_sha256=hashlib.sha256(migration.backward.encode()).hexdigest(),
-        pauses_writes=pauses,
+        pauses_writes=pauses or head.pauses,
+        pause_seconds=took,
+        kind=head.kind,
     )
+
+
+def _all_planned(
+    migrations: Sequence[ports.Migration], pausing: frozenset[str], took: Mapping[str, float]
+) -> tuple[PlannedMigration, ...]:
+    return tuple(_planned(each, pauses=each.name in pausing, took=took.get(each.name)) for each in migrations)
+
+
+def _standby(standby: Standby, overrides: Overrides) -> Standby:
+    factor = overrides.clock_factor
+    return Standby(at_least=standby.at_least * factor, at_most=standby.at_most * factor)
 
 
 def _phase(phase: Phase, overrides: Overrides) -> PlannedPhase:

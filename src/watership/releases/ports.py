@@ -8,17 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
-from watership.durable.ids import DeploymentId
+from watership.durable.ids import DeploymentId, RunId
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
+from watership.releases.header import Header, header
 from watership.releases.readiness.rehearsal import Held
 
 SlotWeights = dict[Slot, int]
 """Shares of HTTP traffic in per cent; they sum to 100."""
+
+PATIENCE_SECONDS: Final = 20.0
+"""How long a pause holds one request at most: clients' own limits begin at about 30 s. Then it is told 503."""
+
+
+class Waited(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last pause came to for clients, as the router itself counted.
+
+    `longest`: seconds of the longest wait; `seconds`: from the first that was held until the last one was let go.
+    """
+
+    waiting: int = 0
+    """Held at this moment."""
+    held: int = 0
+    """Requests that were held, those among them that were told 503 in the end, and those that wait still."""
+    told: int = 0
+    """Told 503 with Retry-After: they had waited too long, or too many waited already."""
+    longest: float = 0.0
+    seconds: float = 0.0
 
 
 class RouterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,8 +52,14 @@ class RouterState(msgspec.Struct, frozen=True, kw_only=True):
     healthy: dict[Slot, int]
     """How many of a slot's instances the router itself finds healthy."""
     active: dict[Slot, int]
-    """Requests in flight by slot."""
+    """Requests in flight by slot; of a slot that is not there the router does not tell."""
     paused: bool = False
+    writes_only: bool = False
+    """The pause holds no reads."""
+    can_hold: bool = True
+    """Whether it knows how to pause. One that does not refuses with BadInput."""
+    waited: Waited | None = None
+    """None: no pause was in this process of the router, or it is another one than held the requests."""
     until: datetime | None = None
     last_safe: SlotWeights | None = None
     started_at: datetime | None = None
@@ -63,20 +89,62 @@ class Router(Protocol):
         and the router's epoch rises, so that the silent controller cannot raise again. Without, it is disarmed.
         """
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
-        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight."""
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
+        """Wait until the slot has no request in flight, `seconds` at most; the number still in flight.
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        """Hold new requests (not fail them) until `resume`, `seconds` at most."""
+        None: the time that was to be waited is over, and the router does not tell what is in flight.
+        """
+
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Hold new requests (not fail them) until `resume`, and let go by itself after `seconds` at most.
+
+        With `writes_only` reads (GET, HEAD, OPTIONS) go on as ever. What was held for `patience` seconds is told 503
+        with Retry-After. Requests in flight are not touched.
+        """
 
     async def resume(self, *, epoch: int) -> None: ...
 
 
+class Pointing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a name leads, as one of its authorities says."""
+
+    weights: dict[str, int]
+    """Values, or names of weighted records, each with its share of all; an authority that knows no shares says 1."""
+    ttl: int
+    """Seconds that resolvers may keep it."""
+    epoch: int = 0
+    """Of who changed it last."""
+
+
+class Entrance(Protocol):
+    """The name by which clients find the load balancer. Resolvers keep what it says: it is no dial, and no way back."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def read(self) -> Mapping[str, Pointing]:
+        """What each authority says, by its address. Raises Unavailable when one does not answer."""
+
+    async def set(self, weights: Mapping[str, int], *, ttl: int, epoch: int) -> None:
+        """Let it lead there from now on, if nobody with a higher epoch has changed it: compared at the authority.
+
+        Returns once it is accepted; that every authority says it, only `read` tells.
+        """
+
+
 class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
-    """One second of one slot's traffic as the router saw it."""
+    """One second of one slot's traffic as the router saw it, or the `span` seconds of which `second` is the last."""
 
     second: int
     """Unix time of the second's start."""
+    span: int = 1
     requests: int
     errors: int
     """Answers with 5xx, and requests that got no answer."""
@@ -87,6 +155,8 @@ class TrafficTick(msgspec.Struct, frozen=True, kw_only=True):
 class Metrics(Protocol):
     async def ticks(self, *, after: int, until: int) -> Mapping[Slot, Sequence[TrafficTick]]:
         """Whole seconds in (after, until], in order. A second without requests is there, with zeros.
+
+        What is counted more coarsely is told in spans of seconds, each wholly within; no second is told of twice.
 
         Raises Unavailable when they cannot be had: missing data never becomes a number.
         """
@@ -114,6 +184,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None = None
     version: str | None = None
     restarts: int = 0
+    oom_kills: int | None = None
+    """How often the system ended its process for want of memory; None where that is not known."""
 
 
 class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +211,25 @@ class Hosts(Protocol):
     async def instances(self) -> Sequence[Instance]: ...
 
 
+class Handed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one run that was to go to another deployment, or would become of it."""
+
+    run_id: RunId
+    goes: bool
+    why: str = ""
+    """Why it stays, in words; or what is different there and harmless."""
+
+
+class Handover(Protocol):
+    """Knows whether a build's agents would go on with a run, by walking its journal with them."""
+
+    async def hand_over(self, source: DeploymentId, target: DeploymentId, build: Build) -> Sequence[Handed]:
+        """Pin to `target` each open run of `source` that its `build` would go on with and nobody holds.
+
+        Raises Unavailable when the replays did not come to an end: what was pinned by then stays so.
+        """
+
+
 class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """A step of the application's schema, from version `start` to `end`, and back."""
 
@@ -147,6 +238,11 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     forward: str
     backward: str
     name: str
+
+    @property
+    def header(self) -> Header:
+        """What its forward script says of itself. Raises BadInput."""
+        return header(self.forward, self.name)
 
 
 class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +253,8 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     locks: tuple[Held, ...] | None = None
+    steps: dict[str, float] = {}
+    """Seconds of each migration on the first way forward, by its name: how long writes would wait for it."""
 
 
 class Migrator(Protocol):
@@ -164,7 +262,16 @@ class Migrator(Protocol):
         """The version that the database itself reports."""
 
     async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
-        """Run it in one transaction that also sets the version; the version afterwards. Already there: nothing."""
+        """Run it in one transaction that also sets the version; the version afterwards. Already there: nothing.
+
+        A backfill goes forward in batches, each in a transaction of its own that compares the epoch; broken off it goes
+        on from where it was. `forward` where it was done already does nothing, but see `fill`.
+        """
+
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        """Run the batches of a backfill until they find nothing more, whether or not it was done before: rows that came
+        since are filled in too. How many rows that were, of all its batches so far. The version stays.
+        """
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         """Forward, backward, forward on a copy. Raises BadInput naming what differs."""

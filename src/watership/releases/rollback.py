@@ -11,15 +11,15 @@ from watership.durable.ids import DeploymentId
 from watership.durable.writes import Done, Rehome
 from watership.errors import Conflict, Fenced, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
-from watership.fleet.stranded import open_runs
 from watership.releases import pause
+from watership.releases.begun import settle, spec
 from watership.releases.cutover import Dial, Split
 from watership.releases.environment import Authority, Environment
 from watership.releases.judging.sight import served
 from watership.releases.measurement import Finding, failed, passed
 from watership.releases.order import Release
-from watership.releases.plan import Side, Size
-from watership.releases.ports import HostSpec, InstanceState
+from watership.releases.plan import Side
+from watership.releases.ports import InstanceState
 from watership.releases.snapshots import quarantine
 
 TRAFFIC_SECONDS = 120.0
@@ -42,6 +42,7 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
     while True:
         try:
             await dial.set(0)
+            await pause.lift(env, authority)
             words, there = await whole(dial)
             if there:
                 return passed(f"Back on {dial.to.build.version}: {words}. {SCHEMA_STAYS}")
@@ -87,30 +88,33 @@ async def misplaced(env: Environment, side: Side) -> str:
 async def leave(
     env: Environment, authority: Authority, release: Release, *, began: datetime | None, quarantines: bool
 ) -> Finding:
-    """Re-home what next never began, end what it serves, let its runs finish, and put the digest away."""
+    """Re-home what next never began, end what it serves, settle what it began, and put the digest away."""
     nxt, live, epoch = release.plan.next, release.plan.live, authority.epoch
     if quarantines:
         await quarantine(env.snapshots, nxt.build.digest)
-    await pause.resume(env, release.plan.release)
+    await pause.lift(env, authority)
     (outcome,) = (await env.work.write([Rehome(source=nxt.deployment, target=live.deployment)])).outcomes
     rehomed = outcome.count if isinstance(outcome, Done) else 0
     lost = None if began is None else await _failed_since(env, nxt, began)
     cut = await env.router.drain(nxt.slot, seconds=DRAIN_SECONDS, epoch=epoch)
     if await registered(env, nxt.deployment) is not None:
         await env.router.set_targets(nxt.slot, (), epoch=epoch)
-        await env.hosts.ensure(spec(nxt, replace(release.plan.size, serve=0)), epoch=epoch)
-    left = await _lingered(env, nxt.deployment, release.linger)
+        workers = 0 if release.plan.begun_runs == "quarantine" else release.plan.size.workers
+        await env.hosts.ensure(spec(nxt, replace(release.plan.size, serve=0, workers=workers)), epoch=epoch)
+    settled = await settle(env, release, epoch=epoch)
+    left = settled.left
     await dismiss(env, nxt.deployment, runs_left=left, epoch=epoch)
     end = env.clock.monotonic() + STOP_SECONDS
     while (clings := await _clinging(env, nxt, left)) and env.clock.monotonic() < end:
         await env.clock.sleep(LOOK_SECONDS)
     if clings:
         return failed(f"{'; '.join(clings)}.", undrained=cut, rehomed=rehomed, lingering=left)
-    kept = f"; {left} runs of it go on and keep its workers" if left else ""
-    kept += f"; {cut} requests were cut off after {DRAIN_SECONDS:g} s" if cut else ""
+    kept = settled.words + (f"; {cut} requests were cut off after {DRAIN_SECONDS:g} s" if cut else "")
+    kept += f"; whether requests were cut off after {DRAIN_SECONDS:g} s is not known" if cut is None else ""
     return passed(
         f"{rehomed} runs that it had not begun were re-homed{kept}. {SCHEMA_STAYS}",
         rehomed=rehomed,
+        handed_over=settled.handed_over,
         lingering=left,
         undrained=cut,
         failed_requests=lost,
@@ -149,14 +153,6 @@ async def _failed_since(env: Environment, side: Side, began: datetime) -> int | 
         return None
 
 
-async def _lingered(env: Environment, deployment: DeploymentId, seconds: float) -> int:
-    """Wait for the deployment's runs, `seconds` at most; how many are left."""
-    end = env.clock.monotonic() + seconds
-    while (left := open_runs(await env.runs.census(), deployment)) and env.clock.monotonic() < end:
-        await env.clock.sleep(LOOK_SECONDS)
-    return left
-
-
 async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int, epoch: int) -> None:
     """Stop a deployment that has no runs; one that has keeps its workers and lingers."""
     known = await registered(env, deployment)
@@ -171,14 +167,3 @@ async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int,
 async def registered(env: Environment, deployment: DeploymentId) -> Deployment | None:
     everyone: Sequence[Deployment] = await env.deployments.all()
     return next((each for each in everyone if each.id == deployment), None)
-
-
-def spec(side: Side, size: Size) -> HostSpec:
-    return HostSpec(
-        deployment=side.deployment,
-        build=side.build,
-        slot=side.slot,
-        serve=size.serve,
-        workers=size.workers,
-        slots=size.slots,
-    )

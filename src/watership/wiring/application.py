@@ -15,10 +15,14 @@ from watership.errors import BadInput, NotFound
 __all__ = ["APP", "load_app"]
 
 
-def load_app(where: str) -> App:
-    """The App at `where` (FILE.py:NAME or MODULE:NAME). Raises NotFound or BadInput with the mend."""
+def load_app(where: str, folder: Path | None = None) -> App:
+    """The App at `where` (FILE.py:NAME or MODULE:NAME), in `folder` or in the working folder.
+
+    Raises NotFound or BadInput with the mend.
+    """
     place, _, name = where.partition(":")
-    module = _load_file(Path(place)) if place.endswith(".py") else _import(place)
+    folder = folder or Path.cwd()
+    module = _load_file(folder / place) if place.endswith(".py") else _import(place, folder)
     app = getattr(module, name or "app", None)
     if isinstance(app, App):
         return app
@@ -48,8 +52,8 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
-def _import(name: str) -> ModuleType:
-    sys.path.insert(0, str(Path.cwd()))
+def _import(name: str, folder: Path) -> ModuleType:
+    sys.path.insert(0, str(folder))
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

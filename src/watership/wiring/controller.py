@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -34,13 +35,15 @@ from watership.releases.controller import Controller
 from watership.releases.environment import Environment
 from watership.wiring import kinds
 from watership.wiring.company import Company
-from watership.wiring.database import migrator_of, vault_of
+from watership.wiring.database import migrator_of, stanza_of, vault_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
+from watership.wiring.handover import BuildHandover
 from watership.wiring.health import looked_at
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
+from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
 """Seconds of a calendar that leaps: no leap takes a release from a controller that lives, and is seen to live."""
@@ -50,7 +53,7 @@ REHEARSED_LEASE = 2 * FARTHEST
 async def open_desk(config: Config) -> AsyncIterator[Desk]:
     """Open the environment that `config` names, from outside: none of its processes is started or ended."""
     places = Places.of(config)
-    if not places.store.is_file():
+    if not is_there(config):
         raise NotFound(
             f"There is no environment in {places.folder}.", fix="Start one: watership environment up BUILD"
         )
@@ -58,7 +61,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
     machine = SystemClock()
     clock = LeapingClock(places.calendar) if config.environment.rehearsal else machine
     async with AsyncExitStack() as stack:
-        system = await stack.enter_async_context(await SQLiteStore.open(places.store, clock=machine))
+        system = await stack.enter_async_context(await open_system(config))
         own = await stack.enter_async_context(
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
@@ -74,7 +77,9 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             deployments=system,
             hosts=ProcessHosts(places.hosts),
             migrator=migrator_of(places.database, places.url),
-            backups=vault_of(places.database, places.url, places.backups, places.scratch).backups,
+            backups=vault_of(
+                places.database, places.url, places.backups, places.scratch, stanza_of(places)
+            ).backups,
             probe=HttpProbe(),
             lock=FileLock(places.lock),
             audit=audit,
@@ -87,6 +92,7 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             incidents=critical_of(places),
             usage=ProcessUsage(),
             instruments=ProjectInstruments(Path.cwd()),
+            handover=BuildHandover(os.environ | {"WATERSHIP_STORE_URL": config.store.url}),
         )
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
         company = Company(

@@ -38,6 +38,7 @@ from watership.releases.environment import Environment
 from watership.releases.journal import fold, journal
 from watership.releases.measurement import Finding
 from watership.releases.order import Order, Release
+from watership.releases.outlook import Outlook, outlook
 from watership.releases.plan import Overrides, Plan, Side, Size, doing_without, draw, fingerprint
 from watership.releases.program import PROGRAM, zero_for
 from watership.releases.readiness.clerk import Clerk
@@ -156,6 +157,10 @@ class Desk:
         looking = self.environment.instruments
         assert looking is not None, "a desk has instruments"
         return unseen(plan, kinds.known(tuple(code)), looking.secrets)
+
+    async def outlook(self, plan: Plan) -> Outlook:
+        """What becomes of the runs that live has under way."""
+        return await outlook(self.environment.runs, plan.live.deployment, self.environment.clock.now())
 
     async def _image(self, source: shelf.Source, version: str) -> str:
         """The image of that version, by the record that the runbook's checklist reads."""

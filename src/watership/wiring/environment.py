@@ -20,16 +20,14 @@ from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.lock import FileLock
 from watership.adapters.helm.router import HelmRouter
 from watership.adapters.processes.hosts import ProcessHosts
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
-from watership.durable.clock import SystemClock
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, NotFound, Unavailable
 from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.ports import HostSpec, Instance, InstanceState
 from watership.wiring.database import migrator_of, prepare
-from watership.wiring.embedded import store_path
+from watership.wiring.system import open_system
 
 START_SECONDS = 60.0
 """How long processes may take to become ready; the seed expects 30 to 60 s."""
@@ -56,11 +54,14 @@ class Places:
     folder: Path
     router: Path
     hosts: Path
-    store: Path
     url: str = ""
     """Of the application's own database, where it is a PostgreSQL."""
     scratch: str = ""
     """Of the PostgreSQL that its dumps are restored into; empty: beside the original."""
+    stanza: str = ""
+    """What pgBackRest calls the server of `url`, where it backs it up."""
+    pgbackrest: str = ""
+    """pgBackRest's configuration file; empty: where it looks by itself."""
 
     @classmethod
     def of(cls, config: Config) -> Places:
@@ -69,9 +70,10 @@ class Places:
             Path(environment.state),
             Path(environment.router),
             Path(environment.hosts),
-            store_path(config.store.url),
             environment.database,
             environment.scratch,
+            environment.stanza,
+            environment.pgbackrest,
         )
 
     @property
@@ -130,8 +132,8 @@ class LocalEnvironment:
     """Starts and stops the processes of an environment. They live on when their starter ends."""
 
     def __init__(self, config: Config) -> None:
+        self.config = config
         self.places = Places.of(config)
-        self._proxy = config.environment.proxy
         self.router = HelmRouter(self.places.router)
         self.hosts = ProcessHosts(self.places.hosts)
 
@@ -142,6 +144,8 @@ class LocalEnvironment:
         if any(_alive(pid) for pid in self._pids().values()):
             raise Conflict(f"The environment in {folder} is up already.", fix="watership environment down")
         await prepare(self.places.database, self.places.url)
+        async with await open_system(self.config, waits=True):
+            pass  # processes that find no store, or another schema, would begin again and again
         variables = self._variables() | (environment or {})
         log = folder / "router.log"
         router = _start(self._router_command(listen), log, variables)
@@ -157,7 +161,7 @@ class LocalEnvironment:
 
     async def establish(self, source: Path, slot: Slot = Slot.GREEN, layout: Layout = Layout()) -> Deployment:
         """Put a build into `slot` and give it all traffic and all work. Raises Conflict during a release."""
-        async with self._authority("environment up") as epoch:
+        async with self._authority("environment up", above=await self._epoch()) as epoch:
             return await self._establish(read_build(source), slot, layout, epoch)
 
     async def _establish(self, build: Build, slot: Slot, layout: Layout, epoch: int) -> Deployment:
@@ -187,10 +191,31 @@ class LocalEnvironment:
         addresses = await self.until_ready(spec)
         await self.router.set_targets(slot, addresses, epoch=epoch)
         await self._until_healthy(slot)
-        async with await SQLiteStore.open(self.places.store, clock=SystemClock()) as store:
+        async with await open_system(self.config, waits=True) as store:
             await store.put(deployment)
             await store.set_weights({deployment.id: 100}, epoch=epoch)
         await self.router.set_weights({slot: 100, slot.other: 0}, epoch=epoch)
+        return deployment
+
+    async def revive(self, name: str, workers: int, slots: int) -> Deployment:
+        """Workers again for a deployment that lingers: they go on with its runs, and nothing new comes to it.
+
+        Raises NotFound for one that is not registered, Conflict for one that stands in its slot or whose folder holds
+        another build by now.
+        """
+        async with self._authority("environment revive") as epoch:
+            async with await open_system(self.config, waits=True) as store:
+                deployment = _known(await store.all(), name)
+            spec = HostSpec(
+                deployment=deployment.id,
+                build=deployment.build,
+                slot=deployment.slot,
+                serve=0,
+                workers=workers,
+                slots=slots,
+            )
+            await self.hosts.ensure(spec, epoch=epoch)
+            await self.until_ready(spec)
         return deployment
 
     async def until_ready(self, spec: HostSpec) -> Sequence[str]:
@@ -271,14 +296,19 @@ class LocalEnvironment:
                 )
 
     @asynccontextmanager
-    async def _authority(self, what: str) -> AsyncIterator[int]:
+    async def _authority(self, what: str, *, above: int = 0) -> AsyncIterator[int]:
         """The right to act on the environment, as a release's controller has it: its epoch is above all before."""
-        lock = FileLock(self.places.lock)
+        lock = FileLock(self.places.lock, above=above)
         holder = await lock.acquire(who="watership environment", release=what)
         try:
             yield holder.epoch
         finally:
             await lock.release()
+
+    async def _epoch(self) -> int:
+        """The highest that the intake has seen. A server's outlives this folder, in which ours are counted."""
+        async with await open_system(self.config, waits=True) as store:
+            return (await store.read()).epoch
 
     def _pids(self) -> dict[str, int]:
         try:
@@ -293,18 +323,20 @@ class LocalEnvironment:
         """What the environment's processes, and those that they start, find in theirs."""
         return {
             **os.environ,
-            "WATERSHIP_STORE_URL": f"sqlite:///{self.places.store}",
+            "WATERSHIP_STORE_URL": self.config.store.url,
+            "WATERSHIP_BROKER_URL": self.config.broker.url,
+            "WATERSHIP_CACHE_URL": self.config.cache.url,
             APPLICATION_DATABASE: self.places.url or str(self.places.database),
         }
 
     def _router_command(self, listen: str) -> list[str]:
-        match self._proxy:
+        match self.config.environment.proxy:
             case "embedded":
                 module = "watership.adapters.proxy"
             case "haproxy":
                 module = "watership.adapters.haproxy"
             case _:
-                assert_never(self._proxy)
+                assert_never(self.config.environment.proxy)
         state = self.places.folder / "router.json"
         words = ("--listen", listen, "--control", str(self.places.router), "--state", str(state))
         return [sys.executable, "-m", module, *words]
@@ -332,6 +364,25 @@ class LocalEnvironment:
 
         if not await _within(START_SECONDS, healthy):
             raise Unavailable(f"The router finds no healthy instance in {slot}.")
+
+
+def _known(registered: Sequence[Deployment], name: str) -> Deployment:
+    """The deployment of that name, if its workers may be begun by hand."""
+    found = next((each for each in registered if each.id == name), None)
+    if found is None:
+        raise NotFound(
+            f"There is no deployment {name}.", fix="watership intake stranded names those without workers."
+        )
+    if found.state is DeploymentState.STANDING:
+        raise Conflict(f"{name} stands in {found.slot.value}: the host agent keeps its processes up.")
+    there = read_build(Path(found.build.source))
+    if there.digest != found.build.digest:
+        raise Conflict(
+            f"{found.build.source} holds another build than {name} was made of.",
+            fix=f"Bring back the build {found.build.version} ({found.build.digest}), or hand its runs over: "
+            "watership intake handover",
+        )
+    return found
 
 
 async def _within(seconds: float, good: Callable[[], Awaitable[bool]]) -> bool:

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from watership.adapters.http.probe import HttpProbe
 from watership.adapters.processes.usage import ProcessUsage
 from watership.adapters.prometheus.readings import PrometheusReadings
-from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import Config
 from watership.durable.clock import SystemClock
+from watership.durable.ports import Runs
 from watership.durable.states import RunState
 from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
@@ -26,8 +26,10 @@ from watership.releases.service import sla
 from watership.releases.service.dashboard import Board, Members, look
 from watership.releases.service.readings import Measure, Readings, RouterReadings, assess
 from watership.releases.service.sla import ONE_LOOK, Compliance, Gauge, Sla
+from watership.wiring.embedded import SCHEME
 from watership.wiring.environment import BEGIN, LocalEnvironment
 from watership.wiring.instruments import ProjectInstruments
+from watership.wiring.system import open_system
 
 Place = Literal["live", "next", "blue", "green"]
 
@@ -84,7 +86,7 @@ def slot_of(place: Place, state: RouterState) -> Slot:
 
 async def _standing(local: LocalEnvironment, slot: Slot) -> Deployment | None:
     """The last deployment that was put into the slot, if it stands there."""
-    async with await SQLiteStore.open(local.places.store, clock=SystemClock()) as store:
+    async with await open_system(local.config) as store:
         there = [each for each in await store.all() if each.slot is slot]
     standing = [each for each in there if each.state is DeploymentState.STANDING]
     return standing[-1] if standing else None
@@ -146,20 +148,22 @@ async def _own(config: Config) -> AsyncIterator[Readings]:
         raise NotFound(
             error.message, fix=f"{BEGIN}; or name who keeps the metrics: --prometheus URL"
         ) from error
-    async with await SQLiteStore.open(local.places.store, clock=SystemClock()) as store:
+    async with await open_system(config) as store:
         yield RouterReadings(
             clock=SystemClock(),
             router=local.router,
             metrics=local.router,
             gauges=_gauges(store, ProjectInstruments(Path.cwd())),
-            absent=_ABSENT,
+            absent=_absent(config),
         )
 
 
-_ABSENT: dict[Gauge, str] = {"connections": "SQLite is a file, and has no connections"}
+def _absent(config: Config) -> dict[Gauge, str]:
+    file = config.store.url.startswith(SCHEME)
+    return {"connections": "SQLite is a file, and has no connections" if file else "nobody here counts them"}
 
 
-def _gauges(store: SQLiteStore, looked: Instruments) -> Mapping[Gauge, Measure]:
+def _gauges(store: Runs, looked: Instruments) -> Mapping[Gauge, Measure]:
     """How a gauge is measured on one machine, at this moment."""
 
     async def waiting() -> float:

@@ -49,8 +49,8 @@ async def replay_all(config: Config, app: App, wanted: Sequence[str]) -> list[Re
     observer = StructlogObserver(form=config.log.format, level="error")
     async with open_kernel(config, observer, shares=False) as kernel:
         if wanted:
-            return [await _replayed(kernel, app, await _named(kernel, name)) for name in wanted]
-        return [await _replayed(kernel, app, run) async for run in _under_way(kernel)]
+            return [await replayed(kernel, app, await _named(kernel, name)) for name in wanted]
+        return [await replayed(kernel, app, run) async for run in _under_way(kernel)]
 
 
 async def export(config: Config, run_id: str, *, module: str, app: str) -> str:
@@ -62,7 +62,8 @@ async def export(config: Config, run_id: str, *, module: str, app: str) -> str:
     return TEST.format(agent=run.program, name=name, run=run.id, module=module, app=app, text=text)
 
 
-async def _replayed(kernel: Kernel, app: App, run: Run) -> Replayed:
+async def replayed(kernel: Kernel, app: App, run: Run) -> Replayed:
+    """What came of walking a run as it stands with the agents of `app`, which are prepared."""
     program = app.programs.get(run.program)
     if program is None:
         return Replayed(run_id=run.id, verdict="diverges", why=f"That build has no agent {run.program!r}.")

@@ -1,4 +1,4 @@
-"""The intake's weights, read and set by a person: for a production without releases."""
+"""The intake as a person reads and sets it: weights, for a production without releases, and runs nobody works on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from watership.config import Config
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict
 from watership.fleet.intake import IntakeState
+from watership.fleet.stranded import Stranded, stranded
 from watership.wiring.kernel import open_kernel
 
 
@@ -32,6 +33,13 @@ async def put_weights(config: Config, weights: Mapping[str, int]) -> IntakeState
             )
         chosen = {DeploymentId(name): weight for name, weight in weights.items()}
         return await kernel.store.set_weights(chosen, epoch=state.epoch)
+
+
+async def find_stranded(config: Config) -> list[Stranded]:
+    """The deployments whose open runs no living worker serves. Raises Unavailable when the store does not answer."""
+    async with open_kernel(config, _quiet(config), shares=False) as kernel:
+        store = kernel.store
+        return stranded(await store.census(), await store.workers(), await store.all(), kernel.clock.now())
 
 
 def _quiet(config: Config) -> StructlogObserver:

@@ -48,12 +48,12 @@ def test_migrations_come_in_order_with_their_ways_back(folder: Path) -> None:
     assert steps == [(0, 1, "DROP TABLE t1;"), (1, 2, "DROP TABLE t2;")]
 
 
-def test_a_migration_asks_in_its_first_line_that_writes_pause(folder: Path) -> None:
+def test_a_migration_asks_in_its_first_comment_lines_that_writes_pause(folder: Path) -> None:
     script = folder / "migrations" / "forward_2.sql"
     script.write_text("-- A word on top.\n-- pauses writes\nCREATE TABLE t2 (a);")
-    assert pausing(read_migrations(folder)) == frozenset()
-    script.write_text("-- Pauses writes\nCREATE TABLE t2 (a);")
     assert pausing(read_migrations(folder)) == {"2"}
+    script.write_text("CREATE TABLE t2 (a);\n-- pauses writes")
+    assert pausing(read_migrations(folder)) == frozenset()
 
 
 def test_a_migration_without_a_way_back_is_refused(folder: Path) -> None:
@@ -66,6 +66,32 @@ def test_a_gap_between_migrations_is_refused(folder: Path) -> None:
     for name in ("forward", "backward"):
         (folder / "migrations" / f"{name}_2.sql").rename(folder / "migrations" / f"{name}_3.sql")
     with pytest.raises(BadInput, match="between 2 and 3"):
+        read_migrations(folder)
+
+
+def test_scripts_that_are_named_by_versions_come_in_the_order_of_versions(folder: Path) -> None:
+    for script in (folder / "migrations").iterdir():
+        script.unlink()
+    for version in ("2.10.0", "2.9.0", "2.9.1"):
+        for way in ("forward", "backward"):
+            (folder / "migrations" / f"{way}_{version}.sql").write_text(f"-- {version}\nSELECT 1;")
+    found = read_migrations(folder)
+    assert [(each.start, each.end, each.name) for each in found] == [
+        (0, 1, "2.9.0"),
+        (1, 2, "2.9.1"),
+        (2, 3, "2.10.0"),
+    ]
+    (folder / "build.toml").write_text('version = "2.10"\nreads = ["2.9.1", "2.10.0"]\n')
+    assert read_build(folder).schema == SchemaRange(2, 3)
+    (folder / "build.toml").write_text('version = "2.10"\nreads = ["2.8.0", "2.10.0"]\n')
+    with pytest.raises(BadInput, match=r"reads 2\.8\.0.*2\.9\.0, 2\.9\.1, 2\.10\.0"):
+        read_build(folder)
+
+
+def test_names_of_two_kinds_have_no_order(folder: Path) -> None:
+    for way in ("forward", "backward"):
+        (folder / "migrations" / f"{way}_2.1.0.sql").write_text("SELECT 1;")
+    with pytest.raises(BadInput, match="some by numbers and some by versions"):
         read_migrations(folder)
 
 

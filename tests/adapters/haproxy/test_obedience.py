@@ -92,3 +92,33 @@ async def test_what_haproxy_shows_is_told_and_not_what_it_was_told(stand: Stand)
         async with front.agent._acting:  # nobody puts it right meanwhile
             stand.tell("set server watership/blue1 weight 256")
             assert (await stand.router.read()).weights == {BLUE: 50, GREEN: 50}
+
+
+async def test_a_pause_ends_by_itself_though_its_agent_is_gone(stand: Stand) -> None:
+    async with stand.front(leave_running=True):
+        await stand.targeted()
+        await stand.router.pause(seconds=1.0, epoch=1, writes_only=True)
+    assert (await ask(stand.program.listen)).status == 200
+    assert (await ask(stand.program.listen, "POST", "/", b"x")).status == 200
+    assert stand.tell("watership held").split()[1:6] == ["1", "0.000", "0", "1", "0"]
+
+
+async def test_a_pause_outlives_a_reload_and_what_it_came_to_is_then_not_known(stand: Stand) -> None:
+    async with stand.front():
+        await stand.targeted()
+        await stand.router.pause(seconds=30, epoch=1, writes_only=True)
+        before = (await stand.router.read()).started_at
+        stand.program.reload()
+        await until(lambda: _began_after(stand, before))
+        await until(lambda: _holds_writes(stand))
+        writing = asyncio.create_task(ask(stand.program.listen, "POST", "/", b"x"))
+        assert (await ask(stand.program.listen)).status == 200
+        assert (await stand.router.read()).waited is None
+        assert not writing.done()
+        await stand.router.resume(epoch=1)
+        assert (await writing).status == 200
+
+
+async def _holds_writes(stand: Stand) -> bool:
+    rows = stand.tell("show stat -1 4 -1").splitlines()
+    return any(row.startswith("watership_hold,writes,") and ",MAINT," not in row for row in rows)

@@ -292,3 +292,93 @@ def test_a_stranger_cannot_speak_for_an_instance(machine: Machine, tmp_path: Pat
     assert read(told, os.getpid()) is None
     told.write_bytes(msgspec.json.encode(Presence(pid=os.getpid(), state="ready")))
     assert read(told, os.getpid()) is not None
+
+
+async def killed_when(machine: Machine, counted: str, *, then: str) -> list[int | None]:
+    """What the agent says of a process that was killed while the system's count went from `counted` to `then`; and
+    once it is stopped by us."""
+    vmstat = machine.state.parent / "vmstat"
+    vmstat.write_text(counted)
+    async with HostAgent(machine.state, machine.command(), vmstat=vmstat) as hosts:
+        await hosts.ensure(spec(workers=0), epoch=1)
+        await until(ready(hosts, 1))
+        (before,) = await hosts.instances()
+        assert before.pid is not None and before.oom_kills == 0
+        vmstat.write_text(then)
+        os.kill(before.pid, signal.SIGKILL)
+
+        async def replaced() -> bool:
+            return [i.restarts for i in await hosts.instances()] == [1]
+
+        await until(replaced)
+        (after,) = await hosts.instances()
+        await hosts.stop(D1, grace_seconds=0, epoch=1)
+        return [after.oom_kills]
+
+
+@pytest.mark.parametrize(
+    ("counted", "then", "kills"),
+    [
+        ("oom_kill 3\n", "oom_kill 4\n", 1),
+        ("oom_kill 3\n", "oom_kill 3\n", 0),
+        ("nr_free_pages 7\n", "nr_free_pages 7\n", 1),
+    ],
+    ids=["by the system", "by somebody", "by nobody knows whom"],
+)
+async def test_a_process_that_the_system_ended_for_want_of_memory_is_counted(
+    machine: Machine, counted: str, then: str, kills: int
+) -> None:
+    assert await killed_when(machine, counted, then=then) == [kills]
+
+
+async def test_how_a_process_ended_that_an_earlier_agent_began_is_not_known(machine: Machine) -> None:
+    hosts = ProcessHosts(machine.control)
+    async with machine.agent() as agent:
+        await hosts.ensure(spec(workers=0), epoch=1)
+        await until(ready(hosts, 1))
+        agent.send_signal(signal.SIGKILL)
+        await agent.wait()
+    async with machine.agent():
+        await until(ready(hosts, 1))
+        (before,) = await hosts.instances()
+        assert before.pid is not None and before.oom_kills == 0
+        os.kill(before.pid, signal.SIGKILL)
+
+        async def replaced() -> bool:
+            return [i.restarts for i in await hosts.instances()] == [1]
+
+        await until(replaced)
+        assert [i.oom_kills for i in await hosts.instances()] == [None]
+        await hosts.stop(D1, grace_seconds=0, epoch=1)
+
+
+MEMORY_GROUP = Path("/sys/fs/cgroup/memory")
+
+
+@pytest.mark.skipif(
+    not os.access(MEMORY_GROUP / "cgroup.procs", os.W_OK), reason="needs a memory controller that we may use"
+)
+async def test_a_process_that_takes_more_memory_than_its_group_may_is_counted_by_the_systems_own_count(
+    machine: Machine,
+) -> None:
+    group = MEMORY_GROUP / f"watership-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(64 * 1024 * 1024))
+        hungry = (
+            f"import os; open({str(group / 'cgroup.procs')!r}, 'w').write(str(os.getpid())); b'x' * (1 << 28)"
+        )
+
+        def command(*_: object) -> list[str]:
+            return [sys.executable, "-c", hungry]
+
+        async with HostAgent(machine.state, command) as hosts:
+            await hosts.ensure(spec(workers=0), epoch=1)
+
+            async def starved() -> bool:
+                return [bool(i.oom_kills) for i in await hosts.instances()] == [True]
+
+            await until(starved)
+            await hosts.stop(D1, grace_seconds=0, epoch=1)
+    finally:
+        group.rmdir()

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("role")
     parser.add_argument("digest")
     parser.add_argument("--starts", type=Path)
+    parser.add_argument("--version", default="2.1.0")
     parser.add_argument("--stubborn", action="store_true")
     options = parser.parse_args()
     with options.starts.open("a", encoding="utf-8") as file:
@@ -39,7 +40,9 @@ def main() -> None:
     server = HTTPServer(("127.0.0.1", 0), Ready)
     address = f"127.0.0.1:{server.server_port}" if options.role == "serve" else None
     announce(
-        Presence(pid=os.getpid(), state="ready", address=address, digest=options.digest, version="2.1.0")
+        Presence(
+            pid=os.getpid(), state="ready", address=address, digest=options.digest, version=options.version
+        )
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Event().wait()

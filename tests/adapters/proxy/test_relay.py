@@ -10,7 +10,7 @@ import pytest
 from tests.adapters.proxy.conftest import Pair
 from tests.contracts.http_peers import WAIT_SECONDS, Asked, Backend, Client, ask, connected, say, until
 from watership.adapters.helm.calls import SetTargets
-from watership.adapters.proxy import relay
+from watership.adapters.proxy import relay, switchboard
 from watership.adapters.proxy.wire import HEAD_BYTES, HEADER_COUNT
 from watership.fleet.deployment import Slot
 
@@ -243,9 +243,12 @@ async def test_a_websocket_is_a_tunnel(pair: Pair) -> None:
 
 async def test_a_pause_holds_as_many_as_it_may_and_refuses_the_rest(pair: Pair) -> None:
     await pair.proxy.board.pause(seconds=30, epoch=1)
-    pair.proxy._holding.count = relay.HELD_COUNT
+    pair.proxy.board._queue.waiting = switchboard.HELD_COUNT
     answer = await ask(pair.address)
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "30")
+    told = (await pair.proxy.read()).waited
+    assert told is not None
+    assert (told.held, told.told) == (0, 1)
 
 
 async def test_an_offer_of_another_protocol_is_passed_over(pair: Pair) -> None:

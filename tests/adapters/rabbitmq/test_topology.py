@@ -57,6 +57,15 @@ async def test_applying_twice_is_applying_once(rabbit_url: str) -> None:
     await connection.close()
 
 
+async def test_a_deployment_is_named_by_its_version_and_a_pool_as_its_author_likes(rabbit_url: str) -> None:
+    declarations = plan([DeploymentId("2.0.5-3f9ac1d2")], ["köln ~ 100 %: a/b"])
+    connection = await aiormq.connect(rabbit_url)
+    await apply(connection, declarations)
+    after = await verify(connection, declarations)
+    assert {one.standing for one in after} == {Standing.SAME, Standing.UNSEEN}
+    await connection.close()
+
+
 async def test_looking_creates_nothing(rabbit_url: str) -> None:
     connection = await aiormq.connect(rabbit_url)
     await verify(connection, plan([GREEN], ["default"]))

@@ -74,6 +74,19 @@ def test_the_newest_drill_counts_whatever_came_of_it(looker: Looker) -> None:
     looker.fails("drill.fresh", "failed: green did not come up", kind="rollback")
 
 
+def test_a_drill_by_another_method_says_nothing_of_this_one(looker: Looker) -> None:
+    wanted = {"kind": "backup-restore", "method": "archive", "steps": "traffic"}
+    put(looker, a_drill("backup-restore", ago=timedelta(days=1), facts={"method": "archive"}))
+    put(looker, a_drill("backup-restore", outcome="failed", facts={"method": "copy"}))
+    looker.passes("drill.steps", **wanted)
+    put(
+        looker,
+        a_drill("backup-restore", ago=timedelta(minutes=1), outcome="failed", facts={"method": "archive"}),
+    )
+    looker.fails("drill.steps", "failed", **wanted)
+    looker.fails("drill.fresh", "No drill of failover is on record by pair", kind="failover", method="pair")
+
+
 @pytest.mark.parametrize(("days", "words"), [(91, "was before 90d"), (-1, "began in the future")])
 def test_a_drill_of_long_ago_is_forgotten(looker: Looker, days: float, words: str) -> None:
     put(looker, a_drill("rollback", ago=timedelta(days=days)))

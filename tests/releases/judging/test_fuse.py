@@ -25,7 +25,7 @@ from watership.releases.judging.fuse import (
     blown,
     inspect,
 )
-from watership.releases.judging.glimpse import blind
+from watership.releases.judging.sources import ALWAYS, blind
 
 TEN_PERCENT = ErrorRate(above=0.1, window=120, then="roll_back")
 SLOW = Level(of="latency_p95", slower_than=5, window=30, min_samples=50, then="roll_back")
@@ -106,14 +106,44 @@ def test_a_dependency_that_came_back_or_was_not_asked_blows_nothing() -> None:
 
 
 @pytest.mark.parametrize("of", ["cache_hit_rate", "query_time"])
-def test_a_drift_is_not_known_while_nobody_says_what_is_usual(of: Trend) -> None:
+def test_a_drift_is_not_known_while_nobody_measures_it_or_says_what_is_usual(of: Trend) -> None:
     drift = Drift(of=of, window=60, then="page")
-    assert isinstance(inspect(drift, span(60, requests=10, errors=0)), Unknown)
-    assert blind([drift]) == (drift.name,)
+    assert isinstance(inspect(drift, span(60, requests=10, errors=0), {of: 0.5}), Unknown)
+    alone = [Second(at=at, next=replace(Reading(), **{of: 0.5})) for at in range(60)]
+    assert isinstance(inspect(drift, alone), Unknown)
+    assert blind([drift], ALWAYS - {of}) == (drift.name,)
+
+
+def test_a_drift_is_held_against_live_in_the_same_second_and_else_against_the_baseline() -> None:
+    hits = Drift(of="cache_hit_rate", window=60, then="page")
+    halved = span(60, live=Reading(cache_hit_rate=0.9), cache_hit_rate=0.44)
+    state = inspect(hits, halved)
+    assert isinstance(state, Blown) and "0.44" in state.reason and "0.9" in state.reason
+    assert isinstance(inspect(hits, halved, {"cache_hit_rate": 0.1}), Blown), "live is asked first"
+    alone = span(60, cache_hit_rate=0.44)
+    assert isinstance(inspect(hits, alone, {"cache_hit_rate": 0.9}), Blown)
+    assert isinstance(inspect(hits, alone, {"cache_hit_rate": 0.88}), Intact), "half is not below half"
+    good = [*halved[:-1], replace(halved[-1], next=Reading(cache_hit_rate=0.9))]
+    assert isinstance(inspect(hits, good), Intact)
+
+    slow = Drift(of="query_time", window=60, then="page")
+    assert isinstance(inspect(slow, span(60, live=Reading(query_time=0.01), query_time=0.021)), Blown)
+    assert isinstance(inspect(slow, span(60, live=Reading(query_time=0.01), query_time=0.02)), Intact)
+
+
+def test_seconds_that_were_told_together_fill_a_window_as_long_as_they_are() -> None:
+    def told(ends: range) -> list[Second]:
+        seen = Reading(requests=150, errors=30)
+        return [Second(at=at, span=15, live=Reading(), next=seen) for at in ends]
+
+    assert isinstance(inspect(TEN_PERCENT, told(range(15, 120, 15))), Unknown), "105 seconds of 120"
+    assert isinstance(inspect(TEN_PERCENT, told(range(15, 121, 15))), Blown)
+    gap = [*told(range(15, 61, 15)), *told(range(90, 151, 15))]
+    assert isinstance(inspect(TEN_PERCENT, gap), Unknown)
 
 
 def test_one_event_is_enough_and_only_its_own() -> None:
-    corrupted = span(1, happened=("data_corruption",))
+    corrupted = span(1, happened={"data_corruption": True, "out_of_memory": False})
     assert isinstance(inspect(Event(of="data_corruption", then="roll_back"), corrupted), Blown)
     assert isinstance(inspect(Event(of="out_of_memory", then="roll_back"), corrupted), Intact)
 
@@ -123,7 +153,8 @@ def test_an_event_that_nobody_looks_for_is_unknown() -> None:
 
     assert isinstance(inspect(memory, span(60, requests=10, errors=0)), Unknown)
     assert isinstance(inspect(memory, []), Unknown)
-    assert isinstance(inspect(memory, span(60, happened=())), Intact)
+    assert isinstance(inspect(memory, span(60, happened={"data_corruption": False})), Unknown)
+    assert isinstance(inspect(memory, span(60, happened={"out_of_memory": False})), Intact)
 
 
 def test_the_most_urgent_comes_first() -> None:
@@ -146,3 +177,9 @@ def test_a_level_has_the_bound_of_its_kind() -> None:
         Level(of="cpu", slower_than=5, window=30, then="page")
     with pytest.raises(BadInput):
         Level(of="latency_p95", above=0.5, window=30, then="page")
+    with pytest.raises(BadInput, match="more_than"):
+        Level(of="queue_depth", above=0.5, window=30, then="page")
+    assert (
+        Level(of="queue_depth", more_than=1000, window=60, then="page").name
+        == "queue_depth above 1,000 for 1m"
+    )

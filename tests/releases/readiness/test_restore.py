@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Backup
+from watership.releases.readiness.course import USUAL, Limits
 from watership.releases.readiness.drill import Drill
-from watership.releases.readiness.restore import USUAL, Limits, Restored, hold
+from watership.releases.readiness.restore import Restored, hold
 from watership.testing import VirtualClock, run_in_virtual_time
 
 FIRST = ["heartbeat", "backup", "heartbeat taken away"]
@@ -75,7 +76,7 @@ def test_the_loss_comes_when_the_backup_is_done_and_ends_with_the_comparison() -
 
     assert (drill.outcome, drill.rto_seconds, drill.rpo_seconds, drill.seconds) == ("passed", 120, 60, 180)
     assert (drill.environment, drill.by) == ("staging", "dana")
-    assert drill.facts == {"backup": "drill", "sha256": "ab", "rpo_by": "heartbeat"}
+    assert drill.facts == {"backup": "drill", "sha256": "ab", "rpo_by": "heartbeat", "method": "copy"}
     assert len(shop.beats) > 500 and not shop.placed
 
 
@@ -121,7 +122,7 @@ def test_with_a_backup_that_was_there_the_loss_is_as_old_as_what_it_shows() -> N
     shop = Shop()
     drill = shop.drilled(age=299)
     assert (drill.outcome, drill.rto_seconds, drill.rpo_seconds) == ("passed", 120, 299)
-    assert drill.facts == {"backup": "nightly", "sha256": "cd", "rpo_by": "snapshot"}
+    assert drill.facts == {"backup": "nightly", "sha256": "cd", "rpo_by": "snapshot", "method": "copy"}
     assert [step.name for step in drill.steps] == ["restore", "compare"]
     assert not shop.beats
 

@@ -71,15 +71,18 @@ class BackupFolder:
             id=backup_id, path=self._folder / f"{backup_id}{suffix}", partial=partial, taken_at=taken_at
         )
 
-    def keep(self, draft: Draft, contents: Contents) -> Backup:
-        """Flush what was written, give it its name, and put it on record: whole or not at all."""
+    def keep(self, draft: Draft, contents: Contents, *, size: int | None = None) -> Backup:
+        """Flush what was written, give it its name, and put it on record: whole or not at all.
+
+        `size`: the bytes of the backup, where its file only says where it lies.
+        """
         with self._writing():
             with draft.partial.open("rb") as file:
                 os.fsync(file.fileno())
             backup = Backup(
                 id=draft.id,
                 path=str(draft.path),
-                bytes=draft.partial.stat().st_size,
+                bytes=draft.partial.stat().st_size if size is None else size,
                 sha256=_sha256(draft.partial),
                 taken_at=draft.taken_at,
             )
@@ -146,6 +149,14 @@ def altered(backup: Backup) -> list[str]:
     if _sha256(path) != backup.sha256:
         return [f"{path} has another content than when it was taken"]
     return []
+
+
+def altered_record(backup: Backup) -> str:
+    """How the file that says where a backup lies differs from the one that was kept; empty when it does not."""
+    path = Path(backup.path)
+    if not path.is_file():
+        return f"{path} is not there."
+    return "" if _sha256(path) == backup.sha256 else f"{path} has another content than when it was kept."
 
 
 def differences(wanted: Contents, found: Contents) -> list[str]:

@@ -25,9 +25,6 @@ SMOKE = "smoke.yaml"
 APP = "app.py:app"
 """Where the App is unless somebody says otherwise."""
 
-PAUSES = "-- pauses writes"
-"""The first line of a forward migration that must not meet a write: new work is refused while it runs."""
-
 FILES = 5_000
 """Files of a build, at most: a folder with more holds something that is not the build."""
 
@@ -39,22 +36,35 @@ IGNORED = frozenset(
 class BuildFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """build.toml. `reads` are the lowest and the highest schema version that the sources can live with.
 
+    Where the scripts are named by versions (forward_2.10.0.sql), `reads` names those; before the first it is 0.
     `committed_at` is when their newest commit was made, with its zone: what lead time is counted from.
     """
 
     version: str
     app: str = APP
-    reads: tuple[int, int] = (0, 0)
+    reads: tuple[int | str, int | str] = (0, 0)
     committed_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 def read_build(folder: Path) -> Build:
     """The build in `folder`. Raises NotFound or BadInput, saying what is missing."""
     stated = read_build_file(folder)
-    low, high = stated.reads
+    low, high = (_place(folder, each) for each in stated.reads)
     return Build(
         version=stated.version, digest=digest(folder), source=str(folder), schema=SchemaRange(low, high)
     )
+
+
+def _place(folder: Path, said: int | str) -> int:
+    """The schema that `reads` means. Raises BadInput for a version that no script leads to."""
+    if isinstance(said, int):
+        return said
+    names = [each.name for each in read_migrations(folder)]
+    if said not in names:
+        raise BadInput(
+            f"{folder / FILE} reads {said}, to which no migration leads; they lead to {', '.join(names) or 'none'}."
+        )
+    return names.index(said) + 1
 
 
 def read_build_file(folder: Path) -> BuildFile:
@@ -71,64 +81,71 @@ def read_build_file(folder: Path) -> BuildFile:
 def digest(folder: Path) -> str:
     """sha256 over every file's name and content, in the order of the names."""
     total = hashlib.sha256()
-    for count, path in enumerate(_files(folder)):
-        if count >= FILES:
-            raise BadInput(
-                f"{folder} holds more than {FILES:,} files.", fix="Name the folder of the build alone."
-            )
+    for path in files(folder):
         content = path.read_bytes()
         total.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode())
         total.update(content)
     return f"sha256:{total.hexdigest()}"
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files(folder: Path) -> Iterator[Path]:
+    """Every file that belongs to the build, in the order of the names. Raises BadInput for too many."""
+    count = 0
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not IGNORED & set(path.relative_to(folder).parts):
+            count += 1
+            if count > FILES:
+                raise BadInput(
+                    f"{folder} holds more than {FILES:,} files.", fix="Name the folder of the build alone."
+                )
             yield path
 
 
 def read_migrations(folder: Path) -> tuple[Migration, ...]:
     """The build's migrations in order: `migrations/forward_N.sql` leads from N-1 to N, `backward_N.sql` back.
 
-    Raises BadInput when one has no way back, or when a number is missing.
+    Named by versions (`forward_2.10.0.sql`) they come in the order of versions, and lead from 0 to 1, to 2 and so on:
+    the folder keeps them all. Raises BadInput when one has no way back, or when a number is missing.
     """
     from watership.releases.ports import Migration
 
-    forwards = {_number(path): path for path in sorted((folder / "migrations").glob("forward_*.sql"))}
+    forwards = {_version(path): path for path in sorted((folder / "migrations").glob("forward_*.sql"))}
+    numbered = {len(version) == 1 for version in forwards}
+    if len(numbered) > 1:
+        raise BadInput(f"{folder} names its migrations some by numbers and some by versions.")
+    first = min(forwards)[0] if numbered == {True} else 1
     found = []
-    for position, number in enumerate(sorted(forwards)):
-        backward = forwards[number].with_name(f"backward_{number}.sql")
+    for end, version in enumerate(sorted(forwards), start=first):
+        path = forwards[version]
+        name = path.stem.removeprefix("forward_")
+        backward = path.with_name(f"backward_{name}.sql")
         if not backward.is_file():
-            raise BadInput(f"{forwards[number]} has no way back.", fix=f"Write {backward.name} beside it.")
-        if number != min(forwards) + position:
-            raise BadInput(f"{folder} has no migration between {number - 1} and {number}.")
+            raise BadInput(f"{path} has no way back.", fix=f"Write {backward.name} beside it.")
+        if numbered == {True} and version != (end,):
+            raise BadInput(f"{folder} has no migration between {version[0] - 1} and {version[0]}.")
         found.append(
             Migration(
-                start=number - 1,
-                end=number,
-                forward=forwards[number].read_text(encoding="utf-8"),
+                start=end - 1,
+                end=end,
+                forward=path.read_text(encoding="utf-8"),
                 backward=backward.read_text(encoding="utf-8"),
-                name=str(number),
+                name=name,
             )
         )
     return tuple(found)
 
 
 def pausing(migrations: Iterable[Migration]) -> frozenset[str]:
-    """The names of the migrations that ask for the read-only window."""
-    return frozenset(each.name for each in migrations if _first_line(each.forward) == PAUSES)
+    """The names of the migrations during which writes are held."""
+    return frozenset(each.name for each in migrations if each.header.pauses)
 
 
-def _first_line(script: str) -> str:
-    return script.lstrip().partition("\n")[0].strip().lower()
-
-
-def _number(path: Path) -> int:
+def _version(path: Path) -> tuple[int, ...]:
+    """What a script is ordered by: 2.10 comes after 2.9."""
     try:
-        return int(path.stem.removeprefix("forward_"))
+        return tuple(int(part) for part in path.stem.removeprefix("forward_").split("."))
     except ValueError:
-        raise BadInput(f"{path} is not named forward_NUMBER.sql.") from None
+        raise BadInput(f"{path} is named neither forward_NUMBER.sql nor forward_VERSION.sql.") from None
 
 
 def read_smoke(folder: Path) -> Smoke:

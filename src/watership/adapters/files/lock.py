@@ -23,8 +23,10 @@ TRY_SECONDS = 0.02
 class FileLock:
     """Lock: `path` is flocked while the process lives, `path`.json tells who holds it and keeps the epoch."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, above: int = 0) -> None:
+        """`above`: an epoch that a target has seen, whoever gave it."""
         self._path = path
+        self._above = above
         self._record = path.with_name(f"{path.name}.json")
         self._turn = path.with_name(f"{path.name}.turn")
         self._file: int | None = None
@@ -77,7 +79,7 @@ class FileLock:
             # Held for one small write, so waiting for it is short.
             fcntl.flock(turn, fcntl.LOCK_EX)
             last = self._last()
-            epoch = last.epoch + 1 if last is not None else 1
+            epoch = max(last.epoch if last is not None else 0, self._above) + 1
             holder = LockHolder(who=who, release=release, since=datetime.now(UTC), epoch=epoch)
             # On the disk before anybody acts under it: an epoch that was given twice would fence nobody.
             replace_file(self._record, msgspec.json.encode(holder))

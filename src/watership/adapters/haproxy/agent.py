@@ -28,7 +28,7 @@ from watership.durable.clock import Clock
 from watership.durable.ports import Observer
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
-from watership.releases.ports import RouterState, SlotWeights
+from watership.releases.ports import PATIENCE_SECONDS, RouterState, SlotWeights, Waited
 
 LOOK_SECONDS: Final = 0.25
 """Between two looks: after a reload or a restart HAProxy obeys again within this and a few milliseconds."""
@@ -38,6 +38,9 @@ TRIES: Final = 4
 
 FIRST_LOOK_SECONDS: Final = 1.0
 """HAProxy looks at a new seat within half a second, and a healthy instance answers at once."""
+
+PAUSE_STEP: Final = 0.5
+"""Seconds by which HAProxy's end of a pause may differ from ours before it is told again."""
 
 DRAIN_SECONDS: Final = 0.05
 """Between two looks at what is still in flight."""
@@ -51,6 +54,7 @@ class HaproxyHelm(Helm):
         self.sight: Sight | None = None
         self._began = self._clock.now()
         self._pid = 0
+        self._counting = 0
 
     def saw(self, sight: Sight) -> int:
         """Take in a look; how many lines of HAProxy's log were lost since the last one."""
@@ -70,6 +74,14 @@ class HaproxyHelm(Helm):
 
     def active(self, slot: Slot) -> int:
         return sum(seat.active for seat in (self.sight.seats if self.sight else ()) if seat.slot is slot)
+
+    def waited(self) -> Waited | None:
+        """Of the process in which the pause began: what another one held is not known."""
+        return self.sight.pause.waited if self.sight and self.sight.pid == self._counting else None
+
+    def counts_from_here(self) -> None:
+        """A pause has begun, in the process that was seen last."""
+        self._counting = self._pid
 
     def began(self) -> datetime:
         return self._began
@@ -171,9 +183,19 @@ class HaproxyAgent:
                 return left
             await asyncio.sleep(min(DRAIN_SECONDS, seconds))
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        await self.helm.pause(seconds=seconds, epoch=epoch)
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        goes_on = self.helm.paused
+        await self.helm.pause(seconds=seconds, epoch=epoch, writes_only=writes_only, patience=patience)
         await self._obey()
+        if not goes_on:
+            self.helm.counts_from_here()
 
     async def resume(self, *, epoch: int) -> None:
         await self.helm.resume(epoch=epoch)
@@ -210,9 +232,17 @@ class HaproxyAgent:
             )
 
     def _hold(self, sight: Sight) -> list[str]:
-        if sight.holding == self.helm.paused:
-            return []
-        return [f"set server {HOLD} state {'ready' if self.helm.paused else 'maint'}"]
+        """What HAProxy is to be told of a pause: how long first, and whom it holds then."""
+        state, left, shown = self.helm.state, self.helm.pause_left, sight.pause
+        writes = left > 0 and state.writes_only
+        servers = {"all": (left > 0 and not writes, shown.all), "writes": (writes, shown.writes)}
+        turned = [
+            f"set server {HOLD}/{name} state {'ready' if wanted else 'maint'}"
+            for name, (wanted, there) in servers.items()
+            if wanted != there
+        ]
+        late = abs(shown.left - left) > PAUSE_STEP or (shown.left > 0) != (left > 0)
+        return ([f"watership pause {left:.3f} {state.patience:g}"] if turned or late else []) + turned
 
     async def _look_on(self) -> None:
         """Look all the time: after a reload, a restart, a revert, or somebody's own orders HAProxy obeys again."""

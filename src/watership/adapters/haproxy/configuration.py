@@ -13,10 +13,25 @@ from watership.adapters.haproxy.seats import BACKEND, HOLD, Chair
 HEALTH: Final = "check inter 500ms fastinter 200ms downinter 300ms fall 2 rise 1"
 """An instance that died is left within a second; one that says it is not ready too."""
 
+CHECK_SECONDS: Final = 2
+"""Before a look without an answer counts against an instance: a busy machine must not make the only one look dead."""
+
+LOGS: Final = 32
+"""Sockets that HAProxy logs to in turn. Linux keeps as few as ten datagrams for each, whatever its buffer holds
+(net.unix.max_dgram_qlen), and some 270 of each thread of HAProxy's: together that is what a busy agent may owe."""
+
 NOWHERE: Final = "127.0.0.1:1"
 """The address of a seat where nobody sits."""
 
 PROBLEM: Final = '{"title":"No instance can take the request at the moment.","status":503}'
+
+PAUSED: Final = (
+    "content-type application/problem+json "
+    """string '{"title":"Requests are paused.","status":503,"code":"unavailable"}'"""
+)
+
+READS: Final = "GET HEAD OPTIONS"
+"""Methods that ask for no change."""
 
 MARK: Final = "request"
 """What a request's line in the log begins with; lines of servers that come and go do not."""
@@ -26,7 +41,7 @@ LINE: Final = f"{MARK} %s %ST %Tw %Tc %Tr %ts"
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """Where HAProxy listens, is steered and logs to. `listen` is host:port, the others are paths."""
+    """Where HAProxy listens, is steered and logs to. `listen` is host:port, the others are paths; see `log_paths`."""
 
     listen: str
     socket: Path
@@ -35,9 +50,17 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     grace_seconds: int
 
 
+def log_paths(log: Path) -> list[Path]:
+    """`log.sock` stands for log-1.sock and so on."""
+    return [log.with_name(f"{log.stem}-{number}{log.suffix}") for number in range(1, LOGS + 1)]
+
+
 def frame(frame: Frame) -> str:
     """The part that never changes."""
-    hold_backend, _, hold_server = HOLD.partition("/")
+    logs = "\n".join(
+        f"    log unix@{path} len 1024 format raw sample {number}:{LOGS} local0"
+        for number, path in enumerate(log_paths(frame.log), 1)
+    )
     return f"""\
 # Written by Watership's agent beside HAProxy, and again when it starts: changes here are lost.
 global
@@ -48,6 +71,7 @@ global
 defaults
     mode http
     timeout connect 2s
+    timeout check {CHECK_SECONDS}s
     timeout client 75s
     timeout server 600s
     timeout queue 5s
@@ -66,13 +90,19 @@ defaults
 frontend watership_front
     bind {frame.listen}
     backlog 1024
-    log unix@{frame.log} len 1024 format raw local0
+{logs}
     log-format "{LINE}"
-    http-request lua.watership_hold if {{ srv_is_up({HOLD}) }}
+    acl holds_all srv_is_up({HOLD}/all)
+    acl holds_writes srv_is_up({HOLD}/writes)
+    acl reads method {READS}
+    http-request lua.watership_hold if holds_all || holds_writes !reads
+    acl turned_away var(txn.watership_retry) -m found
+    http-request return status 503 {PAUSED} hdr retry-after %[var(txn.watership_retry)] if turned_away
     default_backend {BACKEND}
 
-backend {hold_backend}
-    server {hold_server} {NOWHERE} disabled
+backend {HOLD}
+    server all {NOWHERE} disabled
+    server writes {NOWHERE} disabled
 """
 
 

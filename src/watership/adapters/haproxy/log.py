@@ -15,40 +15,39 @@ from watership.adapters.helm.traffic import Traffic
 from watership.adapters.unixline.calls import socket_path
 from watership.fleet.deployment import Slot
 
-BUFFER_BYTES: Final = 4 * 1024 * 1024
-"""A burst of tens of thousands of requests waits here while the agent is busy."""
-
 NOBODY: Final = "<NOSRV>"
 """The seat of a request that no instance took."""
 
 
 class RequestLog(asyncio.DatagramProtocol):
-    """Listens on `path`. A request counts in the second in which its line comes, so that a second told is over.
+    """Listens on `log_paths(path)`. A request counts in the second in which its line comes: a second told is over.
 
     `lines` without a seat count for the slot that `heavier` names: nobody had taken them, and it should have.
     """
 
     def __init__(self, path: Path, traffic: Mapping[Slot, Traffic], heavier: Callable[[], Slot]) -> None:
-        self._path = path
+        self._paths = configuration.log_paths(path)
+        self._transports: list[asyncio.DatagramTransport] = []
         self._traffic = traffic
         self._heavier = heavier
 
     async def __aenter__(self) -> Self:
-        self._path.unlink(missing_ok=True)
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        line.setblocking(False)
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-        line.bind(socket_path(self._path))
-        self._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: self, sock=line
-        )
+        loop = asyncio.get_running_loop()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+            line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            line.setblocking(False)
+            line.bind(socket_path(path))
+            transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=line)
+            self._transports.append(transport)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._transport.close()
-        self._path.unlink(missing_ok=True)
+        for transport, path in zip(self._transports, self._paths, strict=True):
+            transport.close()
+            path.unlink(missing_ok=True)
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         match data.decode("ascii", errors="replace").split():
@@ -59,6 +58,8 @@ class RequestLog(asyncio.DatagramProtocol):
         answered = int(waits[-1]) >= 0
         if not answered and ending.startswith("C"):
             return  # the client left before there was an answer: nobody knows what it would have been
+        if ending.startswith("L"):
+            return  # told by a pause to come again: that is no slot's doing
         slot = self._heavier() if seat == NOBODY else Slot(seat.rstrip("0123456789"))
         seconds = sum(max(0, int(part)) for part in waits) / 1000
         self._traffic[slot].add(int(time.time()), seconds, failed=not answered or int(status) >= 500)

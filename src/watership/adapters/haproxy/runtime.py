@@ -15,6 +15,7 @@ import msgspec
 from watership.adapters.haproxy.seats import BACKEND, HOLD, Seat
 from watership.adapters.unixline.calls import socket_path
 from watership.errors import Unavailable
+from watership.releases.ports import Waited
 
 ANSWER_SECONDS: Final = 2.0
 """It answers within a millisecond, or it hangs."""
@@ -22,11 +23,20 @@ ANSWER_SECONDS: Final = 2.0
 ANSWER_BYTES: Final = 4 * 1024 * 1024
 
 
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """A pause as HAProxy keeps it: `left` seconds until it ends by itself. `waited`: None before the first."""
+
+    all: bool
+    writes: bool
+    left: float
+    waited: Waited | None
+
+
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
     """What HAProxy shows at one moment. `uptime` in seconds; `dropped` counts the lines of its log that it lost."""
 
     seats: tuple[Seat, ...]
-    holding: bool
+    pause: Pause
     pid: int
     uptime: int
     dropped: int
@@ -47,16 +57,17 @@ class Runtime:
 
     async def look(self) -> Sight:
         """What it shows now. Raises Unavailable, also when it lacks our backend."""
-        shown = await self._tell("show stat -1 4 -1;show info")
+        shown = await self._tell("show stat -1 4 -1;show info;watership held")
         table, _, info = shown.partition("\n\n")
         rows = list(csv.DictReader(io.StringIO(table.removeprefix("# "))))
         seats = tuple(_seat(row) for row in rows if row["pxname"] == BACKEND)
-        hold = [row for row in rows if f"{row['pxname']}/{row['svname']}" == HOLD]
+        up = {row["svname"]: row["status"] != "MAINT" for row in rows if row["pxname"] == HOLD}
+        held = [line.split() for line in info.splitlines() if line.startswith("held ")]
         facts = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
         try:
             return Sight(
                 seats=seats,
-                holding=hold[0]["status"] != "MAINT",
+                pause=_pause(held[0], all=up["all"], writes=up["writes"]),
                 pid=int(facts["Pid"]),
                 uptime=int(facts["Uptime_sec"]),
                 dropped=int(facts["DroppedLogs"]),
@@ -99,6 +110,19 @@ async def _whole(reader: asyncio.StreamReader) -> bytes:
     while len(said) < ANSWER_BYTES and (part := await reader.read(65_536)):
         said += part
     return said
+
+
+def _pause(told: Sequence[str], *, all: bool, writes: bool) -> Pause:
+    """By the line that hold.lua answers with."""
+    _, begun, left, waiting, held, turned_away, longest, seconds = told
+    waited = Waited(
+        waiting=int(waiting),
+        held=int(held),
+        told=int(turned_away),
+        longest=float(longest),
+        seconds=float(seconds),
+    )
+    return Pause(all=all, writes=writes, left=float(left), waited=waited if int(begun) else None)
 
 
 def _seat(row: dict[str, str]) -> Seat:

@@ -14,8 +14,9 @@ from watership.releases.ports import SlotWeights
 
 BACKEND: Final = "watership"
 
-HOLD: Final = "watership_hold/hold"
-"""The server that is "up" while requests are held: HAProxy itself remembers, and tells, whether they are."""
+HOLD: Final = "watership_hold"
+"""The backend of two servers that nobody is sent to: `all` is "up" while a pause holds every request, `writes` while it
+holds those that write. HAProxy itself remembers, and tells, which it is."""
 
 SEATS: Final = 16
 """Instances that a slot may have: HAProxy's servers are named when it starts, and given addresses later."""

@@ -7,6 +7,7 @@ from typing import Protocol, assert_never
 
 from watership.adapters.helm.calls import (
     Drain,
+    Left,
     Pause,
     Read,
     Resume,
@@ -42,9 +43,14 @@ async def answered(router: Steered, call: RouterCall, *, now: int) -> object:
                 call.weights, epoch=call.epoch, hold_seconds=call.hold_seconds, last_safe=call.last_safe
             )
         case Drain():
-            return await router.drain(call.slot, seconds=call.seconds, epoch=call.epoch)
+            return Left(await router.drain(call.slot, seconds=call.seconds, epoch=call.epoch))
         case Pause():
-            await router.pause(seconds=call.seconds, epoch=call.epoch)
+            await router.pause(
+                seconds=call.seconds,
+                epoch=call.epoch,
+                writes_only=call.writes_only,
+                patience=call.patience,
+            )
             return None
         case Resume():
             await router.resume(epoch=call.epoch)

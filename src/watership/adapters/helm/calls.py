@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from watership.fleet.deployment import Slot
-from watership.releases.ports import SlotWeights, TrafficTick
+from watership.releases.ports import PATIENCE_SECONDS, SlotWeights, TrafficTick
 
 
 class Read(msgspec.Struct, frozen=True, tag=True):
@@ -33,9 +33,17 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     epoch: int
 
 
+class Left(msgspec.Struct, frozen=True):
+    """What a drain left in flight; None: the router does not tell."""
+
+    count: int | None
+
+
 class Pause(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     seconds: float
     epoch: int
+    writes_only: bool = False
+    patience: float = PATIENCE_SECONDS
 
 
 class Resume(msgspec.Struct, frozen=True, kw_only=True, tag=True):

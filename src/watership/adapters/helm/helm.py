@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from watership.adapters.helm.kept import Kept, Moment
 from watership.durable.clock import Clock, SystemClock
 from watership.errors import BadInput, Conflict, Fenced
 from watership.fleet.deployment import Slot
-from watership.releases.ports import RouterState, SlotWeights
+from watership.releases.ports import PATIENCE_SECONDS, RouterState, SlotWeights, Waited
 
 PAUSE_SECONDS = 60.0
 """The longest pause: clients give up before that."""
@@ -27,6 +28,9 @@ class Helm(ABC):
     A change is on the disk before it is in force and confirmed; a revert of the dead-man's switch is in force
     at once and written after, since a restart past `until` reverts again by itself.
     """
+
+    can_hold: ClassVar[bool] = True
+    """Whether it knows how to pause."""
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
         self._path = path
@@ -42,8 +46,12 @@ class Helm(ABC):
         """How many of the slot's instances the router itself finds healthy."""
 
     @abstractmethod
-    def active(self, slot: Slot) -> int:
-        """Requests in flight."""
+    def active(self, slot: Slot) -> int | None:
+        """Requests in flight; None where the router does not tell."""
+
+    @abstractmethod
+    def waited(self) -> Waited | None:
+        """What the last pause came to."""
 
     @abstractmethod
     def began(self) -> datetime:
@@ -63,8 +71,11 @@ class Helm(ABC):
             epoch=state.epoch,
             targets={slot: state.targets.get(slot, ()) for slot in Slot},
             healthy={slot: self.healthy(slot) for slot in Slot},
-            active={slot: self.active(slot) for slot in Slot},
+            active={slot: count for slot in Slot if (count := self.active(slot)) is not None},
             paused=self.paused,
+            writes_only=self.paused and state.writes_only,
+            can_hold=self.can_hold,
+            waited=self.waited(),
             until=state.until.wall if state.until else None,
             last_safe=state.last_safe,
             started_at=self.began(),
@@ -106,14 +117,29 @@ class Helm(ABC):
             )
         return self.read()
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         if not 0 < seconds <= PAUSE_SECONDS:
             raise BadInput(f"A pause lasts more than 0 and at most {PAUSE_SECONDS:g} s; got {seconds:g}.")
+        if not 0 < patience <= PAUSE_SECONDS:
+            raise BadInput(f"A request is held for at most {PAUSE_SECONDS:g} s; got {patience:g}.")
         async with self._changing:
             until = self._moment(seconds)
             self._put(
                 await self._written(
-                    lambda state: replace(state, epoch=self._checked(epoch), paused_until=until)
+                    lambda state: replace(
+                        state,
+                        epoch=self._checked(epoch),
+                        paused_until=until,
+                        writes_only=writes_only,
+                        patience=patience,
+                    )
                 )
             )
 
@@ -134,6 +160,12 @@ class Helm(ABC):
     def paused(self) -> bool:
         until = self.state.paused_until
         return until is not None and not until.passed(self._now())
+
+    @property
+    def pause_left(self) -> float:
+        """Seconds until a pause ends by itself; 0 when none is in force."""
+        until = self.state.paused_until
+        return max(0.0, until.seconds_left(self._now())) if until is not None else 0.0
 
     # For the watch over time.
 

@@ -10,7 +10,7 @@ import msgspec
 from watership.adapters.files.replace import replace_file
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
-from watership.releases.ports import SlotWeights
+from watership.releases.ports import PATIENCE_SECONDS, SlotWeights
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -38,6 +38,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     until: Moment | None = None
     last_safe: SlotWeights | None = None
     paused_until: Moment | None = None
+    writes_only: bool = False
+    """The pause holds no reads."""
+    patience: float = PATIENCE_SECONDS
 
 
 FRESH = Kept(weights={Slot.BLUE: 100, Slot.GREEN: 0})

@@ -27,9 +27,16 @@ class Listening(Protocol):
 Front = AbstractAsyncContextManager[Listening]
 
 
-def main(module: str, about: str, front: Callable[[argparse.Namespace], Front]) -> int:
-    """Run what `front` makes of the arguments, as `python -m module`; its exit code."""
-    options = _parser(module, about).parse_args()
+def main(
+    module: str,
+    about: str,
+    front: Callable[[argparse.Namespace], Front],
+    more: Callable[[argparse.ArgumentParser], None] = lambda _: None,
+) -> int:
+    """Run what `front` makes of the arguments, as `python -m module`; its exit code. `more` adds a router's own."""
+    parser = _parser(module, about)
+    more(parser)
+    options = parser.parse_args()
     try:
         uvloop.run(_serve(front(options)))
     except (WatershipError, OSError) as error:

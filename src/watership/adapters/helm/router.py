@@ -7,6 +7,7 @@ from pathlib import Path
 
 from watership.adapters.helm.calls import (
     Drain,
+    Left,
     Pause,
     Read,
     Resume,
@@ -20,7 +21,7 @@ from watership.adapters.helm.calls import (
 )
 from watership.adapters.unixline.calls import Caller
 from watership.fleet.deployment import Slot
-from watership.releases.ports import RouterState, SlotWeights, TrafficTick
+from watership.releases.ports import PATIENCE_SECONDS, RouterState, SlotWeights, TrafficTick
 
 
 class HelmRouter:
@@ -50,11 +51,19 @@ class HelmRouter:
         call = SetWeights(weights=weights, epoch=epoch, hold_seconds=hold_seconds, last_safe=last_safe)
         return await self._caller.call(call, RouterState)
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
-        return await self._caller.call(Drain(slot=slot, seconds=seconds, epoch=epoch), int, seconds=seconds)
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
+        call = Drain(slot=slot, seconds=seconds, epoch=epoch)
+        return (await self._caller.call(call, Left, seconds=seconds)).count
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        await self._do(Pause(seconds=seconds, epoch=epoch))
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        await self._do(Pause(seconds=seconds, epoch=epoch, writes_only=writes_only, patience=patience))
 
     async def resume(self, *, epoch: int) -> None:
         await self._do(Resume(epoch=epoch))

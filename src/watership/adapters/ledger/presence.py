@@ -1,4 +1,4 @@
-"""Workers come, prolong their leases and are buried; runs that nobody began can change their home."""
+"""Workers come, prolong their leases and are buried; runs can change their home while nobody holds them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from watership.adapters.ledger.bounds import PRESENCE_KEPT
-from watership.adapters.ledger.change import Transaction
+from watership.adapters.ledger.change import Transaction, unknown
 from watership.durable.ids import RunId
 from watership.durable.states import RunState
-from watership.durable.writes import Bury, Done, Refused, Rehome, Renew, Renewed
+from watership.durable.writes import Bury, Done, Duplicate, HandOver, Outcome, Refused, Rehome, Renew, Renewed
 
 
 def renew(tx: Transaction, write: Renew) -> Renewed:
@@ -55,3 +55,24 @@ def rehome(tx: Transaction, write: Rehome) -> Done:
         if run.state is RunState.READY:
             tx.wake(run)
     return Done(count=len(moved))
+
+
+def hand_over(tx: Transaction, write: HandOver) -> Outcome:
+    """Its state stays, and with it what it waits for: only whose worker goes on with it changes."""
+    run = tx.rows.run(write.run_id)
+    if run is None:
+        return unknown(write.run_id)
+    if run.deployment == write.target:
+        return Duplicate()
+    if run.ended:
+        return Refused(code="illegal_move", reason=f"Run {run.id} is {run.state}: it has ended.")
+    if run.state is RunState.RUNNING and (run.lease_until is None or run.lease_until > tx.now):
+        return Refused(code="held", reason=f"Worker {run.lease_owner} holds run {run.id}.")
+    if (run.seq, run.inbox) != (write.seq, write.inbox):
+        return Refused(code="moved", reason=f"Run {run.id} has gone on since it was looked at.")
+    run = replace(run, deployment=write.target, epoch=run.epoch + 1, updated_at=tx.now)
+    tx.rows.put(run)
+    if run.state in (RunState.READY, RunState.RUNNING, RunState.WAITING):
+        # A worker that sleeps until its next timer has to learn of this one's.
+        tx.wake(run)
+    return Done()

@@ -14,7 +14,7 @@ from watership.adapters.ledger.change import Transaction
 from watership.adapters.ledger.claim import claim
 from watership.adapters.ledger.decide import decide
 from watership.adapters.ledger.inbox import deliver
-from watership.adapters.ledger.presence import bury, rehome, renew
+from watership.adapters.ledger.presence import bury, hand_over, rehome, renew
 from watership.adapters.ledger.rows import Rows
 from watership.adapters.ledger.submit import submit
 from watership.durable.writes import (
@@ -25,6 +25,7 @@ from watership.durable.writes import (
     Claim,
     Deliver,
     Expire,
+    HandOver,
     Outcome,
     RefuseAnswer,
     Rehome,
@@ -63,5 +64,7 @@ def apply(tx: Transaction, write: Write) -> Outcome:
             return bury(tx, write)
         case Rehome():
             return rehome(tx, write)
+        case HandOver():
+            return hand_over(tx, write)
         case _:
             assert_never(write)

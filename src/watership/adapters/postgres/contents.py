@@ -14,7 +14,7 @@ from watership.adapters.files.backups import Contents, Table
 from watership.adapters.postgres.dump import APPLICATION
 from watership.adapters.postgres.pool import CONNECT_SECONDS, Session, part
 from watership.errors import Unavailable
-from watership.releases.readiness.restore import HEARTBEAT
+from watership.releases.readiness.course import HEARTBEAT
 
 BEATS: Final = f"public.{HEARTBEAT}"
 
@@ -37,7 +37,7 @@ _SETTINGS: Final = {
 # Tables of an extension come with it, and are in no dump.
 _TABLES: Final = """
 SELECT pg_class.oid::regclass::text AS name FROM pg_class
- WHERE relkind = 'r' AND relpersistence <> 't'
+ WHERE relkind = 'r' AND relpersistence = ANY($1::text[]::"char"[])
    AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
    AND NOT EXISTS (SELECT FROM pg_depend
                     WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')
@@ -71,10 +71,15 @@ async def session(url: str) -> AsyncIterator[Session]:
         await part(connection)
 
 
-async def contents(connection: Session) -> Contents:
+async def tables_of(connection: Session, *, logged: bool = False) -> list[str]:
+    """Every table, quoted; only those whose changes are `logged`, where it is about what a replay of the log shows."""
+    return [name for (name,) in await connection.fetch(_TABLES, ["p"] if logged else ["p", "u"])]
+
+
+async def contents(connection: Session, *, logged: bool = False) -> Contents:
     """What is there, as the transaction sees it."""
     tables = {}
-    for (name,) in await connection.fetch(_TABLES):
+    for name in await tables_of(connection, logged=logged):
         row = await connection.fetchrow(_TABLE.format(name))
         assert row is not None, "an aggregate has a row"
         tables[name] = Table(row["rows"], row["checksum"])
@@ -85,5 +90,5 @@ async def beat_in(connection: Session) -> datetime | None:
     """The newest heartbeat that a database has."""
     if await connection.fetchval("SELECT to_regclass($1)", BEATS) is None:
         return None
-    found: datetime | None = await connection.fetchval(f"SELECT at FROM {BEATS}")  # noqa: S608 - our own name
+    found: datetime | None = await connection.fetchval(f"SELECT max(at) FROM {BEATS}")  # noqa: S608 - our own name
     return found

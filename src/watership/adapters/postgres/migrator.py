@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import asyncpg
 import msgspec
@@ -21,6 +21,7 @@ from watership.adapters.postgres.visit import visit
 from watership.adapters.roundtrip import require_alike
 from watership.durable.clock import Clock
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
+from watership.releases.header import batched
 from watership.releases.ports import Migration, Rehearsed
 from watership.releases.readiness.rehearsal import Held
 
@@ -47,17 +48,33 @@ CREATE TABLE IF NOT EXISTS {VERSIONS} (
     direction TEXT NOT NULL CHECK (direction IN ('forward', 'backward', 'begun')),
     epoch BIGINT NOT NULL,
     applied_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
-    locks TEXT
+    locks TEXT,
+    rows BIGINT
 )"""
+_COUNTS: Final = f"ALTER TABLE {VERSIONS} ADD COLUMN IF NOT EXISTS rows BIGINT"
 _THERE: Final = f"SELECT to_regclass('{VERSIONS}') IS NOT NULL"
 _EPOCH: Final = f"SELECT coalesce(max(epoch), 0) FROM {VERSIONS}"  # noqa: S608 - our own table's name
 _LAST: Final = f"SELECT version FROM {VERSIONS} ORDER BY position DESC LIMIT 1"  # noqa: S608 - the same
+_NEWEST: Final = f"SELECT name, direction FROM {VERSIONS} ORDER BY position DESC LIMIT 1"  # noqa: S608 - the same
 _RECORD: Final = f"""
 INSERT INTO {VERSIONS} (version, name, direction, epoch) VALUES ($1, $2, $3, $4) RETURNING position"""  # noqa: S608
 _HELD: Final = f"UPDATE {VERSIONS} SET locks = $2 WHERE position = $1"  # noqa: S608
 _LOCKS: Final = f"SELECT locks FROM {VERSIONS} WHERE direction <> 'begun' ORDER BY position DESC LIMIT 1"  # noqa: S608
 
+_FILLED: Final = f"""
+UPDATE {VERSIONS} SET rows = coalesce(rows, 0) + $2, epoch = $3
+ WHERE position = (SELECT max(position) FROM {VERSIONS} WHERE name = $1 AND direction = 'begun') RETURNING rows"""  # noqa: S608
+
+BATCH_SECONDS: Final = 10.0
+"""Of one batch: whoever wants to change its rows waits as long."""
+
 _INVALID: Final = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
+
+
+REHEARSING: Final = 2**53
+"""The epoch on a copy, above every other."""
+
+T = TypeVar("T")
 
 
 class _Busy(Exception):  # it never leaves the migrator, which tries again
@@ -73,13 +90,14 @@ class _Step(NamedTuple):
     direction: str
     script: Script
     epoch: int
+    batch: int
 
     @classmethod
     def of(cls, migration: Migration, *, forward: bool, epoch: int) -> _Step:
         start, end = (migration.start, migration.end) if forward else (migration.end, migration.start)
         script = read_script(migration.forward if forward else migration.backward, migration.name)
         direction = "forward" if forward else "backward"
-        return cls(migration.name, start, end, direction, script, epoch)
+        return cls(migration.name, start, end, direction, script, epoch, migration.header.batch)
 
 
 class PostgresMigrator:
@@ -115,8 +133,21 @@ class PostgresMigrator:
 
     async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
         step = _Step.of(migration, forward=forward, epoch=epoch)
+        if forward and migration.header.kind == "backfill":
+            return await self._filled_forward(migration, step)
         await self._tried(step)
         return step.end
+
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        step = _Step.of(migration, forward=True, epoch=epoch)
+        head = migration.header
+        statement = batched(step.script.statements, head, step.name)
+        async with self._visit(seconds=BATCH_SECONDS) as session:
+            while True:
+                changed, rows = await self._retried(step, lambda: self._batch(session, step, statement))
+                if not changed:
+                    return rows
+                await self._clock.sleep(head.pause)
 
     async def locks(self) -> tuple[Held, ...] | None:
         """The locks that the last step held, and how long; None: it is not known."""
@@ -136,11 +167,57 @@ class PostgresMigrator:
         async with self._visit() as session:
             return await faults(session)
 
+    async def _filled_forward(self, migration: Migration, step: _Step) -> int:
+        """A mark that it has begun, its batches, and the version."""
+        async with self._visit() as session:
+
+            async def marked(version: int, direction: str) -> bool:
+                async with session.transaction():
+                    await self._alone(session)
+                    if not await self._wanted(session, step):
+                        return False
+                    newest = await session.fetchrow(_NEWEST)
+                    if newest is None or tuple(newest) != (step.name, direction):
+                        await self._record(session, step, version, direction)
+                    return True
+
+            if await self._retried(step, lambda: marked(step.start, "begun")):
+                await self.fill(migration, epoch=step.epoch)
+                await self._retried(step, lambda: marked(step.end, "forward"))
+        return step.end
+
+    async def _batch(self, session: Session, step: _Step, statement: str) -> tuple[int, int]:
+        """One batch and its count in one transaction: how many rows it changed, and all batches so far."""
+        async with session.transaction():
+            await self._alone(session)
+            await session.execute(_CREATE)
+            await session.execute(_COUNTS)
+            current = await session.fetchval(_EPOCH)
+            if step.epoch < current:
+                raise Fenced("The schema", held=step.epoch, current=current)
+            changed = changed_rows(await _execute(session, step, statement))
+            if changed > step.batch:
+                raise BadInput(
+                    f"A batch of migration {step.name} changed {changed:,} rows; {step.batch:,} are its bound.",
+                    fix="Let LIMIT :batch bound the rows that are changed.",
+                )
+            rows = await session.fetchval(_FILLED, step.name, changed, step.epoch)
+            return changed, int(rows or 0)
+
+    async def _alone(self, session: Session) -> None:
+        """Nobody else migrates for as long as this transaction lasts."""
+        if not await session.fetchval("SELECT pg_try_advisory_xact_lock($1)", APPLICATION_KEY):
+            raise _Busy("another controller migrates")
+
     async def _tried(self, step: _Step) -> tuple[Held, ...]:
-        """Take the step, and again while a lock is not to be had; the locks that were held."""
+        """Take the step; the locks that were held."""
+        return await self._retried(step, lambda: self._take(step))
+
+    async def _retried(self, step: _Step, act: Callable[[], Awaitable[T]]) -> T:
+        """Do it, and again while a lock is not to be had."""
         for pause in (*self._pauses, None):
             try:
-                return await self._take(step)
+                return await act()
             except _Busy as reason:
                 if pause is None:
                     raise Unavailable(
@@ -170,8 +247,7 @@ class PostgresMigrator:
     async def _inside(self, session: Session, step: _Step) -> int | None:
         """Script and version in one transaction; the record's position, or None when it is there already."""
         async with session.transaction():
-            if not await session.fetchval("SELECT pg_try_advisory_xact_lock($1)", APPLICATION_KEY):
-                raise _Busy("another controller migrates")
+            await self._alone(session)
             if not await self._wanted(session, step):
                 return None
             # Before the script, which may set another search_path. All or nothing it is in any order.
@@ -239,21 +315,33 @@ class PostgresMigrator:
     async def _there_and_back(self, migrations: Sequence[Migration]) -> Rehearsed:
         """Forward, backward and forward again, here; shape and rows are compared with what they were."""
         before, rows = await self._looked()
-        longest, locks, shapes = 0.0, list[Held](), list[dict[str, str]]()
+        steps, locks, shapes = dict[str, float](), list[Held](), list[dict[str, str]]()
+        lasting = 0.0
         for forward in (True, False, True):
             for migration in migrations if forward else reversed(migrations):
-                step = _Step.of(migration, forward=forward, epoch=2**53)
                 began = self._clock.monotonic()
-                held = await self._tried(step)
-                longest = max(longest, self._clock.monotonic() - began)
-                locks += held if not shapes else ()
+                held = await self._stepped(migration, forward=forward)
+                took = self._clock.monotonic() - began
+                lasting = max(lasting, 0.0 if held is None else took)
+                if not shapes:
+                    locks += held or ()
+                    steps[migration.name] = took
             now, left = await self._looked()
             shapes.append(now)
             if not forward:
                 require_alike("The way back leaves another schema", before, now)
-                _compare_rows(rows, left)
+                if all(each.header.kind != "contract" for each in migrations):
+                    # What a contract throws away no script brings back: it is no way back that anybody is promised.
+                    _compare_rows(rows, left)
         require_alike("Going forward twice gives another schema", shapes[0], shapes[2])
-        return Rehearsed(seconds=longest, locks=tuple(locks))
+        return Rehearsed(seconds=lasting, locks=tuple(locks), steps=steps)
+
+    async def _stepped(self, migration: Migration, *, forward: bool) -> tuple[Held, ...] | None:
+        """The locks that the step held; None for the batches of a backfill, of which each is short."""
+        if forward and migration.header.kind == "backfill":
+            await self.apply(migration, forward=True, epoch=REHEARSING)
+            return None
+        return await self._tried(_Step.of(migration, forward=forward, epoch=REHEARSING))
 
     async def _looked(self) -> tuple[dict[str, str], Sums]:
         async with self._visit(seconds=self._copying) as session:
@@ -275,21 +363,32 @@ class PostgresMigrator:
 
 async def _run(session: Session, step: _Step) -> None:
     for statement in step.script.statements:
-        try:
-            await session.execute(statement)
-        except asyncpg.PostgresError as reason:
-            words = f"Migration {step.name} failed at {shortened(statement)!r}: {reason}."
-            match reason.sqlstate:
-                case "55P03" | "40P01" if not step.script.outside:
-                    raise _Busy(str(reason)) from reason
-                case "57014":
-                    raise BadInput(
-                        words, fix="Split it, or make it quicker: it would hold its locks as long."
-                    ) from reason
-                case str(state) if state.startswith(("08", "53", "57", "58", "25", "40", "55P03")):
-                    raise Unavailable(words) from reason
-                case _:
-                    raise BadInput(words) from reason
+        await _execute(session, step, statement)
+
+
+async def _execute(session: Session, step: _Step, statement: str) -> str:
+    """What the database says that it did."""
+    try:
+        return str(await session.execute(statement))
+    except asyncpg.PostgresError as reason:
+        words = f"Migration {step.name} failed at {shortened(statement)!r}: {reason}."
+        match reason.sqlstate:
+            case "55P03" | "40P01" if not step.script.outside:
+                raise _Busy(str(reason)) from reason
+            case "57014":
+                raise BadInput(
+                    words, fix="Split it, or make it quicker: it would hold its locks as long."
+                ) from reason
+            case str(state) if state.startswith(("08", "53", "57", "58", "25", "40", "55P03")):
+                raise Unavailable(words) from reason
+            case _:
+                raise BadInput(words) from reason
+
+
+def changed_rows(tag: str) -> int:
+    """By the database's own word for what a statement did: `UPDATE 12`, `INSERT 0 12`."""
+    number = tag.rpartition(" ")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _compare_rows(wanted: Sums, found: Sums) -> None:

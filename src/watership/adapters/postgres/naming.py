@@ -18,6 +18,7 @@ from watership.durable.writes import (
     Deliver,
     Expire,
     Finish,
+    HandOver,
     RefuseAnswer,
     Rehome,
     Renew,
@@ -80,7 +81,7 @@ def names(writes: Sequence[Write], births: Births) -> Names:
                 _name_submit(found, write)
             case Claim():
                 _name_claim(found, write)
-            case Deliver() | RefuseAnswer() | Answer() | Retry():
+            case Deliver() | RefuseAnswer() | Answer() | Retry() | HandOver():
                 found.runs[write.run_id] = None
             case Cancel() | Expire():
                 _name_end(found, write.run_id, births)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
 
-from watership.adapters.postgres.translation import lost, translation
+from watership.adapters.postgres.translation import lost, translated, translation
 from watership.errors import BadInput, Unavailable
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -77,13 +77,18 @@ class Pool:
         settings: Mapping[str, str] | None = None,
         statement_cache_size: int = 200,
         session_seconds: float = SESSION_SECONDS,
+        greet: Callable[[Session], Awaitable[None]] | None = None,
     ) -> None:
-        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions."""
+        """`statement_cache_size` is 0 behind a pooler that shares sessions between transactions.
+
+        `greet` is given each new connection, and raises where it is of no use.
+        """
         self._url = url
         self._name = name
         self._settings = SETTINGS if settings is None else settings
         self._statements = statement_cache_size
         self._seconds = session_seconds
+        self._greet = greet
         self.on_loss: Callable[[], None] = nothing
         """Called when a connection was lost: what was known of the database may be so no more."""
         self._room = asyncio.Semaphore(size)
@@ -156,6 +161,13 @@ class Pool:
         session = await connect(
             self._url, name=self._name, settings=self._settings, statement_cache_size=self._statements
         )
+        if self._greet is not None:
+            try:
+                with translated():
+                    await self._greet(session)
+            except BaseException:
+                session.terminate()
+                raise
         self._busy.add(session)
         return session
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from watership.errors import BadInput
+from watership.releases import header
 
-OUTSIDE: Final = "-- outside of a transaction"
-"""The first line of a script that builds or drops indexes CONCURRENTLY, which PostgreSQL does in no transaction."""
+OUTSIDE: Final = f"-- {header.OUTSIDE}"
 
 _FORBIDDEN: Final = frozenset(
     "BEGIN START COMMIT END ROLLBACK ABORT SAVEPOINT RELEASE PREPARE VACUUM DISCARD RESET COPY".split()  # noqa: SIM905 - readable
@@ -45,7 +45,7 @@ class Script(NamedTuple):
 
 def read_script(text: str, name: str) -> Script:
     """The script of the migration `name`. Raises BadInput naming what it may not contain."""
-    outside = text.lstrip().partition("\n")[0].strip().lower() == OUTSIDE
+    outside = header.header(text, name).outside
     found = tuple(statements(text))
     for statement in found:
         _check(statement, name, outside=outside)

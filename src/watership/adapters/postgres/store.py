@@ -12,7 +12,7 @@ from watership.adapters.postgres.flags import PostgresFlags
 from watership.adapters.postgres.intake import PostgresIntake
 from watership.adapters.postgres.links import Links
 from watership.adapters.postgres.outbox import PostgresOutbox
-from watership.adapters.postgres.pool import HINTING, SETTINGS, Pool
+from watership.adapters.postgres.pool import HINTING, SETTINGS, Pool, Session
 from watership.adapters.postgres.reading import PostgresRuns
 from watership.adapters.postgres.schema import check, read_status
 from watership.adapters.postgres.writer import Writer
@@ -52,8 +52,11 @@ class PostgresStore(PostgresRuns, PostgresIntake, PostgresFlags, PostgresDeploym
         readers: int = READERS,
         statement_cache_size: int = 200,
         name: str = "watership",
+        waits: bool = True,
     ) -> Self:
         """Connect to a database with our schema; a database that is still starting is waited for.
+
+        Unless it `waits` nothing is asked now: each connection is asked for the schema when it is made.
 
         Without `clock` the time is the database's. With `outbox` every transaction that made runs READY, ended one
         that has a `reply_to`, or brought one into a state of `tell`, leaves a letter for the broker.
@@ -67,13 +70,15 @@ class PostgresStore(PostgresRuns, PostgresIntake, PostgresFlags, PostgresDeploym
                 name=f"{name} {role}",
                 settings=settings,
                 statement_cache_size=statement_cache_size,
+                greet=None if waits else _fits,
             )
 
         writing = pool(writers, "writer")
         writer = Writer(writing, clock, tell if outbox else None)
         store = cls(Links(writing, pool(readers, "reader"), writer, clock), pool(1, "outbox", HINTING))
         try:
-            await store._find()
+            if waits:
+                await store._find()
         except BaseException:
             await store.close()
             raise
@@ -117,3 +122,7 @@ class PostgresStore(PostgresRuns, PostgresIntake, PostgresFlags, PostgresDeploym
         """Tell whoever listens to `channel`; lost where nobody does."""
         async with self._links.writing.session() as db:
             await db.execute("SELECT pg_notify($1, $2)", channel, words)
+
+
+async def _fits(session: Session) -> None:
+    check(await read_status(session))

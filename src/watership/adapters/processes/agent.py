@@ -16,6 +16,7 @@ from watership.adapters.files.replace import replace_file
 from watership.adapters.processes.calls import GRACE_SECONDS, Ensure, HostCall, Instances, Stop
 from watership.adapters.processes.command import Command
 from watership.adapters.processes.post import Post
+from watership.adapters.processes.starving import VMSTAT
 from watership.adapters.unixline.calls import CallServer
 from watership.durable.ids import DeploymentId
 from watership.errors import BadInput, Conflict, Fenced, Unavailable
@@ -36,11 +37,14 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 class HostAgent:
     """Hosts within this process; `control` makes it reachable for others. One agent per state folder."""
 
-    def __init__(self, state: Path, command: Command, *, control: Path | None = None) -> None:
+    def __init__(
+        self, state: Path, command: Command, *, control: Path | None = None, vmstat: Path = VMSTAT
+    ) -> None:
         self._folder = state
         self._wishes_file = state / "wishes.json"
         self._command = command
         self._control = control
+        self._vmstat = vmstat
         self._posts: dict[str, Post] = {}
         self._changing = asyncio.Lock()
         self._wishes = Wishes()
@@ -140,7 +144,9 @@ class HostAgent:
         for role, index in _places(spec):
             post = self._posts.get(f"{spec.deployment}-{role}-{index}")
             if post is None:
-                post = Post(spec, role, index, folder=self._folder, command=self._command)
+                post = Post(
+                    spec, role, index, folder=self._folder, command=self._command, vmstat=self._vmstat
+                )
                 self._posts[post.name] = post
             names.add(post.name)
         return [post for post in self._of(spec.deployment) if post.name not in names]

@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,14 @@ import msgspec
 
 LOCK_FILE_NUMBER = 199
 """The number under which a child holds its lock: beyond those that programs expect to be theirs."""
+
+
+ENDING_SECONDS = 0.05
+ENDING_LOOKS = 10
+"""For which an end is waited for, and how often it is looked for: the agent does nothing else meanwhile."""
+
+BY_SIGNAL = 128
+"""What shells add to the number of the signal that ended a process."""
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -80,10 +89,26 @@ def holder(lock: Path) -> int | None:
     return None
 
 
-def bury(pid: int) -> None:
-    """Let the system forget a child that ended. It may be somebody else's child."""
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+def bury(pid: int) -> int | None:
+    """Let the system forget a child that ended: how it ended, as shells count it, signals from 128 on. None for one
+    that lives, or is somebody else's child."""
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    if not ended:
+        return None
+    code = os.waitstatus_to_exitcode(status)
+    return BY_SIGNAL - code if code < 0 else code
+
+
+def ending(pid: int) -> int | None:
+    """How a child ended that no longer holds its lock: the system frees that a moment before it tells."""
+    for _ in range(ENDING_LOOKS):
+        if (code := bury(pid)) is not None:
+            return code
+        time.sleep(ENDING_SECONDS / ENDING_LOOKS)
+    return None
 
 
 def send(life: Life, number: signal.Signals, *, whole_session: bool = False) -> None:

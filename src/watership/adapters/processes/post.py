@@ -16,6 +16,7 @@ from watership.adapters.http.readiness import Readiness, readiness
 from watership.adapters.processes import life, presence
 from watership.adapters.processes.command import Command
 from watership.adapters.processes.life import Life
+from watership.adapters.processes.starving import VMSTAT, Starvation
 from watership.releases.ports import HostSpec, Instance, InstanceState, Role
 
 FIRST_BACKOFF_SECONDS = 0.1
@@ -40,6 +41,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     life: Life | None = None
     restarts: int = 0
+    oom_kills: int = 0
+    unwitnessed: bool = False
+    """A process of the post has ended, and nobody saw how: it was the child of an agent that was gone by then."""
 
 
 class Post:
@@ -54,6 +58,7 @@ class Post:
         folder: Path,
         command: Command,
         wanted: bool = True,
+        vmstat: Path = VMSTAT,
     ) -> None:
         self.name = f"{spec.deployment}-{role}-{index}"
         self.spec = spec
@@ -64,7 +69,9 @@ class Post:
         self._record = self._read_record()
         self._wanted = wanted
         self._ready = False
+        self._ended = False
         self._backoff = FIRST_BACKOFF_SECONDS
+        self._starvation = Starvation(vmstat)
         self._task = asyncio.create_task(self._keep()) if wanted else None
 
     def instance(self) -> Instance:
@@ -81,7 +88,12 @@ class Post:
             digest=told.digest if told is not None and running else None,
             version=told.version if told is not None and running else None,
             restarts=self._record.restarts,
+            oom_kills=self._oom_kills(),
         )
+
+    def _oom_kills(self) -> int | None:
+        record = self._record
+        return None if record.unwitnessed and not record.oom_kills else record.oom_kills
 
     async def dismiss(self, grace_seconds: float) -> None:
         """End the process and stop replacing it: ask first, kill what is left after the grace."""
@@ -125,6 +137,7 @@ class Post:
                 born = loop.time()
             elif loop.time() >= asked:
                 asked = loop.time() + READINESS_SECONDS
+                self._starvation.note()
                 await self._ask_ready()
                 self._rotate()
             await asyncio.sleep(LOOK_SECONDS)
@@ -153,25 +166,42 @@ class Post:
                 log.write(f"watership: the process could not be started: {error}\n")
             begun = Life(0, "")
         if begun is not None:
-            self._record = Record(life=begun, restarts=self._record.restarts + again)
-            replace_file(self._files("record"), msgspec.json.encode(self._record))
+            self._keep_record(life=begun, restarts=self._record.restarts + again)
+            self._ended = False
+
+    def _keep_record(self, **facts: object) -> None:
+        self._record = msgspec.structs.replace(self._record, **facts)
+        replace_file(self._files("record"), msgspec.json.encode(self._record))
 
     def _alive(self) -> bool:
         """Whether the post is manned; takes over a process whose start was not recorded."""
         known = self._record.life
-        if known is not None and known.pid:
-            life.bury(known.pid)
-        if not life.alive(self._files("lock")):
+        code = life.bury(known.pid) if known is not None and known.pid else None
+        manned = life.alive(self._files("lock"))
+        if self._wanted and known is not None and known.pid and (code is not None or not manned):
+            self._witness(known.pid, code)
+        if not manned:
             return False
         if known is None or not life.birth(known.pid):
             self._adopt()
         return True
 
+    def _witness(self, pid: int, code: int | None) -> None:
+        """How a process ended that nobody told to end; once for each."""
+        if self._ended:
+            return
+        self._ended = True
+        code = life.ending(pid) if code is None else code
+        if code is None:
+            self._keep_record(unwitnessed=True)
+        elif self._starvation.caused(code):
+            self._keep_record(oom_kills=self._record.oom_kills + 1)
+
     def _adopt(self) -> None:
         """The process that holds the lock is another than the one recorded: find out which."""
         if (pid := life.holder(self._files("lock")) or self._told_pid()) and (born := life.birth(pid)):
-            self._record = msgspec.structs.replace(self._record, life=Life(pid, born))
-            replace_file(self._files("record"), msgspec.json.encode(self._record))
+            self._keep_record(life=Life(pid, born))
+            self._ended = False
 
     def _told_pid(self) -> int | None:
         """Where the system does not tell who holds the lock, believe what the process says of itself."""

@@ -11,6 +11,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     PlatformCollector,
+    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
@@ -29,6 +30,16 @@ EVENTS: Final = 200
 
 OTHER: Final = "(other)"
 
+CRITICAL, NOT_CRITICAL = "critical", "other"
+
+TAKES_IN: Final = ("/messages", ":signal", "/signal")
+"""How the routes end by which work, and people's answers, are handed in: they say who asks, and accept it."""
+
+
+def path_of(method: object, route: str) -> str:
+    """Whether a request lies on the critical path."""
+    return CRITICAL if method == "POST" and route.endswith(TAKES_IN) else NOT_CRITICAL
+
 
 class PrometheusObserver:
     """One registry of its own per process part, so that two in one process do not collide."""
@@ -40,6 +51,7 @@ class PrometheusObserver:
         self._requests = Requests()
         self._registry.register(self._requests)
         PlatformCollector(registry=self._registry)
+        ProcessCollector(registry=self._registry)
         self._events = Counter(
             "watership_events_total", "What happened, by name.", ["event"], registry=self._registry
         )
@@ -49,6 +61,14 @@ class PrometheusObserver:
             ["kind", "outcome"],
             registry=self._registry,
         )
+        self._unhandled = Counter(
+            "watership_unhandled_total",
+            "Requests that ended in an exception that nobody caught: those that hand work in (critical), and others.",
+            ["path"],
+            registry=self._registry,
+        )
+        for path in (CRITICAL, NOT_CRITICAL):
+            self._unhandled.labels(path)  # there from the beginning: who asks can tell none from not counted
         build = Gauge(
             "watership_build_info",
             "Always 1: which build answers.",
@@ -67,8 +87,14 @@ class PrometheusObserver:
             assert isinstance(seconds, float)
             self._requests.count(str(facts["route"]), str(facts["method"]), facts["code"], seconds)
         elif event == "cache read":
-            self._cache.labels(str(facts["kind"]), "hit" if facts["hit"] else "miss").inc()
+            for outcome in ("hit", "miss"):
+                # Both are there from the first read on, so that a cache that never hits has a rate of hits.
+                self._cache.labels(str(facts["kind"]), outcome).inc(
+                    outcome == ("hit" if facts["hit"] else "miss")
+                )
         else:
+            if event == "request failed":
+                self._unhandled.labels(path_of(facts.get("method"), str(facts["route"]))).inc()
             self._counter(event).inc()
 
     def _counter(self, event: str) -> Counter:
@@ -79,9 +105,10 @@ class PrometheusObserver:
             known = self._named[event] = self._events.labels(event)
         return known
 
-    def exposition(self, census: Census | None = None) -> tuple[str, bytes]:
-        """Content type and text. Without a census the runs are left out: unknown is not zero."""
-        self._runs.census = census
+    def exposition(self, census: Census | None = None, took: float | None = None) -> tuple[str, bytes]:
+        """Content type and text. Without a census the runs are left out, and without the seconds that it `took` these:
+        unknown is not zero."""
+        self._runs.census, self._runs.took = census, took
         return CONTENT_TYPE_LATEST, generate_latest(self._registry)
 
 
@@ -89,8 +116,15 @@ class _Runs(Collector):
     """The runs as the store counted them for this very exposition."""
 
     census: Census | None = None
+    took: float | None = None
 
     def collect(self) -> Iterator[Metric]:
+        if self.took is not None:
+            yield GaugeMetricFamily(
+                "watership_store_query_seconds",
+                "How long the store took to count the runs for this very answer.",
+                value=self.took,
+            )
         if self.census is None:
             return
         runs = GaugeMetricFamily("watership_runs", "Runs in the store.", labels=["deployment", "state"])

@@ -30,6 +30,11 @@ SLOT_HEADER = b"x-watership-slot"
 _REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
+def reads(head: Head) -> bool:
+    """Whether the request asks for no change, by its method."""
+    return head.method in _REPEATABLE
+
+
 def repeatable(head: Head) -> bool:
     """Whether asking twice does what asking once does: by its method, or because the client gave it a key."""
     return head.method in _REPEATABLE or head.get(b"idempotency-key") is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from math import ceil
 
 from watership.adapters.proxy import heads
 from watership.adapters.proxy.instance import Instance, Unreachable
@@ -35,12 +36,6 @@ ATTEMPTS = 2
 REPLAY_BYTES = 64 * 1024
 """Bytes of a request's body that are kept to send them again."""
 
-HELD_COUNT = 1000
-"""Requests held during a pause; each is one connection and at most a few hundred KiB."""
-
-HELD_SECONDS = 20.0
-"""How long a request is held during a pause: clients' own limits begin at about 30 s."""
-
 RETRY_SECONDS = 1
 """What Retry-After says: a healthy instance is usually back within two probes."""
 
@@ -66,13 +61,6 @@ class Broken(Exception):
 
 class Cut(Exception):
     """An answer broke off after its head had been passed on."""
-
-
-class Holding:
-    """How many requests a pause holds at the moment."""
-
-    def __init__(self) -> None:
-        self.count = 0
 
 
 class Body:
@@ -143,7 +131,6 @@ class Relay:
         client: ClientWire,
         peer: bytes,
         wires: set[Wire],
-        holding: Holding,
         *,
         observer: Observer,
     ) -> None:
@@ -152,7 +139,6 @@ class Relay:
         self._client = client
         self._peer = peer
         self._wires = wires
-        self._holding = holding
         self._loop = client.loop
         self.closing = False
         """Whether the proxy shuts down: the connection ends after the present request."""
@@ -181,10 +167,11 @@ class Relay:
     async def _request(self, head: Head) -> bool:
         """Answer one request; whether the connection goes on."""
         refused = self._refusal(head)
-        if refused is None and self._board.paused:
-            refused = await self._hold()
         if refused is not None:
             self._refuse(*refused)
+            return False
+        if self._board.holds(reads=heads.reads(head)) and (words := await self._board.hold()):
+            self._refuse(503, words, retry_after=ceil(max(RETRY_SECONDS, self._board.pause_left)))
             return False
         body = Body(self._client, head)
         body.skip_end()
@@ -199,20 +186,6 @@ class Relay:
         hosts = sum(name.lower() == b"host" for name, _ in head.headers)
         if hosts > 1 or (head.minor == 1 and hosts == 0):
             return 400, "A request names one host."
-        return None
-
-    async def _hold(self) -> tuple[int, str] | None:
-        """Wait for the end of a pause; what to say when that takes too long or too many wait."""
-        if self._holding.count >= HELD_COUNT:
-            return 503, "Requests are paused, and as many as can be held are waiting."
-        self._holding.count += 1
-        try:
-            async with asyncio.timeout(HELD_SECONDS):
-                await self._board.wait_resumed()
-        except TimeoutError:
-            return 503, "Requests are paused."
-        finally:
-            self._holding.count -= 1
         return None
 
     async def _attempts(self, head: Head, body: Body) -> bool:
@@ -409,7 +382,9 @@ class Relay:
                     await sink.written()
         sink.close()
 
-    def _refuse(self, status: int, detail: str, line: Line | None = None) -> None:
+    def _refuse(
+        self, status: int, detail: str, line: Line | None = None, *, retry_after: int = RETRY_SECONDS
+    ) -> None:
         """Answer without an instance, and end the connection: what follows is not looked at."""
         if self._client.closed:
             return
@@ -419,6 +394,6 @@ class Relay:
                 detail,
                 keep_alive=False,
                 slot=line.slot if line is not None else None,
-                retry_after=RETRY_SECONDS if status == 503 else 0,
+                retry_after=retry_after if status == 503 else 0,
             )
         )

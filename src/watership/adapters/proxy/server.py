@@ -17,13 +17,13 @@ from watership.adapters.helm.traffic import Traffic
 from watership.adapters.http.readiness import Readiness, readiness
 from watership.adapters.proxy.heads import refusal
 from watership.adapters.proxy.instance import IDLE_SECONDS, Instance
-from watership.adapters.proxy.relay import RETRY_SECONDS, Holding, Relay
+from watership.adapters.proxy.relay import RETRY_SECONDS, Relay
 from watership.adapters.proxy.switchboard import Switchboard
 from watership.adapters.proxy.wire import ClientWire, Wire
 from watership.adapters.unixline.calls import CallServer
 from watership.durable.ports import Observer
 from watership.fleet.deployment import Slot
-from watership.releases.ports import RouterState, SlotWeights
+from watership.releases.ports import PATIENCE_SECONDS, RouterState, SlotWeights
 
 CLIENTS = 2048
 """Connections of clients at a time; further ones are refused at once."""
@@ -63,7 +63,6 @@ class EmbeddedProxy:
         self._grace_seconds = grace_seconds
         self._wires: set[Wire] = set()
         self._relays: dict[ClientWire, Relay] = {}
-        self._holding = Holding()
         self._stack = AsyncExitStack()
         self._closing = False
 
@@ -133,8 +132,15 @@ class EmbeddedProxy:
     async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
         return await self.board.drain(slot, seconds=seconds, epoch=epoch)
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        await self.board.pause(seconds=seconds, epoch=epoch)
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        await self.board.pause(seconds=seconds, epoch=epoch, writes_only=writes_only, patience=patience)
 
     async def resume(self, *, epoch: int) -> None:
         await self.board.resume(epoch=epoch)
@@ -161,7 +167,7 @@ class EmbeddedProxy:
             return
         peer = client.transport.get_extra_info("peername")
         name = str(peer[0]).encode() if peer else b"unknown"
-        relay = Relay(self.board, client, name, self._wires, self._holding, observer=self._observer)
+        relay = Relay(self.board, client, name, self._wires, observer=self._observer)
         self._relays[client] = relay
         client.task = self._loop.create_task(relay.run())
         client.task.add_done_callback(lambda _: self._relays.pop(client, None))

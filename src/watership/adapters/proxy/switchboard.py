@@ -11,10 +11,15 @@ from pathlib import Path
 from watership.adapters.helm.helm import Helm
 from watership.adapters.helm.traffic import Traffic
 from watership.adapters.proxy.instance import Instance
+from watership.adapters.proxy.queue import Queue
 from watership.adapters.proxy.smooth import Rotation
 from watership.durable.clock import Clock
 from watership.errors import BadInput
 from watership.fleet.deployment import Slot
+from watership.releases.ports import PATIENCE_SECONDS, Waited
+
+HELD_COUNT = 1000
+"""Requests held during a pause; each is one connection and at most a few hundred KiB."""
 
 
 class Line:
@@ -74,6 +79,7 @@ class Switchboard(Helm):
         self._rotation = Rotation()
         self._turned: object = None
         self._resumed = asyncio.Event()
+        self._queue = Queue()
         self._began = self._clock.now()
         since = int(time.time())
         self.lines = {slot: Line(slot, since) for slot in Slot}
@@ -106,12 +112,28 @@ class Switchboard(Helm):
         safe = self.state.last_safe or {}
         return self.state.weights.get(slot, 0) > 0 or safe.get(slot, 0) > 0
 
-    async def wait_resumed(self) -> None:
-        """Return once no pause is in force."""
-        while (until := self.state.paused_until) is not None:
-            left = until.seconds_left(self._now())
-            if left <= 0:
-                return
+    def holds(self, *, reads: bool) -> bool:
+        """Whether a pause holds such a request now."""
+        return self.paused and not (reads and self.state.writes_only)
+
+    async def hold(self) -> str:
+        """Wait for the end of a pause; what to say when that takes too long or too many wait, empty when it is over."""
+        if self._queue.waiting >= HELD_COUNT:
+            self._queue.turned_away()
+            return "Requests are paused, and as many as can be held are waiting."
+        came = self._queue.enter(self._clock.monotonic())
+        try:
+            async with asyncio.timeout(self.state.patience):
+                await self._until_resumed()
+        except TimeoutError:
+            self._queue.turned_away()
+            return "Requests are paused."
+        finally:
+            self._queue.leave(came, self._clock.monotonic())
+        return ""
+
+    async def _until_resumed(self) -> None:
+        while (left := self.pause_left) > 0:
             try:
                 async with asyncio.timeout(left):
                     await self._resumed.wait()
@@ -125,6 +147,9 @@ class Switchboard(Helm):
 
     def active(self, slot: Slot) -> int:
         return self.lines[slot].active
+
+    def waited(self) -> Waited | None:
+        return self._queue.told()
 
     def began(self) -> datetime:
         return self._began
@@ -147,6 +172,19 @@ class Switchboard(Helm):
         for gone in set(known.values()) - set(chosen):
             gone.close_idle(float("inf"))
         return [instance for instance in chosen if instance.address not in known]
+
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        goes_on = self.paused
+        await super().pause(seconds=seconds, epoch=epoch, writes_only=writes_only, patience=patience)
+        if not goes_on:
+            self._queue.begin()
 
     async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
         await self.take(epoch)

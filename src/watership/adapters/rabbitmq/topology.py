@@ -167,8 +167,11 @@ def render(declarations: Sequence[Declaration]) -> str:
 
 
 def _word(text: str) -> str:
-    """`text` without dots, so that two names never read alike."""
-    return quote(text, safe="").replace(".", "%2E")
+    """`text` without dots, so that two names never read alike: `2.0.5` is `2:2E0:2E5`.
+
+    Our driver refuses names with "%" or "~" in them.
+    """
+    return quote(text, safe="").replace(".", "%2E").replace("~", "%7E").replace("%", ":")
 
 
 def _safe(kind: str, deliveries: int) -> dict[str, str | int]:

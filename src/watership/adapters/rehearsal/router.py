@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from watership.adapters.rehearsal.clock import LeapingClock
 from watership.fleet.deployment import Slot
-from watership.releases.ports import Metrics, Router, RouterState, SlotWeights, TrafficTick
+from watership.releases.ports import PATIENCE_SECONDS, Metrics, Router, RouterState, SlotWeights, TrafficTick
 
 
 class MeteredRouter(Router, Metrics, Protocol):
@@ -45,11 +45,18 @@ class RehearsedRouter:
             )
         )
 
-    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int:
+    async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
         return await self._router.drain(slot, seconds=seconds, epoch=epoch)
 
-    async def pause(self, *, seconds: float, epoch: int) -> None:
-        await self._router.pause(seconds=seconds, epoch=epoch)
+    async def pause(
+        self,
+        *,
+        seconds: float,
+        epoch: int,
+        writes_only: bool = False,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        await self._router.pause(seconds=seconds, epoch=epoch, writes_only=writes_only, patience=patience)
 
     async def resume(self, *, epoch: int) -> None:
         await self._router.resume(epoch=epoch)

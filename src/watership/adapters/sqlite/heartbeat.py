@@ -9,7 +9,7 @@ from pathlib import Path
 
 from watership.adapters.sqlite.migrator import opened
 from watership.errors import Conflict
-from watership.releases.readiness.restore import HEARTBEAT
+from watership.releases.readiness.course import HEARTBEAT
 
 _THERE = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from watership.adapters.roundtrip import require_alike
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
+from watership.releases.header import batched
 from watership.releases.ports import Migration, Rehearsed
 
 BUSY_SECONDS = 1.0
@@ -26,15 +27,23 @@ CREATE TABLE IF NOT EXISTS {VERSIONS} (
     position INTEGER PRIMARY KEY AUTOINCREMENT,
     version INTEGER NOT NULL,
     name TEXT NOT NULL,
-    direction TEXT NOT NULL CHECK (direction IN ('forward', 'backward')),
+    direction TEXT NOT NULL,
     epoch INTEGER NOT NULL,
-    applied_at TEXT NOT NULL
+    applied_at TEXT NOT NULL,
+    rows INTEGER
 )
 """
+_NEWEST = f"SELECT name, direction FROM {VERSIONS} ORDER BY position DESC LIMIT 1"  # noqa: S608 - our own table
+_FILLED = f"""
+UPDATE {VERSIONS} SET rows = coalesce(rows, 0) + ?, epoch = ? WHERE position = (
+    SELECT max(position) FROM {VERSIONS} WHERE name = ? AND direction = 'begun') RETURNING rows"""  # noqa: S608
+
+REHEARSING = 2**53
+"""The epoch on a copy, above every other."""
 
 _EPOCH = f"SELECT coalesce(max(epoch), 0) FROM {VERSIONS}"  # noqa: S608 - our own table's name
 _LAST = f"SELECT version FROM {VERSIONS} ORDER BY position DESC LIMIT 1"  # noqa: S608 - the same
-_RECORD = f"INSERT INTO {VERSIONS} (version, name, direction, epoch, applied_at) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
+_RECORDED = f"INSERT INTO {VERSIONS} (version, name, direction, epoch, applied_at) VALUES (?, ?, ?, ?, ?)"  # noqa: S608
 
 _FORBIDDEN = frozenset(
     "BEGIN COMMIT END ROLLBACK SAVEPOINT RELEASE VACUUM PRAGMA ATTACH DETACH".split()  # noqa: SIM905 - readable
@@ -53,10 +62,22 @@ class SQLiteMigrator:
         return await asyncio.to_thread(self._version)
 
     async def apply(self, migration: Migration, *, forward: bool, epoch: int) -> int:
+        if forward and migration.header.kind == "backfill":
+            if await asyncio.to_thread(self._begin, migration, epoch):
+                await self.fill(migration, epoch=epoch)
+                await asyncio.to_thread(self._apply, migration, True, epoch)
+            return migration.end
         return await asyncio.to_thread(self._apply, migration, forward, epoch)
 
+    async def fill(self, migration: Migration, *, epoch: int) -> int:
+        while True:
+            changed, rows = await asyncio.to_thread(self._batch, migration, epoch)
+            if not changed:
+                return rows
+            await asyncio.sleep(migration.header.pause)
+
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
-        return Rehearsed(seconds=await asyncio.to_thread(self._rehearse, migrations))
+        return await asyncio.to_thread(self._rehearse, migrations)
 
     async def integrity(self) -> Sequence[str]:
         return await asyncio.to_thread(self._integrity)
@@ -68,29 +89,57 @@ class SQLiteMigrator:
     def _apply(self, migration: Migration, forward: bool, epoch: int) -> int:
         start, end = (migration.start, migration.end) if forward else (migration.end, migration.start)
         with opened(self._path) as connection, transaction(connection):
-            connection.execute(_CREATE)
-            current = connection.execute(_EPOCH).fetchone()[0]
-            if epoch < current:
-                raise Fenced("The schema", held=epoch, current=current)
-            present = _present(connection, self._base)
-            if present == end:
+            _require_epoch(connection, epoch)
+            if not self._wanted(connection, migration, start, end):
                 return end
-            if present != start:
-                raise Conflict(
-                    f"Migration {migration.name} leads from version {start} to {end}; "
-                    f"the database is at {present}.",
-                    fix="Apply what lies between, or plan the release again.",
-                )
-            _run(connection, migration.forward if forward else migration.backward, migration.name)
-            connection.execute(
-                _RECORD,
-                (end, migration.name, _direction(forward), epoch, datetime.now(UTC).isoformat()),
-            )
+            if not forward or migration.header.kind != "backfill":
+                _run(connection, migration.forward if forward else migration.backward, migration.name)
+            _record(connection, migration, end, "forward" if forward else "backward", epoch)
         return end
 
-    def _rehearse(self, migrations: Sequence[Migration]) -> float:
+    def _wanted(self, connection: sqlite3.Connection, migration: Migration, start: int, end: int) -> bool:
+        """Whether the step has still to be taken. Raises Conflict from elsewhere."""
+        present = _present(connection, self._base)
+        if present not in (start, end):
+            raise Conflict(
+                f"Migration {migration.name} leads from version {start} to {end}; "
+                f"the database is at {present}.",
+                fix="Apply what lies between, or plan the release again.",
+            )
+        return present == start
+
+    def _begin(self, migration: Migration, epoch: int) -> bool:
+        """Mark that a backfill has begun; whether there is anything to do."""
+        with opened(self._path) as connection, transaction(connection):
+            _require_epoch(connection, epoch)
+            if not self._wanted(connection, migration, migration.start, migration.end):
+                return False
+            newest = connection.execute(_NEWEST).fetchone()
+            if newest != (migration.name, "begun"):
+                _record(connection, migration, migration.start, "begun", epoch)
+            return True
+
+    def _batch(self, migration: Migration, epoch: int) -> tuple[int, int]:
+        """One batch and its count in one transaction: how many rows it changed, and all batches so far."""
+        head, name = migration.header, migration.name
+        statement = batched([*statements(migration.forward)], head, name)
+        with opened(self._path) as connection, transaction(connection):
+            _require_epoch(connection, epoch)
+            try:
+                changed = max(connection.execute(statement).rowcount, 0)
+            except sqlite3.Error as error:
+                raise _failed(name, statement, error) from error
+            if changed > head.batch:
+                raise BadInput(
+                    f"A batch of migration {name} changed {changed:,} rows; {head.batch:,} are its bound.",
+                    fix="Let LIMIT :batch bound the rows that are changed.",
+                )
+            row = connection.execute(_FILLED, (changed, epoch, name)).fetchone()
+            return changed, int(row[0]) if row else 0
+
+    def _rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         """Forward, backward and forward again on a copy, comparing schema and data with what they were."""
-        longest = 0.0
+        longest, steps = 0.0, dict[str, float]()
         # Beside the database, where there is room for one of its size and nobody else reads: a copy that a kill leaves
         # behind stays under the environment's own folder.
         with tempfile.TemporaryDirectory(prefix=".rehearsal-", dir=self._path.parent) as folder:
@@ -102,14 +151,18 @@ class SQLiteMigrator:
             for forward in (True, False, True):
                 for migration in migrations if forward else reversed(migrations):
                     started = time.perf_counter()
-                    rehearsal._apply(migration, forward, epoch=2**53)
-                    longest = max(longest, time.perf_counter() - started)
+                    asyncio.run(rehearsal.apply(migration, forward=forward, epoch=REHEARSING))
+                    steps.setdefault(migration.name, time.perf_counter() - started)
+                    if migration.header.kind != "backfill":  # whose batches are short, each of them
+                        longest = max(longest, time.perf_counter() - started)
                 schemas.append(schema(copy))
                 if not forward:
                     require_alike("The way back leaves another schema", schema(original), schemas[-1])
-                    _compare_rows(original, copy)
+                    if all(each.header.kind != "contract" for each in migrations):
+                        # What a contract throws away no script brings back: no way back is promised.
+                        _compare_rows(original, copy)
             require_alike("Going forward twice gives another schema", schemas[0], schemas[2])
-        return longest
+        return Rehearsed(seconds=longest, steps=steps)
 
     def _integrity(self) -> Sequence[str]:
         with opened(self._path) as connection:
@@ -233,8 +286,29 @@ def first_word(statement: str) -> str:
     return rest.split(None, 1)[0].rstrip(";").upper() if rest else ""
 
 
-def _direction(forward: bool) -> str:
-    return "forward" if forward else "backward"
+def _require_epoch(connection: sqlite3.Connection, epoch: int) -> None:
+    """Our table is there, and nobody with a higher epoch was. Raises Fenced."""
+    _keep_versions(connection)
+    current = connection.execute(_EPOCH).fetchone()[0]
+    if epoch < current:
+        raise Fenced("The schema", held=epoch, current=current)
+
+
+def _keep_versions(connection: sqlite3.Connection) -> None:
+    """Make our table; one that knows of no batches is made anew with its rows."""
+    made = connection.execute("SELECT sql FROM sqlite_master WHERE name = ?", (VERSIONS,)).fetchone()
+    if made is not None and "rows" not in made[0]:
+        connection.execute(f"ALTER TABLE {VERSIONS} RENAME TO {VERSIONS}_before")
+        connection.execute(_CREATE)
+        connection.execute(f"INSERT INTO {VERSIONS} SELECT *, NULL FROM {VERSIONS}_before")  # noqa: S608 - our own
+        connection.execute(f"DROP TABLE {VERSIONS}_before")
+    connection.execute(_CREATE)
+
+
+def _record(
+    connection: sqlite3.Connection, migration: Migration, version: int, direction: str, epoch: int
+) -> None:
+    connection.execute(_RECORDED, (version, migration.name, direction, epoch, datetime.now(UTC).isoformat()))
 
 
 def _compare_rows(original: Path, copy: Path) -> None:

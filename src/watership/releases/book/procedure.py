@@ -27,6 +27,7 @@ from watership.releases.book.runbook import (
     Runbook,
     Shift,
     Soak,
+    fate,
 )
 from watership.releases.book.shelf import Source
 from watership.releases.book.team import Authority, Role
@@ -194,7 +195,7 @@ def _back(book: Runbook) -> Iterator[str]:
         f"Router and intake give everything to live, both are read back, and the dead-man's switches are disarmed: "
         f"within {spoken(book.rollback.traffic)}."
     )
-    yield "Runs that next had not begun are re-homed to live; those that it began finish on its workers."
+    yield f"{fate(book.rollback.begun_runs).capitalize()}."
     yield f"Next's requests in flight have {spoken(DRAIN_SECONDS)}; then its processes are stopped."
     yield "The digest is quarantined if it failed in service: no plan takes it again unless somebody waives that."
     yield f"{SCHEMA_STAYS} All of it within {spoken(book.rollback.all)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from msgspec import Meta, Struct
 
@@ -13,6 +13,7 @@ from watership.releases.book.document import Misfit, nearest
 from watership.releases.book.quantity import Duration, Offset, Parameter, Share, percent
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
 from watership.releases.judging.arms import AgainstLive
+from watership.releases.judging.feed import Feed, require_one_each
 from watership.releases.judging.fuse import Fuse
 from watership.releases.judging.gate import GateSpec
 from watership.releases.notices.comms import Comms
@@ -181,17 +182,52 @@ class Standby(Struct, frozen=True, kw_only=True):
     at_most: Duration
 
 
+BegunRuns = Literal["finish", "hand_over", "quarantine"]
+"""What a rollback does with runs that next has begun.
+
+finish: next's workers stay until their last one has ended. hand_over: those with which live's agents would go on, by
+the replay check, go to live; the others finish. quarantine: nobody works on them until a person decides.
+"""
+
+
+def fate(begun_runs: BegunRuns) -> str:
+    """What a rollback does with the runs that next has begun by then, for people."""
+    match begun_runs:
+        case "finish":
+            return "after a rollback runs that next has begun finish on its workers; the others go to live"
+        case "hand_over":
+            return (
+                "after a rollback runs that next has begun go to live where its agents would go on with them"
+            )
+        case "quarantine":
+            return "after a rollback nobody works on runs that next has begun until a person decides"
+        case _:
+            assert_never(begun_runs)
+
+
+class Contract(Struct, frozen=True, kw_only=True):
+    """The gate of its own behind which the old schema goes for good.
+
+    `needed`: whose sign-offs it needs, given for it alone; those of the release where none is named.
+    """
+
+    needed: tuple[RoleId, ...] = ()
+    timeout: Duration = ACT_TIMEOUT
+
+
 class RollbackBudget(Struct, frozen=True, kw_only=True):
-    """What a rollback may take; ours are measured against it."""
+    """What a rollback may take; ours are measured against it. And what becomes of what next has begun."""
 
     traffic: Duration
     all: Duration
+    begun_runs: BegunRuns = "finish"
 
 
 class Runbook(Struct, frozen=True, kw_only=True):
     """The whole of it. `schema` names the format.
 
-    `include`: files beside it, of the team, the checklist and the comms, that fill the fields of the same names.
+    `include`: files beside it, of the team, the checklist, the comms and the feeds, that fill the fields of the same
+    names.
     """
 
     schema: Literal["watership/runbook/v1"]
@@ -210,8 +246,10 @@ class Runbook(Struct, frozen=True, kw_only=True):
     gate: GateSpec
     watch: Watch
     standby: Standby
+    contract: Contract = Contract()
     rollback: RollbackBudget
     fuses: tuple[Fuse, ...]
+    feeds: tuple[Feed, ...] = ()
     phases: Annotated[tuple[Phase, ...], Meta(min_length=1)]
     validations: tuple[Validation, ...] = ()
     comms: Comms = Comms()
@@ -231,6 +269,7 @@ def validated(book: Runbook) -> Runbook:
     _unique("validation", "id", (each.id for each in book.validations))
     for phase in book.phases:
         _unique(f"item of phase '{phase.id}'", "id", (item.id for item in phase.items))
+    require_one_each(book.feeds)
     require_whole(book.checklist)
     seats = {role.id for role in book.roles}
     for owner in _owners(book):

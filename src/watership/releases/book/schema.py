@@ -16,6 +16,7 @@ from watership.releases.book.quantity import PATTERNS, written
 from watership.releases.book.runbook import Runbook
 from watership.releases.book.system import Systems
 from watership.releases.book.team import Team
+from watership.releases.judging.feed import Feeds
 from watership.releases.notices.comms import Comms
 from watership.releases.readiness.checklist import Section
 from watership.releases.service.sla import Sla
@@ -27,6 +28,7 @@ FILES: Final[Mapping[str, type]] = {
     "team": Team,
     "checklist": Section,
     "comms": Comms,
+    "feeds": Feeds,
     "systems": Systems,
     "sla": Sla,
 }

@@ -23,14 +23,19 @@ from watership.releases.book.code import FOLDER, MAX_FILES, Code, code
 from watership.releases.book.document import DocumentError, Misfit, parse
 from watership.releases.book.runbook import Runbook, validated
 from watership.releases.book.team import Team
+from watership.releases.judging.feed import Feeds
 from watership.releases.notices.comms import Comms, templates
 from watership.releases.readiness.checklist import Section
 
 FILE = "runbook.yaml"
 
-Part = Team | Comms | Section
+Part = Team | Comms | Feeds | Section
 
-KINDS: Final[Mapping[bytes, type[Part]]] = {b"watership/team/v1": Team, b"watership/comms/v1": Comms}
+KINDS: Final[Mapping[bytes, type[Part]]] = {
+    b"watership/team/v1": Team,
+    b"watership/comms/v1": Comms,
+    b"watership/feeds/v1": Feeds,
+}
 
 Reader = Callable[[str], bytes]
 """The bytes of a file of the runbook's folder, by its path within it."""
@@ -188,6 +193,8 @@ def _joined(book: Runbook, parts: list[Part]) -> Runbook:
                 if book.comms.channels:
                     raise BadInput("The comms stand there twice.")
                 book = replace(book, comms=part)
+            case Feeds():
+                book = replace(book, feeds=(*book.feeds, *part.feeds))
             case Section():
                 book = replace(book, checklist=(*book.checklist, part))
             case _:

@@ -18,12 +18,7 @@ from watership.releases.instruments import Document
 from watership.releases.judging.sight import lately, summed
 from watership.releases.judging.traffic import percentile, together
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
-from watership.releases.service.baseline import LESS_IS_WORSE, Baseline, Worse, bound
-
-PATH: Final = "evidence/baseline.json"
-"""Where `watership baseline capture` puts it, and the checks look for it."""
-
-DAY: Final = 86_400.0
+from watership.releases.service.baseline import DAY, LESS_IS_WORSE, PATH, Baseline, Worse, bound
 
 CAPTURE: Final = "watership baseline capture"
 

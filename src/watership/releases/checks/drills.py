@@ -31,13 +31,14 @@ async def fresh(
     younger_than: float = QUARTER,
     of: str = "",
     environment: str = "",
+    method: str = "",
     folder: str = FOLDER,
 ) -> Finding:
     """The last drill of a `kind` passed, within `younger_than`; with the build of `of` (live or next), and in
-    `environment`, where these are said."""
-    last = await _last(scene, kind, folder, environment)
+    `environment`, by that `method`, where these are said."""
+    last = await _last(scene, kind, folder, environment, method)
     if last is None:
-        return failed(f"No drill of {kind} is on record{f' in {environment}' if environment else ''}.")
+        return failed(_none(kind, environment, method))
     wrong = _unfit(scene, last, younger_than)
     if of and last.build != scene.side(of).build.digest:
         wrong.append(f"was of {last.build or 'no build'}, not of {scene.side(of).build.digest}")
@@ -53,16 +54,18 @@ async def within(
     step: str = "",
     figure: str = "seconds",
     environment: str = "",
+    method: str = "",
     younger_than: float = QUARTER,
     folder: str = FOLDER,
 ) -> Finding:
     """The last drill of a `kind` passed, within `younger_than`, and took less than `below`: as a whole, in that `step`,
-    or by what it measured (`figure`: rto, from the loss to the service; rpo, how much of the past was lost)."""
+    or by what it measured (`figure`: rto, from the loss to the service; rpo, how much of the past was lost). Only those
+    in `environment` and by `method` count, where these are said."""
     if figure not in FIGURES:
         raise BadInput(f"No drill measures '{figure}'.", fix=f"Say one of: {', '.join(FIGURES)}.")
-    last = await _last(scene, kind, folder, environment)
+    last = await _last(scene, kind, folder, environment, method)
     if last is None:
-        return failed(f"No drill of {kind} is on record{f' in {environment}' if environment else ''}.")
+        return failed(_none(kind, environment, method))
     wrong, what = _unfit(scene, last, younger_than), step or ("it" if figure == "seconds" else figure.upper())
     took = _measured(last, step, figure)
     if took is None:
@@ -86,24 +89,38 @@ async def steps(
     kind: str,
     steps: str,
     environment: str = "",
+    method: str = "",
     younger_than: float = QUARTER,
     folder: str = FOLDER,
 ) -> Finding:
-    """The last drill of a `kind` passed, within `younger_than`, and went through each of `steps` (commas between)."""
+    """The last drill of a `kind` passed, within `younger_than`, and went through each of `steps` (commas between).
+    Only those in `environment` and by `method` count, where these are said."""
     wanted = listed(steps)
     if not wanted:
         raise BadInput("No step is named.")
-    last = await _last(scene, kind, folder, environment)
+    last = await _last(scene, kind, folder, environment, method)
     if last is None:
-        return failed(f"No drill of {kind} is on record{f' in {environment}' if environment else ''}.")
+        return failed(_none(kind, environment, method))
     wrong = _unfit(scene, last, younger_than)
     wrong += [f"left out '{name}'" for name in wanted if last.step(name) is None]
     return _found(last, wrong, f"passed {', '.join(wanted)}")
 
 
-async def _last(scene: Scene, kind: str, folder: str, environment: str) -> Drill | None:
+async def _last(scene: Scene, kind: str, folder: str, environment: str, method: str) -> Drill | None:
     every = await drills(scene.look.documents, kind, folder)
-    return next((each for each in every[::-1] if environment in ("", each.environment)), None)
+    return next(
+        (
+            each
+            for each in every[::-1]
+            if environment in ("", each.environment) and method in ("", each.facts.get("method"))
+        ),
+        None,
+    )
+
+
+def _none(kind: str, environment: str, method: str) -> str:
+    which = f"{f' by {method}' if method else ''}{f' in {environment}' if environment else ''}"
+    return f"No drill of {kind} is on record{which}."
 
 
 def _unfit(scene: Scene, drill: Drill, younger_than: float) -> list[str]:

@@ -6,13 +6,14 @@ import math
 from typing import Final
 from urllib.parse import quote
 
-from watership.releases.checks.baselines import CAPTURE, DAY, PATH, on_record
+from watership.releases.checks.baselines import CAPTURE, on_record
 from watership.releases.checks.documents import marks
 from watership.releases.checks.figures import NONE
 from watership.releases.checks.kind import check
 from watership.releases.checks.prometheus import vector
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, inconclusive
+from watership.releases.service.baseline import DAY, PATH
 
 SHOWN: Final = 5
 """Machines that are named."""

@@ -72,11 +72,12 @@ class Counts(Struct, frozen=True, omit_defaults=True):
 
 
 class Tick(Struct, frozen=True, omit_defaults=True):
-    """What both slots did in one tick (a second). `share`: the weight by which requests were divided, for next."""
+    """What both slots did in one tick: a second, or `span` of them. `share`: next's weight as requests were divided."""
 
     live: Counts
     next: Counts
     share: float | None = None
+    span: int = 1
 
 
 class _Comparing(Struct, frozen=True, kw_only=True):

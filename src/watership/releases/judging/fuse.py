@@ -7,8 +7,10 @@ blows a fuse nor shows it intact.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, assert_never
 
 from msgspec import Meta, Struct
 
@@ -37,12 +39,28 @@ Happening = Literal[
     "feature_failure",
     "warning_alert",
 ]
-Gauge = Literal["latency_p95", "cpu", "memory", "disk"]
+Gauge = Literal[
+    "latency_p95",
+    "cpu",
+    "memory",
+    "disk",
+    "replication_lag",
+    "queue_depth",
+    "tokens_per_run",
+    "cost_per_run",
+    "run_failure_rate",
+]
 Trend = Literal["cache_hit_rate", "query_time"]
 Dependency = Literal["database", "rabbitmq"]
 
+TIMES: Final = frozenset({"latency_p95", "replication_lag"})
+"""Gauges in seconds."""
 
-class Reading(Struct, frozen=True, kw_only=True):
+NUMBERS: Final = frozenset({"queue_depth", "tokens_per_run", "cost_per_run"})
+"""Gauges that are plain numbers; all others are shares."""
+
+
+class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one slot showed in one second. None is unknown; shares are parts of 1, times are seconds."""
 
     requests: int | None = None
@@ -51,17 +69,31 @@ class Reading(Struct, frozen=True, kw_only=True):
     cpu: float | None = None
     memory: float | None = None
     disk: float | None = None
+    replication_lag: float | None = None
+    queue_depth: float | None = None
+    tokens_per_run: float | None = None
+    cost_per_run: float | None = None
+    run_failure_rate: float | None = None
+    cache_hit_rate: float | None = None
+    query_time: float | None = None
     database: bool | None = None
     rabbitmq: bool | None = None
-    happened: tuple[Happening, ...] | None = None
+    happened: dict[Happening, bool] = {}
+    """What was looked for, and whether it is so; for what is not there nobody looked."""
 
 
-class Second(Struct, frozen=True, kw_only=True):
-    """Both slots in the second `at` (whole seconds of any clock that does not jump)."""
+class Second(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Both slots in the second `at` (whole seconds of any clock that does not jump), or in the `span` seconds of
+    which it is the last: who counts more coarsely tells them together."""
 
     at: int
     live: Reading = Reading()
     next: Reading = Reading()
+    span: int = 1
+
+
+Usual = Mapping[Trend, float]
+"""What live showed before the release."""
 
 
 Window = Annotated[float, Meta(ge=1, le=3600, extra={"text": "duration"})]
@@ -90,35 +122,44 @@ class ErrorRate(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="
 
 
 class Level(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="level"):
-    """A gauge above `above` in every second of a window; above is a share, or seconds for latency."""
+    """A gauge above its bound in every second of a window: `above` a share, `slower_than` a time, `more_than` a
+    number."""
 
     of: Gauge
     above: Share | None = None
     slower_than: Duration | None = None
+    more_than: Annotated[float, Meta(ge=0, extra={"text": "parameter"})] | None = None
     up_to: Duration | None = None
     window: Window
     min_samples: Annotated[int, Meta(ge=0)] = 0
     then: Resort
 
     def __post_init__(self) -> None:
-        if (self.above is None) == (self.slower_than is None):
-            raise BadInput("A level has either 'above' (a share) or 'slower_than' (a duration).")
-        if (self.of == "latency_p95") != (self.slower_than is not None):
-            raise BadInput("'slower_than' is for latency_p95, 'above' is for shares.")
+        given = [name for name in ("above", "slower_than", "more_than") if getattr(self, name) is not None]
+        wanted = "slower_than" if self.of in TIMES else "more_than" if self.of in NUMBERS else "above"
+        if given != [wanted]:
+            raise BadInput(
+                f"A level of {self.of} has '{wanted}', and no other bound: 'slower_than' (a duration) is for times, "
+                f"'more_than' (a number) for numbers, 'above' for shares."
+            )
 
     @property
     def bound(self) -> float:
-        return self.above if self.above is not None else self.slower_than or 0.0
+        return next(each for each in (self.above, self.slower_than, self.more_than) if each is not None)
 
     @property
     def name(self) -> str:
-        bound = percent(self.above) if self.above is not None else spoken(self.bound)
-        band = f" up to {spoken(self.up_to)}" if self.up_to is not None else ""
+        bound = percent(self.bound) if self.above is not None else self._told(self.bound)
+        band = f" up to {self._told(self.up_to)}" if self.up_to is not None else ""
         return f"{self.of} above {bound}{band} for {spoken(self.window)}"
+
+    def _told(self, value: float) -> str:
+        return f"{value:,.6g}" if self.more_than is not None else spoken(value)
 
 
 class Drift(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="drift"):
-    """A figure that has moved away from its baseline: halved for hits, doubled for times."""
+    """A figure that has moved away: less than half of the hits, or more than twice the time, of live in the same
+    seconds; where live does not tell, of its baseline."""
 
     of: Trend
     window: Window = 60.0
@@ -180,16 +221,19 @@ class Unknown(Struct, frozen=True):
 State = Blown | Intact | Unknown
 
 
-def blown(fuses: Sequence[Fuse], seconds: Sequence[Second]) -> list[Blown]:
+NOTHING: Final[Usual] = MappingProxyType({})
+
+
+def blown(fuses: Sequence[Fuse], seconds: Sequence[Second], usual: Usual = NOTHING) -> list[Blown]:
     """The fuses that have blown, most urgent first."""
-    states = [inspect(fuse, seconds) for fuse in fuses]
+    states = [inspect(fuse, seconds, usual) for fuse in fuses]
     urgency = list(Action)
     return sorted(
         (state for state in states if isinstance(state, Blown)), key=lambda found: urgency.index(found.action)
     )
 
 
-def inspect(fuse: Fuse, seconds: Sequence[Second]) -> State:
+def inspect(fuse: Fuse, seconds: Sequence[Second], usual: Usual = NOTHING) -> State:
     """The state of one fuse after `seconds` (ascending), the last of which is now."""
     match fuse:
         case ErrorRate():
@@ -197,8 +241,7 @@ def inspect(fuse: Fuse, seconds: Sequence[Second]) -> State:
         case Level():
             return _level(fuse, seconds)
         case Drift():
-            # Nobody brings what was usual before the release: glimpse.blind names such a fuse in the plan.
-            return Unknown(fuse.name, "nobody measures it, or says what is usual")
+            return _drift(fuse, seconds, usual)
         case Lost():
             return _lost(fuse, seconds)
         case Event():
@@ -208,11 +251,15 @@ def inspect(fuse: Fuse, seconds: Sequence[Second]) -> State:
 
 
 def _window(seconds: Sequence[Second], length: float) -> Sequence[Second] | None:
-    """The last `length` seconds, or None where one of them is missing."""
-    size = max(round(length), 1)
-    last = seconds[-size:]
-    whole = len(last) == size and last[-1].at - last[0].at == size - 1
-    return last if whole else None
+    """The last seconds that are `length` long together, or None where one of them is missing."""
+    size, first, seen = max(round(length), 1), len(seconds), 0
+    while first and seen < size:
+        first -= 1
+        seen += seconds[first].span
+    last = seconds[first:]
+    if seen < size or any(later.at - later.span != sooner.at for sooner, later in pairwise(last)):
+        return None
+    return last
 
 
 def _error_rate(fuse: ErrorRate, seconds: Sequence[Second]) -> State:
@@ -257,8 +304,39 @@ def _throughout(
         return Intact(fuse.name)
     known = [value for value in values if value is not None]
     if len(known) < len(values):
-        return Unknown(fuse.name, f"{len(values) - len(known)} of {len(values)} seconds were not measured")
+        return _unmeasured(fuse, window, [value is None for value in values])
     return _blown(fuse, f"between {min(known):.4g} and {max(known):.4g} throughout")
+
+
+def _drift(fuse: Drift, seconds: Sequence[Second], usual: Usual) -> State:
+    """As a level, but each second has its own bound: what live shows in that second, else what it showed before."""
+    window = _window(seconds, fuse.window)
+    if window is None:
+        return _unseen(fuse)
+    pairs = [(_trend(second.next, fuse.of), _trend(second.live, fuse.of)) for second in window]
+    held = [(value, usual.get(fuse.of) if live is None else live) for value, live in pairs]
+    known = [(value, before) for value, before in held if value is not None and before is not None]
+    if any(not _moved(fuse.of, value, before) for value, before in known):
+        return Intact(fuse.name)
+    if any(value is None for value, _ in held):
+        return _unmeasured(fuse, window, [value is None for value, _ in held])
+    if len(known) < len(held):
+        return Unknown(fuse.name, "live does not tell, and no baseline says what is usual")
+    values, befores = [value for value, _ in known], [before for _, before in known]
+    return _blown(
+        fuse,
+        f"between {min(values):.4g} and {max(values):.4g} throughout, "
+        f"where between {min(befores):.4g} and {max(befores):.4g} is usual",
+    )
+
+
+def _trend(reading: Reading, of: Trend) -> float | None:
+    return reading.cache_hit_rate if of == "cache_hit_rate" else reading.query_time
+
+
+def _moved(of: Trend, value: float, before: float) -> bool:
+    """Down by more than half of it, or up by more than all of it."""
+    return value < before / 2 if of == "cache_hit_rate" else value > before * 2
 
 
 def _lost(fuse: Lost, seconds: Sequence[Second]) -> State:
@@ -283,15 +361,22 @@ def _reached(reading: Reading, dependency: Dependency) -> bool | None:
 
 
 def _event(fuse: Event, seconds: Sequence[Second]) -> State:
-    if any(fuse.of in (second.next.happened or ()) for second in seconds):
+    looks = [second.next.happened.get(fuse.of) for second in seconds]
+    if any(looks):
         return _blown(fuse, "it happened on next")
-    if not seconds or any(second.next.happened is None for second in seconds):
+    if not looks or None in looks:
         return Unknown(fuse.name, "nobody looked for it in every second")
     return Intact(fuse.name)
 
 
 def _unseen(fuse: Fuse) -> Unknown:
     return Unknown(fuse.name, "the window has not been seen whole")
+
+
+def _unmeasured(fuse: Fuse, window: Sequence[Second], missing: Sequence[bool]) -> Unknown:
+    every = sum(second.span for second in window)
+    lacking = sum(second.span for second, gone in zip(window, missing, strict=True) if gone)
+    return Unknown(fuse.name, f"{lacking} of {every} seconds were not measured")
 
 
 def _blown(fuse: Fuse, reason: str) -> Blown:

@@ -1,107 +1,218 @@
-"""A glimpse is what the instances and the host themselves show at a moment: what the router cannot count."""
+"""A glimpse is what is seen of both slots at a moment beside the traffic: what the router cannot count."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from itertools import pairwise
+from typing import Final, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.environment import Environment
-from watership.releases.judging.fuse import Drift, ErrorRate, Event, Fuse, Level, Lost
+from watership.releases.judging import nearby
+from watership.releases.judging.feed import Subject
+from watership.releases.judging.fuse import Happening, Reading
+from watership.releases.judging.nearby import Exposed, Sound
+from watership.releases.judging.sources import watched
+from watership.releases.plan import Plan, Side
+from watership.releases.ports import Instance
 
 HOLDS_SECONDS: Final = 5.0
 """A glimpse stands for the seconds until the next look. A window of 30 s then holds six looks of its own."""
 
-ANSWER_SECONDS: Final = 3.0
-"""More than an instance waits for a component that hangs (2 s), less than the switches leave (15 s)."""
-
-SOURCES: Final = frozenset({"requests", "latency_p95", "database", "rabbitmq", "disk"})
-"""What anybody measures here: the router counts, the instances answer, the disk is looked at."""
-
-UNASKED: Final = "not configured"
-"""What an instance says of a component that it does not have."""
+MEANWHILE_SECONDS: Final = 60.0
+"""Over which what instances count is taken: some looks, so that there is something to count."""
 
 
-class Reached(Struct, frozen=True, kw_only=True):
-    """Whether a slot reaches what it depends on; None is not known."""
-
-    database: bool | None = None
-    rabbitmq: bool | None = None
-
-
-class Glimpse(Struct, frozen=True, kw_only=True):
-    """What was seen `at` a moment. `disk` is the used share of this host's."""
+class Glimpse(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was seen `at` a moment, slot by slot. `exposed` and `sound` are kept for the next look."""
 
     at: datetime
-    slots: Mapping[Slot, Reached] = {}
-    disk: float | None = None
+    slots: Mapping[Slot, Reading] = {}
+    exposed: Mapping[Slot, Exposed] = {}
+    sound: Sound | None = None
 
-    def of(self, slot: Slot) -> Reached:
-        return self.slots.get(slot, Reached())
+    def of(self, slot: Slot) -> Reading:
+        return self.slots.get(slot, Reading())
 
     def covers(self, second: int) -> bool:
         """Whether it may stand for that second."""
         return abs(second - self.at.timestamp()) <= HOLDS_SECONDS
 
 
-class Told(Struct, frozen=True):
-    """What we read of an answer of /health; what it does not tell stays unknown."""
+async def look(env: Environment, plan: Plan | None = None, earlier: Sequence[Glimpse] = ()) -> Glimpse:
+    """Ask everybody, all at once. It never raises: no answer is not known.
 
-    database: str | None = None
-    rabbitmq: str | None = None
-
-
-def blind(fuses: Sequence[Fuse]) -> tuple[str, ...]:
-    """The fuses that can never blow here, because nobody measures what they watch."""
-    return tuple(each.name for each in fuses if _watched(each) not in SOURCES)
-
-
-def _watched(fuse: Fuse) -> str:
-    match fuse:
-        case ErrorRate():
-            return "requests"
-        case Level() | Drift() | Lost() | Event():
-            return fuse.of
-
-
-async def look(env: Environment) -> Glimpse:
-    """Ask every instance that the router sends to, all at once. It never raises: no answer is not known."""
-    at = env.clock.now()
-    try:
-        targets = (await env.router.read()).targets
-    except Unavailable:
-        targets = {}
-    try:
-        disk = await env.used_disk()
-    except Unavailable:
-        disk = None
-    reached = await asyncio.gather(*(_reached(env, addresses) for addresses in targets.values()))
-    return Glimpse(at=at, slots=dict(zip(targets, reached, strict=True)), disk=disk)
-
-
-async def _reached(env: Environment, addresses: Sequence[str]) -> Reached:
-    told = await asyncio.gather(*(_told(env, address) for address in addresses))
-    return Reached(
-        database=_any_ok([each.database for each in told]), rabbitmq=_any_ok([each.rabbitmq for each in told])
+    `plan`: whose sides are asked about, for what its fuses watch; without one, the slots of the router.
+    `earlier`: the glimpses of the last minute, in order.
+    """
+    at, before = env.clock.now(), earlier[-1] if earlier else None
+    looked = _Look(env, plan, await _targets(env), await _instances(env))
+    slots = list(looked.slots)
+    readings, exposed, sound, breach, disk = await asyncio.gather(
+        asyncio.gather(*(looked.beside(slot) for slot in slots)),
+        asyncio.gather(*(nearby.exposed(env.probe, looked.addresses(slot)) for slot in slots)),
+        nearby.checked(env, before.sound if before else None),
+        nearby.breached(env, plan.release if plan else ""),
+        _disk(env),
     )
+    glimpse = Glimpse(at=at, exposed=dict(zip(slots, exposed, strict=True)), sound=sound)
+    seen = {}
+    for slot, (near, fed) in zip(slots, readings, strict=True):
+        own = _counted(glimpse, slot, [each for each in earlier if _lately(each, at)])
+        shared = {
+            "data_corruption": None if sound.sound is None else not sound.sound,
+            "security_breach": breach,
+        }
+        seen[slot] = (_joined(near, own, _event(shared), Reading(disk=disk)), fed)
+    return structs.replace(glimpse, slots=_preferred(seen, plan.next.slot if plan else None))
 
 
-async def _told(env: Environment, address: str) -> Told:
+class _Look:
+    """One look: who is asked for each slot."""
+
+    def __init__(
+        self,
+        env: Environment,
+        plan: Plan | None,
+        targets: Mapping[Slot, Sequence[str]],
+        instances: Sequence[Instance],
+    ) -> None:
+        self._env = env
+        self._targets = targets
+        self._instances = instances
+        self._sides: dict[Slot, Side] = {side.slot: side for side in (plan.live, plan.next)} if plan else {}
+        wanted = {watched(fuse) for fuse in plan.fuses} if plan else frozenset()
+        self._feeds = tuple(feed for feed in plan.feeds if feed.of in wanted) if plan else ()
+        self.slots = sorted({*targets, *self._sides})
+
+    def addresses(self, slot: Slot) -> Sequence[str]:
+        return self._targets.get(slot, ())
+
+    async def beside(self, slot: Slot) -> tuple[Reading, Reading]:
+        """What a slot shows by itself, and what whoever keeps the metrics tells of it."""
+        side = self._sides.get(slot)
+        mine = [each for each in self._instances if side is not None and each.deployment == side.deployment]
+        reach, use, fed = await asyncio.gather(
+            nearby.reached(self._env.probe, self.addresses(slot)),
+            nearby.used(self._env, mine),
+            self._fed(side),
+        )
+        return _joined(reach, use, _event({"out_of_memory": nearby.starved(mine)})), fed
+
+    async def _fed(self, side: Side | None) -> Reading:
+        if side is None or self._env.kept is None or not self._feeds:
+            return Reading()
+        return await self._env.kept.ask(self._feeds, Subject(slot=side.slot, deployment=side.deployment))
+
+
+async def _targets(env: Environment) -> Mapping[Slot, Sequence[str]]:
     try:
-        answer = await env.probe.request("GET", f"http://{address}/health", timeout=ANSWER_SECONDS)
-        return msgspec.json.decode(answer.body, type=Told)
-    except (Unavailable, msgspec.DecodeError):
-        # An instance that does not answer is the router's business; of what is behind it we know nothing.
-        return Told()
+        return (await env.router.read()).targets
+    except Unavailable:
+        return {}
 
 
-def _any_ok(answers: Sequence[str | None]) -> bool | None:
-    """One instance that reaches it is enough; lost is only what each that answered calls lost."""
-    known = [answer == "ok" for answer in answers if answer is not None and answer != UNASKED]
-    return any(known) if known else None
+async def _instances(env: Environment) -> Sequence[Instance]:
+    try:
+        return await env.hosts.instances()
+    except Unavailable:
+        return ()
+
+
+async def _disk(env: Environment) -> float | None:
+    try:
+        return await env.used_disk()
+    except Unavailable:
+        return None
+
+
+def _lately(glimpse: Glimpse, at: datetime) -> bool:
+    return (at - glimpse.at).total_seconds() <= MEANWHILE_SECONDS
+
+
+def _counted(glimpse: Glimpse, slot: Slot, lately: Sequence[Glimpse]) -> Reading:
+    """What a slot's instances counted, over the last minute where it is a rate."""
+    now = glimpse.exposed[slot]
+    before = lately[0].exposed.get(slot) if lately else None
+    failed = {
+        "unhandled_in_critical_path": None if now.critical is None else now.critical > 0,
+        "feature_failure": None if now.other is None else now.other > 0,
+    }
+    rate = nearby.hit_rate(before, now) if before is not None else None
+    return _joined(_event(failed), Reading(cache_hit_rate=rate, query_time=now.query_time))
+
+
+def _event(looked: Mapping[str, bool | None]) -> Reading:
+    return Reading(happened=cast("dict[Happening, bool]", nearby.happenings(looked)))
+
+
+def _joined(*readings: Reading) -> Reading:
+    """Several that tell of different things, as one."""
+    told = [structs.asdict(each) for each in readings]
+    known = {name: value for each in told for name, value in each.items() if value is not None}
+    happened = {name: so for each in readings for name, so in each.happened.items()}
+    return msgspec.convert(known | {"happened": happened}, Reading)
+
+
+def _preferred(seen: Mapping[Slot, tuple[Reading, Reading]], nxt: Slot | None) -> dict[Slot, Reading]:
+    """What is fed of next is taken from the feed, of both slots, so that no figure is compared with another's; what
+    the feed does not tell, the slots show by themselves."""
+    if nxt is None:
+        return {slot: near for slot, (near, _) in seen.items()}
+    _, there = seen[nxt]
+    figures = [
+        name for name, value in structs.asdict(there).items() if name != "happened" and value is not None
+    ]
+    chosen = {}
+    for slot, (near, fed) in seen.items():
+        taken = structs.replace(near, **{name: getattr(fed, name) for name in figures})
+        events = {name: fed.happened.get(name) for name in there.happened}
+        happened = near.happened | {name: so for name, so in events.items() if so is not None}
+        for name, so in events.items():
+            if so is None:
+                happened.pop(name, None)
+        chosen[slot] = structs.replace(taken, happened=happened)
+    return chosen
+
+
+def over(glimpses: Sequence[Glimpse], slot: Slot, first: int, last: int) -> Reading:
+    """What was seen of a slot in the seconds from `first` to `last`: what was not seen throughout is unknown.
+
+    Of several looks the mildest counts, since a fuse needs what is wrong to be so throughout; an event counts once.
+    """
+    if first == last:
+        nearest = min(glimpses, key=lambda each: abs(first - each.at.timestamp()), default=None)
+        return nearest.of(slot) if nearest is not None and nearest.covers(first) else Reading()
+    there = [
+        each for each in glimpses if first - HOLDS_SECONDS <= each.at.timestamp() <= last + HOLDS_SECONDS
+    ]
+    whole = bool(there) and there[0].covers(first) and there[-1].covers(last)
+    if not whole or any((b.at - a.at).total_seconds() > 2 * HOLDS_SECONDS for a, b in pairwise(there)):
+        return Reading()
+    return _mildest([each.of(slot) for each in there])
+
+
+GOOD: Final[Mapping[str, Callable[[Iterable[float]], float]]] = {
+    "cache_hit_rate": max,
+    "database": max,
+    "rabbitmq": max,
+}
+"""Of what more is better; of everything else less is."""
+
+
+def _mildest(readings: Sequence[Reading]) -> Reading:
+    told = [structs.asdict(each) for each in readings]
+    figures: dict[str, object] = {}
+    for name in told[0].keys() - {"happened"}:
+        values = [each[name] for each in told]
+        figures[name] = None if None in values else GOOD.get(name, min)(values)
+    names = {name for each in readings for name in each.happened}
+    looks = {name: [each.happened.get(name) for each in readings] for name in names}
+    happened = {name: any(looks[name]) for name in names if any(looks[name]) or None not in looks[name]}
+    return msgspec.convert(figures | {"happened": happened}, Reading)

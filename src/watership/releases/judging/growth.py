@@ -28,9 +28,9 @@ class Low(Struct, frozen=True):
 
 
 class Level(Struct, frozen=True):
-    """Where memory stands: the `ticks` seen, the window that is open, and the one before it."""
+    """Where memory stands: the `seconds` seen, the window that is open, and the one before it."""
 
-    ticks: int = 0
+    seconds: int = 0
     low: Low = Low()
     before: Low = Low()
 
@@ -38,13 +38,13 @@ class Level(Struct, frozen=True):
 def leveled(level: Level, tick: Tick, arm: AgainstGrowth) -> tuple[Level, float | None]:
     """Fold one tick. Where a window ends: the MB a minute by which next's low-water mark rose beyond live's since the
     window before; None where one of them was not seen."""
-    ticks = level.ticks + 1
-    if ticks <= arm.warm_up:
-        return Level(ticks), None
+    seconds, warm_up, window = level.seconds + tick.span, int(arm.warm_up), max(int(arm.window), 1)
+    if seconds <= warm_up:
+        return Level(seconds), None
     low = Low(_lower(level.low.next, tick.next.memory), _lower(level.low.live, tick.live.memory))
-    if (ticks - int(arm.warm_up)) % max(int(arm.window), 1):
-        return Level(ticks, low, level.before), None
-    return Level(ticks, Low(), low), _rise(level.before, low, arm)
+    if (seconds - warm_up) // window == max(level.seconds - warm_up, 0) // window:
+        return Level(seconds, low, level.before), None
+    return Level(seconds, Low(), low), _rise(level.before, low, arm)
 
 
 def _lower(one: int | None, other: int | None) -> int | None:

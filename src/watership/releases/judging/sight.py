@@ -31,7 +31,9 @@ async def served(env: Environment, slot: Slot, *, after: float, until: float) ->
 
 async def lately(env: Environment, seconds: int) -> tuple[int, Mapping[Slot, Sequence[TrafficTick]]]:
     """The last whole seconds that the router counted, `seconds` at most, and how many they are. Raises Unavailable."""
-    return await counted(env.clock, env.router, env.metrics, seconds)
+    # What is scraped is known later, and in longer pieces.
+    late = 3 * env.every if env.every > 1 else 0
+    return await counted(env.clock, env.router, env.metrics, seconds + late)
 
 
 async def counted(
@@ -41,7 +43,13 @@ async def counted(
     after, until = window(clock.now(), (await router.read()).started_at, seconds)
     if after >= until:
         raise Unavailable("The router has not counted a whole second yet.")
-    return until - after, await metrics.ticks(after=after, until=until)
+    ticks = await metrics.ticks(after=after, until=until)
+    return max((told(of) for of in ticks.values()), default=0), ticks
+
+
+def told(ticks: Sequence[TrafficTick]) -> int:
+    """The seconds that ticks tell of."""
+    return sum(tick.span for tick in ticks)
 
 
 def window(now: datetime, began: datetime | None, seconds: int) -> tuple[int, int]:
@@ -57,4 +65,4 @@ def summed(ticks: Mapping[Slot, Sequence[TrafficTick]], slot: Slot) -> Served:
     if of is None:
         raise Unavailable(f"Nothing is known of what {slot} served.")
     whole = together(of)
-    return Served(seconds=len(of), requests=whole.requests, errors=whole.errors)
+    return Served(seconds=told(of), requests=whole.requests, errors=whole.errors)

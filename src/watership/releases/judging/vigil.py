@@ -17,11 +17,12 @@ from watership.releases.environment import Environment
 from watership.releases.judging import beside, fuse, gate
 from watership.releases.judging.arms import Tick
 from watership.releases.judging.beside import Beside
-from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second
+from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second, Trend
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
-from watership.releases.judging.glimpse import HOLDS_SECONDS, Glimpse, Reached, look
+from watership.releases.judging.glimpse import HOLDS_SECONDS, MEANWHILE_SECONDS, Glimpse, look, over
 from watership.releases.judging.traffic import counts, latency_p95
 from watership.releases.judging.trail import Trail, put_away
+from watership.releases.judging.usual import keep_usual, usual
 from watership.releases.measurement import Finding, failed, inconclusive
 from watership.releases.plan import TICK_SECONDS, Plan
 from watership.releases.ports import TrafficTick
@@ -63,7 +64,13 @@ class Vigil(Struct, frozen=True, kw_only=True):
     first_error: int | None = None
     until: int = 0
     """The last second that was over when we looked."""
-    glimpse: Glimpse | None = None
+    every: int = 1
+    """The seconds that one tick covers."""
+    seen: int = 0
+    """The seconds that ticks told of."""
+    glimpses: tuple[Glimpse, ...] = ()
+    """Those of the last minute, and of the seconds that may still be told of."""
+    usual: dict[Trend, float] = {}
     beside: Beside = Beside()
     """What was last seen of runs and memory; of a look that was counted only the moments are left."""
     looked: datetime | None = None
@@ -72,24 +79,35 @@ class Vigil(Struct, frozen=True, kw_only=True):
     renewed: datetime | None = None
 
     @property
+    def late(self) -> int:
+        """The seconds that whoever counts may be behind: what is scraped is known at the scrape after it."""
+        return 0 if self.every == 1 else 3 * self.every
+
+    @property
     def blind(self) -> int:
-        """The seconds at the end of which nothing is known yet."""
-        return max(self.until - self.last, 0)
+        """The seconds at the end of which nothing is known yet, and should be."""
+        return max(self.until - self.late - self.last, 0)
 
     @property
     def length(self) -> int:
-        """The whole seconds that are over since it began."""
-        return max(self.until, self.last) - int(self.began.timestamp())
+        """The whole seconds that are over since it began, and that could be told of."""
+        return max(self.until - self.late, self.last) - int(self.began.timestamp())
 
     @property
     def unseen(self) -> int:
         """The seconds of which nothing is known, whenever they were: what was not counted was not seen."""
-        return max(self.length - self.gate.ticks, 0)
+        return max(self.length - self.seen, 0)
 
     @property
     def clear(self) -> bool:
-        """Whether enough was seen to rule anything out."""
-        return self.unseen <= max(UNSEEN_SHARE * self.length, UNSEEN_SECONDS)
+        """Whether enough was seen to rule anything out. A tick of many seconds may have begun before the vigil."""
+        few = UNSEEN_SECONDS if self.every == 1 else UNSEEN_SECONDS + self.every
+        return self.unseen <= max(UNSEEN_SHARE * self.length, few)
+
+    def lacks(self, length: float) -> bool:
+        """Whether seconds of the first `length` may still be told of."""
+        scraped = self.every > 1 and self.last - self.began.timestamp() < length - self.every
+        return self.blind > 0 or scraped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +135,13 @@ async def watch_over(env: Environment, word: Watchword) -> Finding:
     state = await load(env.snapshots, word.name, Vigil)
     if state is None:
         now = env.clock.now()
-        state = Vigil(began=now, last=int(now.timestamp()), gate=gate.opened(word.gate))
+        state = Vigil(
+            began=now,
+            last=int(now.timestamp()),
+            gate=gate.opened(word.gate),
+            every=env.every,
+            usual=await usual(env, word.plan),
+        )
         await save(env.snapshots, word.name, state)
     await word.keep()
     state = replace(state, renewed=env.clock.now())
@@ -129,6 +153,8 @@ async def watch_over(env: Environment, word: Watchword) -> Finding:
         state, finding = await _judged(env, word, state)
         if finding is not None:
             await save(env.snapshots, word.name, state)
+            if word.promotes:
+                await keep_usual(env, word.plan, state.seconds)
             return finding
 
 
@@ -140,10 +166,10 @@ async def _tick(env: Environment, word: Watchword, state: Vigil) -> Vigil:
         with suppress(Unavailable):
             await word.keep()
             state = replace(state, renewed=now)
-    if state.glimpse is None or (now - state.glimpse.at).total_seconds() >= HOLDS_SECONDS:
-        state = replace(state, glimpse=await look(env))
+    if not state.glimpses or (now - state.glimpses[-1].at).total_seconds() >= HOLDS_SECONDS:
+        state = await _looked(env, word, state)
     state = replace(state, until=int(now.timestamp()) - 1)
-    if not state.blind:
+    if state.until - state.last < state.every:
         return state
     with suppress(Unavailable):
         ticks = await env.metrics.ticks(after=state.last, until=state.until)
@@ -151,6 +177,13 @@ async def _tick(env: Environment, word: Watchword, state: Vigil) -> Vigil:
         state = replace(state, trail=await put_away(env.snapshots, word.name, state.trail))
     # What stays unknown too long is given up, and stays unknown.
     return replace(state, last=state.until) if state.blind > 2 * BLIND_SECONDS else state
+
+
+async def _looked(env: Environment, word: Watchword, state: Vigil) -> Vigil:
+    glimpse = await look(env, word.plan, state.glimpses)
+    kept = MEANWHILE_SECONDS + state.late + HOLDS_SECONDS
+    young = [each for each in state.glimpses if (glimpse.at - each.at).total_seconds() <= kept]
+    return replace(state, glimpses=(*young, glimpse))
 
 
 async def _beside(env: Environment, word: Watchword, state: Vigil) -> Vigil:
@@ -179,16 +212,19 @@ def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) 
         live=state.beside.added(word.plan.live.slot, counts(live, word.gate.slow_above)),
         next=state.beside.added(word.plan.next.slot, counts(nxt, word.gate.slow_above)),
         share=word.share,
+        span=nxt.span,
     )
     second = Second(
         at=nxt.second,
-        live=_reading(live, word.plan.live.slot, state.glimpse),
-        next=_reading(nxt, word.plan.next.slot, state.glimpse),
+        live=_reading(live, word.plan.live.slot, state.glimpses),
+        next=_reading(nxt, word.plan.next.slot, state.glimpses),
+        span=nxt.span,
     )
     first = nxt.second if nxt.errors and state.first_error is None else state.first_error
     return replace(
         state,
         last=nxt.second,
+        seen=state.seen + nxt.span,
         gate=gate.observe(state.gate, both, word.gate),
         trail=state.trail.followed_by(both),
         beside=Beside(cohort=state.beside.cohort),
@@ -199,18 +235,15 @@ def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) 
     )
 
 
-def _reading(tick: TrafficTick, slot: Slot, glimpse: Glimpse | None) -> Reading:
+def _reading(tick: TrafficTick, slot: Slot, glimpses: Sequence[Glimpse]) -> Reading:
     """A second as the router counted it, with what was seen beside the traffic about that time."""
     p95 = latency_p95(tick)
-    seen = glimpse if glimpse is not None and glimpse.covers(tick.second) else None
-    reached = seen.of(slot) if seen else Reached()
-    return Reading(
+    beside = over(glimpses, slot, tick.second - tick.span + 1, tick.second)
+    return replace(
+        beside,
         requests=tick.requests,
         errors=tick.errors,
-        latency_p95=None if p95 is None else min(p95, ENDLESS),
-        disk=seen.disk if seen else None,
-        database=reached.database,
-        rabbitmq=reached.rabbitmq,
+        latency_p95=beside.latency_p95 if p95 is None else min(p95, ENDLESS),
     )
 
 
@@ -222,7 +255,7 @@ def _longest(fuses: Sequence[Fuse]) -> int:
 async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigil, Finding | None]:
     """The end of the vigil, or None while it goes on."""
     judgement = env.judge(state.gate, word.gate)
-    blown = fuse.blown(word.plan.fuses, state.seconds)
+    blown = fuse.blown(word.plan.fuses, state.seconds, state.usual)
     state = _paged(env, word, state, blown, judgement)
     figures = _figures(state)
     if judgement.verdict is Verdict.FAILED:
@@ -247,7 +280,7 @@ def _over(
     well = judgement.verdict is Verdict.PASSED and frozen is None and state.clear
     if elapsed < (word.give_up if word.promotes and not well else word.length):
         return None
-    if state.blind and (word.promotes or elapsed < word.length + BLIND_SECONDS):
+    if state.lacks(word.length) and (word.promotes or elapsed < word.length + BLIND_SECONDS + state.late):
         # The last seconds may still be told of.
         return None
     if frozen is not None and word.promotes:

@@ -99,7 +99,7 @@ def served(ticks: Sequence[TrafficTick]) -> Traffic:
     whole = together(ticks)
     p95 = latency_p95(whole)
     return Traffic(
-        seconds=len(ticks),
+        seconds=sum(tick.span for tick in ticks),
         requests=whole.requests,
         failed=whole.errors,
         rate=whole.errors / whole.requests if whole.requests else None,

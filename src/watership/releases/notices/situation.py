@@ -124,7 +124,7 @@ class Situation(Struct, frozen=True, kw_only=True):
     leaps: bool
     """Its calendar may leap, so that moments pass which nobody lives through."""
     access: str
-    """What the release does to readers and writers, by its plan."""
+    """What the release does to readers and writers, by its plan, and what was measured of that."""
     pauses_writes: bool
     migrations: tuple[str, ...]
     approvals: tuple[Approval, ...]
@@ -242,6 +242,7 @@ def situation(
         before,
         stage=status.stage,
         headline=HEADLINES[_stage(status, back)],
+        access=" ".join(filter(None, [before.access, status.figures.pause])),
         window=Window(begins=release.zero, ends=release.zero + timedelta(seconds=before.planned_seconds)),
         began=status.began,
         ended=status.ended,

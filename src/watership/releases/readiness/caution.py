@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from watership.releases.plan import Plan
+from watership.releases.ports import PATIENCE_SECONDS
 from watership.releases.readiness.unseen import Unseen
 
 NUMBERS: Final = re.compile(r"v?(\d+(?:\.\d+)*)")
@@ -19,6 +20,7 @@ def cautions(plan: Plan, lacking: Sequence[Unseen]) -> tuple[str, ...]:
         *_versions(plan.live.build.version, plan.next.build.version),
         *_unseen(lacking, rehearsal=plan.rehearsal),
         *_left_out(plan),
+        *_pauses(plan),
     )
 
 
@@ -62,6 +64,24 @@ def _unseen(lacking: Sequence[Unseen], *, rehearsal: bool) -> list[str]:
 def _left_out(plan: Plan) -> list[str]:
     left = plan.overrides.left_out
     return [f"This rehearsal does without {', '.join(left)}: it proves nothing of them."] if left else []
+
+
+def _pauses(plan: Plan) -> list[str]:
+    """Of migrations for which writes wait."""
+    found = []
+    for each in plan.migrations:
+        if not each.pauses_writes:
+            continue
+        if each.pause_seconds is None:
+            found.append(
+                f"For how long writes wait for migration {each.name} is not known: nobody measured it."
+            )
+        elif each.pause_seconds > PATIENCE_SECONDS:
+            found.append(
+                f"Migration {each.name} took {each.pause_seconds:.3g} s on a copy, and no write is held for more than "
+                f"{PATIENCE_SECONDS:g} s: some will be told 503."
+            )
+    return found
 
 
 def _count(number: int, what: str) -> str:

@@ -17,8 +17,8 @@ from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
 from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, guarantee, of_requests
-from watership.releases.judging.glimpse import blind
 from watership.releases.judging.power import Traffic, table
+from watership.releases.judging.sources import blind
 from watership.releases.judging.traffic import latency_p95
 from watership.releases.judging.vigil import ENDLESS
 from watership.releases.notices.outbox import Delivery
@@ -121,8 +121,8 @@ def account(
         fingerprint=fingerprint(plan),
         runbook=plan.runbook,
         runbook_sha256=plan.runbook_sha256,
-        access=plans.access(plan),
-        cannot_see=blind(plan.fuses),
+        access=" ".join(filter(None, [plans.access(plan), status.figures.pause])),
+        cannot_see=blind(plan.fuses, plan.sources),
         clock_factor=plan.overrides.clock_factor,
         rehearsal=plan.rehearsal,
         left_out=plan.overrides.left_out,
@@ -274,6 +274,7 @@ def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
         ("Cutover", figures.cutover_seconds),
         ("Detected after", figures.detect_seconds),
         ("Traffic back after", figures.rollback_seconds),
+        ("Writes paused for", figures.write_pause_seconds),
     )
     found = [Figure(name, spoken(value) or "0s") for name, value in named if value is not None]
     failed = figures.requests_failed_before_rollback

@@ -20,6 +20,12 @@ from watership.releases.verdict import Verdict, worst
 
 SCHEMA: Final = "watership/baseline/v1"
 
+PATH: Final = "evidence/baseline.json"
+"""Where `watership baseline capture` puts it, and checks and fuses look for it."""
+
+DAY: Final = 86_400.0
+"""Seconds after which a baseline tells of another day."""
+
 
 class Figures(Struct, frozen=True, kw_only=True):
     """Seconds, bytes, bytes per second, parts of 1, and plain counts."""
@@ -30,6 +36,7 @@ class Figures(Struct, frozen=True, kw_only=True):
     p95: float | None = None
     connections: float | None = None
     cache_hit_rate: float | None = None
+    query_time: float | None = None
     queue_depth: float | None = None
     wal_position: float | None = None
     cpu: float | None = None

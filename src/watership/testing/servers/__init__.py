@@ -12,15 +12,18 @@ process, and need what `watership[checks]` installs.
 
 from watership.testing.servers.chromium import Chromium
 from watership.testing.servers.haproxy import HaproxyServer
+from watership.testing.servers.pgbackrest import ArchivedPostgres
 from watership.testing.servers.ports import free_port
 from watership.testing.servers.postgres import PostgresServer
 from watership.testing.servers.process import Server
 from watership.testing.servers.prometheus import PrometheusServer
 from watership.testing.servers.rabbitmq import RabbitServer
 from watership.testing.servers.redis import RedisServer
+from watership.testing.servers.sshd import SshServer
 from watership.testing.servers.standby import PostgresPair, PostgresStandby
 
 __all__ = [
+    "ArchivedPostgres",
     "Chromium",
     "HaproxyServer",
     "PostgresPair",
@@ -30,5 +33,6 @@ __all__ = [
     "RabbitServer",
     "RedisServer",
     "Server",
+    "SshServer",
     "free_port",
 ]

@@ -1,0 +1,56 @@
+"""Sources are where the fuses' figures and events come from; a fuse that none of them feeds is named in the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from watership.releases.judging.feed import Feed, fed
+from watership.releases.judging.fuse import Drift, ErrorRate, Event, Fuse, Level, Lost
+
+ALWAYS: Final = frozenset(
+    {
+        *("requests", "latency_p95"),  # the router counts
+        *("database", "rabbitmq"),  # the instances say at /health what they reach
+        *(
+            "cache_hit_rate",
+            "query_time",
+        ),  # they expose at /metrics what they found there, and how long it took
+        *("unhandled_in_critical_path", "feature_failure"),  # and what they did not catch
+        "data_corruption",  # the database's own checks find it
+        "disk",  # this host is looked at
+    }
+)
+"""What is measured wherever there is an environment."""
+
+OF_PROCESSES: Final = frozenset({"cpu", "memory", "out_of_memory"})
+"""What is measured where the processes run on this machine, under its host agent."""
+
+BY_PEOPLE: Final = frozenset({"security_breach"})
+"""What people put down, where there are incidents: one whose trigger is `security`."""
+
+
+def sources(
+    feeds: Sequence[Feed], *, metrics_kept: bool, processes_here: bool, incidents: bool
+) -> frozenset[str]:
+    """Everything that is measured in an environment, with a runbook's feeds where somebody keeps the metrics."""
+    return (
+        ALWAYS
+        | (fed(feeds) if metrics_kept else frozenset())
+        | (OF_PROCESSES if processes_here else frozenset())
+        | (BY_PEOPLE if incidents else frozenset())
+    )
+
+
+def blind(fuses: Sequence[Fuse], there: Collection[str] = ALWAYS) -> tuple[str, ...]:
+    """The fuses that can never blow here, because nobody measures what they watch."""
+    return tuple(each.name for each in fuses if watched(each) not in there)
+
+
+def watched(fuse: Fuse) -> str:
+    """What a fuse watches, by the name of its source."""
+    match fuse:
+        case ErrorRate():
+            return "requests"
+        case Level() | Drift() | Lost() | Event():
+            return fuse.of

@@ -1,0 +1,9 @@
+CREATE TABLE orders (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run TEXT NOT NULL,
+    part TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    total BIGINT NOT NULL,
+    version TEXT NOT NULL,
+    at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
+);
