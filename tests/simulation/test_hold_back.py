@@ -70,10 +70,13 @@ def test_live_keeps_what_is_held_back_through_the_watch_and_then_nothing() -> No
     assert world.router.weights == {NEXT.slot: 100, LIVE.slot: 0}
 
 
-@pytest.mark.parametrize("dies_at", [170, 260, 330, 420])
-def test_a_controller_that_dies_in_such_a_watch_ends_it_as_if_it_had_not(dies_at: int) -> None:
-    outcome, faults, _, _ = released({}, dies_at)
-    assert (outcome.outcome, faults) == ("promoted", [])
+def test_a_controller_that_dies_in_such_a_release_ends_it_as_if_it_had_not(nightly: bool) -> None:
+    _, _, world, _ = released({})
+    calls = world.lives[0].calls
+    late = range(calls - 12, calls + 1, 2)  # the end of the watch, and what was held back is let go
+    for dies_at in (*(range(1, calls, 5) if nightly else (170, calls // 2)), *late):
+        outcome, faults, _, _ = released({}, dies_at)
+        assert (outcome.outcome, faults) == ("promoted", []), dies_at
 
 
 def test_next_that_worsens_in_such_a_watch_is_taken_back() -> None:

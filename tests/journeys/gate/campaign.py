@@ -37,8 +37,8 @@ CUTOVER = GateSpec(
 )
 """The cutover's gate of the runbooks that are shipped."""
 
-SOAKS, SOAK_SECONDS, SOAK_REQUESTS = 2_000, 600, 10
-"""Soaks of ten minutes, each side with so many requests a second, folded by the product's gate itself."""
+SOAKS, SOAK_SECONDS, SOAK_REQUESTS = 1_000, 300, 10
+"""Soaks of five minutes, each side with so many requests a second, folded by the product's gate itself."""
 
 SOAK_RATES = (0.005, 0.02, 0.3)
 """What both sides fail of; the last is an outage of both."""
@@ -121,7 +121,7 @@ def soaks(pool: ProcessPoolExecutor, rate: float, number: int) -> Refused:
     """Both sides fail alike; tested at a bound a hundred times looser than the default, which shows more of it."""
     seeds = [range(start, min(start + PART, number)) for start in range(0, number, PART)]
     refused = sum(pool.map(partial(_soaked, rate), seeds))
-    return Refused(f"soak of 10 min, both fail {100 * rate:g} %", 0.1, refused, number)
+    return Refused(f"soak of 5 min, both fail {100 * rate:g} %", 0.1, refused, number)
 
 
 def _soaked(rate: float, seeds: Sequence[int]) -> int:

@@ -254,3 +254,32 @@ def test_the_evidence_agrees_with_likelihoods_reckoned_in_whole_numbers() -> Non
                 wealth[place] = (wealth[place] + bool(horizon)) * ratio
             exact = log(sum(wealth) / len(wealth))
             assert evidence.mixture(state.arms[0].worse) == pytest.approx(exact, abs=1e-9)
+
+
+def test_the_evidence_of_two_sides_agrees_with_whose_error_each_one_was() -> None:
+    """Divided by a weight, and with nothing borne, only the errors count: each is next's with the weight's chance."""
+    random, spec = Random(6), gate(AgainstLive(tolerance=0.0))
+    state = observe(opened(spec), Tick(Counts(5), Counts(5), share=0.4), spec)
+    wealth = [Fraction(1)] * len(evidence.ODDS)
+    for _ in range(40):
+        nxt, live = random.randint(0, 2), random.randint(0, 1)
+        state = observe(state, Tick(Counts(6, live), Counts(4, nxt), share=0.4), spec)
+        for place, times in enumerate(evidence.ODDS):
+            share = Fraction(2, 5)
+            guess = share * Fraction(times) / (share * Fraction(times) + 1 - share)
+            wealth[place] *= (guess / share) ** nxt * ((1 - guess) / (1 - share)) ** live
+    exact = log(sum(wealth) / len(wealth))
+    assert evidence.mixture(state.arms[0].worse) == pytest.approx(exact, abs=1e-9)
+
+
+def test_a_weight_that_the_counts_belie_is_not_believed() -> None:
+    """Next gets two thirds of the requests at a weight of a half, and two thirds of the errors of a common cause."""
+    spec = GateSpec(arms=(AgainstLive(tolerance=0.0),), false_alarm=0.01)
+    refused = 0
+    for seed in range(10):
+        random, state = Random(seed), opened(spec)
+        for _ in range(600):
+            nxt, live = (sum(random.random() < 0.05 for _ in range(of)) for of in (40, 20))
+            state = observe(state, Tick(Counts(20, live), Counts(40, nxt), share=0.5), spec)
+        refused += state.failed is not None
+    assert refused == 0

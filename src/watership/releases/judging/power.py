@@ -150,7 +150,24 @@ def passes_within(gate: GateSpec, traffic: Traffic) -> float | None:
         _time(_fine_bets(arm, traffic.share), gate.acceptance, traffic, 0.0, WITHIN)
         for arm in _error_arms(gate)
     ]
+    # What is slower than live's p95 is as usual as it is by its name; of slow requests and of runs nothing is known.
+    tailed = replace(traffic, live_rate=1 - TAIL)
+    times += [
+        _time(_fine_bets(arm, traffic.share), gate.acceptance, tailed, 0.0, WITHIN)
+        for arm in gate.arms
+        if isinstance(arm, AgainstLive) and arm.of == "tail"
+    ]
+    times += [
+        _calm(arm, gate) for arm in gate.arms if isinstance(arm, AgainstGrowth) and arm.sees is not None
+    ]
     return _longest(times)
+
+
+def _calm(arm: AgainstGrowth, gate: GateSpec) -> float:
+    """Seconds in which a memory that never rises rules out what the arm sees."""
+    bets = evidence.below(AS_OFTEN)
+    windows = ceil((gate.acceptance + log(len(bets))) / max(bet.next_request for bet in bets)) + 1
+    return arm.warm_up + windows * arm.window
 
 
 def soak_needed(gate: GateSpec, traffic: Traffic, regression: float | None = None) -> float | None:
