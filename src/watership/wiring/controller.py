@@ -20,8 +20,6 @@ from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.helm.router import HelmRouter
 from watership.adapters.http.probe import HttpProbe
-from watership.adapters.processes.hosts import ProcessHosts
-from watership.adapters.processes.usage import ProcessUsage
 from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.store import SQLiteStore
@@ -38,11 +36,14 @@ from watership.wiring.company import Company
 from watership.wiring.database import migrator_of, stanza_of, vault_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.environment import Places
+from watership.wiring.glass import CLEAR, Glass
 from watership.wiring.handover import BuildHandover
 from watership.wiring.health import looked_at
+from watership.wiring.hosts import hosts_of
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.messages import outbox
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_here
 from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
@@ -50,8 +51,11 @@ REHEARSED_LEASE = 2 * FARTHEST
 
 
 @asynccontextmanager
-async def open_desk(config: Config) -> AsyncIterator[Desk]:
-    """Open the environment that `config` names, from outside: none of its processes is started or ended."""
+async def open_desk(config: Config, glass: Glass = CLEAR) -> AsyncIterator[Desk]:
+    """Open the environment that `config` names, from outside: none of its processes is started or ended.
+
+    Through `glass` the controller sees what it writes to.
+    """
     places = Places.of(config)
     if not is_there(config):
         raise NotFound(
@@ -66,16 +70,22 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
         audit = stack.enter_context(AuditFile(places.audit, clock.now, secret=config.secret))
+        own = glass.journal(own)
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
         proxy = HelmRouter(places.router)
         router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
+        metrics, every = metrics_of(config, router, clock)
         environment = Environment(
             router=router,
-            metrics=router,
+            metrics=metrics,
+            every=every,
+            kept=feeds_of(config),
+            usage=usage_here(),
+            breach=breaches(incidents_of(places)),
             intake=system,
             deployments=system,
-            hosts=ProcessHosts(places.hosts),
+            hosts=hosts_of(config),
             migrator=migrator_of(places.database, places.url),
             backups=vault_of(
                 places.database, places.url, places.backups, places.scratch, stanza_of(places)
@@ -90,16 +100,16 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             used_disk=lambda: _used(places.folder),
             records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
             incidents=critical_of(places),
-            usage=ProcessUsage(),
             instruments=ProjectInstruments(Path.cwd()),
             handover=BuildHandover(os.environ | {"WATERSHIP_STORE_URL": config.store.url}),
         )
+        environment = glass.environment(environment)
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
         company = Company(
             env=environment,
             own=own,
             incidents=incidents_of(places),
-            box=stack.enter_context(outbox(places)),
+            box=glass.outbox(stack.enter_context(outbox(places))),
             observer=observer,
             kinds=kinds.of_release,
             promised=looked_at(config, Path.cwd()),

@@ -17,7 +17,7 @@ from watership.releases.environment import Environment
 from watership.releases.judging import nearby
 from watership.releases.judging.feed import Subject
 from watership.releases.judging.fuse import Happening, Reading
-from watership.releases.judging.nearby import Exposed, Sound
+from watership.releases.judging.nearby import Exposed, Soundness
 from watership.releases.judging.sources import watched
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance
@@ -30,12 +30,12 @@ MEANWHILE_SECONDS: Final = 60.0
 
 
 class Glimpse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was seen `at` a moment, slot by slot. `exposed` and `sound` are kept for the next look."""
+    """What was seen `at` a moment, slot by slot. `exposed` and `soundness` are kept for the next look."""
 
     at: datetime
     slots: Mapping[Slot, Reading] = {}
     exposed: Mapping[Slot, Exposed] = {}
-    sound: Sound | None = None
+    soundness: Soundness | None = None
 
     def of(self, slot: Slot) -> Reading:
         return self.slots.get(slot, Reading())
@@ -54,19 +54,19 @@ async def look(env: Environment, plan: Plan | None = None, earlier: Sequence[Gli
     at, before = env.clock.now(), earlier[-1] if earlier else None
     looked = _Look(env, plan, await _targets(env), await _instances(env))
     slots = list(looked.slots)
-    readings, exposed, sound, breach, disk = await asyncio.gather(
+    readings, exposed, soundness, breach, disk = await asyncio.gather(
         asyncio.gather(*(looked.beside(slot) for slot in slots)),
         asyncio.gather(*(nearby.exposed(env.probe, looked.addresses(slot)) for slot in slots)),
-        nearby.checked(env, before.sound if before else None),
+        nearby.checked(env, before.soundness if before else None),
         nearby.breached(env, plan.release if plan else ""),
         _disk(env),
     )
-    glimpse = Glimpse(at=at, exposed=dict(zip(slots, exposed, strict=True)), sound=sound)
+    glimpse = Glimpse(at=at, exposed=dict(zip(slots, exposed, strict=True)), soundness=soundness)
     seen = {}
     for slot, (near, fed) in zip(slots, readings, strict=True):
         own = _counted(glimpse, slot, [each for each in earlier if _lately(each, at)])
         shared = {
-            "data_corruption": None if sound.sound is None else not sound.sound,
+            "data_corruption": soundness.corrupted,
             "security_breach": breach,
         }
         seen[slot] = (_joined(near, own, _event(shared), Reading(disk=disk)), fed)
@@ -108,7 +108,8 @@ class _Look:
     async def _fed(self, side: Side | None) -> Reading:
         if side is None or self._env.kept is None or not self._feeds:
             return Reading()
-        return await self._env.kept.ask(self._feeds, Subject(slot=side.slot, deployment=side.deployment))
+        told = await self._env.kept.ask(self._feeds, Subject(slot=side.slot, deployment=side.deployment))
+        return told.reading
 
 
 async def _targets(env: Environment) -> Mapping[Slot, Sequence[str]]:

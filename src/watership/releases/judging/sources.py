@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from watership.releases.judging.feed import Feed, fed
-from watership.releases.judging.fuse import Drift, ErrorRate, Event, Fuse, Level, Lost
+from watership.releases.judging.fuse import Drift, ErrorRate, Event, Fuse, Level, Lost, Reading, Second
 
 ALWAYS: Final = frozenset(
     {
@@ -30,6 +30,10 @@ BY_PEOPLE: Final = frozenset({"security_breach"})
 """What people put down, where there are incidents: one whose trigger is `security`."""
 
 
+UNTOLD: Final = "release.untold"
+"""What an entry of the audit is called that names fuses whose sources say nothing."""
+
+
 def sources(
     feeds: Sequence[Feed], *, metrics_kept: bool, processes_here: bool, incidents: bool
 ) -> frozenset[str]:
@@ -45,6 +49,18 @@ def sources(
 def blind(fuses: Sequence[Fuse], there: Collection[str] = ALWAYS) -> tuple[str, ...]:
     """The fuses that can never blow here, because nobody measures what they watch."""
     return tuple(each.name for each in fuses if watched(each) not in there)
+
+
+def untold(fuses: Sequence[Fuse], there: Collection[str], seconds: Sequence[Second]) -> tuple[Fuse, ...]:
+    """The fuses that have a source, and were told nothing of next in any of these seconds."""
+    fed_ones = [each for each in fuses if watched(each) in there]
+    return tuple(each for each in fed_ones if not any(_tells(second.next, each) for second in seconds))
+
+
+def _tells(reading: Reading, fuse: Fuse) -> bool:
+    if isinstance(fuse, Event):
+        return fuse.of in reading.happened
+    return getattr(reading, watched(fuse)) is not None
 
 
 def watched(fuse: Fuse) -> str:

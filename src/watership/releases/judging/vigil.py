@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
+from watership.releases.auditing.audit import Fact
 from watership.releases.book.quantity import percent
 from watership.releases.environment import Environment
 from watership.releases.judging import beside, fuse, gate
@@ -20,6 +21,7 @@ from watership.releases.judging.beside import Beside
 from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second, Trend
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.judging.glimpse import HOLDS_SECONDS, MEANWHILE_SECONDS, Glimpse, look, over
+from watership.releases.judging.sources import UNTOLD, untold
 from watership.releases.judging.traffic import counts, latency_p95
 from watership.releases.judging.trail import Trail, put_away
 from watership.releases.judging.usual import keep_usual, usual
@@ -40,6 +42,9 @@ UNSEEN_SHARE = 0.05
 
 UNSEEN_SECONDS = 2
 """So few may be missing from the shortest vigil: a second is at times told of too late."""
+
+UNTOLD_SECONDS = 60
+"""Seconds that were counted, after which a fuse that was told nothing is named."""
 
 ENDLESS = 3600.0
 """What a latency beyond the last bucket counts as, in seconds."""
@@ -76,6 +81,8 @@ class Vigil(Struct, frozen=True, kw_only=True):
     looked: datetime | None = None
     trail: Trail = Trail()
     paged: tuple[str, ...] = ()
+    untold: tuple[str, ...] | None = None
+    """The fuses that nobody had told anything after the first minute; None before."""
     renewed: datetime | None = None
 
     @property
@@ -256,7 +263,7 @@ async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigi
     """The end of the vigil, or None while it goes on."""
     judgement = env.judge(state.gate, word.gate)
     blown = fuse.blown(word.plan.fuses, state.seconds, state.usual)
-    state = _paged(env, word, state, blown, judgement)
+    state = _named(env, word, _paged(env, word, state, blown, judgement))
     figures = _figures(state)
     if judgement.verdict is Verdict.FAILED:
         return state, replace(failed(judgement.reason, **figures), judgement=judgement)
@@ -321,3 +328,14 @@ def _paged(
             env.audit.append("controller", f"release.{each.action.value}", facts)
             state = replace(state, paged=(*state.paged, each.fuse))
     return state
+
+
+def _named(env: Environment, word: Watchword, state: Vigil) -> Vigil:
+    """Put down, once, which fuses nobody has told anything so far: unknown is not intact."""
+    if state.untold is not None or state.seen < UNTOLD_SECONDS:
+        return state
+    names = tuple(each.name for each in untold(word.plan.fuses, word.plan.sources, state.seconds))
+    if names:
+        facts: dict[str, Fact] = {"release": word.plan.release, "vigil": word.name, "fuses": [*names]}
+        env.audit.append("controller", UNTOLD, facts)
+    return replace(state, untold=names)
