@@ -60,7 +60,8 @@ def abridged(
         phases=tuple(_phase(each) for each in short.phases),
         items=tuple(_item(each) for each in short.items),
         gate=_gate(plan.gate),
-        watch_gate=replace(_gate(plan.watch_gate), horizon=max(round(WATCH_SECONDS), 1)),
+        watch_gate=replace(_gate(_alone(plan.watch_gate)), horizon=max(round(WATCH_SECONDS), 1)),
+        hold_back=plan.hold_back if _alone(plan.watch_gate) == plan.watch_gate else 0.0,
         watch_seconds=WATCH_SECONDS,
         signoffs=replace(plan.signoffs, at_start=True),
         comms=comms,
@@ -103,6 +104,12 @@ def _gate(gate: GateSpec) -> GateSpec:
     """Arms that a second and a half cannot feed are done without: live's tail, runs of some age, memory that grows."""
     fed = [arm for arm in gate.arms if arm.of in FED] or gate.arms
     return replace(gate, min_samples=min(gate.min_samples, SAMPLES), arms=tuple(_arm(arm) for arm in fed))
+
+
+def _alone(gate: GateSpec) -> GateSpec:
+    """A watch without what is held back to compare with: a hundredth of a few requests is none."""
+    arms = tuple(arm for arm in gate.arms if not isinstance(arm, AgainstLive))
+    return replace(gate, arms=arms) if arms else gate
 
 
 def _arm(arm: Arm) -> Arm:
