@@ -18,7 +18,7 @@ from watership.adapters.files.releases import Draft
 from watership.adapters.http.probe import HttpProbe
 from watership.config import Config, load
 from watership.durable.clock import SystemClock
-from watership.errors import NotFound, Unavailable
+from watership.errors import BadInput, NotFound, Unavailable
 from watership.fleet.identity import everybody
 from watership.releases.order import Order
 from watership.releases.plan import Overrides, Size
@@ -173,6 +173,15 @@ def made(folder: Path, url: str, proxy: str) -> Config:
     return load(folder, {"WATERSHIP_ENVIRONMENT_DATABASE": url, "WATERSHIP_ENVIRONMENT_PROXY": proxy})
 
 
+async def no_drop_is_planned(desk: Desk, folder: Path) -> None:
+    """What the old build cannot live with is refused before anybody is asked to sign."""
+    script = folder / "two" / "migrations" / "forward_2.sql"
+    script.write_text("ALTER TABLE guests DROP COLUMN name;")
+    with pytest.raises(BadInput, match=r"forward_2\.sql:1 drop-column: the old build.*guests"):
+        await planned(desk, folder)
+    script.write_text(WIDEN)
+
+
 async def planned(desk: Desk, folder: Path) -> Draft:
     """The plan, signed."""
     draft = await desk.draw(
@@ -220,6 +229,7 @@ async def test_readers_are_served_and_writers_wait_while_a_migration_blocks_them
             monkeypatch.setenv("HOOK_SECRET", SECRET)
             await local.establish(tmp_path / "one", layout=Layout(serve=1, workers=0))
             async with open_desk(config) as desk:
+                await no_drop_is_planned(desk, tmp_path)
                 draft = await planned(desk, tmp_path)
                 (planning,) = draft.plan.migrations
                 assert planning.pauses_writes and draft.plan.holds

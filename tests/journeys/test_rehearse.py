@@ -13,51 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.journeys.greeters import build
 from watership.rehearsal.points import WRITES
 
 SECONDS = 600
-
-APP = """
-from watership import App, SchemaRange
-
-app = App("greeter", version="{version}", schema=SchemaRange(1, 2))
-
-
-@app.agent
-async def greet(name: str) -> dict[str, str]:
-    return {{"greeting": f"Hello, {{name}}!"}}
-
-
-@app.get("/greeting")
-async def greeting(query: dict[str, str]) -> object:
-    return {{"greeting": "Hello!", "version": "{version}"}}
-"""
-
-SMOKE = """
-requests:
-  - { name: a greeting, path: /greeting, includes: { greeting: "Hello!" } }
-messages:
-  - { name: greet, program: greet, input: { name: Ada }, includes: { greeting: "Hello, Ada!" } }
-"""
-
-STEPS = {
-    "forward_1.sql": "CREATE TABLE guests (name TEXT PRIMARY KEY);",
-    "backward_1.sql": "DROP TABLE guests;",
-    "forward_2.sql": "ALTER TABLE guests ADD COLUMN visits INTEGER NOT NULL DEFAULT 0;",
-    "backward_2.sql": "ALTER TABLE guests DROP COLUMN visits;",
-}
-
-
-def build(folder: Path, version: str, schema: int) -> Path:
-    """A build whose migrations lead to `schema`."""
-    (folder / "migrations").mkdir(parents=True)
-    (folder / "app.py").write_text(APP.format(version=version))
-    (folder / "build.toml").write_text(f'version = "{version}"\napp = "app.py:app"\nreads = [1, 2]\n')
-    (folder / "smoke.yaml").write_text(SMOKE)
-    for name, script in STEPS.items():
-        if int(name.partition("_")[2][0]) <= schema:
-            (folder / "migrations" / name).write_text(script)
-    return folder
 
 
 class Project:

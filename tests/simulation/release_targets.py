@@ -259,6 +259,8 @@ class SimMigrator:
     def __init__(self, version: int) -> None:
         self.at = version
         self.epoch = 0
+        self.tried = Rehearsed(seconds=0.1)
+        self.linted = Linted()
 
     async def version(self) -> int:
         return self.at
@@ -277,13 +279,13 @@ class SimMigrator:
         return 0
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
-        return Rehearsed(seconds=0.1)
+        return self.tried
 
     async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
         return {}
 
     async def lint(self, migrations: Sequence[Migration]) -> Linted:
-        return Linted()
+        return self.linted
 
     async def integrity(self) -> Sequence[str]:
         return []

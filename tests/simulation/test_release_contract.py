@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from tests.simulation.release_world import BUILD, EXPAND, LIVE, NEXT, SHORT_SOURCE, SMOKE, ReleaseWorld
+from watership.adapters.sqlite.store import SQLiteStore
 from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.writes import Submit
 from watership.errors import Conflict, NotAllowed, NotFound
 from watership.fleet.build import SchemaRange
+from watership.fleet.identity import everybody
 from watership.releases.book.runbook import Contract
 from watership.releases.book.shelf import Source
 from watership.releases.contract import contract, contracting, readiness
@@ -27,7 +30,10 @@ from watership.releases.readiness.signoff import SignOff
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import CONTRACTED, Contraction, load
 from watership.releases.verdict import Verdict
+from watership.releases.warrant import Caller
 from watership.testing import run_in_virtual_time
+from watership.wiring.desk import Desk
+from watership.wiring.environment import Places
 
 SECONDS = 400_000.0
 DROP = Migration(start=6, end=7, forward="-- contract\nALTER …", backward="ADD …", name="drop_old")
@@ -206,3 +212,57 @@ def test_a_release_without_one_has_nothing_to_contract() -> None:
             await readiness(world.controller()._env, decode(run.input, Release))
 
     run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_at_the_desk_it_is_looked_at_signed_and_done_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = ContractWorld()
+        await world.begin()
+        desk = _desk(world, tmp_path)
+        assert (await world.controller().start(world.brief())).outcome == "promoted"
+        world.traffic.cancel()
+        known, ready = await desk.contractable(None)
+        assert (known.id, ready.ready, [each.role for each in ready.missing]) == ("2.1.0-1", False, ["owner"])
+        await world.clock.sleep(DAY)
+
+        clerk, olga = await desk.clerk("2.1.0-1"), Caller(everybody("Olga", world.clock), open=True)
+        assert await clerk.sign_contract(contracting(clerk.plan), "owner", olga) == []
+        with pytest.raises(Conflict, match="Nothing that is said of it counts"):
+            await clerk.sign("owner", olga)
+        assert (await desk.contractable("2.1.0-1"))[1].ready
+
+        _, found = await desk.contract("2.1.0-1", "Ada", rehearsed=True)
+        assert (found.verdict, world.migrator.at) == (Verdict.PASSED, 7)
+        with pytest.raises(Conflict, match="no way back"):
+            await desk.take_back("Ina Charge", "now", force=False, seconds=5.0)
+        _, again = await desk.contract("2.1.0-1", "Ada", rehearsed=True)
+        assert again.verdict is Verdict.PASSED and "reports schema 7" in again.evidence
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_at_the_desk_what_was_taken_back_is_not_contracted(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = ContractWorld(bad=0.15)
+        await world.begin()
+        desk = _desk(world, tmp_path)
+        assert (await world.controller().start(world.brief())).outcome == "rolled_back"
+        world.traffic.cancel()
+        with pytest.raises(Conflict, match="Only what was promoted, and watched to the end"):
+            await desk.contractable("2.1.0-1")
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def _desk(world: ContractWorld, folder: Path) -> Desk:
+    async def nobody(_: Release) -> None:
+        """Nobody is told."""
+
+    return Desk(
+        environment=world.env,
+        controller=world.controller(),
+        store=cast(SQLiteStore, world.own),
+        places=Places(folder, folder / "r", folder / "h"),
+        name="simulation",
+        tells=nobody,
+    )

@@ -118,7 +118,8 @@ class Campaign:
                 await self._lane(another, waiting, end)
 
     async def _one(self, stage: Stage, dies: str) -> Take:
-        got = await take(stage, dies)
+        undisturbed = self._takes[0].directed if self._takes else 0.0
+        got = await take(stage, dies, undisturbed=undisturbed)
         self._takes.append(got)
         what = f"killed at {dies}" if got.died else f"did not come by {dies}" if dies else "no death"
         words = f"{len(self._takes)}: {what}: {got.outcome} in {got.seconds:.1f} s"
@@ -159,6 +160,7 @@ class Campaign:
                 points=len(opening.points),
                 killed=len(died),
                 unreached=tuple(each.dies for each in takes if each.dies and not each.died),
+                undisturbed=opening.directed,
                 slowest=max((each.converged for each in died if each.converged is not None), default=None),
             ),
             way_back=WayBack(times=len(back), median=median(back), longest=back[-1]) if back else None,

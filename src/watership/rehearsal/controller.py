@@ -36,9 +36,11 @@ def main() -> None:
     words.add_argument("folder", type=Path)
     words.add_argument("release")
     words.add_argument("--dies", default="")
+    words.add_argument("--stands", default="")
     words.add_argument("--notes", type=Path)
     given = words.parse_args()
-    asyncio.run(direct(given.folder, given.release, Points(given.dies, given.notes)))
+    points = Points(given.dies, given.notes, stands=given.stands)
+    asyncio.run(direct(given.folder, given.release, points))
 
 
 if __name__ == "__main__":

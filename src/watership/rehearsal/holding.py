@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -39,7 +42,8 @@ async def hold(
             database=file if file.is_file() and servers.application is None else None,
             servers=servers,
         )
-        record = await Campaign(props, wanted, by=person, told=told).hold()
+        with _ended_in_order():
+            record = await Campaign(props, wanted, by=person, told=told).hold()
     path = Path(FOLDER) / f"{draft.plan.release}-{record.began:%Y%m%dT%H%M%SZ}.json"
     content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,3 +58,17 @@ async def hold(
     }
     desk.environment.audit.append(person, "release.rehearsed", facts)
     return record, path
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends a rehearsal as Ctrl-C does: no process of its stages is left behind."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None, "a rehearsal runs in a task"
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)

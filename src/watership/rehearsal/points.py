@@ -40,14 +40,15 @@ SIDES: Final = ("before", "after")
 
 
 class Points:
-    """Counts a controller's writes by name, and kills its process at one of them.
+    """Counts a controller's writes by name, and kills its process at one of them, or has it stand still.
 
-    `dies`: where, as `router.set_weights#2/before`; empty: nowhere. `notes`: the file that each point is written to
-    as it is come by.
+    `dies`: where, as `router.set_weights#2/before`; empty: nowhere. `stands`: where it stops until it is let go on by
+    SIGCONT. `notes`: the file that each point is written to as it is come by.
     """
 
-    def __init__(self, dies: str = "", notes: Path | None = None) -> None:
+    def __init__(self, dies: str = "", notes: Path | None = None, *, stands: str = "") -> None:
         self._dies = dies
+        self._stands = stands
         self._notes = notes
         self._counts: Counter[str] = Counter()
 
@@ -64,6 +65,8 @@ class Points:
         if point == self._dies:
             # As a power cut would, and before anything else of this process runs.
             os.kill(os.getpid(), signal.SIGKILL)
+        if point == self._stands:
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class Watched:

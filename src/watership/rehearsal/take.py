@@ -45,7 +45,8 @@ HEARD_SECONDS: Final = 20.0
 class Take(Struct, frozen=True, kw_only=True):
     """What came of one release. `died`: it did come by the point at which it was to die.
 
-    `converged`: seconds from the start of the controller after it until that had ended the release.
+    `directed`: seconds that the first controller lived. `converged`: seconds from the start of the one after it until
+    that had ended the release.
     `back`: seconds from the order of a rollback until both planes were read back.
     """
 
@@ -55,29 +56,34 @@ class Take(Struct, frozen=True, kw_only=True):
     points: tuple[str, ...]
     faults: tuple[str, ...]
     seconds: float
+    directed: float
     converged: float | None = None
     back: float | None = None
 
 
-async def take(stage: Stage, dies: str = "") -> Take:
-    """Release to the end, the controller killed at the point `dies` where one is named, and take it back."""
+async def take(stage: Stage, dies: str = "", *, undisturbed: float = 0.0) -> Take:
+    """Release to the end, the controller killed at the point `dies` where one is named, and take it back.
+
+    `undisturbed`: seconds that a controller needs here for all of it. A new one has as many, and CONVERGES.
+    """
     loop = asyncio.get_running_loop()
     began = loop.time()
     plan = await stage.draw()
     notes = stage.folder / f"{plan.release}.points"
     failed, lost = len(stage.traffic.failures), len(stage.traffic.lost)
     faults: list[str] = []
-    code = await _directed(stage, plan, f"--dies={dies}", f"--notes={notes}")
+    code = await directed(stage, plan, f"--dies={dies}", f"--notes={notes}")
+    lived = loop.time() - began
     died, converged = code == -signal.SIGKILL, None
     if died:
         again = loop.time()
-        code = await _directed(stage, plan)
+        code = await directed(stage, plan)
         converged = loop.time() - again
-        if converged > CONVERGES:
+        if converged > CONVERGES + undisturbed:
             faults.append(f"it ended only {converged:.1f} s after its controller was started again")
     if code != 0:
         faults.append(f"its controller ended with {code}: {_last_words(stage, plan)}")
-    outcome = await _outcome(stage, plan)
+    outcome = await outcome_of(stage, plan)
     if outcome is None:
         faults.append("its journal has no end")
     else:
@@ -94,13 +100,14 @@ async def take(stage: Stage, dies: str = "") -> Take:
         points=tuple(read(notes)),
         faults=tuple(faults),
         seconds=loop.time() - began,
+        directed=lived,
         converged=converged,
         back=back,
     )
 
 
-async def _directed(stage: Stage, plan: Plan, *words: str) -> int:
-    """Run a controller to its end; how it ended."""
+async def controller(stage: Stage, plan: Plan, *words: str) -> asyncio.subprocess.Process:
+    """Start a controller of that release: it begins it, or goes on with it."""
     command = [
         sys.executable,
         "-m",
@@ -110,7 +117,7 @@ async def _directed(stage: Stage, plan: Plan, *words: str) -> int:
         *words,
     ]
     with _log(stage, plan).open("ab") as out:
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,
@@ -119,6 +126,11 @@ async def _directed(stage: Stage, plan: Plan, *words: str) -> int:
             cwd=stage.folder,
             start_new_session=True,
         )
+
+
+async def directed(stage: Stage, plan: Plan, *words: str) -> int:
+    """Run a controller to its end; how it ended."""
+    process = await controller(stage, plan, *words)
     content = asyncio.create_task(_content(stage, plan), name="stand-in who is content")
     try:
         async with asyncio.timeout(TAKE_SECONDS):
@@ -151,7 +163,7 @@ def _last_words(stage: Stage, plan: Plan) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-async def _outcome(stage: Stage, plan: Plan) -> Outcome | None:
+async def outcome_of(stage: Stage, plan: Plan) -> Outcome | None:
     """How the release ended, by its own journal."""
     run = await stage.desk.store.get(RunId(plan.release))
     return decode_outcome(run.result) if run is not None and run.state is RunState.SUCCEEDED else None

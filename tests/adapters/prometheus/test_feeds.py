@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,8 +20,9 @@ from watership.durable.clock import SystemClock
 from watership.durable.ids import DeploymentId
 from watership.durable.states import RunState
 from watership.fleet.deployment import Slot
+from watership.releases.book.document import parse
 from watership.releases.book.shelf import shipped
-from watership.releases.judging.feed import AlertFeed, EventFeed, Feed, FigureFeed, Subject, Told, fed
+from watership.releases.judging.feed import AlertFeed, EventFeed, Feed, Feeds, FigureFeed, Subject, Told, fed
 from watership.releases.judging.nearby import read
 from watership.testing.servers import PrometheusServer
 
@@ -45,11 +48,19 @@ class World:
     def __init__(self) -> None:
         self.observer = PrometheusObserver(version="2.1.0", deployment=NEXT.deployment, slot=NEXT.slot)
         self.hits, self.used, self.trouble, self.intrusion, self.kills = 9, 0.5, 0, 0, 0
+        self.ended = 0
 
     def exposition(self) -> bytes:
         for number in range(10):
             self.observer.note("cache read", kind="run", hit=number < self.hits)
-        _, own = self.observer.exposition({(DeploymentId("d"), RunState.READY): 7}, 0.004)
+        self.ended += 10
+        runs = {
+            RunState.READY: 7,
+            RunState.FAILED: self.ended // 10,
+            RunState.SUCCEEDED: 9 * self.ended // 10,
+        }
+        census = {(NEXT.deployment, state): count for state, count in runs.items()}
+        _, own = self.observer.exposition(census, 0.004)
         dated = round(1000 * (time.time() - BEHIND))
         return (
             own
@@ -211,3 +222,16 @@ def test_our_own_exposition_is_read_without_a_prometheus_too() -> None:
     assert (found.hits, found.reads, found.critical, found.other, found.query_time) == (9, 10, 0, 0, 0.004)
     assert (later.hits, later.reads, later.critical) == (18, 20, 1)
     assert read("up 1\n") == read("")
+
+
+def test_the_feeds_of_the_documentation_are_feeds_and_those_of_our_metrics_are_told(
+    server: PrometheusServer,
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "gate.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(schema: watership/feeds/v1.*?)```", page, re.DOTALL)
+    feeds = parse(block.encode(), Feeds, source="gate.md").feeds
+    ours = [each for each in feeds if each.of in ("queue_depth", "run_failure_rate")]
+    told = until(server, lambda told: not told.unknown, *ours)
+
+    assert told.reading.queue_depth == 7
+    assert told.reading.run_failure_rate == pytest.approx(0.1, abs=0.02)

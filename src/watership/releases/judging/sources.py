@@ -8,20 +8,17 @@ from typing import Final
 from watership.releases.judging.feed import Feed, fed
 from watership.releases.judging.fuse import Drift, ErrorRate, Event, Fuse, Level, Lost, Reading, Second
 
-ALWAYS: Final = frozenset(
-    {
-        *("requests", "latency_p95"),  # the router counts
-        *("database", "rabbitmq"),  # the instances say at /health what they reach
-        *(
-            "cache_hit_rate",
-            "query_time",
-        ),  # they expose at /metrics what they found there, and how long it took
-        *("unhandled_in_critical_path", "feature_failure"),  # and what they did not catch
-        "data_corruption",  # the database's own checks find it
-        "disk",  # this host is looked at
-    }
-)
-"""What is measured wherever there is an environment."""
+EXPOSED: Final = frozenset({"cache_hit_rate", "query_time", "unhandled_in_critical_path", "feature_failure"})
+"""What instances expose at /metrics: what they found where, how long it took, and what they did not catch."""
+
+COUNTED: Final = frozenset({"requests", "latency_p95"})
+"""What the router counts."""
+
+REACHED: Final = frozenset({"database", "rabbitmq"})
+"""What instances say at /health that they reach, or do not."""
+
+ALWAYS: Final = COUNTED | REACHED | EXPOSED | frozenset({"data_corruption", "disk"})
+"""What is measured wherever there is an environment: also what the database's own checks find, and this host's disk."""
 
 OF_PROCESSES: Final = frozenset({"cpu", "memory", "out_of_memory"})
 """What is measured where the processes run on this machine, under its host agent."""

@@ -18,7 +18,11 @@ FOLDER: Final = "evidence/rehearsals"
 """Where records are kept, below the project's folder: one JSON file each."""
 
 CONVERGES: Final = 30.0
-"""Seconds within which a controller that was started again has to bring its release to an end."""
+"""Seconds within which a controller that was started again has to bring its release to an end.
+
+A busy machine takes longer for all of it: a rehearsal finds fault with one that needs as much more than the release
+without a death did; the check of its record with all beyond this.
+"""
 
 Crash = Literal["none", "each", "all", "some"]
 
@@ -30,6 +34,8 @@ class Kills(Struct, frozen=True, kw_only=True):
     points: int
     killed: int
     unreached: tuple[str, ...] = ()
+    undisturbed: float = 0.0
+    """Seconds that the controller of the release without a death needed for all of it."""
     slowest: float | None = None
     """Seconds from the new controller's start to the release's end, at most; None where nothing was killed."""
 
