@@ -21,6 +21,7 @@ from watership.releases.ports import (
     HostSpec,
     Instance,
     InstanceState,
+    Linted,
     LockHolder,
     Migration,
     ProbeAnswer,
@@ -50,6 +51,8 @@ class SimHosts:
         self._since: dict[DeploymentId, datetime] = {}
         self.impostor: str | None = None
         """The name of a process that reports another digest."""
+        self.mute: str | None = None
+        """The name of one that started and reports nothing."""
         self.status = 200
         """With which its processes answer."""
 
@@ -79,6 +82,7 @@ class SimHosts:
 
     def _instance(self, spec: HostSpec, role: Role, number: int, *, ready: bool) -> Instance:
         name = f"{spec.deployment}-{role}-{number}"
+        ready = ready and name != self.mute
         digest = "sha256:other" if name == self.impostor else spec.build.digest
         return Instance(
             name=name,
@@ -255,6 +259,8 @@ class SimMigrator:
     def __init__(self, version: int) -> None:
         self.at = version
         self.epoch = 0
+        self.tried = Rehearsed(seconds=0.1)
+        self.linted = Linted()
 
     async def version(self) -> int:
         return self.at
@@ -273,7 +279,13 @@ class SimMigrator:
         return 0
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
-        return Rehearsed(seconds=0.1)
+        return self.tried
+
+    async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
+        return {}
+
+    async def lint(self, migrations: Sequence[Migration]) -> Linted:
+        return self.linted
 
     async def integrity(self) -> Sequence[str]:
         return []

@@ -272,8 +272,10 @@ class ReleaseWorld:
         writes_only: bool = False,
         beside: Callable[[ReleaseWorld, Callable[[Any, str], Any]], Beside] | None = None,
         holds: bool = True,
+        size: Size = Size(serve=2, workers=1),  # noqa: B008 - it is frozen
     ) -> None:
         """`writes_only`: a controller dies at its writes alone, at all of them. `beside`: who goes along with it."""
+        self.size = size
         self.clock = VirtualClock()
         self.hosts = SimHosts(self.clock)
         self.router = router(self.clock, self.hosts, bad={NEXT.deployment: bad})
@@ -308,7 +310,7 @@ class ReleaseWorld:
             next=NEXT,
             migrations=(EXPAND,),
             smoke=SMOKE,
-            size=Size(serve=2, workers=1),
+            size=self.size,
             controller=BUILD,
             starter="Sam Starter",
             created_at=self.clock.now(),

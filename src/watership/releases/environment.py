@@ -12,12 +12,14 @@ from watership.errors import Conflict, Fenced
 from watership.fleet.deployment import Deployments
 from watership.fleet.intake import Intake
 from watership.releases.auditing.audit import Audit
+from watership.releases.book.system import Secrets, System
 from watership.releases.instruments import Instruments
 from watership.releases.judging import gate
 from watership.releases.judging.feed import Source
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.ports import (
     Backups,
+    Entrance,
     Handover,
     Hosts,
     Lock,
@@ -31,6 +33,9 @@ from watership.releases.readiness.records import Records
 from watership.releases.readiness.situation import CriticalIncidents
 from watership.releases.service.dashboard import Usage
 from watership.releases.snapshots import Snapshots
+
+Entrances = Callable[[System, Secrets], Entrance]
+"""Raises BadInput where the system does not say enough."""
 
 Judge = Callable[[GateState, GateSpec], Judgement]
 
@@ -59,6 +64,8 @@ class Environment:
     instruments: Instruments | None = None
     """What checks look outside with."""
     incidents: CriticalIncidents | None = None
+    entrances: Entrances | None = None
+    """Makes what leads the names of a system elsewhere."""
     handover: Handover | None = None
     """Who replays runs with a build's agents; None where nobody can, and then runs stay where they began."""
     usage: Usage | None = None

@@ -88,7 +88,7 @@ async def _settled(env: Environment) -> Waited | None:
         await env.clock.sleep(LOOK_SECONDS)
 
 
-def facts(pauses: list[Paused]) -> dict[str, Plain]:
+def figures(pauses: list[Paused]) -> dict[str, Plain]:
     """All pauses of a release's migrations as figures; what is not known of one is not told of any."""
     if not pauses:
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -29,6 +30,9 @@ TRY_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 0.5
+
+SCHEMA_SECONDS = 2.0
+"""How long traffic waits for a database to say where its schema is, before it goes back without that."""
 
 SCHEMA_STAYS = "The schema stays expanded: the old build can live with it, and nothing is lost."
 
@@ -65,8 +69,9 @@ async def past_return(env: Environment, side: Side) -> str:
     release, and whoever is to be taken back has the same database.
     """
     try:
-        there = await env.migrator.version()
-    except Unavailable:
+        async with asyncio.timeout(SCHEMA_SECONDS):
+            there = await env.migrator.version()
+    except (Unavailable, TimeoutError):
         return ""
     schema = side.build.schema
     if there in schema:

@@ -11,9 +11,10 @@ from watership.releases.auditing.audit import Fact
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed
+from watership.releases.plan import Side
 from watership.releases.readiness.records import TakenBack
 from watership.releases.rollback import misplaced, past_return, traffic_back
-from watership.releases.snapshots import LAST_SAFE, load
+from watership.releases.snapshots import CONTRACTED, LAST_SAFE, Contraction, Snapshots, load
 from watership.releases.verdict import Verdict
 
 WORDS: Final = 1000
@@ -31,6 +32,7 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
     safe = await load(env.snapshots, LAST_SAFE, LastSafe)
     if safe is None:
         raise NotFound("No release has changed anything yet, so there is nothing to take back.")
+    await require_readable(env.snapshots, safe.to)
     await _require_standing(env, safe)
     authority = Authority(env.lock, who=who, release=safe.release)
     try:
@@ -82,6 +84,20 @@ async def _recorded(
     except WatershipError as error:
         return failed(f"{found.evidence} But release {release} does not have it on record: {error.message}")
     return found
+
+
+async def require_readable(snapshots: Snapshots, to: Side) -> None:
+    """Raises Conflict once a contract was begun whose result `to` cannot read: the point of no return is behind us."""
+    gone = await load(snapshots, CONTRACTED, Contraction)
+    if gone is None or gone.version in to.build.schema:
+        return
+    reads = to.build.schema
+    raise Conflict(
+        f"There is no way back to {to.build.version}, which reads schema {reads.lowest} to {reads.highest}: {gone.who} "
+        f"contracted to schema {gone.version} at {gone.at:%Y-%m-%d %H:%M:%S} UTC (release {gone.release}).",
+        fix="Go forward with a build that reads it: watership release plan BUILD. What a restore would lose: "
+        "watership backup list",
+    )
 
 
 async def _require_standing(env: Environment, safe: LastSafe) -> None:
