@@ -17,6 +17,7 @@ from tests.adapters.machines.machines import Machines, machines
 from tests.managed import ManagedRabbit, Servers, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
+    ArchivedPostgres,
     Chromium,
     HaproxyServer,
     PostgresPair,
@@ -115,6 +116,15 @@ def postgres_pair() -> Iterator[PostgresPair]:
     for primary in started(lambda: PostgresServer(conf=ARCHIVING)):
         with PostgresStandby(primary) as standby:
             yield PostgresPair(primary, standby)
+
+
+@pytest.fixture(scope="session")
+def archived_postgres() -> Iterator[ArchivedPostgres]:
+    """A PostgreSQL that pgBackRest backs up, shared: its table `orders` has 100 rows; leave its repository whole."""
+    orders = "CREATE TABLE orders AS SELECT g AS id, 'rope' AS item FROM generate_series(1, 100) g"
+    for server in started(ArchivedPostgres):
+        server.sql(orders, url=server.url)
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -146,7 +146,9 @@ class EnvironmentSettings(_Section, frozen=True):
     `scratch`: the PostgreSQL that its dumps are restored into, to verify them; empty: beside the original.
     `stanza`: what pgBackRest calls the server of that database, where it backs it up; `pgbackrest`: its configuration
     file, where that is not where pgBackRest looks by itself.
-    `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
+    `prometheus`: who keeps the metrics that the SLA is judged by, and that answers a runbook's feeds; empty: nobody but
+    the router, for some minutes.
+    `metrics`: who counts the requests of each slot, the router itself or, by the section `metrics`, that Prometheus.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
 
@@ -160,7 +162,27 @@ class EnvironmentSettings(_Section, frozen=True):
     stanza: str = ""
     pgbackrest: str = ""
     prometheus: str = ""
+    metrics: Literal["router", "prometheus"] = "router"
     rehearsal: bool = False
+
+
+OURS_TO_ASK: Final = "(/api|/api/v1)?/(health|status|livez|readyz|startupz|metrics)|.*/(events|ws)"
+"""The routes that probes ask, and those whose answers last as long as somebody listens."""
+
+
+class MetricsSettings(_Section, frozen=True):
+    """Which series of Prometheus count the requests of a slot, `$slot`.
+
+    `targets`: one that each of its targets always has, which says who is counted. A request has failed where the label
+    `failed` has a value that `values` (a regular expression) fits. `every`: seconds, at least those between scrapes.
+    """
+
+    targets: str = 'watership_build_info{slot="$slot"}'
+    requests: str = f'http_requests_total{{route!~"{OURS_TO_ASK}"}}'
+    failed: str = "code"
+    values: str = "5.."
+    latencies: str = f'http_request_duration_seconds_bucket{{route!~"{OURS_TO_ASK}"}}'
+    every: Annotated[int, msgspec.Meta(ge=1, le=300)] = 15
 
 
 class HostsSettings(_Section, frozen=True):
@@ -206,6 +228,7 @@ class Config(_Section, frozen=True):
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
+    metrics: MetricsSettings = MetricsSettings()
     hosts: HostsSettings = HostsSettings()
 
     @property
@@ -351,6 +374,11 @@ def _with_secret(config: Config, base: Path) -> Config:
 
 def checked(config: Config) -> Config:
     """`config`, if its settings are safe together; BadConfig otherwise. Ask again after changing one."""
+    if config.environment.metrics == "prometheus" and not config.environment.prometheus:
+        raise BadConfig(
+            "environment.metrics is prometheus, and environment.prometheus names none.",
+            fix='Name it: [environment] prometheus = "http://HOST:9090"',
+        )
     if config.hosts.kind in ("compose", "systemd") and not config.hosts.machines.strip():
         raise BadConfig(
             f"hosts.kind is {config.hosts.kind} and no machine is named.",
