@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +130,31 @@ def test_a_failover_is_held_on_a_private_copy(capsys: pytest.CaptureFixture[str]
         "private-pair",
         "private",
     )
+
+
+def test_a_backup_of_pgbackrest_or_a_moment_takes_the_place_of_the_database(
+    places: Places, capsys: pytest.CaptureFixture[str], archived_postgres: ArchivedPostgres, nightly: bool
+) -> None:
+    if not nightly:
+        pytest.skip("four restores: at night")
+    into = ("--into", "/tmp")
+    _, made = told(capsys, "backup", "create", "before-2.1")
+    before = archived_postgres.sql("SELECT count(*) FROM orders", url=archived_postgres.url)
+    time.sleep(1.1)  # when a backup ended is known to the second
+    moment = datetime.now(UTC)
+    archived_postgres.sql(
+        "INSERT INTO orders SELECT 300, 'twine' FROM generate_series(1, 7)", url=archived_postgres.url
+    )
+    archived_postgres.sql("SELECT pg_switch_wal()", url=archived_postgres.url)
+
+    code, stated = told(capsys, "backup", "restore", made["id"], "--dry-run", *into)
+    assert (code, stated["rows_lost"], stated["rows_back"]) == (Exit.OK, 7, 0)
+    code, stated = told(capsys, "backup", "restore", "--at", moment.isoformat(), "--dry-run", *into)
+    assert (code, stated["rows_lost"]) == (Exit.OK, 7)
+    code, done = told(capsys, "backup", "restore", made["id"], "--yes-lose", "7", *into)
+    assert code == Exit.OK and done["placed"]["safety"]["path"].endswith(".pgbackrest")
+    assert archived_postgres.sql("SELECT count(*) FROM orders", url=archived_postgres.url) == before
+    archived_postgres.sql("INSERT INTO orders VALUES (301, 'wire')", url=archived_postgres.url)
+    code, done = told(capsys, "backup", "restore", "--at", moment.isoformat(), "--yes-lose", "1", *into)
+    assert code == Exit.OK, done
+    assert archived_postgres.sql("SELECT count(*) FROM orders", url=archived_postgres.url) == before
