@@ -119,6 +119,9 @@ async def test_the_stanza_of_another_server_is_refused_and_leaves_nothing(
     label = (await backups.catalogue()).backup[-1].label
     with pytest.raises(Conflict, match="another server"):
         await backups.point("one", label)
+    with pytest.raises(Conflict, match="another server"):
+        await backups.create("one")
+    assert (await backups.catalogue()).backup[-1].label == label
     assert list((tmp_path / "backups").iterdir()) == []
 
 
