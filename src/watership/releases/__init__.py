@@ -13,8 +13,8 @@ The run     `controller` owns it, `program` is its loop: read the `facts`, `deci
             goes along with it, with its `complaints`, and `leap` how far a rehearsal's calendar may go on.
 Traffic     `cutover` turns the dial, `judging` says what the traffic proves, `rollback` is the way back,
             `rollback_now` the one that needs no journal, and `contract` what leaves none. `outlook` says what becomes
-            of the runs under way, `begun` what a rollback does with those that next has begun. `accord` compares all
-            parties at the end.
+            of the runs under way, `begun` what a rollback does with those that next has begun. `entrance` leads
+            a name to a balancer before traffic moves, `accord` compares all parties at the end.
 The record  `journal` is what was done, folded; `snapshots` what is too large for it; `status` and `figures`
             what both say; `auditing` what nobody can change unseen.
 People      `notices` tell them, `incidents` call them, `reporting` is what they read afterwards, `service` how
