@@ -16,6 +16,10 @@ from tests.journeys.release.scene import scene
 pytestmark = pytest.mark.usefixtures("long")
 
 
+def note(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+
+
 async def test_a_release_under_load_loses_nothing_and_does_nothing_twice(nightly: bool) -> None:
     if not nightly:
         pytest.skip(
@@ -24,6 +28,6 @@ async def test_a_release_under_load_loses_nothing_and_does_nothing_twice(nightly
     folder = Path(tempfile.mkdtemp(prefix="wj-"))  # a short path, since there will be sockets in it
     folder.chmod(0o755)  # PostgreSQL's user has to get through
     with scene(folder) as opened:
-        found = await travel(opened, SHORT, lambda words: sys.stderr.write(f"{words}\n") and None)
+        found = await travel(opened, SHORT, note)
     assert broken(found, SHORT.wanted) == [], told(found)
     shutil.rmtree(folder)

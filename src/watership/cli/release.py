@@ -15,6 +15,7 @@ from watership.cli import standing
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.output import say, show
+from watership.cli.rehearse import rehearse
 from watership.errors import WatershipError
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def resume(release: str | None, adopt: bool, name: str | None, token: str | None
         caller = calling(name, token)
         caller.require(desk.environment.audit, "resume", OPERATOR)
         await desk.require_meant(release)
-        return await _ended(desk, desk.controller.resume(adopt=adopt), release)
+        return await _ended(desk, desk.resume(adopt=adopt), release)
 
     return at_desk(resumed)
 
@@ -451,3 +452,6 @@ def report(release: str | None, to: Form, output: Path | None) -> None:
 
     path = at_desk(written)
     show({"report": str(path)}, str(path))
+
+
+release.add_command(rehearse)

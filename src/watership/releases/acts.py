@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
+from watership.releases import entrance
 from watership.releases.begun import spec
-from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Shift, Soak
+from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Repoint, Shift, Soak, Ttl
 from watership.releases.checks import CheckKind, Scene
 from watership.releases.checks.builds import strangers
 from watership.releases.checks.database import scripts
@@ -80,6 +81,17 @@ class Acts:
                 return await self._soak(item, item.does, attempt, position)
             case Drain(length=length):
                 return await self._drain(length)
+            case Ttl() as ttl:
+                return await entrance.keep_for(self.env, self.authority, self.release.plan, ttl)
+            case Repoint() as to:
+                return await entrance.lead(
+                    self.env,
+                    self.authority,
+                    self.release.plan,
+                    to,
+                    position=position,
+                    ordered=lambda: self.ordered_back(position),
+                )
             case _:
                 assert_never(item.does)
 
@@ -118,7 +130,8 @@ class Acts:
                 slot=nxt.slot,
                 state=DeploymentState.STANDING,
                 created_at=self.release.zero,
-            )
+            ),
+            epoch=epoch,
         )
         await env.hosts.ensure(spec(nxt, self.release.plan.size), epoch=epoch)
         end = env.clock.monotonic() + timeout

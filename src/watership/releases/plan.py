@@ -21,6 +21,7 @@ from watership.errors import BadInput
 from watership.fleet.build import Build
 from watership.fleet.deployment import Slot
 from watership.releases import ports
+from watership.releases.book.dial import astray
 from watership.releases.book.quantity import Given
 from watership.releases.book.runbook import (
     Approvals,
@@ -32,6 +33,7 @@ from watership.releases.book.runbook import (
     Failure,
     Item,
     Phase,
+    Runbook,
     Shift,
     Soak,
     Standby,
@@ -224,6 +226,7 @@ def draw(
     expands, contracts = _parted(migrations)
     _fits(live, next, expands, contracts, created_at)
     book = source.runbook
+    _has_a_dial(book)
     watch = _scaled(book.watch.length, overrides.watch_seconds, overrides)
     return Plan(
         release=release,
@@ -371,6 +374,13 @@ def _fits(
                 f"{nxt.build.version} cannot live with schema {contract.end}, to which its own contract leads.",
                 fix=f"Let its build.toml say so (reads = […, {contract.end}]), or take the script out.",
             )
+
+
+def _has_a_dial(book: Runbook) -> None:
+    """Traffic does not move by what resolvers keep. Raises BadInput."""
+    for each in astray(book):
+        if each.unusable:
+            raise BadInput(f"No release by this runbook: {each.words}.")
 
 
 def _planned(migration: ports.Migration, *, pauses: bool, took: float | None = None) -> PlannedMigration:

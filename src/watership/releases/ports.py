@@ -349,7 +349,7 @@ class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lock(Protocol):
-    """One controller at a time per environment; each acquisition has a higher epoch than all before it."""
+    """One controller at a time per environment; each acquisition has the epoch after that of the one before."""
 
     async def acquire(self, *, who: str, release: str) -> LockHolder:
         """Raises Conflict naming the holder while another process holds it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +39,13 @@ from watership.releases.cutover import LastSafe
 from watership.releases.ddl import ROWS, remarks, touched
 from watership.releases.environment import Environment
 from watership.releases.journal import fold, journal
+from watership.releases.judging.sources import sources
 from watership.releases.measurement import Finding
 from watership.releases.order import Order, Release
 from watership.releases.outlook import Outlook, outlook
 from watership.releases.plan import Overrides, Plan, Side, Size, doing_without, draw, fingerprint
 from watership.releases.ports import Migration
-from watership.releases.program import PROGRAM, zero_for
+from watership.releases.program import PROGRAM, Outcome, zero_for
 from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import TakenBack, lacking, standing_signoffs, taken_back
 from watership.releases.readiness.unseen import Unseen, unseen
@@ -153,6 +155,12 @@ class Desk:
             image=await self._image(runbook, build.version),
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
+            sources=sources(
+                runbook.runbook.feeds,
+                metrics_kept=self.environment.kept is not None,
+                processes_here=self.environment.usage is not None,
+                incidents=self.environment.breach is not None,
+            ),
         )
         if unseen_left_out:
             lacking = self.unseen(plan, runbook.code)
@@ -300,6 +308,16 @@ class Desk:
         if known is not None:  # else the controller's store is another one, and nobody knows whom to tell
             await self.tells(known.release)
         return found
+
+    async def resume(self, *, adopt: bool) -> Outcome:
+        """Go on with the release that is under way. Where none is, people hear what a controller that was killed at the
+        very end of the last one did not tell any more; then raises NotFound."""
+        try:
+            return await self.controller.resume(adopt=adopt)
+        except NotFound:
+            with suppress(NotFound):
+                await self.tells((await self.find(None)).release)
+            raise
 
     async def taken_back(self) -> Known | None:
         """The release whose traffic was moved last, if it was taken back beside its journal."""

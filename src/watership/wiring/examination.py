@@ -17,6 +17,7 @@ from watership.errors import WatershipError
 from watership.fleet.finding import Finding
 from watership.fleet.stranded import Census
 from watership.wiring.embedded import SCHEME, store_path
+from watership.wiring.lodging import examine_hosts
 
 FREE_BYTES = 500 * 1024 * 1024
 """Less free space than this is a warning: the store refuses work once the disk is full."""
@@ -44,7 +45,7 @@ async def examine(config: Config) -> list[Finding]:
         _tokens,
         _port,
     ]
-    return [await look(config) for look in looks]
+    return [*[await look(config) for look in looks], *await examine_hosts(config)]
 
 
 async def examine_servers(config: Config) -> list[Finding]:
@@ -53,7 +54,8 @@ async def examine_servers(config: Config) -> list[Finding]:
 
     found = [await _python(config), await _settings(config), _secret(config)]
     if config.store.url.startswith(SCHEME):
-        return [*found, _missing("store.url", "postgresql://user:password@host/database")]
+        found.append(_missing("store.url", "postgresql://user:password@host/database"))
+        return [*found, *await examine_hosts(config)]
     found += await postgres.examine(config.store.url)
     if not _in_the_way(found):
         from watership.wiring.staffing import examine_workers
@@ -70,7 +72,7 @@ async def examine_servers(config: Config) -> list[Finding]:
         from watership.adapters.redis import examination as redis
 
         found += await redis.examine(config.cache.url)
-    return found
+    return [*found, *await examine_hosts(config)]
 
 
 async def _routes(config: Config, found: list[Finding]) -> Finding:

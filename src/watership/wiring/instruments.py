@@ -42,7 +42,7 @@ EXTRAS: Final = {
 
 
 @contextmanager
-def _importing() -> Iterator[None]:
+def importing() -> Iterator[None]:
     """Say what to install for a package that is not there."""
     try:
         yield
@@ -77,25 +77,25 @@ class ProjectInstruments:
 
     @cached_property
     def sql(self) -> Sql:
-        with _importing():
+        with importing():
             from watership.adapters.postgres.sql import PostgresSql
         return PostgresSql()
 
     @cached_property
     def redis(self) -> RedisCommands:
-        with _importing():
+        with importing():
             from watership.adapters.redis.commands import OneRedis
         return OneRedis()
 
     @cached_property
     def tls(self) -> Tls:
-        with _importing():
+        with importing():
             from watership.adapters.tls.handshake import Handshake
         return Handshake(self._root)
 
     @cached_property
     def dns(self) -> Dns:
-        with _importing():
+        with importing():
             from watership.adapters.dns.lookup import Lookup
         return Lookup()
 
@@ -107,13 +107,13 @@ class ProjectInstruments:
 
     @cached_property
     def commands(self) -> Commands:
-        with _importing():
+        with importing():
             from watership.adapters.processes.commands import ProcessCommands
         return ProcessCommands(self._root)
 
     @cached_property
     def machine(self) -> Machine:
-        with _importing():
+        with importing():
             from watership.adapters.machine.load import LocalMachine
         return LocalMachine(self._root)
 

@@ -116,6 +116,7 @@ class AwsAgent:
         control: Path | None = None,
         clock: Clock | None = None,
         look_seconds: float = LOOK_SECONDS,
+        drain_seconds: float = DELAY_SECONDS,
     ) -> None:
         self.helm = AwsHelm(state, clock)
         self.address = ""
@@ -123,6 +124,7 @@ class AwsAgent:
         self._observer = observer
         self._control = control
         self._look_seconds = look_seconds
+        self._drain_seconds = drain_seconds
         self._acting = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._seen_at = 0.0
@@ -186,7 +188,7 @@ class AwsAgent:
         sight = await self._look()
         await self.helm.take(epoch)
         await self._obey(sight)
-        await asyncio.sleep(min(seconds, DELAY_SECONDS))
+        await asyncio.sleep(min(seconds, self._drain_seconds))
         return None
 
     async def pause(

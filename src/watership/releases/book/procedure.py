@@ -24,9 +24,11 @@ from watership.releases.book.runbook import (
     Item,
     Migrate,
     Phase,
+    Repoint,
     Runbook,
     Shift,
     Soak,
+    Ttl,
     fate,
 )
 from watership.releases.book.shelf import Source
@@ -125,6 +127,10 @@ def does(item: Item, given: Mapping[str, str]) -> str:
             return f"the gate looks for {spoken(length)} at least, until it has a verdict, {spoken(give_up)} at most"
         case Drain(length=length):
             return f"requests in flight finish, within {spoken(length)}; runs stay where they began"
+        case Ttl(of=of, to=to):
+            return f"has resolvers keep the name of `{of}` for {spoken(to)}, as every authority says"
+        case Repoint(of=of, to=to):
+            return f"lets the name of `{of}` lead to {to}, as every authority says, and waits one TTL"
         case _:
             assert_never(item)
 

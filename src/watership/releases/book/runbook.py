@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 from watership.errors import BadInput
 from watership.releases.book.document import Misfit, nearest
 from watership.releases.book.quantity import Duration, Offset, Parameter, Share
+from watership.releases.book.shares import shares
+from watership.releases.book.system import SystemId
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
 from watership.releases.judging.feed import Feed, require_one_each
 from watership.releases.judging.fuse import Fuse
@@ -30,6 +32,8 @@ from watership.releases.readiness.checklist import (
 CHECK_TIMEOUT = 30.0
 # What an act (a deployment, a backup, a migration) may take; the seed gives a migration five minutes.
 ACT_TIMEOUT = 300.0
+# What resolvers may keep a name for when it is moved; the seed's.
+SHORT_TTL = 60.0
 
 Side = Literal["live", "next"]
 Failure = Literal["stop", "hold", "roll_back"]
@@ -100,7 +104,31 @@ class Drain(Entry, frozen=True, kw_only=True, tag_field="do", tag="drain"):
     length: Duration
 
 
-Item = Check | Deploy | Backup | Migrate | Shift | Soak | Drain
+class Ttl(Entry, frozen=True, kw_only=True, tag_field="do", tag="ttl"):
+    """Have resolvers keep the names of the system `of` for `to` from now on; read back from every authority."""
+
+    of: SystemId
+    to: Duration
+    timeout: Duration = ACT_TIMEOUT
+
+
+class Repoint(Entry, frozen=True, kw_only=True, tag_field="do", tag="repoint"):
+    """Let the name of the system `of` lead `to` another balancer, before traffic moves, and wait one TTL.
+
+    `to` is an address, or shares of weighted records as in `old=0, new=100`. It is refused while the name may be kept
+    for longer than `at_most`.
+    """
+
+    of: SystemId
+    to: Words
+    at_most: Duration = SHORT_TTL
+    timeout: Duration = ACT_TIMEOUT
+
+    def __post_init__(self) -> None:
+        shares(self.to)
+
+
+Item = Check | Deploy | Backup | Migrate | Shift | Soak | Drain | Ttl | Repoint
 
 
 class Phase(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from watership.errors import WatershipError
 from watership.releases.book.quantity import Given, listed
-from watership.releases.book.runbook import Check
+from watership.releases.book.runbook import Check, Repoint, Ttl
 from watership.releases.book.system import SECRET, Secrets, System
 from watership.releases.checks.kind import CheckKind
 from watership.releases.plan import Plan
@@ -63,6 +63,9 @@ def unseen(plan: Plan, kinds: Mapping[str, CheckKind], secrets: Secrets) -> tupl
         for item in plan.items
         if isinstance(item.does, Check)
     ]
+    entrances = [(item, item.does.of) for item in plan.items if isinstance(item.does, Ttl | Repoint)]
+    steps += [(item.key, item.does.title, frozenset({of})) for item, of in entrances]
+    wanting |= {of: words for _, of in entrances if (words := _unsigned(plan.systems.get(of), secrets))}
     lines = [(name, text, asked) for name, (text, asked) in points.items()]
     return (
         *_found("phases", steps, plan.systems, wanting),
@@ -77,6 +80,17 @@ def withheld(system: System, secrets: Secrets) -> str:
     try:
         system.address(secrets)
         system.sent(secrets)
+    except WatershipError as error:
+        return error.message.rstrip(".")
+    return ""
+
+
+def _unsigned(system: System | None, secrets: Secrets) -> str:
+    """Why the secret cannot be had by which the names of a system are changed; empty where it can, or needs none."""
+    if system is None or not system.secret:
+        return ""
+    try:
+        secrets.read(system.secret)
     except WatershipError as error:
         return error.message.rstrip(".")
     return ""
