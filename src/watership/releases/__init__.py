@@ -11,9 +11,9 @@ The run     `controller` owns it, `program` is its loop: read the `facts`, `deci
             `environment`, which stands behind `ports`. `order` is what it begins with and what people tell it
             meanwhile, `pause` holds writes for a migration, `soundness` is what migrations leave wrong, `company` who
             goes along with it, with its `complaints`, and `leap` how far a rehearsal's calendar may go on.
-Traffic     `cutover` turns the dial, `judging` says what the traffic proves, `rollback` is the way back, and
-            `rollback_now` the one that needs no journal. `outlook` says what becomes of the runs under way, `begun`
-            what a rollback does with those that next has begun.
+Traffic     `entrance` leads a name to a balancer before traffic moves. `cutover` turns the dial, `judging` says what
+            the traffic proves, `rollback` is the way back, and `rollback_now` the one that needs no journal. `outlook`
+            says what becomes of the runs under way, `begun` what a rollback does with those that next has begun.
 The record  `journal` is what was done, folded; `snapshots` what is too large for it; `status` and `figures`
             what both say; `auditing` what nobody can change unseen.
 People      `notices` tell them, `incidents` call them, `reporting` is what they read afterwards, `service` how

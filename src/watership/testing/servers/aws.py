@@ -12,7 +12,6 @@ from xml.etree.ElementTree import fromstring
 
 import msgspec
 
-from watership.adapters.aws.calls import patience
 from watership.errors import Unavailable
 from watership.testing.servers.ports import LOOPBACK, answer, free_port
 from watership.testing.servers.process import Server
@@ -67,11 +66,11 @@ class AwsServer(Server):
 
     def elbv2(self, through: str = "", config: Config | None = None) -> ElasticLoadBalancingv2Client:
         """A client of its load balancers, whose calls go `through` an address before it."""
-        return self._session().client("elbv2", endpoint_url=through or self.url, config=config or patience())
+        return self._session().client("elbv2", endpoint_url=through or self.url, config=config)
 
     def route53(self, through: str = "") -> Route53Client:
         """A client of its name service."""
-        return self._session().client("route53", endpoint_url=through or self.url, config=patience())
+        return self._session().client("route53", endpoint_url=through or self.url)
 
     def new_balancer(self, client: ElasticLoadBalancingv2Client | None = None) -> NewBalancer:
         """A load balancer whose rule sends everything to green, as a live system's does."""
