@@ -13,9 +13,11 @@ from hypothesis import settings
 from types_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 from tests.adapters.aws.go_between import GoBetween
+from tests.adapters.machines.machines import Machines, machines
 from tests.managed import ManagedRabbit, Servers, managed_server
 from watership.errors import Unavailable
 from watership.testing.servers import (
+    ArchivedPostgres,
     Chromium,
     HaproxyServer,
     PostgresPair,
@@ -117,6 +119,15 @@ def postgres_pair() -> Iterator[PostgresPair]:
 
 
 @pytest.fixture(scope="session")
+def archived_postgres() -> Iterator[ArchivedPostgres]:
+    """A PostgreSQL that pgBackRest backs up, shared: its table `orders` has 100 rows; leave its repository whole."""
+    orders = "CREATE TABLE orders AS SELECT g AS id, 'rope' AS item FROM generate_series(1, 100) g"
+    for server in started(ArchivedPostgres):
+        server.sql(orders, url=server.url)
+        yield server
+
+
+@pytest.fixture(scope="session")
 def prometheus_server() -> Iterator[PrometheusServer]:
     """A real Prometheus that scrapes itself and has no rules, shared: what a test changes of that, it puts back."""
 
@@ -167,6 +178,25 @@ def haproxy_server() -> Iterator[HaproxyServer]:
         slots = {slot: stack.enter_context(StandIn(saying(slot))) for slot in SLOTS}
         targets = {slot: f"{LOOPBACK}:{standin.port}" for slot, standin in slots.items()}
         yield from started(lambda: HaproxyServer(targets))
+
+
+@pytest.fixture(scope="session")
+def machine_pair() -> Iterator[Machines]:
+    """Two machines with a real sshd and programs that record, shared: a test asks for `two_machines`."""
+    try:
+        with machines(2) as there:
+            yield there
+    except Unavailable as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def two_machines(machine_pair: Machines) -> Iterator[Machines]:
+    """Two machines on which nothing runs."""
+    yield machine_pair
+    machine_pair.sweep()
 
 
 @pytest.fixture(scope="session")

@@ -167,8 +167,12 @@ def test_every_folder_of_modules_is_a_package_so_that_the_arrows_see_it() -> Non
 @pytest.mark.parametrize(
     ("part", "users"),
     [
-        ("adapters", {"adapters", "testing", "wiring"}),  # only wiring knows ports and adapters
-        ("testing", {"demo", "testing"}),  # virtual time and scripted models are no part of a live system
+        # Only wiring knows ports and adapters, and whoever builds another environment to rehearse in.
+        ("adapters", {"adapters", "rehearsal", "testing", "wiring"}),
+        (
+            "testing",
+            {"demo", "rehearsal", "testing"},
+        ),  # virtual time and scripted models are no part of a live system
     ],
 )
 def test_a_part_is_imported_only_by_those_who_may_choose_it(part: str, users: set[str]) -> None:

@@ -146,7 +146,9 @@ class EnvironmentSettings(_Section, frozen=True):
     `scratch`: the PostgreSQL that its dumps are restored into, to verify them; empty: beside the original.
     `stanza`: what pgBackRest calls the server of that database, where it backs it up; `pgbackrest`: its configuration
     file, where that is not where pgBackRest looks by itself.
-    `prometheus`: who keeps the metrics that the SLA is judged by; empty: the router, for some minutes.
+    `prometheus`: who keeps the metrics that the SLA is judged by, and that answers a runbook's feeds; empty: nobody but
+    the router, for some minutes.
+    `metrics`: who counts the requests of each slot, the router itself or, by the section `metrics`, that Prometheus.
     `rehearsal`: its calendar may leap (`watership environment leap`), and everything that it makes says so.
     """
 
@@ -160,7 +162,52 @@ class EnvironmentSettings(_Section, frozen=True):
     stanza: str = ""
     pgbackrest: str = ""
     prometheus: str = ""
+    metrics: Literal["router", "prometheus"] = "router"
     rehearsal: bool = False
+
+
+OURS_TO_ASK: Final = "(/api|/api/v1)?/(health|status|livez|readyz|startupz|metrics)|.*/(events|ws)"
+"""The routes that probes ask, and those whose answers last as long as somebody listens."""
+
+
+class MetricsSettings(_Section, frozen=True):
+    """Which series of Prometheus count the requests of a slot, `$slot`.
+
+    `targets`: one that each of its targets always has, which says who is counted. A request has failed where the label
+    `failed` has a value that `values` (a regular expression) fits. `every`: seconds, at least those between scrapes.
+    """
+
+    targets: str = 'watership_build_info{slot="$slot"}'
+    requests: str = f'http_requests_total{{route!~"{OURS_TO_ASK}"}}'
+    failed: str = "code"
+    values: str = "5.."
+    latencies: str = f'http_request_duration_seconds_bucket{{route!~"{OURS_TO_ASK}"}}'
+    every: Annotated[int, msgspec.Meta(ge=1, le=300)] = 15
+
+
+class HostsSettings(_Section, frozen=True):
+    """Where the instances of deployments run, and how it is told.
+
+    `kind`: processes of this machine; containers of Docker Compose or units of systemd on `machines`, told by SSH; or
+    Deployments of a Kubernetes cluster. What a kind does not need is not looked at.
+    """
+
+    kind: Literal["processes", "compose", "systemd", "kubernetes"] = "processes"
+    variables: str = ""
+    source: str = "/app"
+    first_port: Annotated[int, msgspec.Meta(ge=1, le=65_000)] = 3000
+    machines: str = ""
+    folder: str = "/var/lib/watership"
+    bind: str = ""
+    python: str = "/usr/bin/python3"
+    ssh_user: str = ""
+    ssh_port: Port = 0
+    ssh_key: str = ""
+    ssh_known_hosts: str = ""
+    sudo: bool = False
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = "default"
 
 
 class AwsSettings(_Section, frozen=True):
@@ -193,6 +240,8 @@ class Config(_Section, frozen=True):
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
     environment: EnvironmentSettings = EnvironmentSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    hosts: HostsSettings = HostsSettings()
     aws: AwsSettings = AwsSettings()
 
     @property
@@ -304,11 +353,22 @@ def _absolute(config: Config, base: Path) -> Config:
         hosts=str(base / config.environment.hosts),
         pgbackrest=config.environment.pgbackrest and str(base / config.environment.pgbackrest),
     )
+    hosts = msgspec.structs.replace(
+        config.hosts,
+        ssh_key=_from(base, config.hosts.ssh_key),
+        ssh_known_hosts=_from(base, config.hosts.ssh_known_hosts),
+        kubeconfig=_from(base, config.hosts.kubeconfig),
+    )
     store = config.store
     # sqlite:///relative/path and sqlite:////absolute/path, as everywhere.
     if store.url.startswith("sqlite:///"):
         store = StoreSettings(url=f"sqlite:///{base / store.url.removeprefix('sqlite:///')}")
-    return msgspec.structs.replace(config, environment=environment, store=store)
+    return msgspec.structs.replace(config, environment=environment, hosts=hosts, store=store)
+
+
+def _from(base: Path, path: str) -> str:
+    """A path of the file, or of somebody's home; empty stays empty: it is somebody else's to find."""
+    return str(base / Path(path).expanduser()) if path else ""
 
 
 def _with_secret(config: Config, base: Path) -> Config:
@@ -327,6 +387,16 @@ def _with_secret(config: Config, base: Path) -> Config:
 
 def checked(config: Config) -> Config:
     """`config`, if its settings are safe together; BadConfig otherwise. Ask again after changing one."""
+    if config.environment.metrics == "prometheus" and not config.environment.prometheus:
+        raise BadConfig(
+            "environment.metrics is prometheus, and environment.prometheus names none.",
+            fix='Name it: [environment] prometheus = "http://HOST:9090"',
+        )
+    if config.hosts.kind in ("compose", "systemd") and not config.hosts.machines.strip():
+        raise BadConfig(
+            f"hosts.kind is {config.hosts.kind} and no machine is named.",
+            fix='Set hosts.machines = "web-1, web-2".',
+        )
     make = "Set WATERSHIP_SECRET (python3 -c 'import secrets; print(secrets.token_urlsafe(32))')"
     if config.auth == "token" and not config.secret:
         raise BadConfig("auth is token and there is no secret to verify tokens with.", fix=f"{make}.")

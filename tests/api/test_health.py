@@ -93,6 +93,19 @@ async def test_a_drivers_own_words_are_not_shown() -> None:
         assert (status, body["search"]) == (503, "failed: ConnectionError")
 
 
+async def test_the_applications_own_writes_are_refused_while_read_only_is_on_and_its_reads_are_not() -> None:
+    async with world() as w:
+        writer, reader = w.bearer("writer"), w.bearer("reader")
+        assert (await w.http.post("/hop", headers=writer)).status_code == 200
+        await w.store.set_readonly(True, by="hazel")
+        refused = await w.http.post("/hop", headers=writer)
+        assert (refused.status_code, refused.json()["code"]) == (503, "read_only")
+        assert int(refused.headers["retry-after"]) == 5
+        assert (await w.http.get("/hop/here", headers=reader)).status_code == 200
+        await w.store.set_readonly(False, by="hazel")
+        assert (await w.http.post("/hop", headers=writer)).status_code == 200
+
+
 async def _readonly(w: World) -> bool:
     status = (await w.http.get("/status")).json()["readonly"]
     assert isinstance(status, bool)

@@ -17,7 +17,7 @@ from watership.releases.readiness.checklist import chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PAGES = ["checks.md", "commands.md", "golive.md", "releases.md"]
+PAGES = ["checks.md", "commands.md", "golive.md", "recovery.md", "releases.md"]
 
 SHOWN = re.compile(r"^ *(?:watership|scripts/\S+\.sh)(?: .*)?$", re.MULTILINE)
 """A line of a block, or a piece of code in a sentence, that is a command."""

@@ -207,6 +207,14 @@ class MigratorSuite:
         with pytest.raises(BadInput, match="orders"):
             await database.migrator().rehearse([careless])
 
+    async def test_rows_are_counted_up_to_a_bound_and_what_is_not_there_has_none(
+        self, database: Database
+    ) -> None:
+        database.run("INSERT INTO orders (item) VALUES ('oar'), ('sail'), ('net')")
+        migrator = database.migrator()
+        assert await migrator.rows(["orders", "nowhere"], most=10) == {"orders": 5}
+        assert await migrator.rows(["orders"], most=2) == {"orders": 3}
+
     async def test_a_sound_database_has_no_faults(self, database: Database) -> None:
         migrator = database.migrator()
         assert list(await migrator.integrity()) == []

@@ -22,6 +22,35 @@ SPLIT = {GREEN: 0, BLUE: 100}
 
 
 class FleetSuite:
+    # --- the epoch of a release ---------------------------------------------------------------
+
+    async def test_a_release_that_was_deposed_changes_neither_the_register_nor_read_only(
+        self, world: World
+    ) -> None:
+        build = Build(version="1", digest="sha256:1", source="one", schema=SchemaRange(1, 1))
+        one = Deployment(
+            id=GREEN,
+            build=build,
+            slot=Slot.GREEN,
+            state=DeploymentState.STANDING,
+            created_at=await world.store.now(),
+        )
+        await world.store.set_weights(SAFE, epoch=7)
+        await world.store.put(one, epoch=7)
+        await world.store.set_readonly(True, epoch=7)
+        retired = replace(one, state=DeploymentState.RETIRED)
+
+        with pytest.raises(Fenced):
+            await world.store.put(retired, epoch=6)
+        with pytest.raises(Fenced):
+            await world.store.set_readonly(False, epoch=6)
+
+        assert list(await world.store.all()) == [one]
+        assert (await world.store.read()).readonly
+        await world.store.set_readonly(False)
+        await world.store.put(retired)
+        assert not (await world.store.read()).readonly and list(await world.store.all()) == []
+
     # --- queries -----------------------------------------------------------------------------
 
     async def test_a_backlog_counts_what_is_ready_and_who_works_for_the_deployments_asked_for(

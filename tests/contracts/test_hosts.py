@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.adapters.kubernetes.api import ClusterApi
-from tests.adapters.machines.machines import Machines, image_of, machines
+from tests.adapters.machines.machines import Machines, image_of
 from tests.adapters.processes.test_hosts import template
 from tests.contracts.hosts_suite import NEW, OLD, HostsSuite
 from watership.adapters.compose.hosts import ComposeHosts
@@ -26,7 +25,6 @@ from watership.adapters.ssh.shell import Shell
 from watership.adapters.systemd.hosts import SystemdHosts
 from watership.adapters.systemd.unit import Settings as UnitSettings
 from watership.durable.ids import DeploymentId
-from watership.errors import Unavailable
 from watership.fleet.build import Build, SchemaRange
 from watership.releases.ports import Hosts
 from watership.testing.servers.ports import free_port
@@ -62,18 +60,6 @@ class TestProcesses(HostsSuite):
                 await agent.stop(deployment, grace_seconds=5, epoch=1_000)
 
 
-@pytest.fixture(scope="module")
-def two_machines() -> Iterator[Machines]:
-    with ExitStack() as stack:
-        try:
-            there = stack.enter_context(machines(2))
-        except Unavailable as missing:
-            if os.environ.get("CI") == "true":
-                raise
-            pytest.skip(str(missing))
-        yield there
-
-
 class MachineSite:
     """Two machines with programs that record."""
 
@@ -102,7 +88,6 @@ class TestCompose(HostsSuite):
         )
         hosts = ComposeHosts(settings, Shell(two_machines.reach, folder=settings.folder), image_of)
         yield MachineSite(hosts, two_machines, builds)
-        two_machines.sweep()
 
 
 class TestSystemd(HostsSuite):
@@ -119,7 +104,6 @@ class TestSystemd(HostsSuite):
         shell = Shell(two_machines.reach, folder=settings.folder)
         hosts = SystemdHosts(settings, shell, run=f"{two_machines.server.disk}/run")
         yield MachineSite(hosts, two_machines, builds)
-        two_machines.sweep()
 
 
 class ClusterSite:

@@ -27,7 +27,8 @@ from watership.releases.facts import Position
 from watership.releases.measurement import Finding
 from watership.releases.order import Release
 from watership.releases.plan import check_kinds
-from watership.releases.ports import HostSpec, Migration
+from watership.releases.ports import HostSpec, Linted, Migration, Rehearsed, Remark
+from watership.releases.readiness.rehearsal import Held
 from watership.releases.smoke import Message, Request, Smoke
 from watership.releases.verdict import Verdict
 from watership.testing import run_in_virtual_time
@@ -48,12 +49,13 @@ def checked(
     position: Position = Position(),  # noqa: B008 - it is frozen
     source: Source | None = None,
     recording: bool = False,
+    pausing: bool = False,
     **parameters: Any,
 ) -> Finding:
     """What a check finds in a world that `prepare` has changed, after next was deployed."""
 
     async def main() -> Finding:
-        world = ReleaseWorld(source=source or shipped("one-machine"))
+        world = ReleaseWorld(source=source or shipped("one-machine"), pausing=pausing)
         await world.begin()
         spec = HostSpec(deployment=NEXT.deployment, build=NEXT.build, slot=NEXT.slot, serve=2, workers=1)
         await world.hosts.ensure(spec, epoch=1)
@@ -364,3 +366,42 @@ def test_clients_latency_is_the_routers_count_since_the_cutover() -> None:
     assert found.verdict is Verdict.INCONCLUSIVE and "does not count" in found.evidence, found
     found = checked("traffic.latency", position=since, **asked)
     assert found.verdict is Verdict.INCONCLUSIVE and "are needed" in found.evidence, found
+
+
+def test_what_a_linter_says_fails_the_migration_by_script_line_and_rule() -> None:
+    async def speaks(world: ReleaseWorld) -> None:
+        remark = Remark(migration="6", rule="ban-drop-column", line=3, words="It may break clients.")
+        world.migrator.linted = Linted(remarks=(remark,))
+
+    async def lacks(world: ReleaseWorld) -> None:
+        world.migrator.linted = Linted(unknown="squawk is not installed here", fix="pip install it")
+
+    assert checked("migration.linted").verdict is Verdict.PASSED
+    found = checked("migration.linted", prepare=speaks)
+    assert found.verdict is Verdict.FAILED
+    assert "forward_6.sql:3 ban-drop-column: It may break clients." in found.evidence
+    unknown = checked("migration.linted", prepare=lacks)
+    assert unknown.verdict is Verdict.INCONCLUSIVE and "pip install it" in unknown.evidence
+
+
+def test_a_lock_that_a_rehearsal_saw_for_too_long_has_to_be_declared() -> None:
+    def held(seconds: float) -> Prepare:
+        async def tried(world: ReleaseWorld) -> None:
+            lock = Held(
+                migration=world.plan.migrations[0].name,
+                table="guests",
+                mode="AccessExclusiveLock",
+                seconds=seconds,
+            )
+            world.migrator.tried = Rehearsed(seconds=seconds, locks=(lock,))
+
+        return tried
+
+    assert checked("migration.rehearsed", prepare=held(0.9), within=60.0).verdict is Verdict.PASSED
+    found = checked("migration.rehearsed", prepare=held(1.4), within=60.0)
+    assert found.verdict is Verdict.FAILED and "begin it with '-- pauses writes'" in found.evidence
+    assert (
+        checked("migration.rehearsed", prepare=held(1.4), within=60.0, locked=2.0).verdict is Verdict.PASSED
+    )
+    declared = checked("migration.rehearsed", prepare=held(1.4), within=60.0, pausing=True)
+    assert declared.verdict is Verdict.PASSED

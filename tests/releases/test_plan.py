@@ -117,7 +117,7 @@ def test_a_plan_survives_being_written_and_read() -> None:
 
 def test_every_item_has_a_key_of_its_own() -> None:
     keys = [item.key for item in a_plan().items]
-    assert len(set(keys)) == len(keys) == 41
+    assert len(set(keys)) == len(keys) == 42
     assert "cutover/half" in keys
     assert a_plan().phase(a_plan().items[-1]).id == "post-verification"
     assert "http.health" in check_kinds(a_plan())

@@ -13,12 +13,15 @@ from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, Fenced, Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.auditing import audit
+from watership.releases.notices.notice import Message
+from watership.releases.notices.outbox import Box, Delivery, Put, State, Tried, folded
 from watership.releases.ports import (
     PATIENCE_SECONDS,
     Backup,
     HostSpec,
     Instance,
     InstanceState,
+    Linted,
     LockHolder,
     Migration,
     ProbeAnswer,
@@ -48,6 +51,8 @@ class SimHosts:
         self._since: dict[DeploymentId, datetime] = {}
         self.impostor: str | None = None
         """The name of a process that reports another digest."""
+        self.mute: str | None = None
+        """The name of one that started and reports nothing."""
         self.status = 200
         """With which its processes answer."""
 
@@ -77,6 +82,7 @@ class SimHosts:
 
     def _instance(self, spec: HostSpec, role: Role, number: int, *, ready: bool) -> Instance:
         name = f"{spec.deployment}-{role}-{number}"
+        ready = ready and name != self.mute
         digest = "sha256:other" if name == self.impostor else spec.build.digest
         return Instance(
             name=name,
@@ -253,6 +259,8 @@ class SimMigrator:
     def __init__(self, version: int) -> None:
         self.at = version
         self.epoch = 0
+        self.tried = Rehearsed(seconds=0.1)
+        self.linted = Linted()
 
     async def version(self) -> int:
         return self.at
@@ -271,7 +279,13 @@ class SimMigrator:
         return 0
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
-        return Rehearsed(seconds=0.1)
+        return self.tried
+
+    async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
+        return {}
+
+    async def lint(self, migrations: Sequence[Migration]) -> Linted:
+        return self.linted
 
     async def integrity(self) -> Sequence[str]:
         return []
@@ -381,6 +395,32 @@ class SimAudit:
 
     def verify(self, head: str | None = None) -> audit.Verified | audit.Broken:
         return audit.verify(self.kept, head=head)
+
+
+class SimOutbox:
+    """An outbox whose deliverer dies with its process."""
+
+    def __init__(self) -> None:
+        self.box: Box = {}
+
+    def put(self, message: Message, channels: Sequence[str], at: datetime) -> bool:
+        new = tuple(each for each in channels if (message.id, each) not in self.box)
+        folded(self.box, Put(at=at, message=message, channels=new))
+        return bool(new)
+
+    def mark(self, delivery: Delivery, state: State, evidence: str, at: datetime) -> Delivery:
+        identity, channel = delivery.message.id, delivery.channel
+        folded(self.box, Tried(at=at, id=identity, channel=channel, state=state, evidence=evidence))
+        return self.box[identity, channel]
+
+    def deliveries(self) -> Sequence[Delivery]:
+        return list(self.box.values())
+
+    def hold(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        """Nobody else wants it here."""
 
 
 class SimSnapshots:

@@ -30,9 +30,11 @@ from watership.durable.states import RunState
 from watership.errors import NotFound, Unavailable
 from watership.fleet.build import Build, SchemaRange
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
+from watership.rehearsal.points import WRITES
 from watership.releases.book.document import parse
 from watership.releases.book.runbook import Runbook
 from watership.releases.book.shelf import Source
+from watership.releases.company import Beside, nobody, together
 from watership.releases.controller import Brief, Controller
 from watership.releases.environment import Environment, Judge
 from watership.releases.judging import gate
@@ -42,6 +44,7 @@ from watership.releases.program import PROGRAM, Outcome, decode_outcome
 from watership.releases.readiness.signoff import SignOff
 from watership.releases.smoke import Request, Smoke
 from watership.testing import VirtualClock
+from watership.testing.processes import Process
 
 BUILD = "sha256:controller"
 EXPAND = Migration(start=5, end=6, forward="ALTER …", backward="ALTER … DROP", name="add_topic")
@@ -137,6 +140,10 @@ FLAKY = 0.02
 """The share of calls whose answer is lost, before or after they took effect."""
 
 
+PAUSE_SECONDS = 60.0
+"""What a controller that stands still stands still for."""
+
+
 class Nobody:
     """An Observer that keeps nothing."""
 
@@ -147,18 +154,33 @@ class Nobody:
 class Life:
     """One controller's life. It ends at the call numbered `dies_at`: before it took effect, or after."""
 
-    def __init__(self, dies_at: int | None = None, *, flaky: Random | None = None) -> None:
+    def __init__(
+        self,
+        dies_at: int | None = None,
+        *,
+        flaky: Random | None = None,
+        stands_at: int | None = None,
+        process: Process | None = None,
+    ) -> None:
+        """`stands_at`: the call before which its `process` stands still for a minute, and then goes on with it."""
         self.flaky = flaky
         self.calls = 0
         self.dies_at = dies_at
+        self.stands_at = stands_at
+        self.process = process
+        self.stood_before = ""
         self.over = False
         self.ended = asyncio.Event()
 
-    async def point(self) -> None:
+    async def point(self, call: str = "") -> None:
         """Before or after every call to the outside; even numbers lie after one."""
         if self.over:
             raise asyncio.CancelledError
         self.calls += 1
+        if self.calls == self.stands_at and self.process is not None:
+            self.stood_before = call
+            self.process.freeze(PAUSE_SECONDS)
+            await asyncio.sleep(0)
         if self.flaky is not None and self.flaky.random() < FLAKY:
             raise Unavailable("It did not answer.")
         if self.calls == self.dies_at:
@@ -166,35 +188,66 @@ class Life:
             self.ended.set()
             await asyncio.get_running_loop().create_future()
 
+    def point_at_once(self) -> None:
+        """The same for a call that waits for nothing; nobody stands still in one."""
+        if self.over:
+            raise asyncio.CancelledError
+        if self.stands_at is not None:
+            return
+        self.calls += 1
+        if self.calls == self.dies_at:
+            self.over = True
+            self.ended.set()
+            raise asyncio.CancelledError
+
 
 class Mortal:
-    """A port as one life sees it. `only`: the methods at which it may die; None is all of them."""
+    """A port as one life sees it. `only`: the methods at which it may die; None is all of them.
 
-    def __init__(self, target: object, life: Life, only: Collection[str] | None = None) -> None:
+    `at_once`: calls that wait for nothing are places to die at, too.
+    """
+
+    def __init__(
+        self,
+        target: object,
+        life: Life,
+        only: Collection[str] | None = None,
+        *,
+        port: str = "",
+        at_once: bool = False,
+    ) -> None:
         self._target = target
         self._life = life
         self._only = only
+        self._port = port
+        self._at_once = at_once
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._target, name)
         if not callable(method):
             return method
         if inspect.iscoroutinefunction(method):
-            return self._awaited(method, counted=self._only is None or name in self._only)
+            return self._awaited(method, name, counted=self._only is None or name in self._only)
+        counts = self._at_once and self._only is not None and name in self._only
 
         def call(*args: object, **kwargs: object) -> object:
             if self._life.over:
                 raise asyncio.CancelledError
-            return method(*args, **kwargs)
+            if counts:
+                self._life.point_at_once()
+            result = method(*args, **kwargs)
+            if counts:
+                self._life.point_at_once()
+            return result
 
         return call
 
-    def _awaited(self, method: Callable[..., Awaitable[object]], *, counted: bool) -> object:
+    def _awaited(self, method: Callable[..., Awaitable[object]], name: str, *, counted: bool) -> object:
         async def call(*args: object, **kwargs: object) -> object:
             if self._life.over:
                 raise asyncio.CancelledError
             if counted:
-                await self._life.point()
+                await self._life.point(f"{self._port}.{name}")
             result = await method(*args, **kwargs)
             if counted:
                 await self._life.point()
@@ -216,8 +269,13 @@ class ReleaseWorld:
         judge: Judge = gate.judge,
         router: type[SimRouter] = SimRouter,
         pausing: bool = False,
+        writes_only: bool = False,
+        beside: Callable[[ReleaseWorld, Callable[[Any, str], Any]], Beside] | None = None,
         holds: bool = True,
+        size: Size = Size(serve=2, workers=1),  # noqa: B008 - it is frozen
     ) -> None:
+        """`writes_only`: a controller dies at its writes alone, at all of them. `beside`: who goes along with it."""
+        self.size = size
         self.clock = VirtualClock()
         self.hosts = SimHosts(self.clock)
         self.router = router(self.clock, self.hosts, bad={NEXT.deployment: bad})
@@ -235,9 +293,12 @@ class ReleaseWorld:
         self.judge = judge
         self.new_id = seeded_ids(seed)
         self.pausing = pausing
+        self.writes_only = writes_only
+        self.beside = beside
         self.router.can_hold = holds
         self.plan = self._plan(source, overrides)
         self.lives: list[Life] = []
+        self.restarted_at = self.clock.now()
         self.controlling: asyncio.Task[Outcome] | None = None
 
     def _plan(self, source: Source, overrides: Overrides | None) -> Plan:
@@ -249,7 +310,7 @@ class ReleaseWorld:
             next=NEXT,
             migrations=(EXPAND,),
             smoke=SMOKE,
-            size=Size(serve=2, workers=1),
+            size=self.size,
             controller=BUILD,
             starter="Sam Starter",
             created_at=self.clock.now(),
@@ -308,37 +369,39 @@ class ReleaseWorld:
         life = life or Life()
         self.lives.append(life)
 
-        def mortal(target: object, *only: str) -> Any:
-            return Mortal(target, life, only or None)
+        def mortal(target: object, port: str, *only: str) -> Any:
+            places = WRITES.get(port, ()) if self.writes_only else only or None
+            return Mortal(target, life, places, port=port, at_once=self.writes_only)
 
         environment = Environment(
-            router=mortal(self.router),
-            metrics=mortal(self.router),
-            intake=mortal(self.work),
-            deployments=mortal(self.work),
-            hosts=mortal(self.hosts),
-            migrator=mortal(self.migrator),
-            backups=mortal(self.backups),
+            router=mortal(self.router, "router"),
+            metrics=mortal(self.router, "metrics"),
+            intake=mortal(self.work, "intake"),
+            deployments=mortal(self.work, "deployments"),
+            hosts=mortal(self.hosts, "hosts"),
+            migrator=mortal(self.migrator, "migrator"),
+            backups=mortal(self.backups, "backups"),
             probe=self.probe,
-            lock=mortal(self.lock.process()),
-            audit=mortal(self.audit),
-            runs=mortal(self.work),
-            work=mortal(self.work),
-            snapshots=mortal(self.snapshots),
+            lock=mortal(self.lock.process(), "lock"),
+            audit=mortal(self.audit, "audit"),
+            runs=mortal(self.work, "runs"),
+            work=mortal(self.work, "work"),
+            snapshots=mortal(self.snapshots, "snapshots"),
             clock=self.clock,
             used_disk=self._used_disk,
             records=self.records,
             judge=self.judge,
         )
         return Controller(
-            store=mortal(self.own, "write"),
-            bell=mortal(self.bell, "nothing"),
+            store=mortal(self.own, "journal", "write"),
+            bell=mortal(self.bell, "bell", "nothing"),
             witness=MemoryWitness(self.sessions),
             environment=environment,
             new_id=self.new_id,
             observer=Nobody(),
             build=build,
             who=who,
+            beside=nobody if self.beside is None else self.beside(self, mortal),
         )
 
     async def _used_disk(self) -> float:
@@ -356,6 +419,7 @@ class ReleaseWorld:
             if outcome is not None:
                 return outcome
             await self.clock.sleep(pause)
+            self.restarted_at = self.clock.now()
         raise AssertionError("the last controller does not die")
 
     async def _live(self, life: Life) -> Outcome | None:
@@ -369,6 +433,17 @@ class ReleaseWorld:
             return living.result()
         await self.kill(life, asyncio.all_tasks() - before)
         return None
+
+    def standing(self) -> dict[str, object]:
+        """All that a release acts on, as it is at this moment; not what a controller remembers, or tells."""
+        router = self.router
+        return {
+            "router": (dict(router.weights), dict(router.targets), router.until, router.epoch),
+            "intake": self.work._rows.intake(),
+            "deployments": dict(self.work._deployments),
+            "hosts": dict(self.hosts.specs),
+            "schema": self.migrator.at,
+        }
 
     async def kill(self, life: Life, tasks: set[asyncio.Task[Any]]) -> None:
         """The process is gone: its locks are free, and nothing of it has any effect any more."""
@@ -390,7 +465,9 @@ class ReleaseWorld:
         if not runs:
             return await controller.start(self.brief())
         if runs[0].state is RunState.SUCCEEDED:
-            return decode_outcome(runs[0].result)
+            # As `release resume` does: what the dead one did not say any more is said.
+            async with together(await controller._companions(runs[0].id)):
+                return decode_outcome(runs[0].result)
         try:
             return await controller.resume()
         except NotFound:

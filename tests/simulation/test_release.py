@@ -26,7 +26,7 @@ from watership.releases.journal import fold, journal
 from watership.releases.judging import gate
 from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.order import Order, Release
-from watership.releases.plan import Overrides
+from watership.releases.plan import Overrides, Size
 from watership.releases.ports import RouterState, SlotWeights
 from watership.releases.program import Outcome
 from watership.releases.reporting.account import account
@@ -234,6 +234,22 @@ def test_one_process_with_another_digest_keeps_a_release_from_being_promoted() -
     assert outcome.outcome == "rolled_back" and faults == []
     assert "d-2.1.0-serve-1 reports the digest sha256:other" in outcome.reason
     assert world.snapshots.kept.get("quarantine") is None, "nothing failed in service"
+
+
+@pytest.mark.parametrize("name", ["serve-0", "serve-5", "worker-1"])
+@pytest.mark.parametrize("fault", ["impostor", "mute"])
+def test_one_of_eight_processes_keeps_a_release_from_being_promoted_and_is_named(
+    fault: str, name: str
+) -> None:
+    def change(world: ReleaseWorld) -> None:
+        setattr(world.hosts, fault, f"{NEXT.deployment}-{name}")
+
+    outcome, world, faults = run({"size": Size(serve=6, workers=2)}, change)
+
+    assert outcome.outcome == "rolled_back" and faults == []
+    said = "reports the digest sha256:other" if fault == "impostor" else "is starting"
+    assert f"{NEXT.deployment}-{name} {said}" in outcome.reason
+    assert world.router.weights == {LIVE.slot: 100, NEXT.slot: 0}
 
 
 def test_a_deployment_that_fails_is_tried_three_times_in_all() -> None:

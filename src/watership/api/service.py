@@ -29,9 +29,12 @@ from watership.api.problems import problem
 from watership.api.schedules import schedule_endpoints
 from watership.api.shortcut import Serve, Shortcut
 from watership.api.sockets import SocketDoor
-from watership.errors import BadInput, WatershipError
+from watership.errors import BadInput, ReadOnly, WatershipError
 
 __all__ = ["CustomRoute", "Facts", "Service", "build_app", "endpoints"]
+
+READ_ONLY_SECONDS = 5.0
+"""When a write may be tried again: a migration is over by then, as a rule."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -146,6 +149,8 @@ def _custom(route: CustomRoute, there: list[Endpoint]) -> Endpoint:
         )
 
     async def serve(call: Call) -> ASGIApp:
+        if route.method != "GET" and (await call.service.intake.read()).readonly:
+            raise ReadOnly("This service is read-only now.", retry_after=READ_ONLY_SECONDS)
         answer = await route.serve({**call.query, **{name: str(value) for name, value in call.path.items()}})
         match answer:
             case Response() | Answer():

@@ -10,6 +10,7 @@ import click
 
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit, exit_for_verdict
+from watership.cli.options import read_config
 from watership.cli.output import show
 from watership.cli.times import Duration
 from watership.errors import BadInput
@@ -19,6 +20,7 @@ RECORD = Path("evidence/rehearsal.json")
 if TYPE_CHECKING:
     from watership.releases.book.runbook import Deploy, Migrate
     from watership.releases.measurement import Finding
+    from watership.releases.plan import Plan
     from watership.releases.readiness.rehearsal import Rehearsal
     from watership.wiring.desk import Desk
 
@@ -29,26 +31,49 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=Duration(), default="5m", show_default=True, help="Until its processes are ready."
 )
+@click.option("--dry-run", is_flag=True, help="Print what the hosts would be told, and tell them nothing.")
 @acting
-def deploy(slot: str, release: str | None, timeout: float, name: str | None, token: str | None) -> int:
+def deploy(
+    slot: str, release: str | None, timeout: float, dry_run: bool, name: str | None, token: str | None
+) -> int:
     """Put the planned build into SLOT and wait until it is ready. No traffic moves.
 
     The plan has to be signed; SLOT has to be the one that it releases into.
     """
-    from watership.errors import Conflict
     from watership.releases.book.runbook import Deploy
 
+    if dry_run:
+        return _told(slot, release)
+
     async def deployed(desk: Desk) -> Finding:
-        plan = (await desk.clerk(release)).plan
-        if plan.next.slot.value != slot:
-            raise Conflict(
-                f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}, and not into {slot}.",
-                fix=f"watership deploy {plan.next.slot.value}",
-            )
+        plan = await _planned(desk, slot, release)
         does = Deploy(id="deploy", title="The build stands in the idle slot", timeout=timeout)
         return await _by_hand(desk, plan.release, does, "deploy", name, token)
 
     return _shown(at_desk(deployed))
+
+
+async def _planned(desk: Desk, slot: str, release: str | None) -> Plan:
+    """The plan, if it releases into this slot."""
+    from watership.errors import Conflict
+
+    plan = (await desk.clerk(release)).plan
+    if plan.next.slot.value != slot:
+        raise Conflict(
+            f"{plan.release} puts {plan.next.build.version} into {plan.next.slot.value}, and not into {slot}.",
+            fix=f"watership deploy {plan.next.slot.value}",
+        )
+    return plan
+
+
+def _told(slot: str, release: str | None) -> Exit:
+    from watership.releases.begun import spec
+    from watership.wiring.hosts import told
+
+    plan = at_desk(lambda desk: _planned(desk, slot, release))
+    orders = told(read_config(), spec(plan.next, plan.size))
+    show(orders, orders.text)
+    return Exit.OK
 
 
 @click.group()

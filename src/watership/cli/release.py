@@ -15,6 +15,7 @@ from watership.cli import standing
 from watership.cli.desk import acting, at_desk, calling, one
 from watership.cli.exits import Exit
 from watership.cli.output import say, show
+from watership.cli.rehearse import rehearse
 from watership.errors import WatershipError
 
 if TYPE_CHECKING:
@@ -127,8 +128,9 @@ def plan(
 @release.command()
 @one
 @click.option("--role", required=True, help="The role in which you sign.")
+@click.option("--contract", "contracting", is_flag=True, help="For the contract of a release that has ended.")
 @acting
-def sign(release: str | None, role: str, name: str | None, token: str | None) -> None:
+def sign(release: str | None, role: str, contracting: bool, name: str | None, token: str | None) -> None:
     """Give your word for the plan as it stands, in one role. Any change of the plan voids it.
 
     `release plan` names the roles that are needed. Unless the runbook says otherwise whoever drew the plan cannot
@@ -139,8 +141,13 @@ def sign(release: str | None, role: str, name: str | None, token: str | None) ->
     """
 
     async def signed(desk: Desk) -> tuple[str, str, list[str]]:
+        from watership.releases.contract import contracting as contract_of
+
         clerk, caller = await desk.clerk(release), calling(name, token)
-        lacking = await clerk.sign(role, caller)
+        if contracting:
+            lacking = await clerk.sign_contract(contract_of(clerk.plan), role, caller)
+        else:
+            lacking = await clerk.sign(role, caller)
         return caller.person, clerk.plan.release, [each.role for each in lacking]
 
     person, signed_release, lacking = at_desk(signed)
@@ -221,7 +228,7 @@ def resume(release: str | None, adopt: bool, name: str | None, token: str | None
         caller = calling(name, token)
         caller.require(desk.environment.audit, "resume", OPERATOR)
         await desk.require_meant(release)
-        return await _ended(desk, desk.controller.resume(adopt=adopt), release)
+        return await _ended(desk, desk.resume(adopt=adopt), release)
 
     return at_desk(resumed)
 
@@ -287,6 +294,42 @@ def rollback(
         return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
 
     return at_desk(taken_back)
+
+
+@release.command()
+@one
+@click.option("--check", is_flag=True, help="Only say what stands in the way; exit 3 while something does.")
+@click.option("--unrehearsed", is_flag=True, help="Without a try on a copy, where none can be had.")
+@acting
+def contract(release: str | None, check: bool, unrehearsed: bool, name: str | None, token: str | None) -> int:
+    """Take away what the old build needed. NOTHING LEADS BACK from here.
+
+    For a release that was promoted and watched: once the old deployment has stood by for its time, with sign-offs for
+    the contract alone, and no run pinned to a build that cannot read what is left. The old deployment is retired first.
+
+    \b
+    watership release contract --check
+    watership release sign --contract --role technical_lead --as bo
+    watership release contract --as ada
+    """
+    from watership.fleet.identity import OPERATOR
+    from watership.releases.verdict import Verdict
+
+    async def looked(desk: Desk) -> int:
+        known, ready = await desk.contractable(release)
+        lines = [*ready.hindrances, *(f"unsigned: {each.role} ({each.reason})" for each in ready.missing)]
+        ends = ", ".join(f"{each.name} → schema {each.end}" for each in known.release.plan.contracts)
+        show(ready, f"contract of {known.release.plan.release}: {ends}\n" + ("\n".join(lines) or "ready"))
+        return Exit.OK if ready.ready else Exit.NOT_OK
+
+    async def contracted(desk: Desk) -> int:
+        caller = calling(name, token)
+        caller.require(desk.environment.audit, "contract", OPERATOR)
+        _, found = await desk.contract(release, caller.person, rehearsed=not unrehearsed)
+        show(found, f"{found.verdict.value}: {found.evidence}")
+        return Exit.OK if found.verdict is Verdict.PASSED else Exit.FAILED
+
+    return at_desk(looked if check else contracted)
 
 
 async def _report_anew(desk: Desk) -> None:
@@ -409,3 +452,6 @@ def report(release: str | None, to: Form, output: Path | None) -> None:
 
     path = at_desk(written)
     show({"report": str(path)}, str(path))
+
+
+release.add_command(rehearse)

@@ -46,8 +46,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 class Deployments(Protocol):
     """The register of deployments, in the same database as the runs."""
 
-    async def put(self, deployment: Deployment) -> None:
-        """Write a deployment, new or changed. Putting it twice is putting it once."""
+    async def put(self, deployment: Deployment, *, epoch: int | None = None) -> None:
+        """Write a deployment, new or changed. Putting it twice is putting it once.
+
+        A release says its `epoch`: raises Fenced when it is lower than the intake's, in the same database.
+        """
 
     async def all(self) -> Sequence[Deployment]:
         """Every deployment that is not retired, oldest first."""

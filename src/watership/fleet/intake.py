@@ -56,8 +56,10 @@ class Intake(Protocol):
         Raises Fenced when `epoch` is lower than the row's; an equal or higher one is stored with the weights.
         """
 
-    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+    async def set_readonly(self, readonly: bool, *, by: str = "watership", epoch: int | None = None) -> None:
         """While it is on, submissions are refused (ReadOnly) and workers claim nothing; accepted runs are kept.
+
+        A release says its `epoch`, and is refused (Fenced) when it is lower than the row's; a person says none.
 
         What changes it stands in the record of the flag ENABLE_READ_ONLY, as done by `by`.
         """

@@ -131,7 +131,8 @@ class Acts:
                 slot=nxt.slot,
                 state=DeploymentState.STANDING,
                 created_at=self.release.zero,
-            )
+            ),
+            epoch=epoch,
         )
         await env.hosts.ensure(spec(nxt, self.release.plan.size), epoch=epoch)
         end = env.clock.monotonic() + timeout
@@ -191,7 +192,7 @@ class Acts:
                 return failed(
                     f"Migration {migration.name} was not done in time, and was broken off: the database reports "
                     f"schema {await env.migrator.version()}.",
-                    **pause.facts(pauses),
+                    **pause.figures(pauses),
                 )
             await sound.look(migration.name)
             there = await env.migrator.version()
@@ -199,7 +200,7 @@ class Acts:
             # A controller that was killed in between left it on.
             await pause.lift(env, self.authority)
         wanted, wrong = plan.migrations[-1].end, await sound.wrong()
-        facts = pause.facts(pauses)
+        facts = pause.figures(pauses)
         words = [
             f"The database reports schema {there}; {wanted} was planned.",
             pause.measured_pause(facts),

@@ -27,6 +27,7 @@ from watership.releases.checks import Kinds, require_known, shipped
 from watership.releases.checks.database import scripts
 from watership.releases.checks.own import planned
 from watership.releases.company import Beside, Companion, nobody, together
+from watership.releases.contract import contract
 from watership.releases.cutover import Dial
 from watership.releases.environment import Authority, Environment
 from watership.releases.facts import Position
@@ -158,6 +159,16 @@ class Controller:
             facts: dict[str, Fact] = {"release": brief.plan.release, "evidence": found.evidence[:1000]}
             self._env.audit.append(brief.starter, f"by_hand.{does.id}.{found.verdict.value}", facts)
             return found
+        finally:
+            await authority.give_up()
+
+    async def contract(self, release: Release, *, who: str, rehearsed: bool = True) -> Finding:
+        """Contract the schema of a release that has ended. Raises Conflict while one is under way, and `contract`'s."""
+        authority = await self._authority(release.plan.release)
+        try:
+            if await self._active() is not None:
+                raise Conflict("A release is under way.", fix="watership release status")
+            return await contract(self._env, authority, release, who=who, rehearsed=rehearsed)
         finally:
             await authority.give_up()
 

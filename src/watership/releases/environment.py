@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from watership.durable.clock import Clock
 from watership.durable.ports import Runs, Store
-from watership.errors import Conflict
+from watership.errors import Conflict, Fenced
 from watership.fleet.deployment import Deployments
 from watership.fleet.intake import Intake
 from watership.releases.auditing.audit import Audit
@@ -103,21 +103,33 @@ class Authority:
         """Raises Conflict naming who has it."""
         self._holder = await self._lock.acquire(who=self._who, release=self._release)
 
+    async def require(self) -> None:
+        """Raises Fenced when another controller has had the lock since: no act is begun then.
+
+        Epochs are compared at the targets all the same; but not each of them has heard of each controller.
+        """
+        there = await self._lock.read()
+        if there is None or there.epoch != self.epoch:
+            raise Fenced("The lock", held=self.epoch, current=there.epoch if there else self.epoch + 1)
+
     async def retake(self) -> None:
         """A target refused our epoch: take a higher one, if nobody else has.
 
         A dead-man's switch that fired raises the target's epoch and leaves the lock free to us: then the
-        rollback can be completed. If another controller has it this does not return: who acted on would act
-        against it.
+        rollback can be completed. If another controller has it this does not return, and neither if one had it
+        while we stood still, who is gone since: who acted on would act against it.
         """
-        there = await self._lock.read()
-        if there is not None and there.epoch > self.epoch:
+        held, there = self.epoch, await self._lock.read()
+        if there is not None and there.epoch > held:
             # Deposed while it hung: its own lock is still held, and means nothing any more.
             await self._stop()
         await self._lock.release()
         try:
             await self.take()
         except Conflict:
+            await self._stop()
+        if self.epoch != held + 1:
+            await self._lock.release()
             await self._stop()
 
     async def _stop(self) -> None:

@@ -61,7 +61,7 @@ async def refused(env: Environment, authority: Authority, act: Callable[[], Awai
     if not (await env.intake.read()).readonly:
         # Noted before it is done, so that whoever goes on after a kill knows whose it is.
         await save(env.snapshots, PAUSE, authority.release)
-        await env.intake.set_readonly(True, by=f"release {authority.release}")
+        await env.intake.set_readonly(True, by=f"release {authority.release}", epoch=authority.epoch)
     try:
         await act()
     finally:
@@ -74,7 +74,7 @@ async def lift(env: Environment, authority: Authority) -> None:
     if (await env.router.read()).paused:
         await env.router.resume(epoch=authority.epoch)
     if await load(env.snapshots, PAUSE, str) == authority.release:
-        await env.intake.set_readonly(False, by=f"release {authority.release}")
+        await env.intake.set_readonly(False, by=f"release {authority.release}", epoch=authority.epoch)
         await save(env.snapshots, PAUSE, "")
 
 
@@ -88,7 +88,7 @@ async def _settled(env: Environment) -> Waited | None:
         await env.clock.sleep(LOOK_SECONDS)
 
 
-def facts(pauses: list[Paused]) -> dict[str, Plain]:
+def figures(pauses: list[Paused]) -> dict[str, Plain]:
     """All pauses of a release's migrations as figures; what is not known of one is not told of any."""
     if not pauses:
         return {}

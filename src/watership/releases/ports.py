@@ -257,6 +257,26 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of each migration on the first way forward, by its name: how long writes would wait for it."""
 
 
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """What speaks against a migration's forward script, at a line of it."""
+
+    migration: str
+    rule: str
+    line: int
+    words: str
+
+    def __str__(self) -> str:
+        return f"forward_{self.migration}.sql:{self.line} {self.rule}: {self.words}"
+
+
+class Linted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a linter of the database's own dialect found. `unknown`: why it could not look, and `fix` mends that."""
+
+    remarks: tuple[Remark, ...] = ()
+    unknown: str = ""
+    fix: str = ""
+
+
 class Migrator(Protocol):
     async def version(self) -> int:
         """The version that the database itself reports."""
@@ -275,6 +295,12 @@ class Migrator(Protocol):
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         """Forward, backward, forward on a copy. Raises BadInput naming what differs."""
+
+    async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
+        """Rows of the tables that are there, by what the database knows of them or else counted, up to `most` + 1."""
+
+    async def lint(self, migrations: Sequence[Migration]) -> Linted:
+        """Ask whoever knows the dialect about locks and compatibility. Nothing is run."""
 
     async def integrity(self) -> Sequence[str]:
         """What the database's own integrity checks find wrong; empty when nothing."""
@@ -323,7 +349,7 @@ class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lock(Protocol):
-    """One controller at a time per environment; each acquisition has a higher epoch than all before it."""
+    """One controller at a time per environment; each acquisition has the epoch after that of the one before."""
 
     async def acquire(self, *, who: str, release: str) -> LockHolder:
         """Raises Conflict naming the holder while another process holds it."""

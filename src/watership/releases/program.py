@@ -285,6 +285,7 @@ class ReleaseProgram:
         patience = Patience(self._env.clock)
         while True:
             try:
+                await self._authority.require()
                 return await body()
             except (Fenced, Unavailable) as error:
                 if not patience.bears():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -30,6 +31,9 @@ DRAIN_SECONDS = 30.0
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 0.5
 
+SCHEMA_SECONDS = 2.0
+"""How long traffic waits for a database to say where its schema is, before it goes back without that."""
+
 SCHEMA_STAYS = "The schema stays expanded: the old build can live with it, and nothing is lost."
 
 
@@ -38,6 +42,8 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
 
     A target that refuses the epoch has seen a higher one: take the lock anew, and go on if it is ours.
     """
+    if why := await past_return(env, dial.to):
+        return failed(f"Nothing was taken back: {why}")
     end = env.clock.monotonic() + TRAFFIC_SECONDS
     while True:
         try:
@@ -54,6 +60,26 @@ async def traffic_back(env: Environment, authority: Authority, dial: Dial) -> Fi
         if env.clock.monotonic() >= end:
             return failed(f"Traffic is not back after {TRAFFIC_SECONDS:g} s: {words}.")
         await env.clock.sleep(TRY_SECONDS)
+
+
+async def past_return(env: Environment, side: Side) -> str:
+    """Why nobody may be sent to `side` any more: it cannot live with the schema as it is, which was contracted since.
+
+    Empty where it can. A database that does not answer keeps no traffic from going back: no contract is under way in a
+    release, and whoever is to be taken back has the same database.
+    """
+    try:
+        async with asyncio.timeout(SCHEMA_SECONDS):
+            there = await env.migrator.version()
+    except (Unavailable, TimeoutError):
+        return ""
+    schema = side.build.schema
+    if there in schema:
+        return ""
+    return (
+        f"{side.build.version} can live with the schemas {schema.lowest} to {schema.highest}, and the database is at "
+        f"{there}: the point of no return is passed. Go forward: release a build that mends it."
+    )
 
 
 async def whole(dial: Dial) -> tuple[str, bool]:
@@ -161,7 +187,7 @@ async def dismiss(env: Environment, deployment: DeploymentId, *, runs_left: int,
     if runs_left == 0:
         await env.hosts.stop(deployment, grace_seconds=STOP_SECONDS, epoch=epoch)
     state = DeploymentState.LINGERING if runs_left else DeploymentState.RETIRED
-    await env.deployments.put(replace(known, state=state))
+    await env.deployments.put(replace(known, state=state), epoch=epoch)
 
 
 async def registered(env: Environment, deployment: DeploymentId) -> Deployment | None:

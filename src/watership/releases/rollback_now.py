@@ -5,18 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, NotFound, WatershipError
 from watership.releases.auditing.audit import Fact
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
 from watership.releases.measurement import Finding, failed
+from watership.releases.plan import Side
 from watership.releases.readiness.records import TakenBack
-from watership.releases.rollback import misplaced, traffic_back
-from watership.releases.snapshots import LAST_SAFE, load
+from watership.releases.rollback import misplaced, past_return, traffic_back
+from watership.releases.snapshots import CONTRACTED, LAST_SAFE, Contraction, Snapshots, load
 from watership.releases.verdict import Verdict
 
 WORDS: Final = 1000
 """Characters of a reason, and of what was found, that go on record."""
+
+NOBODY: Final = DeploymentId("nobody")
+"""No deployment has this name: to stop it changes nothing."""
 
 
 async def rollback_now(env: Environment, *, who: str, reason: str, force: bool = False) -> Finding:
@@ -27,6 +32,7 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
     safe = await load(env.snapshots, LAST_SAFE, LastSafe)
     if safe is None:
         raise NotFound("No release has changed anything yet, so there is nothing to take back.")
+    await require_readable(env.snapshots, safe.to)
     await _require_standing(env, safe)
     authority = Authority(env.lock, who=who, release=safe.release)
     try:
@@ -41,6 +47,8 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
         dial = Dial(env, authority, to=safe.to, away=safe.away)
         began = env.clock.now()
         found = await traffic_back(env, authority, dial)
+        if force:
+            found = await _heard_by_hosts(env, authority, found)
         if found.verdict is Verdict.PASSED and (why := await misplaced(env, safe.to)):
             found = failed(f"{found.evidence} But meanwhile {why}.")
         told: dict[str, Fact] = {"release": safe.release, "evidence": found.evidence}
@@ -48,6 +56,15 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
         return await _recorded(env, safe.release, found, who=who, reason=reason, began=began)
     finally:
         await authority.give_up()
+
+
+async def _heard_by_hosts(env: Environment, authority: Authority, found: Finding) -> Finding:
+    """Whoever was deposed starts and stops nothing any more: the hosts hear of the higher epoch with an empty wish."""
+    try:
+        await env.hosts.stop(NOBODY, grace_seconds=0.0, epoch=authority.epoch)
+    except WatershipError as error:
+        return failed(f"{found.evidence} But the hosts would still obey who was deposed: {error.message}")
+    return found
 
 
 async def _recorded(
@@ -69,6 +86,20 @@ async def _recorded(
     return found
 
 
+async def require_readable(snapshots: Snapshots, to: Side) -> None:
+    """Raises Conflict once a contract was begun whose result `to` cannot read: the point of no return is behind us."""
+    gone = await load(snapshots, CONTRACTED, Contraction)
+    if gone is None or gone.version in to.build.schema:
+        return
+    reads = to.build.schema
+    raise Conflict(
+        f"There is no way back to {to.build.version}, which reads schema {reads.lowest} to {reads.highest}: {gone.who} "
+        f"contracted to schema {gone.version} at {gone.at:%Y-%m-%d %H:%M:%S} UTC (release {gone.release}).",
+        fix="Go forward with a build that reads it: watership release plan BUILD. What a restore would lose: "
+        "watership backup list",
+    )
+
+
 async def _require_standing(env: Environment, safe: LastSafe) -> None:
     """Nobody is sent to a slot in which something else, or nothing, stands by now."""
     if why := await misplaced(env, safe.to):
@@ -76,6 +107,10 @@ async def _require_standing(env: Environment, safe: LastSafe) -> None:
             f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
             f"{safe.to.slot.value}: {why}.",
             fix="See what stands: watership environment show. Then release a good build: watership release plan.",
+        )
+    if why := await past_return(env, safe.to):
+        raise Conflict(
+            f"Release {safe.release} cannot be taken back: {why}", fix="watership release plan BUILD"
         )
 
 

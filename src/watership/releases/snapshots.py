@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -14,6 +15,17 @@ LAST_SAFE = "last-safe"
 QUARANTINE = "quarantine"
 STANDING = "standing"
 BACKUP = "backup"
+CONTRACTED = "contracted"
+
+
+class Contraction(msgspec.Struct, frozen=True, kw_only=True):
+    """The schema that the last contract leads to, kept from before its first script: nothing leads back past it."""
+
+    release: str
+    version: int
+    names: tuple[str, ...]
+    who: str
+    at: datetime
 
 
 class Snapshots(Protocol):

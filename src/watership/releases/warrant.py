@@ -33,8 +33,14 @@ class Grounds(Struct, frozen=True, kw_only=True):
 
 
 def criteria(plan: Plan) -> tuple[str, ...]:
-    """The criteria on which a rollback may be ordered, in the runbook's words (else the fuse's own)."""
+    """The criteria of a runbook, in its words (else the fuse's own)."""
     return tuple(fuse.criterion or fuse.name for fuse in plan.fuses)
+
+
+def calling_back(plan: Plan) -> tuple[str, ...]:
+    """Those on which a rollback may be ordered. The others call for an investigation: who takes a release back on
+    one of these decides it."""
+    return tuple(fuse.criterion or fuse.name for fuse in plan.fuses if fuse.then != "investigate")
 
 
 def holders(plan: Plan | None, power: Power) -> tuple[str, ...]:
@@ -52,7 +58,8 @@ def grounds(plan: Plan | None, caller: Caller, audit: Audit, *, criterion: str, 
     """On what `caller` may order a rollback. Raises NotAllowed for the wrong role, BadInput without grounds.
 
     Whoever may by decision gives a reason, or none where nobody is asked for a token; who may on criteria alone names
-    the criterion that is met. A refusal is in the audit like everything else.
+    the criterion that is met, and that calls for more than an investigation. A refusal is in the audit like everything
+    else.
     """
     release = plan.release if plan is not None else ""
     caller.require(audit, "roll back", *may_take_back(plan), release=release)
@@ -70,16 +77,14 @@ def grounds(plan: Plan | None, caller: Caller, audit: Audit, *, criterion: str, 
     if deciding is not None:
         return Grounds(role=deciding, criterion=criterion, reason=reason)
     role = next(role for role in holders(plan, ON_CRITERIA) if caller.identity.acts_as(role))
-    if not criterion:
-        facts: dict[str, Fact] = {
-            "act": "roll back",
-            "release": release,
-            "role": role,
-            "why": "no criterion was named",
-        }
+    enough = calling_back(plan) if plan is not None else ()
+    if criterion not in enough:
+        why = f"{criterion!r} calls for an investigation" if criterion else "no criterion was named"
+        facts: dict[str, Fact] = {"act": "roll back", "release": release, "role": role, "why": why}
         audit.append(caller.person, "authority.refused", facts)
+        named = f"{criterion!r} calls for an investigation only" if criterion else "named none"
         raise NotAllowed(
-            f"As {role} {caller.person} orders a rollback on a criterion, and named none ({'; '.join(known)}).",
+            f"As {role} {caller.person} orders a rollback on a criterion, and {named} ({'; '.join(enough)}).",
             fix=f"Name it: --criterion. By decision alone may: {', '.join(deciders) or 'nobody'}.",
         )
     return Grounds(role=role, criterion=criterion, reason=reason)

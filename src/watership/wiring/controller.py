@@ -20,13 +20,12 @@ from watership.adapters.files.snapshots import FileSnapshots
 from watership.adapters.files.witness import FileWitness
 from watership.adapters.helm.router import HelmRouter
 from watership.adapters.http.probe import HttpProbe
-from watership.adapters.processes.hosts import ProcessHosts
 from watership.adapters.rehearsal.clock import FARTHEST, LeapingClock
 from watership.adapters.rehearsal.router import RehearsedRouter
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.adapters.structlog.observer import StructlogObserver
 from watership.config import Config
-from watership.durable.clock import SystemClock
+from watership.durable.clock import Clock, SystemClock
 from watership.durable.ids import random_ids
 from watership.durable.lease import LEASE_SECONDS
 from watership.errors import NotFound, Unavailable
@@ -38,11 +37,15 @@ from watership.wiring.database import migrator_of, stanza_of, vault_of
 from watership.wiring.desk import Desk, controller_build
 from watership.wiring.entrances import entrance_of
 from watership.wiring.environment import Places
+from watership.wiring.glass import CLEAR, Glass
 from watership.wiring.handover import BuildHandover
 from watership.wiring.health import looked_at
+from watership.wiring.hosts import hosts_of
 from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
+from watership.wiring.kernel import RunStore
 from watership.wiring.messages import outbox
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_here
 from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
@@ -50,8 +53,11 @@ REHEARSED_LEASE = 2 * FARTHEST
 
 
 @asynccontextmanager
-async def open_desk(config: Config) -> AsyncIterator[Desk]:
-    """Open the environment that `config` names, from outside: none of its processes is started or ended."""
+async def open_desk(config: Config, glass: Glass = CLEAR) -> AsyncIterator[Desk]:
+    """Open the environment that `config` names, from outside: none of its processes is started or ended.
+
+    Through `glass` the controller sees what it writes to.
+    """
     places = Places.of(config)
     if not is_there(config):
         raise NotFound(
@@ -66,40 +72,16 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             await SQLiteStore.open(places.releases / "controller.db", clock=clock)
         )
         audit = stack.enter_context(AuditFile(places.audit, clock.now, secret=config.secret))
+        own = glass.journal(own)
         bell = FilesBell(places.releases / "bells")
         stack.callback(bell.close)
-        proxy = HelmRouter(places.router)
-        router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
-        environment = Environment(
-            router=router,
-            metrics=router,
-            intake=system,
-            deployments=system,
-            hosts=ProcessHosts(places.hosts),
-            migrator=migrator_of(places.database, places.url),
-            backups=vault_of(
-                places.database, places.url, places.backups, places.scratch, stanza_of(places)
-            ).backups,
-            probe=HttpProbe(),
-            lock=FileLock(places.lock),
-            audit=audit,
-            runs=system,
-            work=system,
-            snapshots=FileSnapshots(places.releases / "snapshots"),
-            clock=clock,
-            used_disk=lambda: _used(places.folder),
-            records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
-            incidents=critical_of(places),
-            instruments=ProjectInstruments(Path.cwd()),
-            entrances=entrance_of,
-            handover=BuildHandover(os.environ | {"WATERSHIP_STORE_URL": config.store.url}),
-        )
+        environment = glass.environment(_environment(config, places, system, audit, clock))
         observer = StructlogObserver(form=config.log.format, level=config.log.level)
         company = Company(
             env=environment,
             own=own,
             incidents=incidents_of(places),
-            box=stack.enter_context(outbox(places)),
+            box=glass.outbox(stack.enter_context(outbox(places))),
             observer=observer,
             kinds=kinds.of_release,
             promised=looked_at(config, Path.cwd()),
@@ -126,6 +108,43 @@ async def open_desk(config: Config) -> AsyncIterator[Desk]:
             tells=company.tells,
             rehearsal=config.environment.rehearsal,
         )
+
+
+def _environment(
+    config: Config, places: Places, system: RunStore, audit: AuditFile, clock: Clock
+) -> Environment:
+    """Everything that a release acts on, as the settings name it."""
+    proxy = HelmRouter(places.router)
+    router = RehearsedRouter(proxy, clock) if isinstance(clock, LeapingClock) else proxy
+    metrics, every = metrics_of(config, router, clock)
+    return Environment(
+        router=router,
+        metrics=metrics,
+        every=every,
+        kept=feeds_of(config),
+        usage=usage_here(),
+        breach=breaches(incidents_of(places)),
+        intake=system,
+        deployments=system,
+        hosts=hosts_of(config),
+        migrator=migrator_of(places.database, places.url),
+        backups=vault_of(
+            places.database, places.url, places.backups, places.scratch, stanza_of(places)
+        ).backups,
+        probe=HttpProbe(),
+        lock=FileLock(places.lock),
+        audit=audit,
+        runs=system,
+        work=system,
+        snapshots=FileSnapshots(places.releases / "snapshots"),
+        clock=clock,
+        used_disk=lambda: _used(places.folder),
+        records=RecordFiles(places.releases, audit, Bindings(places.audit, secret=config.secret)),
+        incidents=critical_of(places),
+        instruments=ProjectInstruments(Path.cwd()),
+        entrances=entrance_of,
+        handover=BuildHandover(os.environ | {"WATERSHIP_STORE_URL": config.store.url}),
+    )
 
 
 async def _used(folder: Path) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from watership.durable.codec import decode
 from watership.durable.ids import DeploymentId, RunId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.states import RunState
-from watership.errors import Conflict, NotFound, Unavailable, Untrusted
+from watership.errors import BadInput, Conflict, NotAllowed, NotFound, Unavailable, Untrusted
 from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, Slot
 from watership.fleet.stranded import lingering
@@ -32,15 +33,19 @@ from watership.releases.auditing.unhindered import Unhindered
 from watership.releases.book import shelf, system
 from watership.releases.book.code import Code
 from watership.releases.checks.images import planned_image
+from watership.releases.contract import Readiness, readiness
 from watership.releases.controller import Brief, Controller
 from watership.releases.cutover import LastSafe
+from watership.releases.ddl import ROWS, remarks, touched
 from watership.releases.environment import Environment
 from watership.releases.journal import fold, journal
+from watership.releases.judging.sources import sources
 from watership.releases.measurement import Finding
 from watership.releases.order import Order, Release
 from watership.releases.outlook import Outlook, outlook
 from watership.releases.plan import Overrides, Plan, Side, Size, doing_without, draw, fingerprint
-from watership.releases.program import PROGRAM, zero_for
+from watership.releases.ports import Migration
+from watership.releases.program import PROGRAM, Outcome, zero_for
 from watership.releases.readiness.clerk import Clerk
 from watership.releases.readiness.records import TakenBack, lacking, standing_signoffs, taken_back
 from watership.releases.readiness.unseen import Unseen, unseen
@@ -124,6 +129,7 @@ class Desk:
         lingering(standing, await self.environment.runs.census(), serving={live.deployment})
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
+        await self._require_sound(migrations)
         runbook = shelf.find(book or RUNBOOK)
         kinds.of_source(runbook)  # nobody signs a check that does not load
         plan = draw(
@@ -142,15 +148,47 @@ class Desk:
             created_at=self.environment.clock.now(),
             overrides=overrides,
             pauses_writes=pausing(migrations),
+            pause_seconds=await self._measured(migrations),
+            holds=(await self.environment.router.read()).can_hold,
             committed_at=read_build_file(source).committed_at,
             image=await self._image(runbook, build.version),
             rehearsal=self.rehearsal,
             systems=system.read(systems) if systems is not None else None,
+            sources=sources(
+                runbook.runbook.feeds,
+                metrics_kept=self.environment.kept is not None,
+                processes_here=self.environment.usage is not None,
+                incidents=self.environment.breach is not None,
+            ),
         )
         if unseen_left_out:
             lacking = self.unseen(plan, runbook.code)
             plan = doing_without(plan, [each.key for each in lacking if each.where == "phases"])
         return Draft(plan=plan, scripts=tuple(migrations), smoke=smoke, code=runbook.code)
+
+    async def _require_sound(self, migrations: Sequence[Migration]) -> None:
+        """Raises BadInput for scripts that no release could run: they break who serves, or meet too many rows."""
+        there = await self.environment.migrator.rows(touched(migrations), most=ROWS)
+        if wrong := remarks(migrations, there):
+            raise BadInput(
+                f"The migrations cannot be planned: {'; '.join(map(str, wrong))}.",
+                fix="Begin a script that drops with '-- contract', one that must block with '-- pauses writes', "
+                "and one that changes many rows with '-- backfill': docs/releases.md",
+            )
+
+    async def _measured(self, migrations: Sequence[Migration]) -> dict[str, float]:
+        """How long writes would wait, tried on a copy, so that people can be told before they sign.
+
+        Empty where nothing pauses writes, or no copy can be had. Raises BadInput where the migrations do not go there
+        and back.
+        """
+        steps = [each for each in migrations if each.header.kind != "contract"]
+        if not any(each.header.pauses for each in steps):
+            return {}
+        try:
+            return (await self.environment.migrator.rehearse(steps)).steps
+        except (Unavailable, NotAllowed, Conflict):
+            return {}
 
     def unseen(self, plan: Plan, code: Sequence[Code]) -> tuple[Unseen, ...]:
         """What the plan asks of systems that are not named, or whose secret cannot be read here and now."""
@@ -204,6 +242,32 @@ class Desk:
             waived_by=waived_by,
         )
 
+    async def contract(self, release: str | None, who: str, *, rehearsed: bool) -> tuple[Known, Finding]:
+        """Contract what a promoted release left to it. Raises Conflict, NotAllowed, NotFound."""
+        known = await self._promoted(release)
+        found = await self.controller.contract(known.release, who=who, rehearsed=rehearsed)
+        return known, found
+
+    async def contractable(self, release: str | None) -> tuple[Known, Readiness]:
+        """What stands in the way of that."""
+        known = await self._promoted(release)
+        return known, await readiness(self.environment, known.release)
+
+    async def _promoted(self, release: str | None) -> Known:
+        """The release as it was started, or as it was taken over, if it ended well and stayed so. Raises Conflict."""
+        first = await self.find(release)
+        known = await self._newest(first.release.plan.release) or first
+        found = await self._told(known)
+        if found.unsure:
+            raise Conflict(f"Whether it was taken back since is not known: {found.unsure}")
+        if not found.over or found.stage != "promoted":
+            words = ended(found) or f"Release {known.id} has not ended"
+            raise Conflict(
+                f"{words}. Only what was promoted, and watched to the end, is contracted.",
+                fix="watership release status",
+            )
+        return known
+
     async def require_safe(self, version: str) -> None:
         """Raises Conflict unless the last safe state is of that version, NotFound where nothing was changed yet."""
         safe = await load(self.environment.snapshots, LAST_SAFE, LastSafe)
@@ -243,6 +307,16 @@ class Desk:
         if known is not None:  # else the controller's store is another one, and nobody knows whom to tell
             await self.tells(known.release)
         return found
+
+    async def resume(self, *, adopt: bool) -> Outcome:
+        """Go on with the release that is under way. Where none is, people hear what a controller that was killed at the
+        very end of the last one did not tell any more; then raises NotFound."""
+        try:
+            return await self.controller.resume(adopt=adopt)
+        except NotFound:
+            with suppress(NotFound):
+                await self.tells((await self.find(None)).release)
+            raise
 
     async def taken_back(self) -> Known | None:
         """The release whose traffic was moved last, if it was taken back beside its journal."""

@@ -19,7 +19,6 @@ import msgspec
 from watership.adapters.files.builds import read_build, read_migrations
 from watership.adapters.files.lock import FileLock
 from watership.adapters.helm.router import HelmRouter
-from watership.adapters.processes.hosts import ProcessHosts
 from watership.config import Config
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, NotFound, Unavailable
@@ -27,6 +26,7 @@ from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment, DeploymentState, Slot
 from watership.releases.ports import HostSpec, Instance, InstanceState
 from watership.wiring.database import migrator_of, prepare
+from watership.wiring.hosts import hosts_of
 from watership.wiring.system import open_system
 
 START_SECONDS = 60.0
@@ -135,7 +135,9 @@ class LocalEnvironment:
         self.config = config
         self.places = Places.of(config)
         self.router = HelmRouter(self.places.router)
-        self.hosts = ProcessHosts(self.places.hosts)
+        self.hosts = hosts_of(config)
+        # Other hosts are there already, and are nobody's child.
+        self._keeps = config.hosts.kind == "processes"
 
     async def up(self, listen: str, *, environment: dict[str, str] | None = None) -> str:
         """Start router and host agent; the address that clients use. Raises Conflict when they run already."""
@@ -149,8 +151,10 @@ class LocalEnvironment:
         variables = self._variables() | (environment or {})
         log = folder / "router.log"
         router = _start(self._router_command(listen), log, variables)
-        hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
-        self._keep({"router": router, "hosts": hosts})
+        self._keep({"router": router})
+        if self._keeps:
+            hosts = _start(_hosts_command(self.places), folder / "hosts.log", variables)
+            self._keep({"router": router, "hosts": hosts})
         try:
             await self._answering()
             return _address(log)
@@ -245,7 +249,7 @@ class LocalEnvironment:
         pids = self._pids()
         if not pids:
             raise NotFound(f"There is no environment in {self.places.folder}.", fix=BEGIN)
-        if not _alive(pids.get("hosts", 0)):
+        if self._keeps and not _alive(pids.get("hosts", 0)):
             await self._take_over(pids)
         async with self._authority("environment down") as epoch:
             for deployment in {each.deployment for each in await self.hosts.instances()}:

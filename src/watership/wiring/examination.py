@@ -19,6 +19,7 @@ from watership.fleet.deployment import Slot
 from watership.fleet.finding import Finding
 from watership.fleet.stranded import Census
 from watership.wiring.embedded import SCHEME, store_path
+from watership.wiring.lodging import examine_hosts
 
 FREE_BYTES = 500 * 1024 * 1024
 """Less free space than this is a warning: the store refuses work once the disk is full."""
@@ -46,7 +47,7 @@ async def examine(config: Config) -> list[Finding]:
         _tokens,
         _port,
     ]
-    return [await look(config) for look in looks] + await _balancer(config)
+    return [*[await look(config) for look in looks], *await examine_hosts(config), *await _balancer(config)]
 
 
 async def examine_servers(config: Config) -> list[Finding]:
@@ -55,7 +56,8 @@ async def examine_servers(config: Config) -> list[Finding]:
 
     found = [await _python(config), await _settings(config), _secret(config)]
     if config.store.url.startswith(SCHEME):
-        return [*found, _missing("store.url", "postgresql://user:password@host/database")]
+        found.append(_missing("store.url", "postgresql://user:password@host/database"))
+        return [*found, *await examine_hosts(config)]
     found += await postgres.examine(config.store.url)
     if not _in_the_way(found):
         from watership.wiring.staffing import examine_workers
@@ -72,7 +74,7 @@ async def examine_servers(config: Config) -> list[Finding]:
         from watership.adapters.redis import examination as redis
 
         found += await redis.examine(config.cache.url)
-    return found + await _balancer(config)
+    return [*found, *await examine_hosts(config), *await _balancer(config)]
 
 
 async def _balancer(config: Config) -> list[Finding]:
@@ -90,13 +92,13 @@ async def _balancer(config: Config) -> list[Finding]:
 def _counted(config: Config) -> Finding:
     """A load balancer of AWS counts nothing by the second: whether somebody does, decides what a gate can judge."""
     url = config.environment.prometheus
-    if url:
+    if url and config.environment.metrics == "prometheus":
         return Finding(what="Metrics", state="ok", detail=f"requests are counted at {shown(url)}")
     return Finding(
         what="Metrics",
         state="problem",
         detail="AWS counts no requests by the second: no gate can judge what comes through it",
-        fix="Let Prometheus scrape the processes, and name it: [environment] prometheus",
+        fix='Name the Prometheus that scrapes the processes: [environment] metrics = "prometheus", prometheus = "…"',
     )
 
 

@@ -16,9 +16,9 @@ from watership.adapters.files.backups import BackupFolder
 from watership.adapters.pgbackrest.backups import PgBackRestBackups, pointed
 from watership.adapters.pgbackrest.commands import Stanza
 from watership.adapters.pgbackrest.marking import mark
-from watership.adapters.pgbackrest.scratch import folders
 from watership.adapters.postgres.contents import session
 from watership.adapters.postgres.heartbeat import PostgresHeartbeat
+from watership.adapters.postgres.scratch_server import folders
 from watership.durable.clock import SystemClock
 from watership.errors import BadInput, Conflict, NotFound, Unavailable
 from watership.releases.readiness import archived

@@ -175,3 +175,15 @@ async def test_what_runs_out_at_the_server_is_unavailable() -> None:
             )
         assert isinstance(translation(caught.value), Unavailable)
         await connection.close()
+
+
+async def test_a_session_that_does_not_come_to_have_its_settings_is_cut(url: str) -> None:
+    with pytest.raises(ProgramError):
+        await pools.connect(url, name="unset", settings={"no_such_setting": "1"})
+    async with asyncio.timeout(10):
+        session = await pools.connect(url, name="looking")
+        while await session.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'unset'"
+        ):
+            await asyncio.sleep(0.05)
+    await pools.part(session)

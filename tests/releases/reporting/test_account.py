@@ -17,6 +17,7 @@ from watership.releases.incidents.incident import Event, Opened, Opening, Restor
 from watership.releases.incidents.incident import fold as happened_in
 from watership.releases.journal import Fold
 from watership.releases.judging.gate import judge, opened
+from watership.releases.judging.sources import UNTOLD
 from watership.releases.measurement import Measurement
 from watership.releases.notices.notice import Message
 from watership.releases.notices.outbox import Delivery, State
@@ -295,3 +296,18 @@ def test_a_rehearsal_is_called_one() -> None:
     rehearsed = replace(PLAN, rehearsal=True)
     assert "its calendar leapt" in render(accounted(a_release(rehearsed), folded(on_time(PLAN))))
     assert "its calendar leapt" not in render(accounted(a_release(PLAN), folded(on_time(PLAN))))
+
+
+def test_fuses_that_no_vigil_was_told_anything_about_are_named() -> None:
+    audit = SimAudit(SystemClock())
+    for release, fuses in (
+        (PLAN.release, ["cpu", "disk"]),
+        (PLAN.release, ["disk", "memory"]),
+        ("other", ["latency"]),
+    ):
+        audit.append("controller", UNTOLD, {"release": release, "vigil": "soak", "fuses": [*fuses]})
+    facts = account(a_release(PLAN), folded(on_time(PLAN)), audit=audit, now=NOON)
+
+    assert facts.untold == ("cpu", "disk", "memory")
+    assert "Never told: cpu, disk, memory." in render(facts)
+    assert "Never told" not in render(accounted(a_release(PLAN), folded(on_time(PLAN))))

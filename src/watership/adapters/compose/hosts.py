@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from watership.adapters.compose.commands import ensuring, looking, stopping
+from watership.adapters.compose.commands import asking_versions, ensuring, looking, stopping
 from watership.adapters.compose.containers import Container, containers
 from watership.adapters.compose.project import Settings
 from watership.adapters.http.report import Report, reported
@@ -30,6 +30,11 @@ class ComposeHosts:
     def commands(self, spec: HostSpec) -> list[Command]:
         """What `ensure` tells the machines."""
         return ensuring(spec, self._image_of(spec.build), self._settings)
+
+    async def versions(self) -> dict[str, str]:
+        """What each machine says of the programs that it would be told by."""
+        found = await self._shell.look(asking_versions(self._settings))
+        return {machine: output.decode(errors="replace") for machine, output in found.items()}
 
     async def ensure(self, spec: HostSpec, *, epoch: int) -> None:
         commands = self.commands(spec)

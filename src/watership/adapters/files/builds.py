@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -27,6 +28,8 @@ APP = "app.py:app"
 
 FILES = 5_000
 """Files of a build, at most: a folder with more holds something that is not the build."""
+
+IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}")
 
 IGNORED = frozenset(
     {"__pycache__", ".git", ".venv", ".watership", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
@@ -76,6 +79,25 @@ def read_build_file(folder: Path) -> BuildFile:
         raise NotFound(f"There is no {FILE} in {folder}.", fix='Write one: version = "1.0.0"') from None
     except (msgspec.DecodeError, tomllib.TOMLDecodeError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from error
+
+
+def read_image(folder: Path) -> str:
+    """The image that carries the build, from the file beside it; it cannot be in it, since it is made of it.
+
+    Raises NotFound without one, and BadInput for a name without a digest: a tag may be another image tomorrow.
+    """
+    path = folder.with_name(f"{folder.name}.image")
+    if not path.is_file():
+        raise NotFound(
+            f"There is no {path}, which names the image of the build.",
+            fix=f"docker inspect --format '{{{{index .RepoDigests 0}}}}' NAME:TAG > {path}",
+        )
+    image = path.read_text(encoding="utf-8").strip()
+    if not IMAGE.fullmatch(image):
+        raise BadInput(
+            f"{path} names no image by its digest.", fix="Write NAME@sha256:…, as the registry told it."
+        )
+    return image
 
 
 def digest(folder: Path) -> str:

@@ -23,9 +23,10 @@ class HttpProbe:
     Redirects are not followed: the status that an address gives is what is asked for.
     """
 
-    def __init__(self, authorities: Path | None = None) -> None:
-        """`authorities`: a file of those to trust in place of the system's."""
+    def __init__(self, authorities: Path | None = None, *, most: int = BODY_BYTES) -> None:
+        """`authorities`: a file of those to trust in place of the system's. `most`: bytes of a body."""
         self._authorities = authorities
+        self._most = most
 
     async def request(
         self,
@@ -47,9 +48,9 @@ class HttpProbe:
                 content = b""
                 async for piece in response.aiter_bytes():
                     content += piece
-                    if len(content) > BODY_BYTES:
+                    if len(content) > self._most:
                         raise Unavailable(
-                            f"{method} {shown(url)} answered with more than {BODY_BYTES:,} bytes."
+                            f"{method} {shown(url)} answered with more than {self._most:,} bytes."
                         )
                 return ProbeAnswer(
                     status=response.status_code,

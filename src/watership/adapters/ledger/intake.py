@@ -61,6 +61,13 @@ def set_weights(
     return state
 
 
+def require(rows: BookRows, now: datetime, epoch: int | None) -> None:
+    """Raises Fenced for an epoch below the row's. None is a person's word, which no epoch is above."""
+    state = current(rows, now)
+    if epoch is not None and epoch < state.epoch:
+        raise Fenced("The intake", held=epoch, current=state.epoch)
+
+
 def set_readonly(rows: BookRows, now: datetime, readonly: bool) -> None:
     rows.put_intake(replace(current(rows, now), readonly=readonly))
 

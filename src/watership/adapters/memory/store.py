@@ -154,7 +154,8 @@ class MemoryStore:
             raise outcome
         return outcome
 
-    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+    async def set_readonly(self, readonly: bool, *, by: str = "watership", epoch: int | None = None) -> None:
+        intake.require(self._rows, self._clock.now(), epoch)
         flags.set_readonly(self._flags, self._rows, self._clock.now(), readonly, by)
         self._rows.keep()
 
@@ -175,7 +176,9 @@ class MemoryStore:
 
     # --- deployments ------------------------------------------------------------------------------
 
-    async def put(self, deployment: Deployment) -> None:
+    async def put(self, deployment: Deployment, *, epoch: int | None = None) -> None:
+        intake.require(self._rows, self._clock.now(), epoch)
+        self._rows.keep()
         self._deployments[deployment.id] = deployment
 
     async def all(self) -> Sequence[Deployment]:

@@ -27,12 +27,13 @@ from watership.adapters.pgbackrest.commands import (
     pieces_command,
     restore_command,
 )
+from watership.adapters.pgbackrest.configuration import user_of
 from watership.adapters.pgbackrest.info import Catalogue, Piece, Taken, catalogue, pieces
 from watership.adapters.pgbackrest.marking import Marked, mark
-from watership.adapters.pgbackrest.program import answer, user_of
-from watership.adapters.pgbackrest.scratch import LOOK_SECONDS, ScratchServer, folders
 from watership.adapters.postgres.contents import beat_in, contents, session
 from watership.adapters.postgres.pool import Session
+from watership.adapters.postgres.scratch_server import LOOK_SECONDS, ScratchServer, folders
+from watership.adapters.postgres.server_program import answer
 from watership.errors import BadInput, Conflict, Unavailable, Untrusted
 from watership.releases.ports import Backup
 from watership.releases.readiness.archived import Recovered
@@ -116,6 +117,10 @@ class PgBackRestBackups:
         finally:
             draft.partial.unlink(missing_ok=True)
 
+    async def again(self, name: str, backup: Backup) -> Backup:
+        """Mark a restore point now, which is reached from the server's backup that `backup` is of."""
+        return await self.point(name, self._read(backup).label)
+
     async def verify(self, backup: Backup) -> Sequence[str]:
         """Restore it to its point and compare. Raises Unavailable where there is nothing to restore it into."""
         try:
@@ -180,7 +185,7 @@ class PgBackRestBackups:
                 found, beat = await contents(connection, logged=True), await beat_in(connection)
             compared = time.monotonic()
             if edge is not None:
-                await server.stop()
+                await server.stop(orderly=True)
                 command = fetching(self._stanza, server.data, newest=edge)
                 await server.start(
                     {

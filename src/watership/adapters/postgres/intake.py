@@ -57,8 +57,9 @@ class PostgresIntake:
             raise outcome
         return outcome
 
-    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+    async def set_readonly(self, readonly: bool, *, by: str = "watership", epoch: int | None = None) -> None:
         def change(sheet: Sheet, now: datetime, flags: FlagSheet) -> None:
+            intake.require(sheet, now, epoch)
             ledger_flags.set_readonly(flags, sheet, now, readonly, by)
 
         await change_flags(self._links, change)

@@ -17,12 +17,13 @@ from watership.adapters.postgres.scratch import COPY_BYTES, COPY_SECONDS, scratc
 from watership.adapters.postgres.script import Script, read_script, shortened
 from watership.adapters.postgres.shape import VERSIONS, Sums, shape, sums
 from watership.adapters.postgres.soundness import faults
+from watership.adapters.postgres.squawk import squawked
 from watership.adapters.postgres.visit import visit
 from watership.adapters.roundtrip import require_alike
 from watership.durable.clock import Clock
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
 from watership.releases.header import batched
-from watership.releases.ports import Migration, Rehearsed
+from watership.releases.ports import Linted, Migration, Rehearsed
 from watership.releases.readiness.rehearsal import Held
 
 LOCK_SECONDS: Final = 1.0
@@ -67,6 +68,10 @@ UPDATE {VERSIONS} SET rows = coalesce(rows, 0) + $2, epoch = $3
 
 BATCH_SECONDS: Final = 10.0
 """Of one batch: whoever wants to change its rows waits as long."""
+
+_ROWS: Final = """
+SELECT named.name, pg_class.oid::regclass::text, reltuples
+  FROM unnest($1::text[]) AS named (name) JOIN pg_class ON pg_class.oid = to_regclass(named.name)"""
 
 _INVALID: Final = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid"
 
@@ -162,6 +167,18 @@ class PostgresMigrator:
         ):
             on = PostgresMigrator(copy, self._clock, base=self._base, statement_seconds=self._statement)
             return await on._there_and_back(migrations)
+
+    async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
+        async with self._visit() as session:
+            return {
+                row[0]: await _count(session, row[1], row[2], most)
+                for row in await session.fetch(_ROWS, tables)
+            }
+
+    async def lint(self, migrations: Sequence[Migration]) -> Linted:
+        async with self._visit() as session:
+            number = int(await session.fetchval("SELECT current_setting('server_version_num')"))
+        return await squawked(migrations, version=number // 10_000, rows=self.rows)
 
     async def integrity(self) -> Sequence[str]:
         async with self._visit() as session:
@@ -383,6 +400,14 @@ async def _execute(session: Session, step: _Step, statement: str) -> str:
                 raise Unavailable(words) from reason
             case _:
                 raise BadInput(words) from reason
+
+
+async def _count(session: Session, quoted: str, estimate: float, most: int) -> int:
+    """By the planner's estimate where it says more than enough, else counted up to the bound."""
+    if estimate > most:
+        return int(estimate)
+    counted = f"SELECT count(*) FROM (SELECT 1 FROM {quoted} LIMIT {most + 1}) AS counted"  # noqa: S608 - quoted by PostgreSQL
+    return int(await session.fetchval(counted))
 
 
 def changed_rows(tag: str) -> int:

@@ -216,8 +216,7 @@ async def connect(
                 **more,
             )
             if settings:
-                changes = "; ".join(f"SET {key} = '{value}'" for key, value in settings.items())
-                await session.execute(changes)
+                await _set(session, settings)
     except asyncpg.PostgresError as reason:
         raise translation(reason) from reason
     except (
@@ -231,6 +230,15 @@ async def connect(
         ) from reason
     else:
         return session
+
+
+async def _set(session: Session, settings: Mapping[str, str]) -> None:
+    """Settings for the length of a session; one that does not come to have them is of no use, and cut."""
+    try:
+        await session.execute("; ".join(f"SET {key} = '{value}'" for key, value in settings.items()))
+    except BaseException:
+        session.terminate()
+        raise
 
 
 def _wherefore(url: str) -> str:

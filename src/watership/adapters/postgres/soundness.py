@@ -14,6 +14,7 @@ ORPHANED: Final = 300
 _FAULTS: Final = f"""
 SELECT format('index %s of %s is not valid: a build of it was broken off', indexrelid::regclass, indrelid::regclass)
   FROM pg_index WHERE NOT (indisvalid AND indisready AND indislive)
+   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS under_way WHERE under_way.index_relid = indexrelid)
 UNION ALL
 SELECT format('constraint %s of %s was never validated', conname, conrelid::regclass)
   FROM pg_constraint WHERE NOT convalidated AND conrelid <> 0 AND connamespace::regnamespace::text {OURS}

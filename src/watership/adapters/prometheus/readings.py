@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from math import isfinite, isnan
-from typing import Final, Literal, assert_never
-from urllib.parse import urlencode
+from typing import Final, assert_never
 
-import msgspec
-
+from watership.adapters.prometheus.asking import Asking, number
 from watership.errors import BadInput, Unavailable
 from watership.releases.ports import Probe
 from watership.releases.service.sla import (
@@ -22,39 +20,15 @@ from watership.releases.service.sla import (
     filled,
 )
 
-SECONDS: Final = 30.0
-"""Of one query; a month in five-minute steps takes a few."""
-
 NOISE: Final = 1e-6
 """Requests: `increase` extrapolates, so a difference of two may come out a little below zero."""
-
-Sample = tuple[float, str]
-"""Unix time, and a number as Prometheus writes it: "NaN" and "+Inf" too."""
-
-
-class _Series(msgspec.Struct, frozen=True):
-    values: tuple[Sample, ...] = ()
-    value: Sample | None = None
-
-
-class _Data(msgspec.Struct, frozen=True, rename="camel"):
-    result_type: Literal["matrix", "vector"]
-    result: tuple[_Series, ...]
-
-
-class _Answer(msgspec.Struct, frozen=True, rename="camel"):
-    status: Literal["success", "error"]
-    data: _Data | None = None
-    error: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 class PrometheusReadings:
     """Readings by the HTTP API at `url`. What a series does not have stays away: it is not zero."""
 
     def __init__(self, probe: Probe, url: str) -> None:
-        self._probe = probe
-        self._url = url.rstrip("/")
+        self._asking = Asking(probe, url)
 
     async def read(self, objective: Objective, now: float) -> Reading:
         match objective:
@@ -89,12 +63,12 @@ class PrometheusReadings:
         """
         asked = {"query": filled(objective.figure, objective), "time": f"{now:.3f}"}
         try:
-            found = await self._one("query", asked)
+            found = await self._asking.one("query", asked)
         except (BadInput, Unavailable):
             return None
         if found is None or found.value is None:
             return None
-        value = _number(found.value[1])
+        value = number(found.value[1])
         return None if isnan(value) else value
 
     async def _steps(self, objective: Objective, expression: str, now: float) -> dict[float, float]:
@@ -105,43 +79,9 @@ class PrometheusReadings:
             "end": f"{now:.3f}",
             "step": f"{objective.step:.3f}",
         }
-        found = await self._one("query_range", asked)
-        values = {at: _number(text) for at, text in found.values} if found is not None else {}
+        found = await self._asking.one("query_range", asked)
+        values = {at: number(text) for at, text in found.values} if found is not None else {}
         return {at: value for at, value in values.items() if isfinite(value)}
-
-    async def _one(self, call: str, asked: dict[str, str]) -> _Series | None:
-        """The one series of an answer; None for none. Raises Unavailable, and BadInput for a query that is none."""
-        url = f"{self._url}/api/v1/{call}?{urlencode(asked)}"
-        answer = await self._probe.request("GET", url, timeout=SECONDS)
-        told = _decoded(answer.body, self._url)
-        query = asked["query"]
-        if answer.status in (400, 422):
-            raise BadInput(f"Prometheus refuses {query!r}: {told.error}.")
-        if answer.status != 200 or told.status != "success" or told.data is None:
-            raise Unavailable(
-                f"Prometheus at {self._url} answers {answer.status}: {told.error or 'nothing'}."
-            )
-        if told.warnings:
-            raise Unavailable(f"Prometheus' answer is not whole: {'; '.join(told.warnings)}.")
-        if len(told.data.result) > 1:
-            raise BadInput(
-                f"{query!r} gives {len(told.data.result)} series; an objective needs one: sum or max them."
-            )
-        return next(iter(told.data.result), None)
-
-
-def _decoded(body: bytes, url: str) -> _Answer:
-    try:
-        return msgspec.json.decode(body, type=_Answer)
-    except msgspec.DecodeError as error:
-        raise Unavailable(f"{url} does not answer as a Prometheus does: {error}.") from error
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise Unavailable(f"Prometheus answers {text!r}, which is no number.") from None
 
 
 def _share(value: float) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from math import inf
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from watership.adapters.rehearsal.clock import LeapingClock
+from watership.adapters.rehearsal.metrics import RehearsedMetrics
 from watership.fleet.deployment import Slot
 from watership.releases.ports import PATIENCE_SECONDS, Metrics, Router, RouterState, SlotWeights, TrafficTick
 
@@ -19,10 +19,11 @@ class MeteredRouter(Router, Metrics, Protocol):
 
 
 class RehearsedRouter:
-    """Router and Metrics. The seconds that were leapt over never were: of them nobody knows anything."""
+    """Router and Metrics."""
 
     def __init__(self, router: MeteredRouter, clock: LeapingClock) -> None:
         self._router = router
+        self._metrics = RehearsedMetrics(router, clock)
         self._clock = clock
 
     async def read(self) -> RouterState:
@@ -62,30 +63,7 @@ class RehearsedRouter:
         await self._router.resume(epoch=epoch)
 
     async def ticks(self, *, after: int, until: int) -> Mapping[Slot, Sequence[TrafficTick]]:
-        found: dict[Slot, list[TrafficTick]] = {slot: [] for slot in Slot}
-        for first, last, ahead in self._spans(after + 1, until):
-            ticks = await self._router.ticks(after=first - ahead - 1, until=last - ahead)
-            for slot, seconds in ticks.items():
-                found[slot] += [replace(tick, second=tick.second + ahead) for tick in seconds]
-        return found
-
-    def _spans(self, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-        """The parts of a range of our seconds that were, each with how far it is ahead of the machine's."""
-        for begins, ends, ahead in self._eras():
-            start, end = max(first, begins), min(last, ends)
-            if start <= end:
-                yield start, end, ahead
-
-    def _eras(self) -> Iterator[tuple[int, int, int]]:
-        """First and last whole second of ours between two leaps, and how far they are ahead."""
-        leaps = self._clock.leaps()
-        begins = [-inf, *(each.since for each in leaps)]
-        ends = [*(each.since for each in leaps), inf]
-        aheads = [0, *(round(each.ahead) for each in leaps)]
-        for since, until, ahead in zip(begins, ends, aheads, strict=True):
-            first = 0 if since == -inf else int(since) + ahead
-            last = 1 << 53 if until == inf else int(until) - 1 + ahead
-            yield first, last, ahead
+        return await self._metrics.ticks(after=after, until=until)
 
     def _told(self, state: RouterState) -> RouterState:
         """In our times. It counts since the last leap: whoever looks back a minute means seconds that were."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from watership.adapters.roundtrip import require_alike
 from watership.errors import BadInput, Conflict, Fenced, Unavailable, WatershipError
 from watership.releases.header import batched
-from watership.releases.ports import Migration, Rehearsed
+from watership.releases.ports import Linted, Migration, Rehearsed
 
 BUSY_SECONDS = 1.0
 """How long a step waits for other writers; longer would make them wait in turn. The release tries again."""
@@ -78,6 +78,13 @@ class SQLiteMigrator:
 
     async def rehearse(self, migrations: Sequence[Migration]) -> Rehearsed:
         return await asyncio.to_thread(self._rehearse, migrations)
+
+    async def rows(self, tables: Sequence[str], *, most: int) -> dict[str, int]:
+        return await asyncio.to_thread(self._rows, tables, most)
+
+    async def lint(self, migrations: Sequence[Migration]) -> Linted:
+        """Nobody lints this dialect; a step has the file for itself, and what it does to it is timed on a copy."""
+        return Linted()
 
     async def integrity(self) -> Sequence[str]:
         return await asyncio.to_thread(self._integrity)
@@ -163,6 +170,20 @@ class SQLiteMigrator:
                         _compare_rows(original, copy)
             require_alike("Going forward twice gives another schema", schemas[0], schemas[2])
         return Rehearsed(seconds=longest, steps=steps)
+
+    def _rows(self, tables: Sequence[str], most: int) -> dict[str, int]:
+        with opened(self._path) as connection:
+            named = {
+                row[0].lower(): row[0]
+                for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            return {
+                table: connection.execute(
+                    f'SELECT count(*) FROM (SELECT 1 FROM "{named[table]}" LIMIT {most + 1})'  # noqa: S608 - a table's name
+                ).fetchone()[0]
+                for table in tables
+                if table in named
+            }
 
     def _integrity(self) -> Sequence[str]:
         with opened(self._path) as connection:

@@ -174,9 +174,10 @@ class SQLiteStore:
             raise outcome
         return outcome
 
-    async def set_readonly(self, readonly: bool, *, by: str = "watership") -> None:
+    async def set_readonly(self, readonly: bool, *, by: str = "watership", epoch: int | None = None) -> None:
         def change(db: sqlite3.Connection) -> None:
             with immediate(db):
+                intake.require(BookTable(db), self._clock.now(), epoch)
                 flags.set_readonly(FlagTable(db), BookTable(db), self._clock.now(), readonly, by)
 
         await self._writer.run(change)
@@ -202,8 +203,13 @@ class SQLiteStore:
 
     # --- deployments -------------------------------------------------------------------------
 
-    async def put(self, deployment: Deployment) -> None:
-        await self._writer.run(lambda db: books.put_deployment(db, deployment))
+    async def put(self, deployment: Deployment, *, epoch: int | None = None) -> None:
+        def change(db: sqlite3.Connection) -> None:
+            with immediate(db):
+                intake.require(BookTable(db), self._clock.now(), epoch)
+                books.put_deployment(db, deployment)
+
+        await self._writer.run(change)
 
     async def all(self) -> Sequence[Deployment]:
         return await self._reader.run(books.read_deployments)

@@ -9,8 +9,8 @@ from watership.adapters.http.readiness import Readiness, readiness
 from watership.adapters.ssh.command import Command
 from watership.adapters.ssh.reach import address
 from watership.adapters.ssh.shell import Shell
-from watership.adapters.systemd.commands import RUN, ensuring, looking, stopping
-from watership.adapters.systemd.manager import Told, Unit, told
+from watership.adapters.systemd.commands import RUN, asking_versions, ensuring, looking, stopping
+from watership.adapters.systemd.shown import Told, Unit, told
 from watership.adapters.systemd.unit import Settings
 from watership.durable.ids import DeploymentId
 from watership.errors import Conflict, Unavailable
@@ -28,6 +28,11 @@ class SystemdHosts:
     def commands(self, spec: HostSpec) -> list[Command]:
         """What `ensure` tells machines on which nothing of the deployment is yet."""
         return ensuring(spec, self._settings)
+
+    async def versions(self) -> dict[str, str]:
+        """What each machine says of the programs that it would be told by."""
+        found = await self._shell.look(asking_versions(self._settings))
+        return {machine: output.decode(errors="replace") for machine, output in found.items()}
 
     async def ensure(self, spec: HostSpec, *, epoch: int) -> None:
         machines = await self._told()

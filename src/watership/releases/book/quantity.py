@@ -14,6 +14,9 @@ Offset = Annotated[float, Meta(extra={"text": "offset"})]
 Share = Annotated[float, Meta(ge=0, le=1, extra={"text": "share"})]
 """A part of 1; written `0.1%`, `50%`."""
 
+Number = Annotated[float, Meta(ge=0, extra={"text": "number"})]
+"""A plain number, decimals too; written `1000`, `0.05`."""
+
 Given = bool | int | float | str
 Parameter = Annotated[Given, Meta(extra={"text": "parameter"})]
 """What a check is given: `4h` is 14400.0 seconds, `90%` is 0.9, `1000` is 1000, the rest is text."""
@@ -21,6 +24,7 @@ Parameter = Annotated[Given, Meta(extra={"text": "parameter"})]
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _OFFSET = re.compile(r"T([+-])(.+)")
 
 
@@ -47,6 +51,13 @@ def offset(text: str) -> float:
         raise ValueError(f"'{text}' is not an offset such as T-24h or T+45m")
     seconds = duration(found[2])
     return -seconds if found[1] == "-" and seconds else seconds
+
+
+def number(text: str) -> float:
+    """`0.05` → 0.05. Raises ValueError."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"'{text}' is not a number such as 1000 or 0.05")
+    return float(text)
 
 
 HOURS = 48
@@ -108,7 +119,7 @@ def written(kind: str, value: float) -> str:
             return f"{value / _SECONDS[unit]:.12g}{unit}"
 
 
-READERS = {"duration": duration, "offset": offset, "share": share}
+READERS = {"duration": duration, "offset": offset, "share": share, "number": number}
 """How text becomes a number, by the `text` of a type's Meta."""
 
 PATTERNS = {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from watership.errors import BadInput
 from watership.releases.checks.kind import check
 from watership.releases.checks.scene import Scene
-from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.ddl import ROWS, remarks, touched
+from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Release
+from watership.releases.plan import PlannedMigration
 from watership.releases.ports import Migration
 
 
@@ -26,9 +29,33 @@ async def compatible(scene: Scene) -> Finding:
     return found(not wrong, "; ".join(wrong) or f"Both builds can live with schema {spoken}.")
 
 
+@check(
+    "migration.linted",
+    good_for="24h",
+    fix="Mend the script; begin one that drops with '-- contract', one that blocks with '-- pauses writes'.",
+)
+async def linted(scene: Scene, *, rows: int = ROWS) -> Finding:
+    """Nothing speaks against the plan's forward scripts: they break no build that serves beside, and do nothing at once
+    to all of more than `rows` live rows while others wait. A PostgreSQL's are read by squawk, too."""
+    migrations = (*scripts(scene.release), *contract_scripts(scene.release))
+    if not migrations:
+        return passed("The plan has no migration.")
+    tables = touched(migrations)
+    there = await scene.env.migrator.rows(tables, most=rows)
+    told = await scene.env.migrator.lint(migrations)
+    wrong = [str(each) for each in (*remarks(migrations, there, most=rows), *told.remarks)]
+    if wrong:
+        return failed("; ".join(wrong), remarks=len(wrong))
+    if told.unknown:
+        return inconclusive(f"Locks were not looked for: {told.unknown}. Mend it: {told.fix}")
+    met = ", ".join(f"{name} {count:,} rows" for name, count in there.items()) or "no rows that were there"
+    return passed(f"Nothing speaks against {len(migrations)} migration(s); they meet {met}.")
+
+
 @check("migration.rehearsed", good_for="24h")
-async def rehearsed(scene: Scene, *, within: float) -> Finding:
-    """Forward, backward and forward on a copy, each step within `within`."""
+async def rehearsed(scene: Scene, *, within: float, locked: float = 1.0) -> Finding:
+    """Forward, backward and forward on a copy, each step within `within`. A lock that makes others wait is held for
+    less than `locked` seconds, or by a migration for which writes are held."""
     migrations = scripts(scene.release)
     if not migrations:
         return passed("The plan has no migration.")
@@ -44,9 +71,14 @@ async def rehearsed(scene: Scene, *, within: float) -> Finding:
         "; ".join(f"{each.table} {each.mode} {each.seconds:.3g} s" for each in tried.locks) or "none was seen"
     )
     longest = max((each.seconds for each in tried.locks), default=0.0)
+    pausing = {each.name for each in scene.plan.migrations if each.pauses_writes}
+    long = sorted(
+        {each.migration for each in tried.locks if each.seconds >= locked and each.migration not in pausing}
+    )
+    wrong = f" {', '.join(long)} held one for {locked:g} s or longer: begin it with '-- pauses writes', or split it."
     return found(
-        tried.seconds < within,
-        f"{words} Locks that make others wait: {held}.",
+        tried.seconds < within and not long,
+        f"{words} Locks that make others wait: {held}.{wrong if long else ''}",
         seconds=tried.seconds,
         longest_lock_seconds=longest,
     )
@@ -78,9 +110,18 @@ async def integrity(scene: Scene) -> Finding:
 
 def scripts(release: Release) -> tuple[Migration, ...]:
     """The plan's migrations with their text, each compared with its digest. Raises BadInput."""
+    return _chosen(release, release.plan.migrations)
+
+
+def contract_scripts(release: Release) -> tuple[Migration, ...]:
+    """What is contracted once the release has ended, in the same way."""
+    return _chosen(release, release.plan.contracts)
+
+
+def _chosen(release: Release, wanted: Sequence[PlannedMigration]) -> tuple[Migration, ...]:
     by_name = {each.name: each for each in release.scripts}
     chosen = []
-    for planned in release.plan.migrations:
+    for planned in wanted:
         script = by_name.get(planned.name)
         if script is None:
             raise BadInput(f"The scripts of migration {planned.name} were not handed over.")

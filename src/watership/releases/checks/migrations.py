@@ -15,8 +15,13 @@ from watership.releases.checks.reports import report as read
 from watership.releases.checks.reports import stale
 from watership.releases.checks.scene import Scene
 from watership.releases.measurement import Finding, failed, found, passed
+from watership.releases.plan import PlannedMigration
 
-SCRIPT = re.compile(r"(forward|backward)_(\d+)\.sql$")
+SCRIPT = re.compile(r"(forward|backward)_(\d+(?:\.\d+)*)\.sql$")
+
+NAMED = re.compile(r"\d+(?:\.\d+)+")
+
+Version = tuple[int, ...]
 
 TOUCHED = re.compile(
     r"\b(?:CREATE|ALTER|DROP)\s+TABLE\s+(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:ONLY\s+)?\"?([\w.]+)\"?",
@@ -39,30 +44,51 @@ class Scripts(Struct, frozen=True, kw_only=True):
 async def scripts_in(scene: Scene, folder: str) -> Scripts | Finding:
     """The scripts of the folder; a failed finding when one lacks its other half, or a number is missing."""
     paths = await scene.look.documents.names(f"{folder}/*.sql")
-    numbers: dict[str, set[int]] = {"forward": set(), "backward": set()}
+    ways: dict[str, dict[Version, str]] = {"forward": {}, "backward": {}}
     for path in paths:
         if (script := SCRIPT.search(path)) is not None:
-            numbers[script[1]].add(int(script[2]))
-    forward, backward = numbers["forward"], numbers["backward"]
+            ways[script[1]][_version(script[2])] = script[2]
+    forward, backward = ways["forward"], ways["backward"]
     if not forward:
         return failed(f"{folder} holds no migration (forward_1.sql, backward_1.sql).")
-    wrong = [f"forward_{number}.sql has no way back" for number in sorted(forward - backward)]
-    wrong += [f"backward_{number}.sql has no way forward" for number in sorted(backward - forward)]
+    wrong = [f"forward_{forward[each]}.sql has no way back" for each in sorted(forward.keys() - backward)]
     wrong += [
-        f"number {number} is missing" for number in range(min(forward), max(forward)) if number not in forward
+        f"backward_{backward[each]}.sql has no way forward" for each in sorted(backward.keys() - forward)
     ]
-    planned = [each.end for each in scene.plan.migrations]
-    wrong += [f"the plan's migration {number} is not there" for number in planned if number not in forward]
+    if all(len(each) == 1 for each in forward):
+        numbers = [each[0] for each in forward]
+        wrong += [
+            f"number {each} is missing" for each in range(min(numbers), max(numbers)) if each not in numbers
+        ]
+    planned = sorted(_planned(each) for each in scene.plan.migrations)
+    wrong += [
+        f"the plan's migration {'.'.join(map(str, each))} is not there"
+        for each in planned
+        if each not in forward
+    ]
     if wrong:
         return failed(f"{folder}: {'; '.join(wrong)}.")
-    first = min(planned) if planned else max(forward) + 1
     return Scripts(
-        earlier=tuple(f"{folder}/forward_{number}.sql" for number in sorted(forward) if number < first),
-        forward=tuple(f"{folder}/forward_{number}.sql" for number in sorted(planned)),
-        backward=tuple(f"{folder}/backward_{number}.sql" for number in sorted(planned, reverse=True)),
-        text=await _text(scene, [f"{folder}/forward_{number}.sql" for number in sorted(planned)]),
+        earlier=tuple(
+            f"{folder}/forward_{forward[each]}.sql"
+            for each in sorted(forward)
+            if not planned or each < planned[0]
+        ),
+        forward=tuple(f"{folder}/forward_{forward[each]}.sql" for each in planned),
+        backward=tuple(f"{folder}/backward_{forward[each]}.sql" for each in reversed(planned)),
+        text=await _text(scene, [f"{folder}/forward_{forward[each]}.sql" for each in planned]),
         count=len(forward),
     )
+
+
+def _version(words: str) -> Version:
+    """What scripts are ordered by: 2.10 comes after 2.9."""
+    return tuple(int(part) for part in words.split("."))
+
+
+def _planned(migration: PlannedMigration) -> Version:
+    """By its name, where that is a version; else by the number that it leads to."""
+    return _version(migration.name) if NAMED.fullmatch(migration.name) else (migration.end,)
 
 
 async def _text(scene: Scene, paths: Sequence[str]) -> str:

@@ -97,7 +97,7 @@ async def scratch(scene: Scene, server: str) -> AsyncIterator[Scratch]:
 
 async def _psql(scene: Scene, home: SplitResult, words: Sequence[str]) -> None:
     ended = await scene.look.commands.run(
-        ("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *words),
+        ("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-v", "batch=1000", *words),
         variables=_variables(home),
         timeout=scene.timeout,
     )

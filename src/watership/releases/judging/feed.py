@@ -92,10 +92,17 @@ class Subject(Struct, frozen=True, kw_only=True):
     deployment: DeploymentId
 
 
+class Told(Struct, frozen=True, kw_only=True):
+    """What feeds told of one side; `unknown`: why one did not, by what it is of."""
+
+    reading: Reading = Reading()
+    unknown: dict[str, str] = {}
+
+
 class Source(Protocol):
     """Who keeps the metrics. It never raises: what does not come is unknown."""
 
-    async def ask(self, feeds: Sequence[Feed], subject: Subject) -> Reading: ...
+    async def ask(self, feeds: Sequence[Feed], subject: Subject) -> Told: ...
 
 
 def fed(feeds: Sequence[Feed]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal, assert_never
 from msgspec import Meta, Struct
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import Duration, Share, percent, spoken
+from watership.releases.book.quantity import Duration, Number, Share, percent, spoken
 
 # Below 50 requests one error is more than 2 %: a rate says nothing.
 MIN_SAMPLES = 50
@@ -128,7 +128,7 @@ class Level(Criterion, frozen=True, kw_only=True, tag_field="watches", tag="leve
     of: Gauge
     above: Share | None = None
     slower_than: Duration | None = None
-    more_than: Annotated[float, Meta(ge=0, extra={"text": "parameter"})] | None = None
+    more_than: Number | None = None
     up_to: Duration | None = None
     window: Window
     min_samples: Annotated[int, Meta(ge=0)] = 0
@@ -253,6 +253,9 @@ def inspect(fuse: Fuse, seconds: Sequence[Second], usual: Usual = NOTHING) -> St
 def _window(seconds: Sequence[Second], length: float) -> Sequence[Second] | None:
     """The last seconds that are `length` long together, or None where one of them is missing."""
     size, first, seen = max(round(length), 1), len(seconds), 0
+    single = seconds[-size:]
+    if len(single) == size and single[-1].at - single[0].at == size - 1:
+        return single  # told one by one, as usual
     while first and seen < size:
         first -= 1
         seen += seconds[first].span

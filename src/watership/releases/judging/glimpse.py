@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 from typing import Final, cast
@@ -17,8 +18,8 @@ from watership.releases.environment import Environment
 from watership.releases.judging import nearby
 from watership.releases.judging.feed import Subject
 from watership.releases.judging.fuse import Happening, Reading
-from watership.releases.judging.nearby import Exposed, Sound
-from watership.releases.judging.sources import watched
+from watership.releases.judging.nearby import Exposed, Soundness
+from watership.releases.judging.sources import EXPOSED, OF_PROCESSES, watched
 from watership.releases.plan import Plan, Side
 from watership.releases.ports import Instance
 
@@ -30,12 +31,12 @@ MEANWHILE_SECONDS: Final = 60.0
 
 
 class Glimpse(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was seen `at` a moment, slot by slot. `exposed` and `sound` are kept for the next look."""
+    """What was seen `at` a moment, slot by slot. `exposed` and `soundness` are kept for the next look."""
 
     at: datetime
     slots: Mapping[Slot, Reading] = {}
     exposed: Mapping[Slot, Exposed] = {}
-    sound: Sound | None = None
+    soundness: Soundness | None = None
 
     def of(self, slot: Slot) -> Reading:
         return self.slots.get(slot, Reading())
@@ -48,25 +49,26 @@ class Glimpse(Struct, frozen=True, kw_only=True, omit_defaults=True):
 async def look(env: Environment, plan: Plan | None = None, earlier: Sequence[Glimpse] = ()) -> Glimpse:
     """Ask everybody, all at once. It never raises: no answer is not known.
 
-    `plan`: whose sides are asked about, for what its fuses watch; without one, the slots of the router.
+    `plan`: whose sides are asked about, for what its fuses watch; without one, the slots of the router, for everything.
     `earlier`: the glimpses of the last minute, in order.
     """
     at, before = env.clock.now(), earlier[-1] if earlier else None
-    looked = _Look(env, plan, await _targets(env), await _instances(env))
+    looked = _Look(env, plan, await _targets(env))
+    await looked.begin()
     slots = list(looked.slots)
-    readings, exposed, sound, breach, disk = await asyncio.gather(
+    readings, exposed, soundness, breach, disk = await asyncio.gather(
         asyncio.gather(*(looked.beside(slot) for slot in slots)),
-        asyncio.gather(*(nearby.exposed(env.probe, looked.addresses(slot)) for slot in slots)),
-        nearby.checked(env, before.sound if before else None),
+        asyncio.gather(*(looked.exposed(slot) for slot in slots)),
+        looked.checked(before.soundness if before else None),
         nearby.breached(env, plan.release if plan else ""),
         _disk(env),
     )
-    glimpse = Glimpse(at=at, exposed=dict(zip(slots, exposed, strict=True)), sound=sound)
+    glimpse = Glimpse(at=at, exposed=dict(zip(slots, exposed, strict=True)), soundness=soundness)
     seen = {}
     for slot, (near, fed) in zip(slots, readings, strict=True):
         own = _counted(glimpse, slot, [each for each in earlier if _lately(each, at)])
         shared = {
-            "data_corruption": None if sound.sound is None else not sound.sound,
+            "data_corruption": None if soundness is None else soundness.corrupted,
             "security_breach": breach,
         }
         seen[slot] = (_joined(near, own, _event(shared), Reading(disk=disk)), fed)
@@ -74,41 +76,56 @@ async def look(env: Environment, plan: Plan | None = None, earlier: Sequence[Gli
 
 
 class _Look:
-    """One look: who is asked for each slot."""
+    """One look: who is asked for each slot, and for what."""
 
-    def __init__(
-        self,
-        env: Environment,
-        plan: Plan | None,
-        targets: Mapping[Slot, Sequence[str]],
-        instances: Sequence[Instance],
-    ) -> None:
+    def __init__(self, env: Environment, plan: Plan | None, targets: Mapping[Slot, Sequence[str]]) -> None:
         self._env = env
         self._targets = targets
-        self._instances = instances
+        self._instances: Sequence[Instance] = ()
         self._sides: dict[Slot, Side] = {side.slot: side for side in (plan.live, plan.next)} if plan else {}
-        wanted = {watched(fuse) for fuse in plan.fuses} if plan else frozenset()
-        self._feeds = tuple(feed for feed in plan.feeds if feed.of in wanted) if plan else ()
+        self._wanted = {watched(fuse) for fuse in plan.fuses} if plan else None
+        self._feeds = tuple(feed for feed in plan.feeds if self._wants(feed.of)) if plan else ()
         self.slots = sorted({*targets, *self._sides})
 
-    def addresses(self, slot: Slot) -> Sequence[str]:
+    async def begin(self) -> None:
+        if self._wants(*OF_PROCESSES):
+            with suppress(Unavailable):
+                self._instances = await self._env.hosts.instances()
+
+    def _wants(self, *names: str) -> bool:
+        """Whether some fuse watches one of these: nobody is troubled for what no fuse watches."""
+        return self._wanted is None or not self._wanted.isdisjoint(names)
+
+    def _addresses(self, slot: Slot) -> Sequence[str]:
         return self._targets.get(slot, ())
+
+    async def exposed(self, slot: Slot) -> Exposed:
+        return (
+            await nearby.exposed(self._env.probe, self._addresses(slot))
+            if self._wants(*EXPOSED)
+            else Exposed()
+        )
+
+    async def checked(self, last: Soundness | None) -> Soundness | None:
+        return await nearby.checked(self._env, last) if self._wants("data_corruption") else None
 
     async def beside(self, slot: Slot) -> tuple[Reading, Reading]:
         """What a slot shows by itself, and what whoever keeps the metrics tells of it."""
         side = self._sides.get(slot)
         mine = [each for each in self._instances if side is not None and each.deployment == side.deployment]
         reach, use, fed = await asyncio.gather(
-            nearby.reached(self._env.probe, self.addresses(slot)),
-            nearby.used(self._env, mine),
-            self._fed(side),
+            nearby.reached(self._env.probe, self._addresses(slot)), self._used(mine), self._fed(side)
         )
         return _joined(reach, use, _event({"out_of_memory": nearby.starved(mine)})), fed
+
+    async def _used(self, mine: Sequence[Instance]) -> Reading:
+        return await nearby.used(self._env, mine) if self._wants("cpu", "memory") else Reading()
 
     async def _fed(self, side: Side | None) -> Reading:
         if side is None or self._env.kept is None or not self._feeds:
             return Reading()
-        return await self._env.kept.ask(self._feeds, Subject(slot=side.slot, deployment=side.deployment))
+        told = await self._env.kept.ask(self._feeds, Subject(slot=side.slot, deployment=side.deployment))
+        return told.reading
 
 
 async def _targets(env: Environment) -> Mapping[Slot, Sequence[str]]:
@@ -116,13 +133,6 @@ async def _targets(env: Environment) -> Mapping[Slot, Sequence[str]]:
         return (await env.router.read()).targets
     except Unavailable:
         return {}
-
-
-async def _instances(env: Environment) -> Sequence[Instance]:
-    try:
-        return await env.hosts.instances()
-    except Unavailable:
-        return ()
 
 
 async def _disk(env: Environment) -> float | None:

@@ -49,11 +49,22 @@ class Exposed(Struct, frozen=True, kw_only=True, omit_defaults=True):
     query_time: float | None = None
 
 
-class Sound(Struct, frozen=True, kw_only=True):
-    """What the database's own checks found, and when; None: they did not come to an end."""
+class Soundness(Struct, frozen=True, kw_only=True):
+    """What the database's own checks found, and when; None: they did not come to an end. `before`: what they found at
+    the first look."""
 
     at: datetime
-    sound: bool | None
+    faults: tuple[str, ...] | None
+    before: tuple[str, ...] | None
+
+    @property
+    def corrupted(self) -> bool | None:
+        """Whether there is a fault that was not there at first. Of one that was, nobody knows whose it is."""
+        if self.faults is None:
+            return None
+        if not self.faults:
+            return False
+        return True if set(self.faults) - set(self.before or ()) else None
 
 
 class _Told(Struct, frozen=True):
@@ -175,16 +186,20 @@ def starved(instances: Sequence[Instance]) -> bool | None:
 # --- what they share ---------------------------------------------------------------------------------------------
 
 
-async def checked(env: Environment, before: Sound | None) -> Sound:
+async def checked(env: Environment, last: Soundness | None) -> Soundness:
     """What the database's own checks find; what they found within the last minute still stands."""
     at = env.clock.now()
-    if before is not None and (at - before.at).total_seconds() < CHECKED_SECONDS:
-        return before
+    if last is not None and (at - last.at).total_seconds() < CHECKED_SECONDS:
+        return last
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return Sound(at=at, sound=not await env.migrator.integrity())
+            found = await env.migrator.integrity()
     except (Unavailable, TimeoutError):
-        return Sound(at=at, sound=None)
+        return Soundness(at=at, faults=None, before=last.before if last else None)
+    # How long ago, or how many, is told anew at each look; what it is stays the same.
+    faults = tuple(sorted({re.sub(r"\d+", "#", each) for each in found}))
+    before = last.before if last is not None and last.before is not None else faults
+    return Soundness(at=at, faults=faults, before=before)
 
 
 async def breached(env: Environment, release: str) -> bool | None:

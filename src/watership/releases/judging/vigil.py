@@ -12,12 +12,14 @@ from msgspec.structs import replace
 
 from watership.errors import Unavailable
 from watership.fleet.deployment import Slot
+from watership.releases.auditing.audit import Fact
 from watership.releases.book.quantity import percent
 from watership.releases.environment import Environment
 from watership.releases.judging import fuse, gate
 from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second, Trend
 from watership.releases.judging.gate import GateSpec, GateState, Judgement, Tick
 from watership.releases.judging.glimpse import HOLDS_SECONDS, MEANWHILE_SECONDS, Glimpse, look, over
+from watership.releases.judging.sources import UNTOLD, untold
 from watership.releases.judging.traffic import counts, latency_p95
 from watership.releases.judging.usual import keep_usual, usual
 from watership.releases.measurement import Finding, failed, inconclusive
@@ -37,6 +39,9 @@ UNSEEN_SHARE = 0.05
 
 UNSEEN_SECONDS = 2
 """So few may be missing from the shortest vigil: a second is at times told of too late."""
+
+UNTOLD_SECONDS = 60
+"""Seconds that were counted, after which a fuse that was told nothing is named."""
 
 ENDLESS = 3600.0
 """What a latency beyond the last bucket counts as, in seconds."""
@@ -66,6 +71,8 @@ class Vigil(Struct, frozen=True, kw_only=True):
     """Those of the last minute, and of the seconds that may still be told of."""
     usual: dict[Trend, float] = {}
     paged: tuple[str, ...] = ()
+    untold: tuple[str, ...] | None = None
+    """The fuses that nobody had told anything after the first minute; None before."""
     renewed: datetime | None = None
 
     @property
@@ -226,7 +233,7 @@ async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigi
     """The end of the vigil, or None while it goes on."""
     judgement = env.judge(state.gate, word.gate)
     blown = fuse.blown(word.plan.fuses, state.seconds, state.usual)
-    state = _paged(env, word, state, blown)
+    state = _named(env, word, _paged(env, word, state, blown))
     figures = _figures(state)
     if judgement.verdict is Verdict.FAILED:
         return state, replace(failed(judgement.reason, **figures), judgement=judgement)
@@ -286,3 +293,14 @@ def _paged(env: Environment, word: Watchword, state: Vigil, blown: Sequence[Blow
             env.audit.append("controller", f"release.{each.action.value}", facts)
             state = replace(state, paged=(*state.paged, each.fuse))
     return state
+
+
+def _named(env: Environment, word: Watchword, state: Vigil) -> Vigil:
+    """Put down, once, which fuses nobody has told anything so far: unknown is not intact."""
+    if state.untold is not None or state.seen < UNTOLD_SECONDS:
+        return state
+    names = tuple(each.name for each in untold(word.plan.fuses, word.plan.sources, state.seconds))
+    if names:
+        facts: dict[str, Fact] = {"release": word.plan.release, "vigil": word.name, "fuses": [*names]}
+        env.audit.append("controller", UNTOLD, facts)
+    return replace(state, untold=names)

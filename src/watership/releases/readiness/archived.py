@@ -36,6 +36,9 @@ class Archive(Protocol):
     async def point(self, name: str, label: str) -> Backup:
         """Mark a restore point after that backup, and put on record what is there."""
 
+    async def again(self, name: str, backup: Backup) -> Backup:
+        """Mark a restore point now, which is reached from a backup that is there."""
+
     async def edge(self) -> str:
         """The last piece of the log that is kept."""
 
@@ -54,7 +57,7 @@ async def hold(
     of: Backup | None = None,
     loss_after: float = LOSS_AFTER,
 ) -> Drill:
-    """Hold the drill; its record, whatever came of it.
+    """Hold the drill; its record, whatever came of it. With a backup `of` before, that is what it starts from.
 
     The database is written to until the loss, which comes `loss_after` seconds after the point was marked. What the
     archive has of the log then is all that there is. RTO: from the loss until the copy was compared at the point, and
@@ -70,12 +73,13 @@ async def hold(
         try:
             await heartbeat.beat(clock.now())
             async with beating(heartbeat, clock):
-                backup = of or await _marked(course, archive)
-                facts |= {"backup": backup.id, "sha256": backup.sha256}
+                point = await _marked(course, archive, of)
+                backup = of or point
+                facts |= {"backup": backup.id, "sha256": backup.sha256, "point": point.id}
                 await clock.sleep(loss_after)
             loss, since = clock.now(), clock.monotonic()
             facts |= {"edge": await archive.edge()}
-            recovered = await _recovered(course, archive, backup, str(facts["edge"]))
+            recovered = await _recovered(course, archive, point, str(facts["edge"]))
             if not recovered.wrong:
                 rto = round(clock.monotonic() - since, 3)
                 rpo = lost(recovered.beat, loss)
@@ -99,7 +103,10 @@ async def hold(
     )
 
 
-async def _marked(course: Course, archive: Archive) -> Backup:
+async def _marked(course: Course, archive: Archive, of: Backup | None) -> Backup:
+    if of is not None:
+        with course.step("restore point"):
+            return await archive.again("drill", of)
     with course.step("backup"):
         label = await archive.base()
     with course.step("restore point"):

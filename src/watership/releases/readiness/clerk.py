@@ -177,14 +177,24 @@ class Clerk:
     async def sign(self, role: str, caller: Caller) -> list[Missing]:
         """Give one's word for the plan; what is still missing afterwards. Raises Unsigned when it would not count."""
         self._require_going()
-        caller.require(self._env.audit, "sign", role, release=self.plan.release)
-        given = SignOff(
-            fingerprint=fingerprint(self.plan), role=role, person=caller.person, at=self._env.clock.now()
-        )
-        there = await self.signoffs()
-        sign(self.plan, there, given)
+        return await self._signed(self.plan, role, caller)
+
+    async def sign_contract(self, contract: Plan, role: str, caller: Caller) -> list[Missing]:
+        """The same for the `contract` of a release that was promoted, as a plan of its own."""
+        if self.ended is None or self.ended.stage != "promoted":
+            raise Conflict(
+                f"{self.ended or f'Release {self.plan.release} has not ended'}: nothing of it is contracted.",
+                fix="watership release status",
+            )
+        return await self._signed(contract, role, caller)
+
+    async def _signed(self, plan: Plan, role: str, caller: Caller) -> list[Missing]:
+        caller.require(self._env.audit, "sign", role, release=plan.release)
+        now = self._env.clock.now()
+        given = SignOff(fingerprint=fingerprint(plan), role=role, person=caller.person, at=now)
+        sign(plan, await self.signoffs(), given)
         await self._put(Signed(signoff=given))
-        return await self.lacking()
+        return list(lacking(plan, self._release.signoffs, await self._records(), now))
 
     async def decline(self, role: str, caller: Caller, *, reason: str) -> Declined:
         """Refuse to sign in a role, with the reason. An earlier sign-off in that role counts no more."""

@@ -114,7 +114,18 @@ class TakenBack(Struct, frozen=True, kw_only=True, tag_field="kind", tag="taken_
     evidence: Words
 
 
-Record = Measured | Attested | Waived | Signed | Declined | Decided | Ready | Called | TakenBack
+class Contracted(Struct, frozen=True, kw_only=True, tag_field="kind", tag="contracted"):
+    """The contract of a release that had ended. `version`: of the schema, as the database told it afterwards."""
+
+    person: str
+    began: datetime
+    ended: datetime
+    done: bool
+    version: int
+    evidence: Words
+
+
+Record = Measured | Attested | Waived | Signed | Declined | Decided | Ready | Called | TakenBack | Contracted
 
 
 def taken_back(records: Sequence[Record]) -> TakenBack | None:
@@ -199,6 +210,8 @@ def audited(record: Record) -> tuple[str, str, dict[str, Fact]]:
             return record.by, "contact.called", {"seat": record.seat, "reached": record.reached}
         case TakenBack():
             return record.person, "release.taken_back", {"done": record.done, "reason": record.reason[:1000]}
+        case Contracted():
+            return record.person, "release.contracted", {"done": record.done, "version": record.version}
         case _:
             assert_never(record)
 

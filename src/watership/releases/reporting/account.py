@@ -18,7 +18,7 @@ from watership.releases.incidents.incident import Incident
 from watership.releases.journal import Fold, promoted_at
 from watership.releases.judging.gate import GateSpec, Judgement, guarantee
 from watership.releases.judging.power import Traffic, table
-from watership.releases.judging.sources import blind
+from watership.releases.judging.sources import UNTOLD, blind
 from watership.releases.judging.traffic import latency_p95
 from watership.releases.judging.vigil import ENDLESS
 from watership.releases.notices.outbox import Delivery
@@ -54,6 +54,16 @@ class Count(Struct, frozen=True, kw_only=True):
 
     under_way: int = 0
     finished: int = 0
+
+
+def _untold(audit: Audit, release: str) -> tuple[str, ...]:
+    """The fuses that some vigil found without a word from their sources."""
+    found: dict[str, None] = {}
+    for entry in audit.entries():
+        fuses = entry.facts.get("fuses")
+        if entry.action == UNTOLD and entry.facts.get("release") == release and isinstance(fuses, list):
+            found |= dict.fromkeys(str(each) for each in fuses)
+    return tuple(found)
 
 
 async def traffic(
@@ -123,6 +133,7 @@ def account(
         runbook_sha256=plan.runbook_sha256,
         access=" ".join(filter(None, [plans.access(plan), status.figures.pause])),
         cannot_see=blind(plan.fuses, plan.sources),
+        untold=_untold(audit, plan.release) if verified else (),
         clock_factor=plan.overrides.clock_factor,
         rehearsal=plan.rehearsal,
         left_out=plan.overrides.left_out,

@@ -240,6 +240,8 @@ class ReportFacts(Struct, frozen=True, kw_only=True, tag_field="schema", tag=SCH
     runbook_sha256: str
     access: str
     cannot_see: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+    """Fuses that have a source which told nothing of next."""
     """The fuses that nothing measured."""
     clock_factor: float = 1.0
     rehearsal: bool = False

@@ -27,6 +27,10 @@ KEYS: Final = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 """It takes any; a client without keys does not even ask. These are for processes of a test."""
 
 
+ANSWER_SECONDS: Final = 10.0
+"""It lives in one process with one thread at work, on a machine that may be busy."""
+
+
 class NewBalancer(msgspec.Struct, frozen=True, kw_only=True):
     """ARNs of what was made for one test: a listener with one rule, and the target groups of both slots."""
 
@@ -66,11 +70,11 @@ class AwsServer(Server):
 
     def elbv2(self, through: str = "", config: Config | None = None) -> ElasticLoadBalancingv2Client:
         """A client of its load balancers, whose calls go `through` an address before it."""
-        return self._session().client("elbv2", endpoint_url=through or self.url, config=config)
+        return self._session().client("elbv2", endpoint_url=through or self.url, config=config or _once())
 
     def route53(self, through: str = "") -> Route53Client:
         """A client of its name service."""
-        return self._session().client("route53", endpoint_url=through or self.url)
+        return self._session().client("route53", endpoint_url=through or self.url, config=_once())
 
     def new_balancer(self, client: ElasticLoadBalancingv2Client | None = None) -> NewBalancer:
         """A load balancer whose rule sends everything to green, as a live system's does."""
@@ -123,3 +127,12 @@ class AwsServer(Server):
         subnets = [each.text or "" for each in tree.iter() if each.tag.endswith("}subnetId")]
         networks = [each.text or "" for each in tree.iter() if each.tag.endswith("}vpcId")]
         return networks[0], subnets[:2]
+
+
+def _once() -> Config:
+    """No call is made twice: what a test sees is what its own call came to."""
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=ANSWER_SECONDS, read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 1}
+    )

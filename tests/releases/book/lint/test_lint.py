@@ -320,3 +320,44 @@ def test_a_place_is_the_last_part_of_a_path_that_is_written_down(tmp_path: Path)
 @pytest.mark.parametrize("name", names())
 def test_a_shipped_runbook_has_no_errors(name: str) -> None:
     assert [str(each) for each in linted(shipped(name), CHECKS) if each.weight == "error"] == []
+
+
+def test_a_fuse_needs_a_source_and_a_feed_a_fuse(tmp_path: Path) -> None:
+    fuse = "  - { watches: event, of: out_of_memory, then: roll_back }\n"
+    feeds = """\
+feeds:
+  - { tells: alert, of: feature_failure, labels: { severity: warning } }
+  - { tells: figure, of: cpu, query: 'max(cpu{slot="$slot"})', sampled: 'min(timestamp(cpu))' }
+"""
+    alerting = fuse + "  - { watches: event, of: warning_alert, then: investigate }\n" + feeds
+    said = {
+        each.rule: (each.weight, each.line, each.words) for each in remarks(tmp_path, (BOOK, fuse, alerting))
+    }
+    start = line(BOOK, "- { watches: event, of: out_of_memory", (BOOK, fuse, alerting))
+
+    assert said["unfed-fuse"] == (
+        "warning",
+        start + 1,
+        "'warning alert' can never blow: nothing shows warning_alert by itself, and no feed tells it",
+    )
+    assert said["idle-feed"][:2] == ("note", start + 3) and "feature_failure" in said["idle-feed"][2]
+    assert said["uneven-feed"][:2] == ("warning", start + 4) and "'sampled' of cpu" in said["uneven-feed"][2]
+
+    fed = alerting.replace("of: feature_failure", "of: warning_alert").replace("(cpu)", '(cpu{slot="$slot"})')
+    assert "feed" not in " ".join(each.rule for each in remarks(tmp_path, (BOOK, fuse, fed)))
+
+
+def test_a_figure_is_told_by_one_feed_and_a_feed_by_its_own_fields(tmp_path: Path) -> None:
+    def refused(*feeds: str) -> str:
+        folder = changed(tmp_path, (BOOK, "checklist/a.yaml]", "checklist/a.yaml, feeds.yaml]"))
+        lines = "".join(f"  - {{ {each} }}\n" for each in feeds)
+        (folder / "feeds.yaml").write_text(f"schema: watership/feeds/v1\nfeeds:\n{lines}")
+        with pytest.raises(DocumentError) as error:
+            read(folder)
+        return str(error.value)
+
+    alert = "tells: alert, of: warning_alert, labels: { severity: warning }"
+    assert "The feed of 'warning_alert' stands there twice" in refused(alert, alert)
+    assert "feeds.yaml:3" in refused("tells: alert, of: warning_alert, labels: {}")
+    assert "feeds.yaml:3" in refused("tells: figure, of: cpu, query: up")
+    assert "feeds.yaml:3" in refused("tells: figure, of: warp, query: up, sampled: up")

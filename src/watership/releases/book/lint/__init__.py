@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from watership.releases.book.lint import asked, entrance, people, reach, sight, threshold, words
+from watership.releases.book.lint import asked, entrance, feeding, people, reach, sight, threshold, words
 from watership.releases.book.lint.place import Places
 from watership.releases.book.lint.remark import Remark
 from watership.releases.book.shelf import Source
@@ -25,6 +25,7 @@ def linted(
     found = [
         *asked.remarks(book, places, kinds),
         *threshold.remarks(book, places),
+        *feeding.remarks(book, places),
         *sight.remarks(book, places, per_second),
         *reach.remarks(book, places),
         *entrance.remarks(book, places),

@@ -103,6 +103,9 @@ def _lead(report: ReportFacts) -> Iterator[Paragraph]:
         blind = f"Cannot see: {', '.join(report.cannot_see)}."
         words = f"{blind} Nothing measures these here, so their fuses could not blow."
         yield Paragraph((Words(words, "quiet"),))
+    if report.untold:
+        words = f"Never told: {', '.join(report.untold)}. Their sources said nothing, so these fuses could not blow."
+        yield Paragraph((Words(words, "inconclusive"),))
 
 
 def _figures(report: ReportFacts) -> tuple[Block, ...]:

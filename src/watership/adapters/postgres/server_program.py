@@ -1,24 +1,19 @@
-"""Programs of the database's own user: PostgreSQL refuses root, and pgBackRest wants to be who the database is."""
+"""Programs of a PostgreSQL server, run as the user that it wants to be: it refuses root."""
 
 from __future__ import annotations
 
 import asyncio
-import configparser
 import os
 import pwd
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from watership.adapters.pgbackrest.commands import Stanza
-from watership.errors import BadInput, NotAllowed, NotFound, Unavailable
+from watership.errors import Unavailable
 
 TOLD: Final = 2_000
 """Characters of a program's last words that are kept."""
-
-CONFIGS: Final = ("/etc/pgbackrest/pgbackrest.conf", "/etc/pgbackrest.conf")
-"""Where pgBackRest looks by itself."""
 
 BINARIES: Final = (
     "/usr/lib/postgresql/{version}/bin",  # Debian: not on the PATH
@@ -27,43 +22,23 @@ BINARIES: Final = (
     "/usr/local/opt/postgresql@{version}/bin",
 )
 
-
-def config_of(stanza: Stanza) -> Path:
-    """The file that is read. Raises NotFound."""
-    places = [stanza.config] if stanza.config else CONFIGS
-    found = next((Path(each) for each in places if Path(each).is_file()), None)
-    if found is None:
-        raise NotFound(
-            f"There is no {' and no '.join(places)}.", fix="Name pgBackRest's configuration: --config FILE"
-        )
-    return found
+UNPRIVILEGED: Final = ("postgres", "nobody")
+"""Who a server of ours is run as where we are root."""
 
 
-def data_of(stanza: Stanza) -> Path:
-    """The folder of the server that the stanza backs up. Raises NotFound, BadInput."""
-    path, found = config_of(stanza), configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        found.read_string(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error) as reason:
-        raise BadInput(f"{path} cannot be read: {type(reason).__name__}.") from None
-    data = found.get(stanza.name, "pg1-path", fallback="")
-    if not data:
-        raise NotFound(f"{path} does not say pg1-path for [{stanza.name}].", fix="Look at the stanza's name.")
-    return Path(data)
-
-
-def user_of(stanza: Stanza) -> str | None:
-    """Whom to be: who owns the server's folder, where we are root; None: ourselves."""
+def unprivileged() -> str | None:
+    """Whose a server of ours is; None: our own. Raises Unavailable where we are root and there is nobody else."""
     if os.geteuid() != 0:
         return None
-    data = data_of(stanza)
-    try:
-        return pwd.getpwuid(data.stat().st_uid).pw_name
-    except (OSError, KeyError):
-        raise NotAllowed(
-            f"{data} is not on this machine, so whose it is cannot be told, and pgBackRest is not run as root.",
-            fix="Run this as the user of the database: sudo -u postgres watership …",
-        ) from None
+    for user in UNPRIVILEGED:
+        try:
+            return pwd.getpwnam(user).pw_name
+        except KeyError:
+            continue
+    raise Unavailable(
+        f"PostgreSQL refuses to run as root, and there is no user {' or '.join(UNPRIVILEGED)} here.",
+        fix="useradd --system postgres",
+    )
 
 
 def server_program(name: str, version: str) -> Path:
@@ -80,12 +55,14 @@ def server_program(name: str, version: str) -> Path:
     return Path(named)
 
 
-async def answer(command: Sequence[str | Path], *, user: str | None, seconds: float) -> str:
+async def answer(
+    command: Sequence[str | Path], *, user: str | None, seconds: float, extra: Mapping[str, str] = {}
+) -> str:
     """Run a program to its end and take what it printed. Raises Unavailable with its last words, or when it is late."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
-            env=variables(),
+            env={**variables(), **extra},
             cwd="/",
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -96,7 +73,7 @@ async def answer(command: Sequence[str | Path], *, user: str | None, seconds: fl
         )
     except FileNotFoundError:
         raise Unavailable(
-            f"{command[0]} is not on this machine.", fix="Install it: apt-get install pgbackrest"
+            f"{command[0]} is not on this machine.", fix="Install it, or put it on the PATH."
         ) from None
     try:
         async with asyncio.timeout(seconds):

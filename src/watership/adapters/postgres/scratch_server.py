@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from watership.adapters.pgbackrest.program import answer, group_of, server_program, variables
+from watership.adapters.postgres.server_program import answer, group_of, server_program, variables
 from watership.errors import BadInput, Unavailable
 
 PORT: Final = 5432
@@ -99,17 +99,24 @@ class ScratchServer:
                 start_new_session=True,
             )
 
-    async def stop(self) -> None:
-        """End it in order; it is killed where it does not end."""
+    async def stop(self, *, orderly: bool = False) -> None:
+        """End it: at once, as its data are thrown away; or in `orderly` fashion, for another start on them."""
         process = self._process
         if process is None or process.returncode is not None:
             return
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT if orderly else signal.SIGQUIT)
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await process.wait()
         except TimeoutError:
-            process.send_signal(signal.SIGQUIT)  # it takes its children along, which a SIGKILL would leave
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+    async def kill(self) -> None:
+        """End it at once with all its processes, as the loss of its machine does."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
 
     def require_living(self) -> None:
@@ -173,7 +180,7 @@ async def folders(
     try:
         data.mkdir(mode=0o700)
         spaces.mkdir(mode=0o700)
-        (run / "hba").write_text("local all all trust\n")
+        (run / "hba").write_text("local all all trust\nlocal replication all trust\n")
         for name in ("conf", "ident"):
             (run / name).touch()
         for path in (made, data, spaces, run, *run.iterdir()):
