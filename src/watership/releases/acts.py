@@ -29,7 +29,7 @@ from watership.releases.measurement import Finding, failed, found, inconclusive,
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
 from watership.releases.ports import Migration
-from watership.releases.rollback import STOP_SECONDS, dismiss
+from watership.releases.rollback import DRAIN_SECONDS, STOP_SECONDS, dismiss
 from watership.releases.snapshots import STANDING, save
 from watership.releases.soundness import Soundness
 
@@ -231,7 +231,8 @@ class Acts:
     # --- traffic --------------------------------------------------------------------------------------------
 
     async def _shift(self, item: PlannedItem, position: Position, weight: int) -> Finding:
-        if weight == 100 and not position.judged:
+        weight = min(weight, self.release.plan.full)
+        if weight == self.release.plan.full and not position.judged:
             return failed("Next was not judged; nothing is promoted on that.")
         return await shift(
             self.env, self.dial, self.release.plan, item.key, before=position.weight, weight=weight
@@ -246,14 +247,22 @@ class Acts:
             length=soak.length,
             give_up=soak.give_up,
             promotes=True,
+            share=position.weight / 100 if 0 < position.weight < 100 else None,
             keep=lambda: self.dial.confirm(position.weight),
             ordered=lambda: self.ordered_back(position),
         )
         return await watch_over(self.env, word)
 
     async def _drain(self, seconds: float) -> Finding:
-        """Live's requests end; what is left then is told, and not cut off by us: live stands by."""
-        live = self.release.plan.live
+        """Live's requests end; what is left then is told, and not cut off by us: live stands by.
+
+        A live that keeps a little for the watch is not drained before that is over.
+        """
+        live, full = self.release.plan.live, self.release.plan.full
+        if full < 100:
+            there = await self.dial.read()
+            words = f"The router gives next {there.router} %; {100 - full} % stay on live for the watch."
+            return found(there.router == full, words)
         left = await self.env.router.drain(live.slot, seconds=seconds, epoch=self.authority.epoch)
         there = await self.dial.read()
         told = (
@@ -268,16 +277,26 @@ class Acts:
         """Both planes say 100 % and are disarmed; the slots have exchanged their roles."""
         plan = self.release.plan
         there = await self.dial.read()
-        if min(there.router, there.intake) < 100:
+        if min(there.router, there.intake) < plan.full:
             raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
         if plan.migrations and (wrong := await self.env.migrator.integrity()):
             return failed(f"The database is not sound: {'; '.join(wrong)}.")
-        good, words = await turn(self.env, self.dial, 100, hold=None)
+        good, words = await turn(self.env, self.dial, plan.full, hold=None)
         if not good:
-            return failed(f"100 % for next does not read back: {words}.")
+            return failed(f"{plan.full} % for next does not read back: {words}.")
         standing = Standing(live=plan.next, standby=plan.live, since=self.env.clock.now())
         await save(self.env.snapshots, STANDING, standing)
         return passed(f"{plan.next.build.version} is live; {plan.live.build.version} stands by.")
+
+    async def let_go(self) -> Finding:
+        """What was held back goes to next, and live's last requests end: from here on it stands by."""
+        good, words = await turn(self.env, self.dial, 100, hold=None)
+        if not good:
+            return failed(f"100 % for next does not read back: {words}.")
+        live = self.release.plan.live
+        left = await self.env.router.drain(live.slot, seconds=DRAIN_SECONDS, epoch=self.authority.epoch)
+        told = "" if left is None else f"; {left} requests of live are left"
+        return passed(f"Set and read back: {words}{told}.", left=left)
 
     async def watch(self, position: Position) -> Finding:
         """Until the watch is over; nothing but a failure ends it otherwise than well."""
@@ -289,6 +308,7 @@ class Acts:
             length=plan.watch_seconds,
             give_up=plan.watch_seconds,
             promotes=False,
+            share=plan.full / 100 if plan.full < 100 else None,
             keep=self._still_live,
             ordered=lambda: self.ordered_back(position),
         )
@@ -300,7 +320,7 @@ class Acts:
             there = await self.dial.read()
         except Unavailable:
             return
-        if min(there.router, there.intake) < 100:
+        if min(there.router, there.intake) < self.release.plan.full:
             raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
 
     async def keep_split(self, position: Position) -> Finding:

@@ -16,7 +16,7 @@ from watership.releases.book.runbook import Shift, Soak
 from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
 from watership.releases.journal import Fold, promoted_at
-from watership.releases.judging.gate import GateSpec, Judgement, guarantee
+from watership.releases.judging.gate import GateSpec, Judgement, guarantee, of_requests
 from watership.releases.judging.power import Traffic, table
 from watership.releases.judging.sources import UNTOLD, blind
 from watership.releases.judging.traffic import latency_p95
@@ -227,14 +227,17 @@ def _gates(plan: Plan, state: Fold, status: ReleaseStatus) -> tuple[GateFacts, .
 
 
 def _gate(name: str, gate: GateSpec, judgement: Judgement | None, soak: Soak | None = None) -> GateFacts:
-    power = None
-    if judgement is not None and judgement.ticks and soak is not None:
-        served = judgement.arms[0].next.samples + judgement.arms[0].live.samples
+    power, of = None, None
+    if judgement is not None:
+        arms = zip(gate.arms, judgement.arms, strict=False)
+        of = next((reading for arm, reading in arms if of_requests(arm)), None)
+    if judgement is not None and judgement.ticks and soak is not None and of is not None:
+        served = of.next.samples + of.live.samples
         if served:
             seen = Traffic(
                 per_second=served / judgement.ticks,
-                share=judgement.arms[0].next.samples / served,
-                live_rate=judgement.arms[0].live.rate or 0.0,
+                share=of.next.samples / served,
+                live_rate=of.live.rate or 0.0,
             )
             power = (
                 table(gate, seen, max(soak.length, float(judgement.ticks))) if 0 < seen.share < 1 else None
