@@ -25,8 +25,8 @@ from watership.releases.snapshots import quarantined
 RUNS: Final = 1_000
 
 NAP_SECONDS, SHORT_NAP_SECONDS = 120.0, 25.0
-"""What a run sleeps for: longer than a release takes to its rollback; and, where it may be next's, no longer than a stage
-waits for the runs of what it puts away."""
+"""What a run sleeps for: longer than a release takes to its rollback; and, where it may be next's, no longer than a
+stage waits for the runs of what it puts away."""
 
 WITHIN: Final = 60.0
 
