@@ -8,7 +8,7 @@ help: ## show this list
 setup: ## make .venv from the hash-locked requirements (PYTHON=... chooses the interpreter)
 	@scripts/setup
 
-servers: ## install the servers that the tests start: PostgreSQL, RabbitMQ, Redis, Prometheus, HAProxy, Chromium
+servers: ## install the servers that the tests start: PostgreSQL, RabbitMQ, Redis, Prometheus, HAProxy, BIND, Chromium
 	@scripts/servers
 
 demo: setup ## take a live system from one version to the next, and a broken one back

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tests.releases.plans import a_plan
 from watership.releases.abridged import AT_HOME, DRAIN_SECONDS, SAMPLES, SOAK_SECONDS, abridged, left_out
-from watership.releases.book.runbook import Check, Drain, Soak
+from watership.releases.book.runbook import Check, Drain, Repoint, Soak, Ttl
 from watership.releases.checks import CHECKS
 from watership.releases.judging.arms import AgainstGrowth, AgainstLive
 from watership.releases.notices.comms import Comms
@@ -35,6 +35,17 @@ def test_checks_that_look_outside_are_left_out_and_named() -> None:
     assert kept.isdisjoint(left_out(plan)) and kept | set(left_out(plan)) == {item.key for item in plan.items}
     checks = {item.does.check for item in short(plan).items if isinstance(item.does, Check)}
     assert checks <= AT_HOME
+
+
+def test_a_name_that_people_come_by_is_not_rehearsed_with() -> None:
+    plan = a_plan()
+    lower = Ttl(id="lower", title="Lower", of="entrance", to=60.0)
+    lead = Repoint(id="lead", title="Lead", of="entrance", to="192.0.2.7")
+    first = plan.items[0]
+    named = tuple(replace(first, key=f"{first.phase}/{each.id}", does=each) for each in (lower, lead))
+    plan = replace(plan, items=(*named, *plan.items))
+    assert {item.key for item in named} <= set(left_out(plan))
+    assert not any(isinstance(item.does, Ttl | Repoint) for item in short(plan).items)
 
 
 def test_what_sees_only_the_environment_is_a_kind_that_there_is() -> None:

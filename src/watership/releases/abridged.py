@@ -1,7 +1,7 @@
 """An abridged plan is a plan for a rehearsal: the same acts in the same order, with its times and samples cut short.
 
-What it does is the plan's own; what it waits for is not. Checks that look at anything but the environment are left
-out, and named: nobody says of them that they passed.
+What it does is the plan's own; what it waits for is not. Checks that look at anything but the environment, and what
+leads a name elsewhere, are left out, and named: nobody says of them that they passed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from watership.releases.book.runbook import Check, Drain, Item, Soak
+from watership.releases.book.runbook import Check, Drain, Item, Repoint, Soak, Ttl
 from watership.releases.judging.arms import AgainstGrowth, AgainstLimit, AgainstLive, Arm, Measure
 from watership.releases.judging.gate import GateSpec
 from watership.releases.notices.comms import Comms
@@ -83,7 +83,13 @@ def left_out(plan: Plan) -> tuple[str, ...]:
 
 
 def _at_home(does: Item) -> bool:
-    return not isinstance(does, Check) or does.check in AT_HOME
+    match does:
+        case Check(check=kind):
+            return kind in AT_HOME
+        case Ttl() | Repoint():
+            return False  # a name that people come by is not rehearsed with
+        case _:
+            return True
 
 
 def _phase(phase: PlannedPhase) -> PlannedPhase:

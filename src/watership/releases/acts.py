@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
-from watership.releases import entrance, pause
+from watership.releases import entrance
 from watership.releases.begun import spec
 from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Repoint, Shift, Soak, Ttl
 from watership.releases.checks import CheckKind, Scene
@@ -23,15 +23,14 @@ from watership.releases.checks.room import taken
 from watership.releases.checks.scene import POLL_SECONDS
 from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
+from watership.releases.expansion import Expansion
 from watership.releases.facts import Position
 from watership.releases.judging.vigil import Watchword, watch_over
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
-from watership.releases.ports import Migration
 from watership.releases.rollback import DRAIN_SECONDS, STOP_SECONDS, dismiss
 from watership.releases.snapshots import STANDING, save
-from watership.releases.soundness import Soundness
 
 OrdersSince = Callable[[int], Awaitable[Sequence[Order]]]
 """The orders that came after so many."""
@@ -174,59 +173,11 @@ class Acts:
     # --- schema ---------------------------------------------------------------------------------------------
 
     async def _migrate(self, timeout: float) -> Finding:
-        """Expand step by step; writes are held only while a migration runs that asks for it."""
-        plan, env = self.release.plan, self.env
+        plan = self.release.plan
         if not plan.migrations:
-            return passed("The plan has no migration.", version=await env.migrator.version())
-        pausing = {each.name for each in plan.migrations if each.pauses_writes}
-        if pausing and plan.holds and not (await env.router.read()).can_hold:
-            return failed("The router cannot hold requests, and people were told that writes are held.")
-        there, pauses, sound = await env.migrator.version(), list[pause.Paused](), Soundness(env.migrator)
-        for migration in scripts(self.release):
-            if there >= migration.end:
-                continue
-            await sound.remember()
-            try:
-                pauses += await self._apply(migration, timeout, pauses=migration.name in pausing)
-            except TimeoutError:
-                return failed(
-                    f"Migration {migration.name} was not done in time, and was broken off: the database reports "
-                    f"schema {await env.migrator.version()}.",
-                    **pause.figures(pauses),
-                )
-            await sound.look(migration.name)
-            there = await env.migrator.version()
-        if pausing:
-            # A controller that was killed in between left it on.
-            await pause.lift(env, self.authority)
-        wanted, wrong = plan.migrations[-1].end, await sound.wrong()
-        facts = pause.figures(pauses)
-        words = [
-            f"The database reports schema {there}; {wanted} was planned.",
-            pause.measured_pause(facts),
-            *wrong,
-        ]
-        return found(there >= wanted and not wrong, " ".join(filter(None, words)), version=there, **facts)
-
-    async def _apply(self, migration: Migration, timeout: float, *, pauses: bool) -> list[pause.Paused]:
-        """A database that is busy is asked again. Each time that writes wait for it they get through in between."""
-        end = self.env.clock.monotonic() + timeout
-
-        async def apply() -> None:
-            async with asyncio.timeout(timeout):
-                await self.env.migrator.apply(migration, forward=True, epoch=self.authority.epoch)
-
-        waiting = pause.held if self.release.plan.holds else pause.refused
-        while True:
-            try:
-                if pauses:
-                    return [await waiting(self.env, self.authority, apply)]
-                await apply()
-                return []
-            except Unavailable:
-                if self.env.clock.monotonic() >= end:
-                    raise
-                await self.env.clock.sleep(POLL_SECONDS)
+            return passed("The plan has no migration.", version=await self.env.migrator.version())
+        expansion = Expansion(self.env, self.authority, plan, plan.migrations, timeout=timeout)
+        return await expansion.run(scripts(self.release))
 
     # --- traffic --------------------------------------------------------------------------------------------
 

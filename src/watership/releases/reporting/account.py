@@ -25,7 +25,7 @@ from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
-from watership.releases.readiness.records import Record, TakenBack, standing_signoffs, taken_back
+from watership.releases.readiness.records import Contracted, Record, TakenBack, standing_signoffs, taken_back
 from watership.releases.reporting import testimony
 from watership.releases.reporting.deviations import deviations
 from watership.releases.reporting.dora import Past, dora
@@ -150,7 +150,7 @@ def account(
         green=green,
         weights=_weights(state, plan, began, back),
         runs=_runs(plan, status, live_runs, next_runs),
-        figures=_figures(status.figures, back=state.position.taken_back is not None),
+        figures=_figures(status.figures, records or (), back=state.position.taken_back is not None),
         deviations=deviations(plan, state, release.zero),
         checklist=testimony.checklist(release, records, files or {}, relied_on or now),
         decisions=testimony.decisions(state, records),
@@ -280,7 +280,13 @@ def _runs(plan: Plan, status: ReleaseStatus, live: Count | None, nxt: Count | No
     return (of(plan.live, "runs_live", live), of(plan.next, "runs_next", nxt))
 
 
-def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
+def _contracted(made: Contracted) -> str:
+    return (
+        f"schema {made.version}, by {made.person} at {made.ended:%Y-%m-%d %H:%M:%S} UTC; nothing leads back"
+    )
+
+
+def _figures(figures: Figures, records: Sequence[Record], *, back: bool) -> tuple[Figure, ...]:
     named = (
         ("Cutover", figures.cutover_seconds),
         ("Detected after", figures.detect_seconds),
@@ -291,4 +297,9 @@ def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
     failed = figures.requests_failed_before_rollback
     if failed is not None and back:
         found.append(Figure("Requests failed on next before the rollback", f"{failed:,}"))
+    found += [
+        Figure("Contracted" if each.done else "Contract that failed", _contracted(each))
+        for each in records
+        if isinstance(each, Contracted)
+    ]
     return tuple(found)
