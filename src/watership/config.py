@@ -141,7 +141,7 @@ class LogSettings(_Section, frozen=True):
 class EnvironmentSettings(_Section, frozen=True):
     """What releases act upon: two slots, the router before them and the hosts under them.
 
-    `proxy`: what passes HTTP on, our own proxy or a HAProxy that is installed here.
+    `proxy`: what passes HTTP on, our own proxy, a HAProxy that is installed here, or the load balancer of `[aws]`.
     `database`: the application's own, which releases migrate, where it is a PostgreSQL; empty: a file in `state`.
     `scratch`: the PostgreSQL that its dumps are restored into, to verify them; empty: beside the original.
     `stanza`: what pgBackRest calls the server of that database, where it backs it up; `pgbackrest`: its configuration
@@ -154,7 +154,7 @@ class EnvironmentSettings(_Section, frozen=True):
 
     name: str = "local"
     state: str = ".watership"
-    proxy: Literal["embedded", "haproxy"] = "embedded"
+    proxy: Literal["embedded", "haproxy", "aws"] = "embedded"
     router: str = ".watership/router.sock"
     hosts: str = ".watership/hosts.sock"
     database: str = ""
@@ -210,6 +210,18 @@ class HostsSettings(_Section, frozen=True):
     namespace: str = "default"
 
 
+class AwsSettings(_Section, frozen=True):
+    """The load balancer of an environment whose proxy is "aws", by its ARNs: a rule (or a listener, for its default
+    action) and the target group of each slot. `endpoint`: of an API other than AWS's own.
+    """
+
+    region: str = ""
+    rule: str = ""
+    blue: str = ""
+    green: str = ""
+    endpoint: str = ""
+
+
 class Config(_Section, frozen=True):
     """Every setting. Made by `load`, which has checked that they are safe together."""
 
@@ -230,6 +242,7 @@ class Config(_Section, frozen=True):
     environment: EnvironmentSettings = EnvironmentSettings()
     metrics: MetricsSettings = MetricsSettings()
     hosts: HostsSettings = HostsSettings()
+    aws: AwsSettings = AwsSettings()
 
     @property
     def open(self) -> bool:
@@ -393,4 +406,19 @@ def checked(config: Config) -> Config:
             "that is possible on loopback only.",
             fix=f'{make} and auth = "token", or http.host = "127.0.0.1".',
         )
+    if config.environment.proxy == "aws":
+        _require_balancer(config)
     return config
+
+
+def _require_balancer(config: Config) -> None:
+    """What an environment behind AWS cannot do without. Raises BadConfig."""
+    aws = config.aws
+    named = {"region": aws.region, "rule": aws.rule, "blue": aws.blue, "green": aws.green}
+    if lacking := [f"aws.{name}" for name, value in named.items() if not value]:
+        raise BadConfig(
+            f"environment.proxy is aws, and these say nothing: {', '.join(lacking)}.",
+            fix="aws elbv2 describe-rules, describe-target-groups; see [aws] in watership.example.toml.",
+        )
+    if aws.blue == aws.green:
+        raise BadConfig("aws.blue and aws.green are one target group.", fix="Make one for each slot.")

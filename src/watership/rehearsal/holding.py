@@ -37,7 +37,8 @@ async def hold(
     async with private(config) as servers:
         props = Props(
             draft=draft,
-            proxy=config.environment.proxy,
+            # A balancer of AWS is nobody's to rehearse with here; the record says what stood in for it.
+            proxy="embedded" if config.environment.proxy == "aws" else config.environment.proxy,
             variables=variables,
             database=file if file.is_file() and servers.application is None else None,
             servers=servers,

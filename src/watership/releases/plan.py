@@ -33,10 +33,12 @@ from watership.releases.book.runbook import (
     Failure,
     Item,
     Phase,
+    Repoint,
     Runbook,
     Shift,
     Soak,
     Standby,
+    Ttl,
     Validation,
 )
 from watership.releases.book.shelf import Source
@@ -189,6 +191,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     holds: bool = True
     """Whether the router can hold requests; else writes are refused where this release pauses them."""
 
+    @property
+    def full(self) -> int:
+        """Next's weight in per cent when the cutover is done: all but what is held back for the watch."""
+        return 100 - round(100 * self.hold_back)
+
     def phase(self, item: PlannedItem) -> PlannedPhase:
         """The phase that an item belongs to."""
         return next(phase for phase in self.phases if phase.id == item.phase)
@@ -277,8 +284,8 @@ def draw(
 def doing_without(plan: Plan, keys: Sequence[str]) -> Plan:
     """The plan of a rehearsal without those items, which it names. Raises BadInput for one that is no check."""
     gone = {item.key: item for item in plan.items if item.key in keys}
-    if acting := [key for key, item in gone.items() if not isinstance(item.does, Check)]:
-        raise BadInput(f"{acting[0]} is no check: no release does without it.")
+    if acting := [key for key, item in gone.items() if not isinstance(item.does, Check | Ttl | Repoint)]:
+        raise BadInput(f"{acting[0]} is neither a check nor of a name outside: no release does without it.")
     items = tuple(item for item in plan.items if item.key not in gone)
     there = {item.phase for item in items}
     return replace(

@@ -339,11 +339,22 @@ class LocalEnvironment:
                 module = "watership.adapters.proxy"
             case "haproxy":
                 module = "watership.adapters.haproxy"
+            case "aws":
+                module = "watership.adapters.aws"
             case _:
                 assert_never(self.config.environment.proxy)
         state = self.places.folder / "router.json"
         words = ("--listen", listen, "--control", str(self.places.router), "--state", str(state))
-        return [sys.executable, "-m", module, *words]
+        return [sys.executable, "-m", module, *words, *self._balancer()]
+
+    def _balancer(self) -> list[str]:
+        """What the agent of a load balancer of AWS is told besides."""
+        if self.config.environment.proxy != "aws":
+            return []
+        aws = self.config.aws
+        named = {"region": aws.region, "rule": aws.rule, "blue": aws.blue, "green": aws.green}
+        named |= {"endpoint": aws.endpoint} if aws.endpoint else {}
+        return [word for name, value in named.items() for word in (f"--{name}", value)]
 
     async def _answering(self) -> None:
         silence = Unavailable("The router and the host agent were not asked.")

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from watership.adapters.address import shown
 from watership.adapters.sqlite.store import SQLiteStore
 from watership.config import FILE, Config, find
 from watership.durable.states import RunState
 from watership.errors import WatershipError
+from watership.fleet.deployment import Slot
 from watership.fleet.finding import Finding
 from watership.fleet.stranded import Census
 from watership.wiring.embedded import SCHEME, store_path
@@ -45,7 +47,7 @@ async def examine(config: Config) -> list[Finding]:
         _tokens,
         _port,
     ]
-    return [*[await look(config) for look in looks], *await examine_hosts(config)]
+    return [*[await look(config) for look in looks], *await examine_hosts(config), *await _balancer(config)]
 
 
 async def examine_servers(config: Config) -> list[Finding]:
@@ -72,7 +74,32 @@ async def examine_servers(config: Config) -> list[Finding]:
         from watership.adapters.redis import examination as redis
 
         found += await redis.examine(config.cache.url)
-    return [*found, *await examine_hosts(config)]
+    return [*found, *await examine_hosts(config), *await _balancer(config)]
+
+
+async def _balancer(config: Config) -> list[Finding]:
+    """What is before an environment, where that is somebody else's."""
+    if config.environment.proxy != "aws":
+        return []
+    from watership.adapters.aws import examination as aws
+    from watership.adapters.aws.balancer import Where
+
+    groups = {Slot.BLUE: config.aws.blue, Slot.GREEN: config.aws.green}
+    where = Where(region=config.aws.region, rule=config.aws.rule, groups=groups, endpoint=config.aws.endpoint)
+    return [*await aws.examine(where), _counted(config)]
+
+
+def _counted(config: Config) -> Finding:
+    """A load balancer of AWS counts nothing by the second: whether somebody does, decides what a gate can judge."""
+    url = config.environment.prometheus
+    if url and config.environment.metrics == "prometheus":
+        return Finding(what="Metrics", state="ok", detail=f"requests are counted at {shown(url)}")
+    return Finding(
+        what="Metrics",
+        state="problem",
+        detail="AWS counts no requests by the second: no gate can judge what comes through it",
+        fix='Name the Prometheus that scrapes the processes: [environment] metrics = "prometheus", prometheus = "…"',
+    )
 
 
 async def _routes(config: Config, found: list[Finding]) -> Finding:

@@ -26,6 +26,8 @@ from watership.releases.ports import Pointing
 TRIES: Final = 3
 """Of an update beside which somebody else made one."""
 
+ALGORITHMS: Final = ("hmac-sha256", "hmac-sha384", "hmac-sha512")
+
 BEATEN: Final = (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.NXDOMAIN, dns.rcode.YXDOMAIN)
 """The authority says that it is no longer as it was when we read it."""
 
@@ -144,10 +146,13 @@ class ZoneEntrance:
 
 def _ring(key: Key) -> dns.tsig.Key:
     try:
+        if key.algorithm not in ALGORITHMS:
+            raise ValueError(key.algorithm)
         base64.b64decode(key.secret, validate=True)
         return dns.tsig.Key(key.name, key.secret, key.algorithm)
     except (binascii.Error, ValueError, dns.exception.DNSException) as reason:
         raise BadInput(
-            f"The key {key.name} cannot be used: its secret is no base64, or its algorithm is not known.",
+            f"The key {key.name} cannot be used: its secret is no base64, or its algorithm none of "
+            f"{', '.join(ALGORITHMS)}.",
             fix="tsig-keygen -a hmac-sha256 watership",
         ) from reason
