@@ -43,10 +43,12 @@ bench: servers ## measure, beside what others do (an environment of its own: .ve
 journeys: setup servers ## a release through real servers under load; the last line says what was lost, and how long it took
 	.venv/bin/python -m tests.journeys.release
 
-nightly: setup servers ## the large numbers: all tests, journeys, the engine's campaign (CAMPAIGN=engine: that alone; BOUND=1h)
+nightly: setup servers ## the large numbers: all tests, journeys, the campaigns gate, broken and engine (CAMPAIGN=engine: that alone; BOUND=1h)
 ifndef CAMPAIGN
 	WATERSHIP_NIGHTLY=1 .venv/bin/pytest -q
 	.venv/bin/python -m tests.journeys.release
+	.venv/bin/python -m tests.journeys.gate
+	.venv/bin/python -m tests.journeys.broken
 endif
 	.venv/bin/python -m tests.journeys.$(or $(CAMPAIGN),engine) $(if $(BOUND),--bound $(BOUND))
 

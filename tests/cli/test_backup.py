@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from watership.adapters.files.lock import FileLock
 from watership.adapters.sqlite.migrator import create_database
 from watership.cli.exits import Exit
 from watership.cli.main import run
@@ -66,6 +67,33 @@ def test_a_backup_is_taken_listed_and_verified(places: Places, capsys: pytest.Ca
     assert run(["backup", "verify", "nothing"]) == Exit.NOT_FOUND
     audit = places.audit.read_text()
     assert "backup.taken" in audit and "backup.verified" in audit
+
+
+def test_a_restore_into_place_is_stated_and_takes_the_number_that_was_stated(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, made = told(capsys, "backup", "create", "before-2.1")
+    with closing(sqlite3.connect(places.database)) as connection, connection:
+        connection.execute("INSERT INTO orders VALUES (3), (4), (5)")
+
+    code, stated = told(capsys, "backup", "restore", made["id"], "--dry-run")
+    assert (code, stated["rows_lost"], stated["tables"]["orders"]) == (Exit.OK, 3, {"lost": 3, "back": 0})
+    assert run(["backup", "restore", made["id"]]) == Exit.INCONCLUSIVE
+    assert "--yes-lose 3" in capsys.readouterr().out
+    assert run(["backup", "restore", made["id"], "--dry-run", "--yes-lose", "3"]) == Exit.USAGE
+    assert run(["backup", "restore", "--at", "2026-11-29T14:00:00Z", "--dry-run"]) == Exit.USAGE
+    assert run(["backup", "restore", made["id"], "--yes-lose", "2"]) == Exit.CONFLICT
+    lock = FileLock(places.lock)
+    asyncio.run(lock.acquire(who="a controller", release="2.1.0"))
+    assert run(["backup", "restore", made["id"], "--yes-lose", "3"]) == Exit.CONFLICT
+    assert "2.1.0" in capsys.readouterr().err
+    asyncio.run(lock.release())
+
+    code, done = told(capsys, "backup", "restore", made["id"], "--yes-lose", "3")
+    assert code == Exit.OK and Path(done["placed"]["kept"]).is_file()
+    with closing(sqlite3.connect(places.database)) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (2,)
+    assert "backup.restored" in places.audit.read_text()
 
 
 def test_a_drill_is_measured_and_on_record(

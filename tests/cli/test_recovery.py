@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +16,16 @@ from watership.cli.main import run
 from watership.config import load
 from watership.releases.checks.catalogue import Manifest
 from watership.releases.readiness.drill import Drill
-from watership.testing.servers import ArchivedPostgres
+from watership.testing.servers import ArchivedPostgres, PostgresServer
 from watership.wiring.environment import Places
 from watership.wiring.system import open_system
 
 
 @pytest.fixture
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archived_postgres: ArchivedPostgres) -> Places:
-    """An environment that is not up, whose database is a PostgreSQL that pgBackRest backs up."""
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
+    """An environment that is not up."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("USER", "dana")
-    monkeypatch.setenv("LIVE", archived_postgres.url)
-    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_DATABASE", archived_postgres.url)
-    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_STANZA", "main")
-    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_PGBACKREST", str(archived_postgres.config))
     found = Places.of(load(tmp_path, {}))
 
     async def made() -> None:
@@ -38,6 +36,21 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archived_postgres: A
     return found
 
 
+@pytest.fixture
+def archived(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, nightly: bool
+) -> ArchivedPostgres:
+    """The environment's database is a PostgreSQL that pgBackRest backs up."""
+    if not nightly:
+        pytest.skip("the adapters' tests restore by day: at night")
+    server = request.getfixturevalue("archived_postgres")
+    assert isinstance(server, ArchivedPostgres)
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_DATABASE", server.url)
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_STANZA", "main")
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_PGBACKREST", str(server.config))
+    return server
+
+
 def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
     capsys.readouterr()
     code = run(["--json", *words])
@@ -45,6 +58,7 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str
     return code, found
 
 
+@pytest.mark.usefixtures("archived")
 def test_pgbackrest_backs_up_what_the_environment_says_and_is_drilled_with(
     places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,21 +88,24 @@ def test_pgbackrest_backs_up_what_the_environment_says_and_is_drilled_with(
 
 @pytest.mark.usefixtures("places")
 def test_a_stanza_that_is_not_there_or_has_no_server_is_refused(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, archived_postgres: ArchivedPostgres
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, postgres_url: str, tmp_path: Path
 ) -> None:
-    config = ("--config", str(archived_postgres.config))
-    assert run(["backup", "create", "x", "--stanza", "other", *config]) == Exit.NOT_FOUND
-    assert run(["backup", "create", "x", "--config", "/nowhere"]) == Exit.USAGE
+    monkeypatch.setenv("LIVE", postgres_url)
+    (config := tmp_path / "pgbackrest.conf").write_text("[global]\nrepo1-path=/nowhere\n")
+    other = ("--stanza", "other", "--config", str(config))
+
+    assert run(["backup", "create", "x", *other]) == Exit.USAGE  # the environment's own is a file
+    assert run(["backup", "create", "x", "--on", "env:LIVE", *other]) in (Exit.NOT_FOUND, Exit.DEPENDENCY)
+    assert run(["backup", "create", "x", "--on", "env:LIVE", "--config", str(config)]) == Exit.USAGE
     assert "--stanza" in capsys.readouterr().err
     assert run(["drill", "backup-restore", "--on", "env:LIVE", "--loss-after", "1s"]) == Exit.USAGE
-    monkeypatch.delenv("WATERSHIP_ENVIRONMENT_DATABASE")
-    assert run(["backup", "create", "x"]) == Exit.USAGE
 
 
 @pytest.mark.usefixtures("places")
 def test_a_failover_of_what_the_environment_lives_on_is_refused_and_one_elsewhere_is_stated_first(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, archived_postgres: ArchivedPostgres
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, postgres_server: PostgresServer
 ) -> None:
+    monkeypatch.setenv("LIVE", postgres_server.url)
     command = [
         "drill",
         "failover",
@@ -99,8 +116,13 @@ def test_a_failover_of_what_the_environment_lives_on_is_refused_and_one_elsewher
         "--stop-primary",
         "false",
     ]
-    place = f"127.0.0.1:{archived_postgres.port}"
+    place = f"127.0.0.1:{postgres_server.port}"
 
+    assert run(command) == Exit.NOT_ALLOWED
+    assert "may live on" in capsys.readouterr().err
+    assert run(["drill", "failover"]) == Exit.USAGE
+    assert run(["drill", "failover", "--primary", "env:LIVE"]) == Exit.USAGE
+    monkeypatch.setenv("WATERSHIP_ENVIRONMENT_DATABASE", postgres_server.url)
     assert run([*command, "--confirm", place]) == Exit.NOT_ALLOWED
     assert "lives on" in capsys.readouterr().err
     code, stated = told(capsys, *command, "--live")
@@ -108,14 +130,9 @@ def test_a_failover_of_what_the_environment_lives_on_is_refused_and_one_elsewher
     assert run([*command, "--live", "--confirm", "127.0.0.1:1"]) == Exit.CONFLICT
     code, record = told(capsys, *command, "--live", "--confirm", place)
     assert code == Exit.NOT_OK and "no primary with its standby" in record["words"]
-    monkeypatch.delenv("WATERSHIP_ENVIRONMENT_DATABASE")
-    monkeypatch.delenv("WATERSHIP_ENVIRONMENT_STANZA")
-    assert run(command) == Exit.NOT_ALLOWED
-    assert run(["drill", "failover"]) == Exit.USAGE
-    assert run(["drill", "failover", "--primary", "env:LIVE"]) == Exit.USAGE
 
 
-@pytest.mark.usefixtures("places")
+@pytest.mark.usefixtures("places", "archived")
 def test_a_failover_is_held_on_a_private_copy(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["drill", "failover", "--lag", "20s"]) == Exit.OK, capsys.readouterr()
 
@@ -128,3 +145,28 @@ def test_a_failover_is_held_on_a_private_copy(capsys: pytest.CaptureFixture[str]
         "private-pair",
         "private",
     )
+
+
+@pytest.mark.usefixtures("places")
+def test_a_backup_of_pgbackrest_or_a_moment_takes_the_place_of_the_database(
+    capsys: pytest.CaptureFixture[str], archived: ArchivedPostgres
+) -> None:
+    into = ("--into", "/tmp")
+    _, made = told(capsys, "backup", "create", "before-2.1")
+    before = archived.sql("SELECT count(*) FROM orders", url=archived.url)
+    time.sleep(1.1)  # when a backup ended is known to the second
+    moment = datetime.now(UTC)
+    archived.sql("INSERT INTO orders SELECT 300, 'twine' FROM generate_series(1, 7)", url=archived.url)
+    archived.sql("SELECT pg_switch_wal()", url=archived.url)
+
+    code, stated = told(capsys, "backup", "restore", made["id"], "--dry-run", *into)
+    assert (code, stated["rows_lost"], stated["rows_back"]) == (Exit.OK, 7, 0)
+    code, stated = told(capsys, "backup", "restore", "--at", moment.isoformat(), "--dry-run", *into)
+    assert (code, stated["rows_lost"]) == (Exit.OK, 7)
+    code, done = told(capsys, "backup", "restore", made["id"], "--yes-lose", "7", *into)
+    assert code == Exit.OK and done["placed"]["safety"]["path"].endswith(".pgbackrest")
+    assert archived.sql("SELECT count(*) FROM orders", url=archived.url) == before
+    archived.sql("INSERT INTO orders VALUES (301, 'wire')", url=archived.url)
+    code, done = told(capsys, "backup", "restore", "--at", moment.isoformat(), "--yes-lose", "1", *into)
+    assert code == Exit.OK, done
+    assert archived.sql("SELECT count(*) FROM orders", url=archived.url) == before

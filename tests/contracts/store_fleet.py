@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tests.contracts.world import BLUE, GREEN, LEASE, POOL, WORKER, World, submission
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import HEARD_SECONDS, RunFilter
+from watership.durable.ports import HEARD_SECONDS, Cohort, RunFilter
 from watership.durable.states import RunState
 from watership.durable.writes import Renew, Submitted
 from watership.errors import BadInput, Fenced
@@ -132,6 +132,26 @@ class FleetSuite:
             (GREEN, RunState.READY): 1,
             (BLUE, RunState.READY): 1,
         }
+
+    async def test_a_cohort_is_counted_by_when_its_runs_were_made_and_how_they_stand_now(
+        self, world: World
+    ) -> None:
+        await world.submit("before", deployment=BLUE)
+        began = await world.store.now()
+        world.clock.go_on(1)
+        await world.finish(await world.running("failed"), RunState.FAILED)
+        await world.running("runs")
+        await world.submit("waits", deployment=BLUE)
+        until = await world.store.now()
+        world.clock.go_on(1)
+        await world.submit("after")
+        cohorts = await world.store.cohorts([GREEN, BLUE], after=began, until=until, some=1)
+        assert cohorts == {
+            GREEN: Cohort(made=2, fell=1, some=(RunId("failed"),)),
+            BLUE: Cohort(made=1, fell=0, some=(RunId("waits"),)),
+        }
+        nowhere = DeploymentId("nowhere")
+        assert await world.store.cohorts([nowhere], after=began, until=until) == {nowhere: Cohort()}
 
     async def test_a_store_that_lives_answers_a_ping(self, world: World) -> None:
         await world.store.ping()

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -194,6 +194,8 @@ async def everything(store: AnyStore) -> list[object]:
     page = await store.list(RunFilter(), limit=1_000)
     told: list[object] = [page, await store.census(), await store.workers(), await store.read()]
     told.append(await store.counts(COUNTERS))
+    everywhen = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC))
+    told.append(await store.cohorts(DEPLOYMENTS, after=everywhen[0], until=everywhen[1], some=1_000))
     for run in page.runs:
         told += [list(await store.journal(run.id)), list(await store.inbox(run.id))]
     return told + [await store.next_wake(deployment, POOL) for deployment in DEPLOYMENTS]

@@ -27,7 +27,11 @@ PATIENCE_SECONDS: Final = 120.0
 
 def stands_still(pid: int) -> bool:
     """Whether the process is stopped, as the system says."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False  # it has ended at this very moment
+    return told.rpartition(")")[2].split()[0] == "T"
 
 
 async def standing(stage: Stage) -> dict[str, object]:
@@ -53,6 +57,7 @@ async def overtaken(stage: Stage, point: str) -> tuple[str, list[str]]:
         assert loop.time() < end, f"it did not come by {point}"
         await asyncio.sleep(0.05)
     if first.returncode is not None:
+        await stage.put_back(plan)
         return "not come by", []
     stood_at = loop.time()
     wrong = []
@@ -104,6 +109,7 @@ def test_a_process_that_stood_still_at_an_actuators_call_changes_nothing(
             for point in chosen(list(opening.points)):
                 ends[point], found = await overtaken(stage, point)
                 wrong += found
+                print(point, ends[point], found, flush=True)  # noqa: T201 - how far the night has come
             assert read(stage.folder / "points")
             return ends, wrong
 

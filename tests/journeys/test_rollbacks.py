@@ -107,6 +107,7 @@ def test_a_rollback_from_every_phase_with_a_thousand_runs_in_flight_ends_at_the_
             for number, moment in enumerate(MOMENTS):
                 took[moment], more = await taken_back(stage, number, moment)
                 runs += more
+                print(moment, f"{took[moment]:.2f} s", flush=True)  # noqa: T201 - how far the night has come
             assert await lost(stage, runs) == []
         return took
 

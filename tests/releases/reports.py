@@ -10,17 +10,8 @@ from urllib.parse import unquote
 from msgspec.structs import replace
 
 from tests.releases.plans import NOON
-from watership.releases.judging.gate import (
-    AgainstLimit,
-    AgainstLive,
-    Counts,
-    GateSpec,
-    Tick,
-    guarantee,
-    judge,
-    observe,
-    opened,
-)
+from watership.releases.judging.arms import AgainstLimit, AgainstLive, Counts, Tick
+from watership.releases.judging.gate import GateSpec, guarantee, judge, observe, opened
 from watership.releases.judging.power import Traffic, table
 from watership.releases.readiness.standing import State
 from watership.releases.reporting.report import (

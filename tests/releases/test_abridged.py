@@ -11,6 +11,7 @@ from tests.releases.plans import a_plan
 from watership.releases.abridged import AT_HOME, DRAIN_SECONDS, SAMPLES, SOAK_SECONDS, abridged, left_out
 from watership.releases.book.runbook import Check, Drain, Repoint, Soak, Ttl
 from watership.releases.checks import CHECKS
+from watership.releases.judging.arms import AgainstGrowth, AgainstLive
 from watership.releases.notices.comms import Comms
 from watership.releases.plan import Plan
 
@@ -63,6 +64,16 @@ def test_its_times_and_samples_are_cut_short_and_never_lengthened() -> None:
     assert short(plan).gate.min_samples == SAMPLES
     quick = replace(plan, gate=replace(plan.gate, min_samples=5))
     assert short(quick).gate.min_samples == 5
+
+
+def test_its_gates_look_at_what_a_few_requests_tell_of() -> None:
+    plan = a_plan()
+    more = (AgainstLive(of="tail"), AgainstLive(of="runs"), AgainstGrowth(), *plan.gate.arms)
+    compared = replace(plan.watch_gate, arms=(AgainstLive(), *plan.watch_gate.arms))
+    made = short(replace(plan, gate=replace(plan.gate, arms=more), watch_gate=compared, hold_back=0.01))
+    assert [arm.name for arm in made.gate.arms] == [arm.name for arm in plan.gate.arms]
+    assert [arm.name for arm in made.watch_gate.arms] == [arm.name for arm in plan.watch_gate.arms]
+    assert made.hold_back == 0.0
 
 
 def test_nothing_of_it_leads_to_people_or_to_other_systems() -> None:

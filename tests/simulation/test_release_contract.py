@@ -236,7 +236,7 @@ def test_at_the_desk_it_is_looked_at_signed_and_done_once(tmp_path: Path) -> Non
         with pytest.raises(Conflict, match="no way back"):
             await desk.take_back("Ina Charge", "now", force=False, seconds=5.0)
         _, again = await desk.contract("2.1.0-1", "Ada", rehearsed=True)
-        assert again.verdict is Verdict.PASSED and "reports schema 7" in again.evidence
+        assert again.verdict is Verdict.PASSED and "reports schema 7;" in again.evidence
 
     run_in_virtual_time(main, limit_seconds=SECONDS)
 

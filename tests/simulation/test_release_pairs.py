@@ -129,7 +129,7 @@ def pairs(bad: float, *, told: bool, wanted: int) -> Iterator[tuple[int, int]]:
     """Places of the first life, each with one of those that the second life may come by; evenly, `wanted` or more."""
     (first,) = schedule(bad=bad, told=told).calls
     # An odd step, or only one side of each write would be met.
-    step = max(round(first * first / 2 / wanted / 1.5), 1) | 1
+    step = max(round(first * first / 2 / wanted / 2.2), 1) | 1
     every = ((one, two) for one in range(1, first + 1) for two in range(1, first - one + 2))
     yield from islice(every, 0, None, step)
 

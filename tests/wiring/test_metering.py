@@ -16,7 +16,7 @@ from watership.durable.clock import SystemClock
 from watership.releases.incidents.incident import Opened, Opening, Severity, Trigger
 from watership.wiring.environment import Places
 from watership.wiring.incidents import incidents_of
-from watership.wiring.metering import breaches, feeds_of, metrics_of
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -40,6 +40,13 @@ def test_the_router_counts_unless_a_prometheus_is_to(tmp_path: Path) -> None:
     rehearsed, _ = metrics_of(scraped, router, LeapingClock(tmp_path / "calendar.json"))
     assert isinstance(rehearsed, RehearsedMetrics), "who counts knows nothing of leaps"
     assert feeds_of(Config()) is None
+
+
+def test_what_processes_use_is_looked_at_where_they_run_here(tmp_path: Path) -> None:
+    assert usage_of(Config()) is not None
+    assert (
+        usage_of(settings(tmp_path, '[hosts]\nkind = "compose"\nmachines = "blue = a, green = b"\n')) is None
+    )
 
 
 def test_a_prometheus_that_is_to_count_has_to_be_named(tmp_path: Path) -> None:

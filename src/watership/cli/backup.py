@@ -13,11 +13,14 @@ import msgspec
 from watership.cli.desk import acting, at_desk, calling
 from watership.cli.exits import Exit
 from watership.cli.output import say, show, table
+from watership.cli.times import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from watership.releases.ports import Backup
+    from watership.releases.readiness.restoring import Loss
     from watership.wiring.backups import Listing, Means
     from watership.wiring.desk import Desk
 
@@ -81,7 +84,7 @@ MEANS: Final[Mapping[str, Callable[[Callable[..., R]], Callable[..., R]]]] = {
 
 @click.group()
 def backup() -> None:
-    """Backups of the application's database: create, list, verify.
+    """Backups of the application's database: create, list, verify, restore.
 
     \b
     watership backup create before-2.1
@@ -89,6 +92,7 @@ def backup() -> None:
     watership backup create nightly --on env:DATABASE_URL
     watership backup verify --scratch env:SCRATCH_URL
     watership backup create nightly --stanza main --type full   (pgBackRest, with a restore point after it)
+    watership backup restore --dry-run                          (how many rows would be lost)
     """
 
 
@@ -166,6 +170,61 @@ def verify(which: str | None, means: Means, name: str | None, token: str | None)
     words = "; ".join(wrong) or "restored elsewhere: every table, row count and checksum is as it was"
     show({"backup": found, "wrong": list(wrong)}, f"{found.id}: {words}")
     return Exit.NOT_OK if wrong else Exit.OK
+
+
+@backup.command()
+@click.argument("which", required=False, metavar="[BACKUP]")
+@by_means("on", "scratch", "stanza", "config", "into")
+@click.option("--at", type=Moment(), help="With pgBackRest: as it was at this moment, in place of a backup.")
+@click.option("--dry-run", is_flag=True, help="Say what would be lost, and do nothing.")
+@click.option(
+    "--yes-lose", type=click.IntRange(min=0), metavar="ROWS", help="The number of rows that was stated."
+)
+@acting
+def restore(
+    which: str | None,
+    means: Means,
+    at: datetime | None,
+    dry_run: bool,
+    yes_lose: int | None,
+    name: str | None,
+    token: str | None,
+) -> Exit:
+    """Put BACKUP (the newest, unless named) in the place of the database, once what would be lost was stated.
+
+    With --dry-run, or without --yes-lose, it is restored elsewhere and compared row by row: how many rows as they are
+    now would be lost, and how many of before would be back, by table. --yes-lose takes the number of rows that were
+    stated; anything that was written since voids it. A backup of what is there is taken first. Everybody else is kept
+    out while the copy takes the place: what was there stays beside it, under the name that this says.
+    """
+    from watership.fleet.identity import OPERATOR
+    from watership.releases.readiness.restoring import Placed, words
+    from watership.wiring import restoring
+
+    if dry_run and yes_lose is not None:
+        raise click.UsageError("--dry-run does nothing, and --yes-lose does it.")
+    caller = calling(name, token)
+
+    async def done(desk: Desk) -> Loss | Placed:
+        caller.require(desk.environment.audit, "restore a backup", OPERATOR)
+        if yes_lose is None:
+            return await restoring.would_lose(desk, which, at, means)
+        return await restoring.placed(desk, which, at, means, yes_lose=yes_lose, person=caller.person)
+
+    found = at_desk(done)
+    if isinstance(found, Placed):
+        ended = f"It is restored. What was there stays as {found.kept}, and in the backup {found.safety.id}."
+        show(_figures(found.loss) | {"placed": found}, f"{words(found.loss)}\n{ended}")
+        return Exit.OK
+    show(
+        _figures(found) | {"placed": None},
+        f"{words(found)}\nNothing was done. To do it: --yes-lose {found.rows}",
+    )
+    return Exit.OK if dry_run else Exit.INCONCLUSIVE
+
+
+def _figures(loss: Loss) -> dict[str, object]:
+    return {"backup": loss.backup, "rows_lost": loss.rows, "rows_back": loss.back, "tables": loss.tables}
 
 
 def warn_of_live(desk: Desk, means: Means) -> None:

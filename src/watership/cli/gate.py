@@ -11,6 +11,9 @@ from watership.cli.exits import Exit, exit_for_verdict
 from watership.cli.output import say, show, table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watership.releases.judging.replay import Replayed
     from watership.releases.outlook import Outlook
     from watership.releases.readiness.go import ConditionFound
     from watership.releases.readiness.records import Decided
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def gate() -> None:
-    """GO or NO-GO: the conditions as they stand, and the decision of who may take it.
+    """GO or NO-GO: the conditions as they stand, and the decision of who may take it. What the gate promises.
 
     \b
     watership gate show
+    watership gate replay
     watership gate decide go --reason "all green" --as dana
     watership gate decide no-go --reason "…" --issue "…" --mitigation "…" --rescheduled 2026-12-01 --informed "…"
     """
@@ -32,18 +36,23 @@ def gate() -> None:
 @gate.command(name="show")
 @one
 def show_gate(release: str | None) -> int:
-    """The conditions of a GO, and what was decided.
+    """The conditions of a GO, and what was decided; what the gate promises, and would see of the present traffic.
 
     Exit 0: they hold; 3: one has failed; 7: one is not known, or there is none; 6: the release has ended, so that they
     decide nothing.
     """
 
-    async def looked(desk: Desk) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None, Outlook]:
-        clerk = await desk.clerk(release)
-        seen = await desk.outlook(clerk.plan)
-        return await clerk.conditions(), await clerk.decision(), clerk.ended, seen
+    async def looked(
+        desk: Desk,
+    ) -> tuple[tuple[ConditionFound, ...], Decided | None, Ended | None, Outlook, str, str]:
+        from watership.cli.standing import sight
+        from watership.releases.judging.promise import promise
 
-    found, decided, ended, seen = at_desk(looked)
+        clerk = await desk.clerk(release)
+        seen, told = await desk.outlook(clerk.plan), (promise(clerk.plan), await sight(desk, clerk.plan))
+        return await clerk.conditions(), await clerk.decision(), clerk.ended, seen, *told
+
+    found, decided, ended, seen, promised, sees = at_desk(looked)
     from watership.releases.outlook import words
     from watership.releases.readiness.go import UNWRITTEN, verdict
     from watership.releases.status import ANEW
@@ -55,8 +64,15 @@ def show_gate(release: str | None) -> int:
         else "decided: not yet"
     )
     show(
-        {"conditions": found, "decision": decided, "ended": ended, "runs": seen},
-        f"{table(rows, ['verdict', 'condition', 'found'])}\nruns: {words(seen)}\n{said}",
+        {
+            "conditions": found,
+            "decision": decided,
+            "ended": ended,
+            "runs": seen,
+            "promise": promised,
+            "sight": sees,
+        },
+        f"{table(rows, ['verdict', 'condition', 'found'])}\nruns: {words(seen)}\n{said}\n\n{promised}\n{sees}",
     )
     if ended is not None:
         say(f"{ended}\n  fix: {ANEW}")
@@ -64,6 +80,46 @@ def show_gate(release: str | None) -> int:
     if not found:
         say(UNWRITTEN)
     return exit_for_verdict(verdict(found))
+
+
+@gate.command()
+@one
+def replay(release: str | None) -> int:
+    """Recompute the gate's word from every second that it counted.
+
+    Exit 0: each verdict and e-value comes out as it was recorded; 3: one does not; 5: no gate has looked yet, or a part
+    of what it counted is gone.
+    """
+    from watership.errors import NotFound
+    from watership.releases.judging.replay import replays
+
+    async def replaying(desk: Desk) -> Sequence[Replayed]:
+        return await replays(desk.environment.snapshots, desk.folder(release).draft().plan)
+
+    found = at_desk(replaying)
+    if not found:
+        raise NotFound("No gate has looked at this release yet.", fix="watership release status")
+    rows = [
+        {
+            "vigil": each.name,
+            "ticks": each.ticks,
+            "arm": arm.name,
+            "e-value": f"{arm.e_value:.6g}",
+            "refuses at": f"{arm.refuses_at:.6g}",
+            "recomputed": f"{again.e_value:.6g}",
+            "agrees": "yes" if arm == again else "NO",
+        }
+        for each in found
+        for arm, again in zip(each.recorded.arms, each.recomputed.arms, strict=True)
+    ]
+    columns = ["vigil", "ticks", "arm", "e-value", "refuses at", "recomputed", "agrees"]
+    words = [
+        f"{each.name}: {each.recorded.verdict.value}, recomputed {each.recomputed.verdict.value}. "
+        f"{each.recomputed.reason}"
+        for each in found
+    ]
+    show(found, "\n".join([table(rows, columns), *words]))
+    return Exit.OK if all(each.agrees for each in found) else Exit.NOT_OK
 
 
 @gate.command()

@@ -107,7 +107,7 @@ def plan(
         clock_factor=clock_factor, soak_seconds=soak, watch_seconds=watch, min_samples=min_samples
     )
 
-    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...], Outlook]:
+    async def drawn(desk: Desk) -> tuple[Plan, tuple[Unseen, ...], Outlook, str]:
         draft = await desk.draw(
             build.resolve(),
             release=release,
@@ -120,7 +120,8 @@ def plan(
             unseen_left_out=leave_out_unseen,
         )
         desk.folder(draft.plan.release).save_draft(draft)
-        return draft.plan, desk.unseen(draft.plan, draft.code), await desk.outlook(draft.plan)
+        unseen, seen = desk.unseen(draft.plan, draft.code), await desk.outlook(draft.plan)
+        return draft.plan, unseen, seen, await standing.sight(desk, draft.plan)
 
     standing.show_plan(*at_desk(drawn))
 

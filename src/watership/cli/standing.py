@@ -37,11 +37,12 @@ NAMED: Final = 8
 """Systems whose points are counted one by one; --json has all."""
 
 
-def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
+def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook, sight: str) -> None:
     """All of a plan, what it cannot see, what becomes of the runs under way, and what to do with it next."""
     from watership.releases.book.quantity import spoken
     from watership.releases.book.runbook import fate
     from watership.releases.judging.gate import guarantee
+    from watership.releases.judging.promise import promise
     from watership.releases.judging.sources import blind
     from watership.releases.outlook import words
     from watership.releases.plan import access, fingerprint
@@ -66,6 +67,8 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
         f"runs        {words(seen)}",
         f"            {fate(made.begun_runs)}",
         f"gate        {guarantee(made.gate)}",
+        f"            {promise(made)}",
+        *(f"            {each}" for each in sight.splitlines()),
         f"cannot see  {', '.join(blind(made.fuses, made.sources)) or 'nothing is hidden: every fuse has a source'}",
         f"own checks  {', '.join(each.path for each in made.code) or 'none'}",
         f"sign-offs   {', '.join(made.signoffs.needed) or 'none needed'}",
@@ -80,6 +83,8 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
         "release": made.release,
         "fingerprint": fingerprint(made),
         "cannot_see": blind(made.fuses, made.sources),
+        "promise": promise(made),
+        "sight": sight,
         "cautions": careful,
         "unseen": lacking,
         "runs": seen,
@@ -90,6 +95,18 @@ def show_plan(made: Plan, lacking: Sequence[Unseen], seen: Outlook) -> None:
         f"next: watership release sign {made.release} --role ROLE --as NAME   "
         f"then: watership release start {made.release} --as {made.starter}"
     )
+
+
+async def sight(desk: Desk, made: Plan) -> str:
+    """What the gates would see of the present traffic, and when; why nobody can say, where that is so."""
+    from watership.releases.judging.power import printed
+    from watership.releases.judging.promise import sightings
+
+    try:
+        seen = await sightings(desk.environment, made)
+    except Unavailable as error:
+        return f"How soon the gate would see something cannot be said now: {error}"
+    return "\n".join(f"{each.name}: {printed(each.power)}" for each in seen)
 
 
 def _unknowable(lacking: Sequence[Unseen]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class Duration(click.ParamType[float]):
@@ -37,3 +40,22 @@ class Offset(click.ParamType[float]):
             return offset(str(value))
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class Moment(click.ParamType["datetime"]):
+    """A moment with its zone: 2026-11-29T14:00:00Z."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        from datetime import datetime
+
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no moment; say it like 2026-11-29T14:00:00Z.", param, ctx)
+        if found.tzinfo is None:
+            self.fail(f"{value!r} does not say in which zone; say it like 2026-11-29T14:00:00Z.", param, ctx)
+        return found

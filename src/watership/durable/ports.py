@@ -77,6 +77,23 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+FELL = frozenset({RunState.FAILED, RunState.STOPPED, RunState.IN_DOUBT})
+"""States of a run with which something is wrong: it failed, or a person has to look."""
+
+COHORT_RUNS = 20_000
+"""So many of the newest runs are looked at for a cohort: 300 a second for a minute."""
+
+
+class Cohort(msgspec.Struct, frozen=True, kw_only=True):
+    """Runs of a deployment that were made within a while, as they stand now."""
+
+    made: int = 0
+    fell: int = 0
+    """How many of them something is wrong with (`FELL`)."""
+    some: tuple[RunId, ...] = ()
+    """Some of them, by the order of their ids, which knows nothing of how they went."""
+
+
 class Runs(Protocol):
     """Queries. They see everything that was committed before they were asked."""
 
@@ -90,6 +107,14 @@ class Runs(Protocol):
 
     async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
         """How many runs each deployment has in each state that is not terminal, and how many ended."""
+
+    async def cohorts(
+        self, deployments: Sequence[DeploymentId], *, after: datetime, until: datetime, some: int = 0
+    ) -> dict[DeploymentId, Cohort]:
+        """The runs that were made in (after, until], by the store's clock, of each of `deployments`.
+
+        Raises Unavailable where more than COHORT_RUNS were made since `after`: an old cohort is not to be had.
+        """
 
     async def workers(self) -> Sequence[WorkerPresence]: ...
 

@@ -14,7 +14,7 @@ import msgspec
 from watership.durable.counters import Count
 from watership.durable.events import Entry, Failure
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import Backlog, Observer, RunFilter, RunPage, Runs, WorkerPresence
+from watership.durable.ports import Backlog, Cohort, Observer, RunFilter, RunPage, Runs, WorkerPresence
 from watership.durable.run import Run, Signal, Waiting
 from watership.durable.states import TERMINAL, RunState
 from watership.errors import Unavailable
@@ -83,6 +83,11 @@ class HotRuns:
 
     async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
         return await self._runs.census()
+
+    async def cohorts(
+        self, deployments: Sequence[DeploymentId], *, after: datetime, until: datetime, some: int = 0
+    ) -> dict[DeploymentId, Cohort]:
+        return await self._runs.cohorts(deployments, after=after, until=until, some=some)
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return await self._runs.workers()

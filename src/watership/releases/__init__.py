@@ -9,8 +9,8 @@ Before      `book` reads a runbook's files. `plan` is what it comes to for one b
             `readiness` keeps the checklist, the sign-offs and the decision to go; `abridged` is a plan for a rehearsal.
 The run     `controller` owns it, `program` is its loop: read the `facts`, `decide`, and let `acts` change the
             `environment`, which stands behind `ports`. `order` is what it begins with and what people tell it
-            meanwhile, `pause` holds writes for a migration, `soundness` is what migrations leave wrong, `company` who
-            goes along with it, with its `complaints`, and `leap` how far a rehearsal's calendar may go on.
+            meanwhile. `expansion` runs migrations, `pause` holds writes for one, `soundness` is what they leave wrong.
+            `company` goes along with it, with its `complaints`, and `leap` says how far a rehearsal's calendar may go.
 Traffic     `cutover` turns the dial, `judging` says what the traffic proves, `rollback` is the way back,
             `rollback_now` the one that needs no journal, and `contract` what leaves none. `outlook` says what becomes
             of the runs under way, `begun` what a rollback does with those that next has begun. `entrance` leads

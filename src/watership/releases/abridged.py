@@ -11,7 +11,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from watership.releases.book.runbook import Check, Drain, Item, Repoint, Soak, Ttl
-from watership.releases.judging.gate import AgainstLimit, AgainstLive, Arm, GateSpec
+from watership.releases.judging.arms import AgainstGrowth, AgainstLimit, AgainstLive, Arm, Measure
+from watership.releases.judging.gate import GateSpec
 from watership.releases.notices.comms import Comms
 from watership.releases.plan import Plan, PlannedItem, PlannedPhase, Side, Size, doing_without
 
@@ -28,6 +29,9 @@ a gate its traffic can feed, says nothing of production."""
 
 FACTOR: Final = 1e-6
 """Of the calendar: a day is a tenth of a second."""
+
+FED: Final[frozenset[Measure]] = frozenset({"errors", "slow"})
+"""What the few requests of a rehearsal tell of."""
 
 SOAK_SECONDS: Final = 1.5
 WATCH_SECONDS: Final = 2.5
@@ -56,7 +60,8 @@ def abridged(
         phases=tuple(_phase(each) for each in short.phases),
         items=tuple(_item(each) for each in short.items),
         gate=_gate(plan.gate),
-        watch_gate=replace(_gate(plan.watch_gate), horizon=max(round(WATCH_SECONDS), 1)),
+        watch_gate=replace(_gate(_alone(plan.watch_gate)), horizon=max(round(WATCH_SECONDS), 1)),
+        hold_back=plan.hold_back if _alone(plan.watch_gate) == plan.watch_gate else 0.0,
         watch_seconds=WATCH_SECONDS,
         signoffs=replace(plan.signoffs, at_start=True),
         comms=comms,
@@ -102,9 +107,15 @@ def _item(item: PlannedItem) -> PlannedItem:
 
 
 def _gate(gate: GateSpec) -> GateSpec:
-    return replace(
-        gate, min_samples=min(gate.min_samples, SAMPLES), arms=tuple(_arm(arm) for arm in gate.arms)
-    )
+    """Arms that a second and a half cannot feed are done without: live's tail, runs of some age, memory that grows."""
+    fed = [arm for arm in gate.arms if arm.of in FED] or gate.arms
+    return replace(gate, min_samples=min(gate.min_samples, SAMPLES), arms=tuple(_arm(arm) for arm in fed))
+
+
+def _alone(gate: GateSpec) -> GateSpec:
+    """A watch without what is held back to compare with: a hundredth of a few requests is none."""
+    arms = tuple(arm for arm in gate.arms if not isinstance(arm, AgainstLive))
+    return replace(gate, arms=arms) if arms else gate
 
 
 def _arm(arm: Arm) -> Arm:
@@ -113,3 +124,5 @@ def _arm(arm: Arm) -> Arm:
             return replace(arm, sees=max(arm.sees, SEES))
         case AgainstLimit():
             return replace(arm, sees=max(arm.sees, SEES))
+        case AgainstGrowth():
+            return replace(arm, sees=None)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from watership.errors import Unavailable
 from watership.fleet.deployment import Deployment, DeploymentState
 from watership.fleet.stranded import lingering, open_runs
-from watership.releases import entrance, pause
+from watership.releases import entrance
 from watership.releases.begun import spec
 from watership.releases.book.runbook import Backup, Check, Deploy, Drain, Migrate, Repoint, Shift, Soak, Ttl
 from watership.releases.checks import CheckKind, Scene
@@ -23,15 +23,14 @@ from watership.releases.checks.room import taken
 from watership.releases.checks.scene import POLL_SECONDS
 from watership.releases.cutover import HOLD_SECONDS, Dial, TakenBack, remember_safe, shift, turn
 from watership.releases.environment import Authority, Environment
+from watership.releases.expansion import Expansion
 from watership.releases.facts import Position
 from watership.releases.judging.vigil import Watchword, watch_over
 from watership.releases.measurement import Finding, failed, found, inconclusive, passed
 from watership.releases.order import Order, Release
 from watership.releases.plan import PlannedItem, Side
-from watership.releases.ports import Migration
-from watership.releases.rollback import STOP_SECONDS, dismiss
+from watership.releases.rollback import DRAIN_SECONDS, STOP_SECONDS, dismiss
 from watership.releases.snapshots import STANDING, save
-from watership.releases.soundness import Soundness
 
 OrdersSince = Callable[[int], Awaitable[Sequence[Order]]]
 """The orders that came after so many."""
@@ -174,64 +173,17 @@ class Acts:
     # --- schema ---------------------------------------------------------------------------------------------
 
     async def _migrate(self, timeout: float) -> Finding:
-        """Expand step by step; writes are held only while a migration runs that asks for it."""
-        plan, env = self.release.plan, self.env
+        plan = self.release.plan
         if not plan.migrations:
-            return passed("The plan has no migration.", version=await env.migrator.version())
-        pausing = {each.name for each in plan.migrations if each.pauses_writes}
-        if pausing and plan.holds and not (await env.router.read()).can_hold:
-            return failed("The router cannot hold requests, and people were told that writes are held.")
-        there, pauses, sound = await env.migrator.version(), list[pause.Paused](), Soundness(env.migrator)
-        for migration in scripts(self.release):
-            if there >= migration.end:
-                continue
-            await sound.remember()
-            try:
-                pauses += await self._apply(migration, timeout, pauses=migration.name in pausing)
-            except TimeoutError:
-                return failed(
-                    f"Migration {migration.name} was not done in time, and was broken off: the database reports "
-                    f"schema {await env.migrator.version()}.",
-                    **pause.figures(pauses),
-                )
-            await sound.look(migration.name)
-            there = await env.migrator.version()
-        if pausing:
-            # A controller that was killed in between left it on.
-            await pause.lift(env, self.authority)
-        wanted, wrong = plan.migrations[-1].end, await sound.wrong()
-        facts = pause.figures(pauses)
-        words = [
-            f"The database reports schema {there}; {wanted} was planned.",
-            pause.measured_pause(facts),
-            *wrong,
-        ]
-        return found(there >= wanted and not wrong, " ".join(filter(None, words)), version=there, **facts)
-
-    async def _apply(self, migration: Migration, timeout: float, *, pauses: bool) -> list[pause.Paused]:
-        """A database that is busy is asked again. Each time that writes wait for it they get through in between."""
-        end = self.env.clock.monotonic() + timeout
-
-        async def apply() -> None:
-            async with asyncio.timeout(timeout):
-                await self.env.migrator.apply(migration, forward=True, epoch=self.authority.epoch)
-
-        waiting = pause.held if self.release.plan.holds else pause.refused
-        while True:
-            try:
-                if pauses:
-                    return [await waiting(self.env, self.authority, apply)]
-                await apply()
-                return []
-            except Unavailable:
-                if self.env.clock.monotonic() >= end:
-                    raise
-                await self.env.clock.sleep(POLL_SECONDS)
+            return passed("The plan has no migration.", version=await self.env.migrator.version())
+        expansion = Expansion(self.env, self.authority, plan, plan.migrations, timeout=timeout)
+        return await expansion.run(scripts(self.release))
 
     # --- traffic --------------------------------------------------------------------------------------------
 
     async def _shift(self, item: PlannedItem, position: Position, weight: int) -> Finding:
-        if weight == 100 and not position.judged:
+        weight = min(weight, self.release.plan.full)
+        if weight == self.release.plan.full and not position.judged:
             return failed("Next was not judged; nothing is promoted on that.")
         return await shift(
             self.env, self.dial, self.release.plan, item.key, before=position.weight, weight=weight
@@ -246,14 +198,22 @@ class Acts:
             length=soak.length,
             give_up=soak.give_up,
             promotes=True,
+            share=position.weight / 100 if 0 < position.weight < 100 else None,
             keep=lambda: self.dial.confirm(position.weight),
             ordered=lambda: self.ordered_back(position),
         )
         return await watch_over(self.env, word)
 
     async def _drain(self, seconds: float) -> Finding:
-        """Live's requests end; what is left then is told, and not cut off by us: live stands by."""
-        live = self.release.plan.live
+        """Live's requests end; what is left then is told, and not cut off by us: live stands by.
+
+        A live that keeps a little for the watch is not drained before that is over.
+        """
+        live, full = self.release.plan.live, self.release.plan.full
+        if full < 100:
+            there = await self.dial.read()
+            words = f"The router gives next {there.router} %; {100 - full} % stay on live for the watch."
+            return found(there.router == full, words)
         left = await self.env.router.drain(live.slot, seconds=seconds, epoch=self.authority.epoch)
         there = await self.dial.read()
         told = (
@@ -268,16 +228,26 @@ class Acts:
         """Both planes say 100 % and are disarmed; the slots have exchanged their roles."""
         plan = self.release.plan
         there = await self.dial.read()
-        if min(there.router, there.intake) < 100:
+        if min(there.router, there.intake) < plan.full:
             raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
         if plan.migrations and (wrong := await self.env.migrator.integrity()):
             return failed(f"The database is not sound: {'; '.join(wrong)}.")
-        good, words = await turn(self.env, self.dial, 100, hold=None)
+        good, words = await turn(self.env, self.dial, plan.full, hold=None)
         if not good:
-            return failed(f"100 % for next does not read back: {words}.")
+            return failed(f"{plan.full} % for next does not read back: {words}.")
         standing = Standing(live=plan.next, standby=plan.live, since=self.env.clock.now())
         await save(self.env.snapshots, STANDING, standing)
         return passed(f"{plan.next.build.version} is live; {plan.live.build.version} stands by.")
+
+    async def let_go(self) -> Finding:
+        """What was held back goes to next, and live's last requests end: from here on it stands by."""
+        good, words = await turn(self.env, self.dial, 100, hold=None)
+        if not good:
+            return failed(f"100 % for next does not read back: {words}.")
+        live = self.release.plan.live
+        left = await self.env.router.drain(live.slot, seconds=DRAIN_SECONDS, epoch=self.authority.epoch)
+        told = "" if left is None else f"; {left} requests of live are left"
+        return passed(f"Set and read back: {words}{told}.", left=left)
 
     async def watch(self, position: Position) -> Finding:
         """Until the watch is over; nothing but a failure ends it otherwise than well."""
@@ -289,6 +259,7 @@ class Acts:
             length=plan.watch_seconds,
             give_up=plan.watch_seconds,
             promotes=False,
+            share=plan.full / 100 if plan.full < 100 else None,
             keep=self._still_live,
             ordered=lambda: self.ordered_back(position),
         )
@@ -300,7 +271,7 @@ class Acts:
             there = await self.dial.read()
         except Unavailable:
             return
-        if min(there.router, there.intake) < 100:
+        if min(there.router, there.intake) < self.release.plan.full:
             raise TakenBack(f"The router gives next {there.router} % and the intake {there.intake} %.")
 
     async def keep_split(self, position: Position) -> Finding:

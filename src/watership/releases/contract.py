@@ -5,7 +5,6 @@ It comes after the watch, by a command, with sign-offs for it alone. From its fi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,20 +14,19 @@ from msgspec.structs import replace
 from watership.errors import Conflict, NotAllowed, NotFound
 from watership.fleet.deployment import DeploymentState, Slot
 from watership.fleet.stranded import open_runs
-from watership.releases import pause
 from watership.releases.acts import Standing
 from watership.releases.auditing.audit import Fact
 from watership.releases.checks.database import contract_scripts, scripts
 from watership.releases.environment import Authority, Environment
-from watership.releases.measurement import Finding, failed, found
+from watership.releases.expansion import Expansion
+from watership.releases.measurement import Finding, failed
 from watership.releases.order import Release
 from watership.releases.plan import Plan, Side
-from watership.releases.ports import InstanceState, Migration
+from watership.releases.ports import InstanceState
 from watership.releases.readiness.records import Contracted, lacking
 from watership.releases.readiness.signoff import Missing
 from watership.releases.rollback import STOP_SECONDS, registered
 from watership.releases.snapshots import CONTRACTED, STANDING, Contraction, load, save
-from watership.releases.soundness import Soundness
 from watership.releases.verdict import Verdict
 
 WORDS: Final = 1000
@@ -150,7 +148,8 @@ async def contract(
         at=env.clock.now(),
     )
     await save(env.snapshots, CONTRACTED, gone)
-    got = await _applied(env, authority, plan, steps)
+    expansion = Expansion(env, authority, plan, plan.contracts, timeout=plan.contract.timeout)
+    got = await expansion.run(steps)
     got = replace(got, evidence=f"{got.evidence}{filled}")
     record = Contracted(
         person=who,
@@ -196,29 +195,6 @@ async def _filled(env: Environment, authority: Authority, release: Release) -> s
             rows = await env.migrator.fill(migration, epoch=authority.epoch)
             told.append(f"{migration.name} has changed {rows:,} rows in all")
     return f" Backfilled before: {', '.join(told)}." if told else ""
-
-
-async def _applied(env: Environment, authority: Authority, plan: Plan, steps: Sequence[Migration]) -> Finding:
-    sound, pauses = Soundness(env.migrator), list[pause.Paused]()
-    await sound.remember()
-    pausing = {each.name for each in plan.contracts if each.pauses_writes}
-    waiting = pause.held if plan.holds else pause.refused
-    for migration in steps:
-
-        async def apply(step: Migration = migration) -> None:
-            await env.migrator.apply(step, forward=True, epoch=authority.epoch)
-
-        if await env.migrator.version() >= migration.end:
-            continue
-        if migration.name in pausing:
-            pauses.append(await waiting(env, authority, apply))
-        else:
-            await apply()
-        await sound.look(migration.name)
-    there, facts, wrong = await env.migrator.version(), pause.figures(pauses), await sound.wrong()
-    words = [f"The database reports schema {there}.", pause.measured_pause(facts), *wrong]
-    done = there == plan.contracts[-1].end and not wrong
-    return found(done, " ".join(filter(None, words)), version=there, **facts)
 
 
 def _note(env: Environment, who: str, plan: Plan, action: str, *, rehearsed: bool) -> None:

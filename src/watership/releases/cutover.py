@@ -122,7 +122,7 @@ async def shift(env: Environment, dial: Dial, plan: Plan, key: str, *, before: i
     """Move both planes from `before` to `weight` and read them back. Raises TakenBack; never raises again
     what a switch has lowered while the controller was away."""
     await _still_ours(env, dial, f"{plan.release}.{key}.shift", before=before, weight=weight)
-    there, words = await turn(env, dial, weight, hold=HOLD_SECONDS if weight < 100 else None)
+    there, words = await turn(env, dial, weight, hold=HOLD_SECONDS if weight < plan.full else None)
     if there:
         return passed(f"Set and read back: {words}.", weight=weight, **await _in_flight(env, plan))
     return failed(f"{weight} % for next does not read back: {words}.")

@@ -47,6 +47,10 @@ class Watch(Struct, frozen=True, kw_only=True, tag="watch"):
     """Look for late changes while the old deployment stands by."""
 
 
+class LetGo(Struct, frozen=True, kw_only=True, tag="let_go"):
+    """The watch is over: what was held back for it goes to next as well."""
+
+
 class TakeBack(Struct, frozen=True, kw_only=True, tag="take_back"):
     """Traffic and intake to live. `automatic`: no person ordered it. `quarantines`: it failed in service."""
 
@@ -68,7 +72,7 @@ class End(Struct, frozen=True, kw_only=True, tag="end"):
     reason: str
 
 
-Act = Do | Wait | Ask | Again | Promote | Watch | TakeBack | Retire | End
+Act = Do | Wait | Ask | Again | Promote | Watch | LetGo | TakeBack | Retire | End
 
 RETIRE_TRIES = 3
 """The traffic is back by then; what cannot be cleared away in three tries is told to people."""
@@ -133,8 +137,17 @@ def _after_promotion(position: Position, facts: Facts) -> Act:
         if not position.accepted:
             return Ask(about=f"The watch ended without a verdict: {position.watched.evidence}")
         words = f"accepted by {position.accepted} without a verdict: {position.watched.evidence}"
-        return End(outcome="promoted", reason=words)
-    return End(outcome="promoted", reason=position.watched.evidence)
+        return _let_go(position) or End(outcome="promoted", reason=words)
+    return _let_go(position) or End(outcome="promoted", reason=position.watched.evidence)
+
+
+def _let_go(position: Position) -> Act | None:
+    """While the watch compares, live keeps a little; only then may it stand by, and be retired."""
+    if position.full == 100 or (position.let_go is not None and position.let_go.passed):
+        return None
+    if position.let_go is None:
+        return LetGo()
+    return Ask(about=f"What was held back could not be given to next: {position.let_go.evidence}")
 
 
 def _after_failure(plan: Plan, position: Position, facts: Facts, zero: datetime) -> Act:

@@ -39,6 +39,10 @@ class Position(Struct, frozen=True, kw_only=True):
     """A shift was begun: from here on a failure is one under live traffic."""
     weight: int = 0
     """Next's weight in per cent, as it was last read back."""
+    full: int = 100
+    """Its weight when the cutover is done: all but what is held back for the watch."""
+    let_go: Measurement | None = None
+    """What was held back is given to next."""
     judged: bool = False
     cutover_began: datetime | None = None
     failure: str = ""
@@ -67,7 +71,7 @@ class Position(Struct, frozen=True, kw_only=True):
     @property
     def split(self) -> bool:
         """Both serve, and nobody has judged yet: the dead-man's switches are armed. Not while it is taken back."""
-        return 0 < self.weight < 100 and self.taken_back is None
+        return 0 < self.weight < self.full and self.taken_back is None
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -82,10 +86,17 @@ class Record(Struct, frozen=True, kw_only=True):
 def opening(release: Release) -> Position:
     """Where a release begins: at its first item, or with what another build's controller left."""
     if not release.promoted:
-        return Position(adopted=release.adopted_by is not None)
+        return Position(adopted=release.adopted_by is not None, full=release.plan.full)
     phases = len(release.plan.phases)
     return Position(
-        adopted=True, phase=phases, touched=True, moved=True, judged=True, promoted=True, weight=100
+        adopted=True,
+        phase=phases,
+        touched=True,
+        moved=True,
+        judged=True,
+        promoted=True,
+        weight=release.plan.full,
+        full=release.plan.full,
     )
 
 
@@ -115,6 +126,8 @@ def informed(position: Position, facts: Facts) -> Position:
                 position = replace(position, held=False, watched=None)
             case "next" | "accept" if _unsure(position):
                 position = replace(position, accepted=order.who)
+            case "resume" if position.let_go is not None and not position.let_go.passed:
+                position = replace(position, held=False, let_go=None)
             case "resume":
                 position = replace(position, held=False, failure="", failed_at=None)
             case "next":
@@ -163,7 +176,7 @@ def measured(plan: Plan, position: Position, item: PlannedItem, got: Measurement
         )
     match item.does:
         case Shift(weight=weight):
-            position = replace(position, weight=round(100 * weight))
+            position = replace(position, weight=min(round(100 * weight), plan.full))
         case Soak():
             position = replace(position, judged=True)
     phase = plan.phases[position.phase]
@@ -180,6 +193,8 @@ def moved(plan: Plan, position: Position, record: Record, at: datetime) -> Posit
             return replace(position, promoted=True) if got.passed else _unpromoted(plan, position, got)
         case "watch":
             return replace(position, watched=got)
+        case "let_go":
+            return replace(position, let_go=got, weight=100 if got.passed else position.weight)
         case "take_back":
             why = str(got.facts.get("why", ""))
             condemned = position.condemned or got.facts.get("quarantines") is True

@@ -191,6 +191,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     holds: bool = True
     """Whether the router can hold requests; else writes are refused where this release pauses them."""
 
+    @property
+    def full(self) -> int:
+        """Next's weight in per cent when the cutover is done: all but what is held back for the watch."""
+        return 100 - round(100 * self.hold_back)
+
     def phase(self, item: PlannedItem) -> PlannedPhase:
         """The phase that an item belongs to."""
         return next(phase for phase in self.phases if phase.id == item.phase)

@@ -27,6 +27,7 @@ from watership.releases.decide import (
     Do,
     End,
     Ending,
+    LetGo,
     Promote,
     Retire,
     TakeBack,
@@ -137,6 +138,9 @@ class ReleaseProgram:
                     position = moved(release.plan, position, record, facts.at)
                 case Watch():
                     record = await self._step(acts, "watch", lambda: acts.watch(position))  # noqa: B023 - awaited here
+                    position = moved(release.plan, position, record, facts.at)
+                case LetGo():
+                    record = await self._step(acts, "let_go", acts.let_go)
                     position = moved(release.plan, position, record, facts.at)
                 case TakeBack():
                     record = await self._take_back(acts, act)

@@ -96,7 +96,7 @@ async def require_readable(snapshots: Snapshots, to: Side) -> None:
         f"There is no way back to {to.build.version}, which reads schema {reads.lowest} to {reads.highest}: {gone.who} "
         f"contracted to schema {gone.version} at {gone.at:%Y-%m-%d %H:%M:%S} UTC (release {gone.release}).",
         fix="Go forward with a build that reads it: watership release plan BUILD. What a restore would lose: "
-        "watership backup list",
+        "watership backup restore --dry-run",
     )
 
 

@@ -21,7 +21,7 @@ from watership.releases.decide import Act, Ask, Wait, decide
 from watership.releases.facts import item_at, items_of
 from watership.releases.figures import Figures, figures
 from watership.releases.journal import Fold, fold, journal, promoted_at
-from watership.releases.judging.gate import GateSpec, Judgement, Sums, judge
+from watership.releases.judging.gate import GateSpec, Judgement, Sums, judge, of_requests
 from watership.releases.judging.vigil import Vigil
 from watership.releases.measurement import excerpt
 from watership.releases.order import Release
@@ -324,7 +324,10 @@ async def _seen(
     if vigil is None:
         return None
     judgement = judge(vigil.gate, gate)
-    first = vigil.gate.arms[0] if vigil.gate.arms else None
+    # Of requests, for people; arms of runs and of memory speak for themselves in the judgement.
+    first = next(
+        (each for arm, each in zip(gate.arms, vigil.gate.arms, strict=False) if of_requests(arm)), None
+    )
     return VigilStatus(
         name=name,
         began=vigil.began,

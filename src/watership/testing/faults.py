@@ -13,7 +13,7 @@ from watership.adapters.memory import MemoryBell, MemoryStore
 from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import Backlog, RunFilter, RunPage, Store, WorkerPresence
+from watership.durable.ports import Backlog, Cohort, RunFilter, RunPage, Store, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
@@ -127,6 +127,11 @@ class FaultyStore:
 
     async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
         return await self._queries.census()
+
+    async def cohorts(
+        self, deployments: Sequence[DeploymentId], *, after: datetime, until: datetime, some: int = 0
+    ) -> dict[DeploymentId, Cohort]:
+        return await self._queries.cohorts(deployments, after=after, until=until, some=some)
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return await self._queries.workers()

@@ -45,7 +45,7 @@ from watership.wiring.incidents import critical_of, incidents_of
 from watership.wiring.instruments import ProjectInstruments
 from watership.wiring.kernel import RunStore
 from watership.wiring.messages import outbox
-from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_here
+from watership.wiring.metering import breaches, feeds_of, metrics_of, usage_of
 from watership.wiring.system import is_there, open_system
 
 REHEARSED_LEASE = 2 * FARTHEST
@@ -122,7 +122,7 @@ def _environment(
         metrics=metrics,
         every=every,
         kept=feeds_of(config),
-        usage=usage_here(),
+        usage=usage_of(config),
         breach=breaches(incidents_of(places)),
         intake=system,
         deployments=system,

@@ -129,6 +129,7 @@ class Desk:
         lingering(standing, await self.environment.runs.census(), serving={live.deployment})
         version, smoke = await self.environment.migrator.version(), read_smoke(source)
         migrations = [each for each in read_migrations(source) if each.start >= version]
+        require_readable(build, version)
         await self._require_sound(migrations)
         runbook = shelf.find(book or RUNBOOK)
         kinds.of_source(runbook)  # nobody signs a check that does not load
@@ -465,6 +466,16 @@ def require_other(live: Build, build: Build) -> None:
         raise Conflict(
             f"Build {build.version} ({build.digest}) is live already, byte for byte.",
             fix="Name another build; to start the same one anew: watership environment down, then up.",
+        )
+
+
+def require_readable(build: Build, version: int) -> None:
+    """Raises BadInput for a build that cannot live with the schema that is there: an old one, after a contract."""
+    if version not in build.schema:
+        reads = build.schema
+        raise BadInput(
+            f"{build.version} reads schema {reads.lowest} to {reads.highest}, and the database is at {version}.",
+            fix="Release a build that reads it; migrations that were not applied: watership migrate status",
         )
 
 

@@ -51,9 +51,9 @@ def feeds_of(config: Config) -> Source | None:
     return PrometheusFeeds(HttpProbe(), url, SystemClock()) if url else None
 
 
-def usage_here() -> Usage:
-    """What processes use that the host agent of this machine keeps."""
-    return ProcessUsage()
+def usage_of(config: Config) -> Usage | None:
+    """What the instances' processes use, where the host agent of this machine keeps them."""
+    return ProcessUsage() if config.hosts.kind == "processes" else None
 
 
 def breaches(incidents: Incidents) -> Callable[[str], Awaitable[bool]]:

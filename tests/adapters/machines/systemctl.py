@@ -65,6 +65,8 @@ class Systemd:
             case ["disable", "--quiet", name]:
                 self.enabled.discard(name)
                 return Ended()
+            case ["stop", "--no-block", *names]:
+                return self._begin_to_stop(names)
             case ["stop" | "kill" as verb, *_, pattern]:
                 return self._stop(pattern, killed=verb == "kill")
             case ["reset-failed", pattern]:
@@ -128,6 +130,11 @@ class Systemd:
             "version": build.version,
         }
         (place / "presence.json").write_text(json.dumps(told))
+
+    def _begin_to_stop(self, names: list[str]) -> Ended:
+        """Asked to end, all at a time; whoever asks again waits for the end."""
+        missing = [name for name in names if name not in self.loaded]
+        return Ended(errors=f"Failed to stop {missing[0]}: Unit not loaded.", code=5) if missing else Ended()
 
     def _forget(self, pattern: str) -> Ended:
         for name in fnmatch.filter(self.loaded, pattern):

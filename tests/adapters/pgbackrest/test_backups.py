@@ -119,6 +119,9 @@ async def test_the_stanza_of_another_server_is_refused_and_leaves_nothing(
     label = (await backups.catalogue()).backup[-1].label
     with pytest.raises(Conflict, match="another server"):
         await backups.point("one", label)
+    with pytest.raises(Conflict, match="another server"):
+        await backups.create("one")
+    assert (await backups.catalogue()).backup[-1].label == label
     assert list((tmp_path / "backups").iterdir()) == []
 
 
@@ -176,3 +179,24 @@ async def test_any_moment_is_restored_to_what_had_been_committed_by_then(
         found = await connection.fetchval("SELECT count(*) FROM public.orders")
 
     assert str(found) == before != "0"
+
+
+async def test_a_piece_of_the_log_that_came_after_the_loss_is_not_used(
+    archived_postgres: ArchivedPostgres, tmp_path: Path, nightly: bool
+) -> None:
+    if not nightly:
+        pytest.skip("a restore more: at night")
+    backups, heartbeat = backups_of(archived_postgres, tmp_path), PostgresHeartbeat(archived_postgres.url)
+    await heartbeat.begin()
+    try:
+        await heartbeat.beat(first := datetime.now(UTC))
+        kept = await backups.create("one")
+        edge = await backups.edge()
+        await heartbeat.beat(datetime.now(UTC))
+        await backups.again("later", kept)
+        assert await backups.edge() > edge
+        recovered = await backups.recovered(kept, edge)
+    finally:
+        await heartbeat.end()
+
+    assert (recovered.wrong, recovered.beat) == ([], first)

@@ -84,6 +84,7 @@ def test_units_are_what_systemd_takes_and_let_a_service_do_little(
     odd = msgspec.structs.replace(build, digest="sha256:100%$x")
     file = tmp_path / unit_name("prod", D, post(role))
     file.write_text(unit(wish(odd), post(role), SETTINGS))
+    assert f"of {D} (sha256:100%%$x)\n" in file.read_text()
     verified = subprocess.run(
         [analyze, "verify", "--man=no", file], capture_output=True, text=True, check=False
     )
@@ -154,6 +155,7 @@ def test_a_wish_is_told_where_something_is_missing_and_the_surplus_is_ended(buil
         ("web-1", "install", ("/dev/stdin",)),
         ("web-1", "systemctl", ("daemon-reload",)),
         ("web-1", "systemctl", (UNIT,)),
+        ("web-2", "systemctl", ("stop",)),
         ("web-2", "sh", (UNIT.replace("-0.", "-1."),)),
         ("web-2", "systemctl", ("daemon-reload",)),
     ]

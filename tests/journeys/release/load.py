@@ -16,11 +16,14 @@ from aio_pika.abc import AbstractIncomingMessage
 from tests.journeys.release.expected import PRICES, is_price
 from watership.demo.traffic.client import Answer, Client, NoAnswer
 
-ASKING: Final = 12
-"""Connections over which prices are asked for."""
+ASKING: Final = 40
+"""Connections over which prices are asked for: with 220 a second each of them waits 180 ms before it is late."""
 
-SENDING: Final = 4
+SENDING: Final = 10
 """Connections over which messages are sent."""
+
+PUBLISHING: Final = 6
+"""Messages that may wait for the broker's confirm at a time."""
 
 BOOKS: Final = 8
 """One request in so many reads the application's database."""
@@ -198,7 +201,7 @@ class Load:
             else:
                 self.record.sent[number] = Sent("order", "AMQP", time.time())
 
-        await self._paced(rate, once)
+        await asyncio.gather(*(self._paced(rate / PUBLISHING, once) for _ in range(PUBLISHING)))
         async with asyncio.timeout(REPLY_SECONDS):
             while self.unanswered:
                 await asyncio.sleep(0.05)

@@ -13,19 +13,8 @@ from hypothesis import strategies as st
 
 from watership.errors import BadInput
 from watership.releases.judging import evidence
-from watership.releases.judging.gate import (
-    AgainstLimit,
-    AgainstLive,
-    Arm,
-    Counts,
-    GateSpec,
-    GateState,
-    Tick,
-    guarantee,
-    judge,
-    observe,
-    opened,
-)
+from watership.releases.judging.arms import AgainstLimit, AgainstLive, Arm, Counts, Tick
+from watership.releases.judging.gate import GateSpec, GateState, guarantee, judge, observe, opened
 from watership.releases.verdict import Verdict
 
 ERRORS = AgainstLive(tolerance=0.001, sees=0.01)

@@ -18,7 +18,7 @@ from watership.releases.book.shelf import Source, shipped
 from watership.releases.judging.feed import Feed, Subject, Told
 from watership.releases.judging.fuse import Lost, Reading
 from watership.releases.judging.glimpse import Glimpse, look, over
-from watership.releases.judging.nearby import Exposed, Soundness, hit_rate, starved
+from watership.releases.judging.nearby import Exposed, Soundness, hit_rate, read, starved
 from watership.releases.judging.sources import blind
 from watership.releases.ports import Instance, InstanceState, ProbeAnswer
 from watership.releases.program import Outcome
@@ -189,3 +189,15 @@ def test_what_a_feed_tells_of_next_is_taken_of_both_and_what_it_does_not_the_slo
     assert (nxt.disk, live.disk, alone.disk) == (0.95, None, 0.5)
     assert nxt.happened["data_corruption"] is True and "data_corruption" not in live.happened
     assert alone.happened["data_corruption"] is False
+
+
+def test_a_build_that_writes_nonsense_as_its_metrics_is_merely_not_known() -> None:
+    assert read("<html>\nnot 1 metric x\n") == Exposed()
+    assert (
+        read("watership_store_query_seconds soon\n")
+        == read("watership_store_query_seconds NaN\n")
+        == Exposed()
+    )
+    odd = 'watership_unhandled_total{path="critical"} 1.0\nwatership_unhandled_total{path="critical",x="y"} many\n'
+    assert read(odd) == Exposed(), "a part is not known, so neither is the sum"
+    assert read('watership_unhandled_total{path="critical"} 1.0\n') == Exposed(critical=1.0)

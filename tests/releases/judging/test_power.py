@@ -6,16 +6,8 @@ from random import Random
 
 import pytest
 
-from watership.releases.judging.gate import (
-    AgainstLimit,
-    AgainstLive,
-    Counts,
-    GateSpec,
-    Tick,
-    judge,
-    observe,
-    opened,
-)
+from watership.releases.judging.arms import AgainstLimit, AgainstLive, Counts, Tick
+from watership.releases.judging.gate import GateSpec, judge, observe, opened
 from watership.releases.judging.power import (
     REGRESSIONS,
     BlindSoak,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from watership.releases.judging.gate import Counts
+from watership.releases.judging.arms import Counts
 from watership.releases.judging.traffic import counts, latency_p95, percentile, together
 from watership.releases.ports import TrafficTick
 
@@ -17,8 +17,8 @@ SERVED = second(100, **{"+Inf": 1, "0.1": 90, "1": 6, "5": 3})
 
 
 def test_what_lies_above_the_bound_is_slow() -> None:
-    assert counts(SERVED, 5.0) == Counts(100, 1, 1)
-    assert counts(SERVED, 1.0) == Counts(100, 1, 4)
+    assert counts(SERVED, 5.0) == Counts(100, 1, 1, SERVED.latencies)
+    assert counts(SERVED, 1.0) == Counts(100, 1, 4, SERVED.latencies)
 
 
 def test_a_bound_between_two_buckets_is_not_guessed() -> None:

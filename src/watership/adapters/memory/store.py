@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from watership.adapters.ledger import commit, flags, intake
+from watership.adapters.ledger.cohort import cohorts_of, too_old
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.adapters.ledger.decide import is_late
 from watership.adapters.memory.flags import MemoryFlags
@@ -16,7 +17,15 @@ from watership.durable.clock import Clock, SystemClock
 from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import (
+    COHORT_RUNS,
+    HEARD_SECONDS,
+    Backlog,
+    Cohort,
+    RunFilter,
+    RunPage,
+    WorkerPresence,
+)
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Write, Written
@@ -70,6 +79,19 @@ class MemoryStore:
 
     async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
         return dict(Counter((run.deployment, run.state) for run in self._rows.runs.values()))
+
+    async def cohorts(
+        self, deployments: Sequence[DeploymentId], *, after: datetime, until: datetime, some: int = 0
+    ) -> dict[DeploymentId, Cohort]:
+        newest = list(self._rows.runs.values())
+        if len(newest) > COHORT_RUNS and newest[-COHORT_RUNS - 1].created_at > after:
+            raise too_old()
+        rows = (
+            (str(run.deployment), str(run.id), run.state.value)
+            for run in newest[-COHORT_RUNS:]
+            if after < run.created_at <= until and run.deployment in deployments
+        )
+        return cohorts_of(deployments, rows, some)
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return [

@@ -94,8 +94,10 @@ class PgBackRestBackups:
         return await self.point(name, await self.base())
 
     async def base(self) -> str:
-        """Take a backup of the whole server; its label. Raises Unavailable."""
-        before = {each.label for each in (await self.catalogue()).backup}
+        """Take a backup of the whole server; its label. Raises Unavailable, Conflict where it is another server."""
+        found = await self.catalogue()
+        await self._require_server(found)
+        before = {each.label for each in found.backup}
         await self._answer(backup_command(self._stanza, self._kind), self._seconds)
         fresh = [each for each in (await self.catalogue()).backup if each.label not in before]
         if not fresh:

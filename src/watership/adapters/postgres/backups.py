@@ -60,6 +60,14 @@ class PostgresBackups:
         except (BadInput, Untrusted) as error:
             return [str(error)]
 
+    @asynccontextmanager
+    async def scratch_of(self, backup: Backup) -> AsyncIterator[str]:
+        """The address of a scratch database that it was restored into. Raises BadInput for what cannot be restored."""
+        async with self._scratch_database() as url:
+            async with _within(self._seconds, "The restore"):
+                await _restore(backup, url)
+            yield url
+
     async def restored(self, backup: Backup) -> Restored:
         """Restore it into a scratch database and look at that. Raises BadInput for what cannot be restored."""
         began = time.monotonic()
@@ -69,9 +77,7 @@ class PostgresBackups:
             )
         wanted = contents_of(backup)
         async with self._scratch_database() as url, _within(self._seconds, "The restore"):
-            command = restore_command(url, file=Path(backup.path))
-            if words := await ran(command, variables(url)):
-                raise BadInput(f"{backup.path} cannot be restored: {words}")
+            await _restore(backup, url)
             restored = time.monotonic()
             async with session(url) as connection:
                 found, beat = await contents(connection), await beat_in(connection)
@@ -106,6 +112,12 @@ class PostgresBackups:
             drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
             async with _within(SCRATCH_SECONDS, drop), session(self._scratch) as connection:
                 await connection.execute(drop)
+
+
+async def _restore(backup: Backup, url: str) -> None:
+    command = restore_command(url, file=Path(backup.path))
+    if words := await ran(command, variables(url)):
+        raise BadInput(f"{backup.path} cannot be restored: {words}")
 
 
 @asynccontextmanager

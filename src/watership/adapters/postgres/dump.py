@@ -49,6 +49,24 @@ def restore_command(url: str, *, file: Path) -> list[str]:
     ]
 
 
+def place_command(url: str, *, file: Path) -> list[str]:
+    """Restore a dump into an empty database that is to take the original's place, with its owners and privileges."""
+    return [
+        "pg_restore",
+        "--exit-on-error",
+        "--no-subscriptions",
+        "--no-password",
+        f"--dbname={without_password(url)}",
+        str(file),
+    ]
+
+
+def socket_dump_command(url: str, *, file: Path) -> list[str]:
+    """Dump a database of a scratch server, which replays a log: what is not logged is not in it, nor to be read."""
+    options = ("--format=custom", "--no-unlogged-table-data", "--no-password")
+    return ["pg_dump", *options, f"--file={file}", f"--dbname={url}"]
+
+
 def without_password(url: str) -> str:
     """The address, for anybody to see."""
     parts = parsed(url, *SCHEMES)

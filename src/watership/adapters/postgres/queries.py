@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from watership.adapters.ledger.cohort import cohorts_of, too_old
 from watership.adapters.ledger.columns import (
     RUN,
     WIDTH,
     entry_of,
+    micros,
     micros_or_null,
     moment,
     moment_or_none,
@@ -21,7 +23,15 @@ from watership.adapters.postgres.statements import NOW
 from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId, WorkerId
-from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import (
+    COHORT_RUNS,
+    HEARD_SECONDS,
+    Backlog,
+    Cohort,
+    RunFilter,
+    RunPage,
+    WorkerPresence,
+)
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 
@@ -31,6 +41,13 @@ SELECT seq, epoch, at, version, event FROM journal WHERE run_id = $1 AND seq > $
 _INBOX = """
 SELECT number, id, name, value, at FROM signals WHERE run_id = $1 AND number > $2 ORDER BY number"""
 _CENSUS = "SELECT deployment, state, count(*) FROM runs GROUP BY deployment, state"
+# The newest by number, not by time: no index tells when a run was made, as each one costs every move of a run.
+_COHORTS = """
+WITH edge AS (SELECT coalesce(max(serial), 0) - $4 AS serial FROM runs)
+SELECT NULL, NULL, NULL, created_at FROM runs
+WHERE serial = (SELECT max(serial) FROM runs WHERE serial <= (SELECT serial FROM edge))
+UNION ALL SELECT deployment, id, state, created_at FROM runs
+WHERE serial > (SELECT serial FROM edge) AND created_at > $2 AND created_at <= $3 AND deployment = ANY($1::text[])"""
 _BACKLOG = f"""
 SELECT count(waiting.updated_at), min(waiting.updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
   (SELECT count(*) FROM workers WHERE deployment = ANY($1::text[]) AND seen_at >= clock.now - $3), clock.now
@@ -92,6 +109,15 @@ async def inbox(db: Session, run_id: RunId, after: int) -> list[Signal]:
 async def census(db: Session) -> dict[tuple[DeploymentId, RunState], int]:
     rows = await db.fetch(_CENSUS)
     return {(DeploymentId(deployment), RunState(state)): count for deployment, state, count in rows}
+
+
+async def cohorts(
+    db: Session, deployments: Sequence[DeploymentId], after: datetime, until: datetime, some: int
+) -> dict[DeploymentId, Cohort]:
+    rows = await db.fetch(_COHORTS, list(deployments), micros(after), micros(until), COHORT_RUNS)
+    if any(row[0] is None and row[3] > micros(after) for row in rows):
+        raise too_old()
+    return cohorts_of(deployments, ((row[0], row[1], row[2]) for row in rows if row[0] is not None), some)
 
 
 async def workers(db: Session) -> list[WorkerPresence]:

@@ -10,7 +10,7 @@ from watership.adapters.postgres.links import Links
 from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import Backlog, Cohort, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 
@@ -40,6 +40,12 @@ class PostgresRuns:
     async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
         async with self._links.reading.session() as db:
             return await queries.census(db)
+
+    async def cohorts(
+        self, deployments: Sequence[DeploymentId], *, after: datetime, until: datetime, some: int = 0
+    ) -> dict[DeploymentId, Cohort]:
+        async with self._links.reading.session() as db:
+            return await queries.cohorts(db, deployments, after, until, some)
 
     async def workers(self) -> Sequence[WorkerPresence]:
         async with self._links.reading.session() as db:

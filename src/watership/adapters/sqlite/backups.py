@@ -52,7 +52,7 @@ class SQLiteBackups:
         draft = self._folder.begin(name, SUFFIX, datetime.now(UTC))
         try:
             copy_database(self._path, draft.partial)
-            return self._folder.keep(draft, _contents(draft.partial))
+            return self._folder.keep(draft, contents_of_file(draft.partial))
         finally:
             draft.partial.unlink(missing_ok=True)
 
@@ -71,7 +71,7 @@ class SQLiteBackups:
                 with opened(copy) as connection:
                     wrong = list(faults(connection))
                     beat = beat_in(connection)
-                wrong += differences(wanted, _contents(copy))
+                wrong += differences(wanted, contents_of_file(copy))
                 return Restored(
                     wrong=wrong,
                     restore_seconds=restored - began,
@@ -82,15 +82,21 @@ class SQLiteBackups:
             raise BadInput(f"{backup.path} cannot be restored: {error}") from error
 
 
-def _contents(path: Path) -> Contents:
+def contents_of_file(path: Path) -> Contents:
+    """What the database in a file holds, and its schema."""
     with opened(path) as connection:
-        connection.text_factory = _text
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        held = {table: _table(connection, table) for (table,) in tables}
+        held = contents_in(connection).tables
     return Contents(schema=schema(path), tables=held)
 
 
-def _text(raw: bytes) -> str:
+def contents_in(connection: sqlite3.Connection) -> Contents:
+    """What the tables of a database hold."""
+    connection.text_factory = text
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return Contents(tables={table: _table(connection, table) for (table,) in tables})
+
+
+def text(raw: bytes) -> str:
     """Text that is no UTF-8 is kept as it is: SQLite takes any bytes for text."""
     return raw.decode("utf-8", "surrogateescape")
 

@@ -8,10 +8,19 @@ from datetime import datetime, timedelta
 
 from msgspec.json import encode
 
+from watership.adapters.ledger.cohort import cohorts_of, too_old
 from watership.adapters.ledger.columns import RUN, micros, moment, moment_or_none, run_of
 from watership.adapters.ledger.cursor import parse_cursor, spell_cursor
 from watership.durable.ids import DeploymentId, RunId, WorkerId
-from watership.durable.ports import HEARD_SECONDS, Backlog, RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import (
+    COHORT_RUNS,
+    HEARD_SECONDS,
+    Backlog,
+    Cohort,
+    RunFilter,
+    RunPage,
+    WorkerPresence,
+)
 from watership.durable.run import Run
 from watership.durable.states import RunState
 
@@ -29,6 +38,12 @@ _WORKERS = """
 SELECT id, deployment, pool, slots, seen_at,
   (SELECT count(*) FROM runs WHERE lease_owner = workers.id AND state = 'running') FROM workers ORDER BY id"""
 
+# The newest by number, not by time: no index tells when a run was made, as each one costs every move of a run.
+_COHORTS = """
+SELECT deployment, id, state FROM runs WHERE serial > (SELECT coalesce(max(serial), 0) FROM runs) - :newest
+  AND created_at > :after AND created_at <= :until AND deployment IN (SELECT value FROM json_each(:deployments))"""
+_BEFORE_COHORTS = """
+SELECT created_at FROM runs WHERE serial <= (SELECT max(serial) FROM runs) - ? ORDER BY serial DESC LIMIT 1"""
 _BACKLOG = """
 SELECT count(*), min(updated_at), (SELECT coalesce(max(serial), 0) FROM runs),
   (SELECT count(*) FROM workers
@@ -64,6 +79,17 @@ def page(db: sqlite3.Connection, which: RunFilter, limit: int, after: str | None
 def census(db: sqlite3.Connection) -> dict[tuple[DeploymentId, RunState], int]:
     rows = db.execute("SELECT deployment, state, count(*) FROM runs GROUP BY deployment, state")
     return {(DeploymentId(deployment), RunState(state)): count for deployment, state, count in rows}
+
+
+def cohorts(
+    db: sqlite3.Connection, deployments: Sequence[DeploymentId], after: datetime, until: datetime, some: int
+) -> dict[DeploymentId, Cohort]:
+    before = db.execute(_BEFORE_COHORTS, (COHORT_RUNS,)).fetchone()
+    if before is not None and before[0] > micros(after):
+        raise too_old()
+    facts = {"deployments": encode(list(deployments)).decode(), "newest": COHORT_RUNS}
+    rows = db.execute(_COHORTS, facts | {"after": micros(after), "until": micros(until)})
+    return cohorts_of(deployments, rows, some)
 
 
 def workers(db: sqlite3.Connection) -> list[WorkerPresence]:

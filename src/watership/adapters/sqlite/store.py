@@ -22,7 +22,7 @@ from watership.durable.clock import Clock, SystemClock
 from watership.durable.counters import Count
 from watership.durable.events import Entry
 from watership.durable.ids import DeploymentId, RunId
-from watership.durable.ports import Backlog, RunFilter, RunPage, WorkerPresence
+from watership.durable.ports import Backlog, Cohort, RunFilter, RunPage, WorkerPresence
 from watership.durable.run import Run, Signal
 from watership.durable.states import RunState
 from watership.durable.writes import Append, Submit, Write, Written
@@ -117,6 +117,11 @@ class SQLiteStore:
 
     async def census(self) -> dict[tuple[DeploymentId, RunState], int]:
         return await self._reader.run(queries.census)
+
+    async def cohorts(
+        self, deployments: Sequence[DeploymentId], *, after: datetime, until: datetime, some: int = 0
+    ) -> dict[DeploymentId, Cohort]:
+        return await self._reader.run(lambda db: queries.cohorts(db, deployments, after, until, some))
 
     async def workers(self) -> Sequence[WorkerPresence]:
         return await self._reader.run(queries.workers)

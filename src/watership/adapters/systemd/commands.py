@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -60,14 +60,11 @@ def ensuring(
         place = source(settings, spec.deployment)
         names = [unit_name(settings.environment, spec.deployment, post) for post in posts]
         mine = prefix(settings.environment, spec.deployment)
-        if surplus := sorted(name for name in known if name.startswith(mine) and name not in names):
-            commands += [
-                Command(
-                    machine=machine,
-                    words=("sh", "-c", STOP, "watership", name, f"{STOP_SECONDS}", settings.units),
-                )
-                for name in surplus
-            ]
+        surplus = sorted(name for name in known if name.startswith(mine) and name not in names)
+        if surplus:
+            # All at a time, since each may take its grace to drain; then each is waited for.
+            words = ("systemctl", "stop", "--no-block", *surplus)
+            commands += [Command(machine=machine, words=words), *_ending(machine, surplus, settings)]
         if not posts:
             # Nothing stands there, and still it has to know who rules.
             commands.append(Command(machine=machine, words=("systemctl", "daemon-reload")))
@@ -90,6 +87,15 @@ def ensuring(
             Command(machine=machine, words=("systemctl", "enable", "--quiet", "--now", *names)),
         ]
     return commands
+
+
+def _ending(machine: str, names: Sequence[str], settings: Settings) -> list[Command]:
+    return [
+        Command(
+            machine=machine, words=("sh", "-c", STOP, "watership", name, f"{STOP_SECONDS}", settings.units)
+        )
+        for name in names
+    ]
 
 
 def stopping(deployment: DeploymentId, grace_seconds: float, settings: Settings) -> list[Command]:

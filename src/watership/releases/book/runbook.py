@@ -10,13 +10,14 @@ from msgspec import Meta, Struct
 
 from watership.errors import BadInput
 from watership.releases.book.document import Misfit, nearest
-from watership.releases.book.quantity import Duration, Offset, Parameter, Share
+from watership.releases.book.quantity import Duration, Offset, Parameter, Share, percent
 from watership.releases.book.shares import shares
 from watership.releases.book.system import SystemId
 from watership.releases.book.team import Authority, Contact, Escalation, OnCall, Power, Role, RoleId
+from watership.releases.judging.arms import AgainstLive
 from watership.releases.judging.feed import Feed, require_one_each
 from watership.releases.judging.fuse import Fuse
-from watership.releases.judging.gate import AgainstLive, GateSpec
+from watership.releases.judging.gate import GateSpec
 from watership.releases.notices.comms import Comms
 from watership.releases.readiness.checklist import (
     Checklist,
@@ -195,6 +196,8 @@ class Watch(Struct, frozen=True, kw_only=True):
     gate: GateSpec
 
     def __post_init__(self) -> None:
+        if abs(100 * self.hold_back - round(100 * self.hold_back)) > 1e-9:
+            raise BadInput(f"Weights are whole per cents: {percent(self.hold_back)} cannot be held back.")
         compares = any(isinstance(arm, AgainstLive) for arm in self.gate.arms)
         if compares != (self.hold_back > 0):
             raise BadInput("A watch compares with live if, and only if, it holds traffic back for it.")

@@ -25,8 +25,8 @@ LONGEST = 600
 
 @check("router.weights", good_for="1h")
 async def weights(scene: Scene, *, next: float) -> Finding:
-    """Both planes give next the share `next`, as they themselves say."""
-    wanted = round(100 * next)
+    """Both planes give next the share `next`, as they themselves say; of all of it, what is held back is left out."""
+    wanted = min(round(100 * next), scene.plan.full)
     router, intake = await scene.env.router.read(), await scene.env.intake.read()
     shares = {
         "the router": router.weights.get(scene.plan.next.slot, 0),

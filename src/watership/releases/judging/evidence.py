@@ -20,7 +20,7 @@ ODDS = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 50.0)
 # The same for a bet that next is no worse than it may be. None is zero: one error must not ruin a bet.
 BETTER_ODDS = (0.02, 0.1, 0.25, 0.5, 0.8)
 # Multiples of a limit, for a bet that a rate lies above it.
-MULTIPLES = (1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 45.0)
+MULTIPLES = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 45.0)
 # Fractions of a rate, for a bet that the true rate lies below it.
 FRACTIONS = (0.02, 0.1, 0.25, 0.5, 0.75)
 # A multiple that would pass this rate is lowered to it, so that every limit below 1 has the same grid.
@@ -40,7 +40,7 @@ class Bet(NamedTuple):
     next_request: float = 0.0
     live_request: float = 0.0
 
-    def gain(self, *, next_bad: int, next_requests: int, live_bad: int, live_requests: int) -> float:
+    def gain(self, *, next_bad: float, next_requests: int, live_bad: float, live_requests: int) -> float:
         return (
             self.next_bad * next_bad
             + self.live_bad * live_bad
@@ -66,7 +66,12 @@ def _two_arm(share: float, odds: float, difference: float) -> Bet:
     a = q/s and one of live by b = (1−q)/(1−s). With n requests in the tick, by 1 + x ≤ eˣ,
     E[a^X b^Y] ≤ exp(n(q−s)(p_next − p_live)), so exp(−n(q−s)·difference) makes it fair at the border of the
     hypothesis, whatever the common rate is and however it moves: an outage of both sides proves nothing.
-    With no difference this is the test of Lindon & Malek (arXiv 2011.03567).
+    With no difference this is the test of Lindon & Malek (arXiv 2011.03567). It holds for means as well, of what lies
+    between 0 and 1 (the part of a budget that a run uses up): there aˣ ≤ 1 + x(a − 1), and the rest is the same.
+
+    The share is that of the tick's own requests, whoever divided them and how. Where chance divides them by a known
+    weight, that weight may stand instead, since then E[a^X b^Y] of one request is 1 + (q−s)(p_next − p_live): a tick of
+    one side alone tells something too, and a tick of few requests tells more.
     """
     guess = share * odds / (share * odds + 1 - share)
     fee = -difference * (guess - share)

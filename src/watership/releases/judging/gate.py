@@ -5,16 +5,31 @@ It may be asked at every tick: its false alarms are bounded over the whole time 
 
 from __future__ import annotations
 
-from math import log
-from typing import Annotated, Literal, assert_never
+from collections.abc import Callable, Iterable, Sequence
+from math import log, sqrt
+from typing import Annotated, assert_never
 
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from watership.errors import BadInput
-from watership.releases.book.quantity import Duration, Share, percent
+from watership.releases.book.quantity import Duration, percent, spoken
 from watership.releases.judging import evidence
+from watership.releases.judging.arms import (
+    OF_RUNS,
+    AgainstGrowth,
+    AgainstLimit,
+    AgainstLive,
+    Arm,
+    Possible,
+    Sample,
+    Tick,
+    sampled,
+    tail_bound,
+    together,
+)
 from watership.releases.judging.evidence import Bet, Wealth
+from watership.releases.judging.growth import AS_OFTEN, Level, leveled
 from watership.releases.verdict import Verdict
 
 # Of all healthy releases, the share that a gate may ever refuse.
@@ -24,73 +39,14 @@ MISSED = 0.05
 # P(no error among 3,000 | 0.1 % errors) is 5 %: fewer requests cannot speak about a tenth of a percent.
 MIN_SAMPLES = 3000
 
-Possible = Annotated[float, Meta(gt=0, lt=1, extra={"text": "share"})]
-"""A share that is neither nothing nor all."""
-
-
 # Of outages that hit both sides, the share that may be blamed on next.
 MISBLAMED = 0.05
 # Ticks without a request on live after which it counts as out of service, and next is judged alone.
 LIVE_SILENT = 30
-
-
-class Counts(Struct, frozen=True):
-    """One slot's requests of one tick. `slow` is None where latency was not measured."""
-
-    requests: int = 0
-    errors: int = 0
-    slow: int | None = None
-
-    def __post_init__(self) -> None:
-        for bad in (self.errors, self.slow or 0):
-            if not 0 <= bad <= self.requests:
-                raise BadInput(f"{bad} of {self.requests} requests cannot be bad.")
-
-    def bad(self, measure: Measure) -> int | None:
-        return self.errors if measure == "errors" else self.slow
-
-
-class Tick(Struct, frozen=True):
-    """What both slots served in one tick (a second)."""
-
-    live: Counts
-    next: Counts
-
-
-Measure = Literal["errors", "slow"]
-
-
-class AgainstLive(Struct, frozen=True, kw_only=True, tag_field="against", tag="live"):
-    """Refuses a next that is worse than live by `tolerance` or more; passes when `sees` is ruled out."""
-
-    of: Measure = "errors"
-    tolerance: Share = 0.001
-    sees: Possible = 0.01
-
-    @property
-    def name(self) -> str:
-        return f"{self.of} against live"
-
-
-class AgainstLimit(Struct, frozen=True, kw_only=True, tag_field="against", tag="limit"):
-    """Refuses a rate above `limit`; passes when a rate of `sees` is ruled out."""
-
-    of: Measure = "errors"
-    limit: Possible
-    sees: Possible
-
-    def __post_init__(self) -> None:
-        if self.sees <= self.limit:
-            raise BadInput(
-                f"A gate with the limit {self.limit:.4g} must see a rate above it, not {self.sees:.4g}."
-            )
-
-    @property
-    def name(self) -> str:
-        return f"{self.of} against the limit"
-
-
-Arm = AgainstLive | AgainstLimit
+# Standard deviations by which next may have had more than its weight before the weight is not believed: 1 in 30,000.
+DEVIATIONS = 4.0
+# Age at which a run is counted: what fails for reasons of the build mostly does so at once.
+RUNS_AFTER = 10.0
 
 
 class GateSpec(Struct, frozen=True, kw_only=True):
@@ -105,6 +61,7 @@ class GateSpec(Struct, frozen=True, kw_only=True):
     missed: Possible = MISSED
     min_samples: Annotated[int, Meta(ge=1)] = MIN_SAMPLES
     slow_above: Duration = 5.0
+    runs_after: Duration = RUNS_AFTER
     horizon: Annotated[int, Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
@@ -129,20 +86,33 @@ class GateSpec(Struct, frozen=True, kw_only=True):
 
 
 class Sums(Struct, frozen=True):
-    """What one slot served to one arm so far."""
+    """What one slot served to one arm so far. `bad` is a whole number but where parts of one are summed up."""
 
     samples: int = 0
-    bad: int = 0
+    bad: int | float = 0
 
     @property
     def rate(self) -> float | None:
         return self.bad / self.samples if self.samples else None
 
 
-class ArmState(Struct, frozen=True):
+class Pair(Struct, frozen=True):
+    """What came of both slots and was not bet on yet: a comparison needs something of each. `ticks`: since when."""
+
+    next: Sums = Sums()
+    live: Sums = Sums()
+    ticks: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return self.next.samples > 0 and self.live.samples > 0
+
+
+class ArmState(Struct, frozen=True, omit_defaults=True):
     """One arm's sums and bets: against next, for it, and (for a limit) on its being worse than live.
 
-    `alone` counts the ticks since live last served.
+    `alone` counts the ticks since live last served. `tail`: live's latencies so far, of an arm that looks at its tail;
+    `level`: where memory stands, of one that looks at its growth.
     """
 
     next: Sums = Sums()
@@ -151,6 +121,9 @@ class ArmState(Struct, frozen=True):
     fine: Wealth = ()
     blame: Wealth = ()
     alone: int = 0
+    pair: Pair = Pair()
+    tail: dict[str, int] = {}
+    level: Level = Level()
 
 
 class GateState(Struct, frozen=True):
@@ -203,54 +176,126 @@ def observe(state: GateState, tick: Tick, gate: GateSpec) -> GateState:
 
 
 def _fold(arm: Arm, seen: ArmState, tick: Tick, gate: GateSpec) -> ArmState:
-    next_bad, live_bad = tick.next.bad(arm.of), tick.live.bad(arm.of)
-    next_requests = tick.next.requests if next_bad is not None else 0
-    live_requests = tick.live.requests if live_bad is not None else 0
+    if isinstance(arm, AgainstGrowth):
+        return _grown(arm, seen, tick, gate)
+    bound = tail_bound(seen.tail) if arm.of == "tail" else None
+    if arm.of == "tail" and tick.live.latencies is not None:
+        # What this tick shows of live moves the bound of the next one: a bet is placed before its outcome.
+        seen = replace(seen, tail=together(seen.tail, tick.live.latencies))
+    nxt, live = sampled(arm, tick.next, bound), sampled(arm, tick.live, bound)
+    if arm.of in OF_RUNS and nxt is None and live is None:
+        return seen  # runs are asked for every few seconds only
+    nxt, live = nxt or Sample(), live or Sample()
+    weight = tick.share if of_requests(arm) and tick.share is not None and 0 < tick.share < 1 else None
+    if isinstance(arm, AgainstLive):
+        return _compared(arm, seen, nxt, live, weight, gate)
+    return _limited(arm, seen, nxt, live, weight, gate)
 
-    def gains(bets: list[Bet]) -> list[float]:
-        return [
-            bet.gain(
-                next_bad=next_bad or 0,
-                next_requests=next_requests,
-                live_bad=live_bad or 0,
-                live_requests=live_requests,
-            )
-            for bet in bets
-        ]
 
-    run_on = evidence.detect if gate.horizon else evidence.test
-    summed = replace(
-        seen,
-        next=_added(seen.next, next_requests, next_bad),
-        live=_added(seen.live, live_requests, live_bad),
+def _compared(  # noqa: PLR0917 - a bet has so many sides
+    arm: AgainstLive, seen: ArmState, nxt: Sample, live: Sample, weight: float | None, gate: GateSpec
+) -> ArmState:
+    pair = _paired(seen.pair, nxt, live)
+    share = _share(seen, pair, weight)
+    if share is None:
+        return replace(seen, pair=pair)
+    worse, fine = (
+        evidence.worse_than_live(share, arm.tolerance),
+        evidence.better_than_live_and(share, arm.sees),
     )
-    both = next_requests > 0 and live_requests > 0
-    share = next_requests / (next_requests + live_requests) if both else 0.0
-    match arm:
-        case AgainstLive():
-            if not both:
-                return seen  # nothing to compare, so nothing to count
-            return replace(
-                summed,
-                worse=run_on(seen.worse, gains(evidence.worse_than_live(share, arm.tolerance))),
-                fine=evidence.test(seen.fine, gains(evidence.better_than_live_and(share, arm.sees))),
-            )
-        case AgainstLimit():
-            alone = 0 if live_requests else seen.alone + 1
-            blame = run_on(seen.blame, gains(evidence.worse_than_live(share, 0.0))) if both else seen.blame
-            return replace(
-                summed,
-                worse=run_on(seen.worse, gains(evidence.above(arm.limit))),
-                fine=evidence.test(seen.fine, gains(evidence.below(arm.sees))),
-                blame=blame if alone < LIVE_SILENT else (),
-                alone=alone,
-            )
-        case _:
-            assert_never(arm)
+    return replace(
+        seen,
+        next=_added(seen.next, pair.next.samples, pair.next.bad),
+        live=_added(seen.live, pair.live.samples, pair.live.bad),
+        worse=_run_on(gate)(seen.worse, _gains(worse, pair)),
+        fine=evidence.test(seen.fine, _gains(fine, pair)),
+        pair=Pair(),
+    )
 
 
-def _added(sums: Sums, requests: int, bad: int | None) -> Sums:
-    return Sums(sums.samples + requests, sums.bad + (bad or 0))
+def _limited(  # noqa: PLR0917 - a bet has so many sides
+    arm: AgainstLimit, seen: ArmState, nxt: Sample, live: Sample, weight: float | None, gate: GateSpec
+) -> ArmState:
+    pair, alone = _paired(seen.pair, nxt, live), 0 if live.samples else seen.alone + 1
+    blame, share = seen.blame, _share(seen, pair, weight)
+    if share is not None:
+        blame = _run_on(gate)(blame, _gains(evidence.worse_than_live(share, 0.0), pair))
+    now = Pair(next=Sums(nxt.samples, nxt.bad))
+    return replace(
+        seen,
+        next=_added(seen.next, nxt.samples, nxt.bad),
+        live=_added(seen.live, live.samples, live.bad),
+        worse=_run_on(gate)(seen.worse, _gains(evidence.above(arm.limit), now)),
+        fine=evidence.test(seen.fine, _gains(evidence.below(arm.sees), now)),
+        blame=blame if alone < LIVE_SILENT else (),
+        alone=alone,
+        pair=pair if share is None else Pair(),
+    )
+
+
+def _share(seen: ArmState, pair: Pair, weight: float | None) -> float | None:
+    """Next's share of what is compared now; None where that has to wait for its other side.
+
+    It is the weight, as long as next has not had more than chance would give it by then; else it is what was counted.
+    What live serves alone, as after a live that was lost for a while, is nobody's comparison before next serves too.
+    """
+    every = seen.next.samples + seen.live.samples
+    if weight is not None and seen.next.samples and seen.live.samples:
+        chance = sqrt(weight * (1 - weight) * every)
+        if seen.next.samples - weight * every <= DEVIATIONS * chance + 1:
+            return weight if pair.ticks else None
+    return pair.next.samples / (pair.next.samples + pair.live.samples) if pair.whole else None
+
+
+def _grown(arm: AgainstGrowth, seen: ArmState, tick: Tick, gate: GateSpec) -> ArmState:
+    level, rise = leveled(seen.level, tick, arm)
+    if rise is None:
+        return replace(seen, level=level)
+    rose = Pair(next=Sums(1, int(rise > arm.tolerance)))
+    fine = seen.fine
+    if arm.sees is not None:
+        seeing = Pair(next=Sums(1, int(rise >= arm.sees)))
+        fine = evidence.test(fine, _gains(evidence.below(AS_OFTEN), seeing))
+    return replace(
+        seen,
+        next=_added(seen.next, 1, rose.next.bad),
+        worse=_run_on(gate)(seen.worse, _gains(evidence.above(AS_OFTEN), rose)),
+        fine=fine,
+        level=level,
+    )
+
+
+def _run_on(gate: GateSpec) -> Callable[[Wealth, Iterable[float]], Wealth]:
+    return evidence.detect if gate.horizon else evidence.test
+
+
+def _gains(bets: Sequence[Bet], pair: Pair) -> list[float]:
+    nxt, live = pair.next, pair.live
+    return [
+        bet.gain(next_bad=nxt.bad, next_requests=nxt.samples, live_bad=live.bad, live_requests=live.samples)
+        for bet in bets
+    ]
+
+
+def _paired(pair: Pair, nxt: Sample, live: Sample) -> Pair:
+    """Add a tick to what waits for its other side; where that does not come, what waits is dropped.
+
+    Within a pair the rates must be the same throughout. Where they are not, as at the end of an outage, the wealth
+    grows by at most a factor of e for each request of live: an error of next gains ln(1/share) at most.
+    """
+    if pair.ticks >= LIVE_SILENT:
+        pair = Pair()
+    if not (nxt.samples or live.samples or pair.ticks):
+        return pair
+    return Pair(
+        next=_added(pair.next, nxt.samples, nxt.bad),
+        live=_added(pair.live, live.samples, live.bad),
+        ticks=pair.ticks + 1,
+    )
+
+
+def _added(sums: Sums, samples: int, bad: float) -> Sums:
+    return Sums(sums.samples + samples, sums.bad + bad)
 
 
 def _over(seen: ArmState, gate: GateSpec) -> bool:
@@ -279,7 +324,10 @@ def judge(state: GateState, gate: GateSpec) -> Judgement:
         verdict=verdict,
         reason=reason,
         e_value=max(reading.e_value for reading in readings),
-        samples=min(seen.next.samples for seen in states),
+        samples=min(
+            (seen.next.samples for arm, seen in zip(gate.arms, states, strict=True) if of_requests(arm)),
+            default=0,
+        ),
         ticks=state.ticks,
         common_cause=shared,
         arms=readings,
@@ -300,21 +348,35 @@ def _verdict(
             "Next is over its limit, and live is not shown to be better: freeze and page.",
         )
     for arm, seen in by_arm:
-        if seen.next.samples < gate.min_samples:
+        if of_requests(arm) and seen.next.samples < gate.min_samples:
             have = f"{seen.next.samples:,} of {gate.min_samples:,}"
             return Verdict.INCONCLUSIVE, f"{arm.name}: {have} requests on next have been seen."
-    for arm, seen in by_arm:
+    ruling = [(arm, seen) for arm, seen in by_arm if arm.sees is not None]
+    for arm, seen in ruling:
         if evidence.mixture(seen.fine) < gate.acceptance:
             return Verdict.INCONCLUSIVE, f"{arm.name}: {_sought(arm)} cannot be ruled out yet."
-    ruled_out = " and ".join(_sought(arm) for arm in gate.arms)
+    if not ruling:
+        return Verdict.INCONCLUSIVE, "No arm of this gate says what it sees: it can refuse, and never pass."
+    ruled_out = " and ".join(_sought(arm) for arm, _ in ruling)
     confidence = f"{1 - gate.missed:.4g}"
     return Verdict.PASSED, f"Ruled out with confidence {confidence}: {ruled_out}."
 
 
+def of_requests(arm: Arm) -> bool:
+    """Whether an arm counts requests: the smallest number of them that a gate wants is of those."""
+    return not isinstance(arm, AgainstGrowth) and arm.of not in OF_RUNS
+
+
 def _refusal(arm: Arm, seen: ArmState, state: GateState) -> str:
-    live = f"{percent(seen.live.rate)} of {seen.live.samples:,} on live"
-    nxt = f"{percent(seen.next.rate)} of {seen.next.samples:,} on next"
-    return f"{arm.name}: {nxt}, {live}; refused at tick {state.failed_at}."
+    if isinstance(arm, AgainstGrowth):
+        rises = f"{seen.next.bad} of {seen.next.samples} windows of {spoken(arm.window)}"
+        words = f"next rose by more than {arm.tolerance:g} MB a minute beyond live in {rises}"
+    else:
+        words = ", ".join(
+            f"{percent(sums.rate)} of {sums.samples:,} on {slot}"
+            for slot, sums in (("next", seen.next), ("live", seen.live))
+        )
+    return f"{arm.name}: {words}; refused at tick {state.failed_at}."
 
 
 def _sought(arm: Arm) -> str:
@@ -323,6 +385,10 @@ def _sought(arm: Arm) -> str:
             return f"{arm.of} {percent(arm.sees)} above live's"
         case AgainstLimit():
             return f"{arm.of} at {percent(arm.sees)}"
+        case AgainstGrowth(sees=None):
+            return "nothing of memory"
+        case AgainstGrowth():
+            return f"memory growing {arm.sees:g} MB a minute faster than live's"
         case _:
             assert_never(arm)
 
@@ -347,8 +413,25 @@ def guarantee(gate: GateSpec) -> str:
         if len(gate.arms) == 1
         else f"{len(gate.arms)} arms, {percent(gate.false_alarm / len(gate.arms))} each"
     )
+    sought = next((_sought(arm) for arm in gate.arms if arm.sees is not None), "")
+    passed = f"; of releases with {sought} at most {percent(gate.missed)} are passed" if sought else ""
     return (
         f"Of healthy releases at most {percent(gate.false_alarm)} are refused {span} ({arms}, refusing at "
-        f"evidence of {evidence.e_value(gate.refusal):,.0f} to 1); of releases with {_sought(gate.arms[0])} "
-        f"at most {percent(gate.missed)} are passed. It holds for independent request outcomes."
+        f"evidence of {evidence.e_value(gate.refusal):,.0f} to 1){passed}. {_assumed(gate)}"
     )
+
+
+def _assumed(gate: GateSpec) -> str:
+    """What the promise rests on."""
+    counted = [
+        *(["request"] if any(of_requests(arm) for arm in gate.arms) else []),
+        *(["run"] if any(arm.of in OF_RUNS for arm in gate.arms) else []),
+    ]
+    words = [f"It holds for independent {' and '.join(counted)} outcomes."] if counted else []
+    words += [
+        f"A healthy next's lowest memory in {spoken(arm.window)} rises by more than {arm.tolerance:g} MB a minute "
+        f"beyond live's at most every other time, once it is {spoken(arm.warm_up)} old."
+        for arm in gate.arms
+        if isinstance(arm, AgainstGrowth)
+    ]
+    return " ".join(words)

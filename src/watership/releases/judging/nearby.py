@@ -9,12 +9,13 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from math import isfinite
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from watership.errors import Unavailable
+from watership.errors import Unavailable, WatershipError
 from watership.releases.environment import Environment
 from watership.releases.judging.fuse import Reading
 from watership.releases.ports import Instance, Probe
@@ -123,9 +124,9 @@ async def _exposed(probe: Probe, address: str) -> Exposed:
 
 def read(text: str) -> Exposed:
     """An instance's metrics in Prometheus' text format."""
-    found: dict[str, list[tuple[str, float]]] = {}
+    found: dict[str, list[tuple[str, float | None]]] = {}
     for name, labels, value in LINE.findall(text):
-        found.setdefault(name, []).append((labels, float(value)))
+        found.setdefault(name, []).append((labels, _number(value)))
 
     def summed(name: str, label: str) -> float | None:
         return _sum(value for labels, value in found.get(name, ()) if label in labels)
@@ -137,6 +138,15 @@ def read(text: str) -> Exposed:
         other=summed("watership_unhandled_total", 'path="other"'),
         query_time=summed("watership_store_query_seconds", ""),
     )
+
+
+def _number(text: str) -> float | None:
+    """A build may write there what it likes: what is no number is not known."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -194,7 +204,7 @@ async def checked(env: Environment, last: Soundness | None) -> Soundness:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             found = await env.migrator.integrity()
-    except (Unavailable, TimeoutError):
+    except (WatershipError, TimeoutError):
         return Soundness(at=at, faults=None, before=last.before if last else None)
     # How long ago, or how many, is told anew at each look; what it is stays the same.
     faults = tuple(sorted({re.sub(r"\d+", "#", each) for each in found}))
@@ -208,7 +218,7 @@ async def breached(env: Environment, release: str) -> bool | None:
         return None
     try:
         return await env.breach(release)
-    except Unavailable:
+    except WatershipError:
         return None
 
 

@@ -7,15 +7,19 @@ the mixture does no worse than that.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil, log, sqrt
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from watership.errors import WatershipError
 from watership.releases.book.quantity import percent, spoken
 from watership.releases.judging import evidence
+from watership.releases.judging.arms import OF_RUNS, TAIL, AgainstGrowth, AgainstLimit, AgainstLive
 from watership.releases.judging.evidence import Bet
-from watership.releases.judging.gate import MISBLAMED, AgainstLimit, AgainstLive, Arm, GateSpec
+from watership.releases.judging.gate import MISBLAMED, GateSpec
+from watership.releases.judging.growth import AS_OFTEN
 
 # Regressions of the printed table: errors of next above those of live.
 REGRESSIONS = (0.01, 0.05, 0.15, 0.5)
@@ -57,6 +61,15 @@ class PowerRow(Struct, frozen=True, kw_only=True):
     failed_requests: float | None
 
 
+class ArmSight(Struct, frozen=True, kw_only=True):
+    """How soon an arm that is not of errors refuses what it sees, in seconds; None where no soak of a day would."""
+
+    name: str
+    sees: str
+    expected: float | None
+    within: float | None
+
+
 class PowerTable(Struct, frozen=True, kw_only=True):
     """What a gate sees in `soak` seconds of `traffic`."""
 
@@ -67,17 +80,53 @@ class PowerTable(Struct, frozen=True, kw_only=True):
     """The smallest regression that is seen within the soak."""
     passes_within: float | None
     """Seconds within which a release as good as live is passed."""
+    arms: tuple[ArmSight, ...] = ()
 
 
-def table(gate: GateSpec, traffic: Traffic, soak: float) -> PowerTable:
-    """What the gate would see."""
+def table(gate: GateSpec, traffic: Traffic, soak: float, runs: Traffic | None = None) -> PowerTable:
+    """What the gate would see. `runs`: runs per second instead of requests; None where they are not counted."""
     return PowerTable(
         soak=soak,
         traffic=traffic,
         rows=tuple(row(gate, traffic, regression) for regression in REGRESSIONS),
         smallest=_smallest(gate, traffic, soak),
         passes_within=passes_within(gate, traffic),
+        arms=tuple(sights(gate, traffic, runs)),
     )
+
+
+def sights(gate: GateSpec, traffic: Traffic, runs: Traffic | None) -> Iterator[ArmSight]:
+    """The detection delay of each arm that the rows of errors do not tell of."""
+    for arm in gate.arms:
+        if isinstance(arm, AgainstGrowth):
+            yield _growing(arm, gate)
+        elif arm.of != "errors":
+            yield _seeing(arm, gate, runs if arm.of in OF_RUNS else traffic)
+
+
+def _seeing(arm: AgainstLive | AgainstLimit, gate: GateSpec, traffic: Traffic | None) -> ArmSight:
+    """What is slower than live's p95 is a twentieth of live's requests; of the rest nothing is usual."""
+    usual = 1 - TAIL if arm.of == "tail" else 0.0
+    expected, within = None, None
+    if traffic is not None:
+        there = replace(traffic, live_rate=usual)
+        late = gate.runs_after if arm.of in OF_RUNS else 0.0
+        expected, within = (
+            None if time is None else time + late
+            for time in (_refusal(arm, gate, there, arm.sees, sureness) for sureness in (0.0, WITHIN))
+        )
+    sees = f"{percent(arm.sees)} {'above live' if isinstance(arm, AgainstLive) else 'in all'}"
+    return ArmSight(name=arm.name, sees=sees, expected=expected, within=within)
+
+
+def _growing(arm: AgainstGrowth, gate: GateSpec) -> ArmSight:
+    """A memory that rises in every window refuses after so many of them, whatever the traffic is."""
+    bets = evidence.above(AS_OFTEN)
+    each = max(bet.next_request + bet.next_bad for bet in bets)
+    windows = ceil((gate.refusal + log(len(bets))) / each) + 1
+    seconds = arm.warm_up + windows * arm.window
+    words = f"more than {arm.tolerance:g} MB a minute beyond live"
+    return ArmSight(name=arm.name, sees=words, expected=seconds, within=seconds)
 
 
 def row(gate: GateSpec, traffic: Traffic, regression: float) -> PowerRow:
@@ -101,7 +150,24 @@ def passes_within(gate: GateSpec, traffic: Traffic) -> float | None:
         _time(_fine_bets(arm, traffic.share), gate.acceptance, traffic, 0.0, WITHIN)
         for arm in _error_arms(gate)
     ]
+    # What is slower than live's p95 is as usual as it is by its name; of slow requests and of runs nothing is known.
+    tailed = replace(traffic, live_rate=1 - TAIL)
+    times += [
+        _time(_fine_bets(arm, traffic.share), gate.acceptance, tailed, 0.0, WITHIN)
+        for arm in gate.arms
+        if isinstance(arm, AgainstLive) and arm.of == "tail"
+    ]
+    times += [
+        _calm(arm, gate) for arm in gate.arms if isinstance(arm, AgainstGrowth) and arm.sees is not None
+    ]
     return _longest(times)
+
+
+def _calm(arm: AgainstGrowth, gate: GateSpec) -> float:
+    """Seconds in which a memory that never rises rules out what the arm sees."""
+    bets = evidence.below(AS_OFTEN)
+    windows = ceil((gate.acceptance + log(len(bets))) / max(bet.next_request for bet in bets)) + 1
+    return arm.warm_up + windows * arm.window
 
 
 def soak_needed(gate: GateSpec, traffic: Traffic, regression: float | None = None) -> float | None:
@@ -113,7 +179,7 @@ def soak_needed(gate: GateSpec, traffic: Traffic, regression: float | None = Non
 
 def stated(gate: GateSpec) -> float:
     """The smallest regression that the gate says it sees."""
-    return min(arm.sees for arm in gate.arms)
+    return min((arm.sees for arm in _error_arms(gate)), default=1.0)
 
 
 def require_sight(gate: GateSpec, traffic: Traffic, soak: float) -> float:
@@ -140,7 +206,9 @@ def _soonest(gate: GateSpec, traffic: Traffic, regression: float, *, sureness: f
     return min((time for time in times if time is not None), default=None)
 
 
-def _refusal(arm: Arm, gate: GateSpec, traffic: Traffic, regression: float, sureness: float) -> float | None:
+def _refusal(
+    arm: AgainstLive | AgainstLimit, gate: GateSpec, traffic: Traffic, regression: float, sureness: float
+) -> float | None:
     """Seconds until one arm refuses; over a limit next must also be blamed, as long as live serves."""
     over = _time(_worse_bets(arm, traffic.share), gate.refusal, traffic, regression, sureness)
     if isinstance(arm, AgainstLive) or not 0 < traffic.share < 1:
@@ -160,7 +228,7 @@ def _time(
             continue
         spread = sureness * sqrt(variance)
         root = (spread + sqrt(spread**2 + 4 * mean * (threshold + log(len(bets))))) / (2 * mean)
-        seconds = max(root**2 / traffic.per_second, 1.0)
+        seconds = float(max(ceil(root**2 / traffic.per_second), 1))  # the gate looks at whole seconds
         if seconds <= LONGEST and (best is None or seconds < best):
             best = seconds
     return best
@@ -180,22 +248,22 @@ def _growth(bet: Bet, traffic: Traffic, regression: float) -> tuple[float, float
     return mean, sum(chance * (gain - mean) ** 2 for chance, gain in outcomes)
 
 
-def _worse_bets(arm: Arm, share: float) -> list[Bet]:
+def _worse_bets(arm: AgainstLive | AgainstLimit, share: float) -> list[Bet]:
     if isinstance(arm, AgainstLimit):
         return evidence.above(arm.limit)
     return evidence.worse_than_live(share, arm.tolerance) if 0 < share < 1 else []
 
 
-def _fine_bets(arm: Arm, share: float) -> list[Bet]:
+def _fine_bets(arm: AgainstLive | AgainstLimit, share: float) -> list[Bet]:
     if isinstance(arm, AgainstLimit):
         return evidence.below(arm.sees)
     return evidence.better_than_live_and(share, arm.sees) if 0 < share < 1 else []
 
 
-def _error_arms(gate: GateSpec) -> list[Arm]:
-    """Arms of latency need a latency distribution, which the traffic here does not state."""
-    arms: list[Arm] = [arm for arm in gate.arms if arm.of == "errors"]
-    return arms or list(gate.arms)
+def _error_arms(gate: GateSpec) -> list[AgainstLive | AgainstLimit]:
+    """Those that the stated traffic says all of: of latency, runs and memory `sights` tells."""
+    counting = [arm for arm in gate.arms if not isinstance(arm, AgainstGrowth)]
+    return [arm for arm in counting if arm.of == "errors"] or counting
 
 
 def _smallest(gate: GateSpec, traffic: Traffic, soak: float) -> float | None:
@@ -232,7 +300,16 @@ def printed(power: PowerTable) -> str:
     )
     passing = spoken(power.passes_within) if power.passes_within else "more than a day"
     tail = f"In a soak of {spoken(power.soak)} {smallest}; a healthy release passes within {passing}."
-    return "\n".join([head, *rows, tail])
+    return "\n".join([head, *rows, *(_sight(each) for each in power.arms), tail])
+
+
+def _sight(each: ArmSight) -> str:
+    if each.expected is None or each.within is None:
+        return f"  {each.name}, {each.sees}: not seen within a day"
+    return (
+        f"  {each.name}, {each.sees}: seen in about {spoken(each.expected)} "
+        f"(95 of 100 times within {spoken(each.within)})"
+    )
 
 
 def _line(row: PowerRow) -> str:

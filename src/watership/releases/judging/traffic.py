@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from watership.releases.judging.gate import Counts
+from watership.releases.judging.arms import Counts
 from watership.releases.ports import TrafficTick
 
 
@@ -15,7 +15,14 @@ def counts(tick: TrafficTick, slow_above: float) -> Counts:
     known = sum(number for _, number in buckets) == tick.requests
     exact = tick.requests == 0 or any(bound == slow_above for bound, _ in buckets)
     slow = sum(number for bound, number in buckets if bound > slow_above)
-    return Counts(requests=tick.requests, errors=tick.errors, slow=slow if known and exact else None)
+    return Counts(
+        requests=tick.requests,
+        errors=tick.errors,
+        slow=slow if known and exact else None,
+        latencies={bound: number for bound, number in tick.latencies.items() if number}
+        if known and tick.requests
+        else None,
+    )
 
 
 def together(ticks: Sequence[TrafficTick]) -> TrafficTick:

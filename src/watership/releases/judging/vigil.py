@@ -15,12 +15,15 @@ from watership.fleet.deployment import Slot
 from watership.releases.auditing.audit import Fact
 from watership.releases.book.quantity import percent
 from watership.releases.environment import Environment
-from watership.releases.judging import fuse, gate
+from watership.releases.judging import beside, fuse, gate
+from watership.releases.judging.arms import Tick
+from watership.releases.judging.beside import Beside
 from watership.releases.judging.fuse import Action, Blown, Fuse, Reading, Second, Trend
-from watership.releases.judging.gate import GateSpec, GateState, Judgement, Tick
+from watership.releases.judging.gate import GateSpec, GateState, Judgement
 from watership.releases.judging.glimpse import HOLDS_SECONDS, MEANWHILE_SECONDS, Glimpse, look, over
 from watership.releases.judging.sources import UNTOLD, untold
 from watership.releases.judging.traffic import counts, latency_p95
+from watership.releases.judging.trail import Trail, put_away
 from watership.releases.judging.usual import keep_usual, usual
 from watership.releases.measurement import Finding, failed, inconclusive
 from watership.releases.plan import TICK_SECONDS, Plan
@@ -46,6 +49,9 @@ UNTOLD_SECONDS = 60
 ENDLESS = 3600.0
 """What a latency beyond the last bucket counts as, in seconds."""
 
+COMMON_CAUSE = "over the limit, and live may be as bad"
+"""What a person is called for instead of a rollback, which would help nobody if live is no better."""
+
 WATCH_SAVES = 10
 """Ticks between two snapshots of the watch; a soak saves at every tick. None is counted twice either way."""
 
@@ -70,6 +76,10 @@ class Vigil(Struct, frozen=True, kw_only=True):
     glimpses: tuple[Glimpse, ...] = ()
     """Those of the last minute, and of the seconds that may still be told of."""
     usual: dict[Trend, float] = {}
+    beside: Beside = Beside()
+    """What was last seen of runs and memory; of a look that was counted only the moments are left."""
+    looked: datetime | None = None
+    trail: Trail = Trail()
     paged: tuple[str, ...] = ()
     untold: tuple[str, ...] | None = None
     """The fuses that nobody had told anything after the first minute; None before."""
@@ -120,6 +130,8 @@ class Watchword:
     length: float
     give_up: float
     promotes: bool
+    share: float | None = None
+    """The weight by which requests are divided throughout, next's; None where live serves none."""
     keep: Callable[[], Awaitable[None]]
     ordered: Callable[[], Awaitable[str | None]]
     """Words of an order that ends the vigil, if there is one."""
@@ -168,7 +180,8 @@ async def _tick(env: Environment, word: Watchword, state: Vigil) -> Vigil:
         return state
     with suppress(Unavailable):
         ticks = await env.metrics.ticks(after=state.last, until=state.until)
-        state = counted(word, state, ticks)
+        state = counted(word, await _beside(env, word, state), ticks)
+        state = replace(state, trail=await put_away(env.snapshots, word.name, state.trail))
     # What stays unknown too long is given up, and stays unknown.
     return replace(state, last=state.until) if state.blind > 2 * BLIND_SECONDS else state
 
@@ -178,6 +191,16 @@ async def _looked(env: Environment, word: Watchword, state: Vigil) -> Vigil:
     kept = MEANWHILE_SECONDS + state.late + HOLDS_SECONDS
     young = [each for each in state.glimpses if (glimpse.at - each.at).total_seconds() <= kept]
     return replace(state, glimpses=(*young, glimpse))
+
+
+async def _beside(env: Environment, word: Watchword, state: Vigil) -> Vigil:
+    """Look beside the traffic where an arm wants it and it is time. What was seen waits for a second to be counted."""
+    now = env.clock.now()
+    due = state.looked is None or (now - state.looked).total_seconds() >= beside.EVERY_SECONDS
+    if not due or state.beside.runs or not beside.wanted(word.gate):
+        return state
+    seen = await beside.look(env, word.plan, word.gate, state.beside.cohort)
+    return replace(state, beside=seen, looked=now)
 
 
 def counted(word: Watchword, state: Vigil, ticks: Mapping[Slot, Sequence[TrafficTick]]) -> Vigil:
@@ -192,7 +215,12 @@ def counted(word: Watchword, state: Vigil, ticks: Mapping[Slot, Sequence[Traffic
 
 
 def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) -> Vigil:
-    both = Tick(live=counts(live, word.gate.slow_above), next=counts(nxt, word.gate.slow_above))
+    both = Tick(
+        live=state.beside.added(word.plan.live.slot, counts(live, word.gate.slow_above)),
+        next=state.beside.added(word.plan.next.slot, counts(nxt, word.gate.slow_above)),
+        share=word.share,
+        span=nxt.span,
+    )
     second = Second(
         at=nxt.second,
         live=_reading(live, word.plan.live.slot, state.glimpses),
@@ -205,6 +233,8 @@ def _folded(word: Watchword, state: Vigil, live: TrafficTick, nxt: TrafficTick) 
         last=nxt.second,
         seen=state.seen + nxt.span,
         gate=gate.observe(state.gate, both, word.gate),
+        trail=state.trail.followed_by(both),
+        beside=Beside(cohort=state.beside.cohort),
         seconds=(*state.seconds, second)[-_longest(word.plan.fuses) :],
         requests=state.requests + nxt.requests,
         errors=state.errors + nxt.errors,
@@ -233,7 +263,7 @@ async def _judged(env: Environment, word: Watchword, state: Vigil) -> tuple[Vigi
     """The end of the vigil, or None while it goes on."""
     judgement = env.judge(state.gate, word.gate)
     blown = fuse.blown(word.plan.fuses, state.seconds, state.usual)
-    state = _named(env, word, _paged(env, word, state, blown))
+    state = _named(env, word, _paged(env, word, state, blown, judgement))
     figures = _figures(state)
     if judgement.verdict is Verdict.FAILED:
         return state, replace(failed(judgement.reason, **figures), judgement=judgement)
@@ -285,8 +315,13 @@ def _figures(state: Vigil) -> dict[str, int | None]:
     }
 
 
-def _paged(env: Environment, word: Watchword, state: Vigil, blown: Sequence[Blown]) -> Vigil:
+def _paged(
+    env: Environment, word: Watchword, state: Vigil, blown: Sequence[Blown], judgement: Judgement
+) -> Vigil:
     """Tell people, once, of what does not end the vigil; the audit is where notices are taken from."""
+    if judgement.common_cause:
+        shared = Blown(fuse=COMMON_CAUSE, action=Action.PAGE, reason=judgement.reason)
+        blown = [*blown, shared]
     for each in blown:
         if each.action is not Action.ROLL_BACK and each.fuse not in state.paged:
             facts = {"release": word.plan.release, "fuse": each.fuse, "reason": each.reason}

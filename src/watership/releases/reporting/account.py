@@ -16,7 +16,7 @@ from watership.releases.book.runbook import Shift, Soak
 from watership.releases.figures import Figures
 from watership.releases.incidents.incident import Incident
 from watership.releases.journal import Fold, promoted_at
-from watership.releases.judging.gate import GateSpec, Judgement, guarantee
+from watership.releases.judging.gate import GateSpec, Judgement, guarantee, of_requests
 from watership.releases.judging.power import Traffic, table
 from watership.releases.judging.sources import UNTOLD, blind
 from watership.releases.judging.traffic import latency_p95
@@ -25,7 +25,7 @@ from watership.releases.notices.outbox import Delivery
 from watership.releases.order import Release
 from watership.releases.plan import Plan, PlannedPhase, fingerprint
 from watership.releases.ports import Metrics, TrafficTick
-from watership.releases.readiness.records import Record, TakenBack, standing_signoffs, taken_back
+from watership.releases.readiness.records import Contracted, Record, TakenBack, standing_signoffs, taken_back
 from watership.releases.reporting import testimony
 from watership.releases.reporting.deviations import deviations
 from watership.releases.reporting.dora import Past, dora
@@ -150,7 +150,7 @@ def account(
         green=green,
         weights=_weights(state, plan, began, back),
         runs=_runs(plan, status, live_runs, next_runs),
-        figures=_figures(status.figures, back=state.position.taken_back is not None),
+        figures=_figures(status.figures, records or (), back=state.position.taken_back is not None),
         deviations=deviations(plan, state, release.zero),
         checklist=testimony.checklist(release, records, files or {}, relied_on or now),
         decisions=testimony.decisions(state, records),
@@ -227,14 +227,17 @@ def _gates(plan: Plan, state: Fold, status: ReleaseStatus) -> tuple[GateFacts, .
 
 
 def _gate(name: str, gate: GateSpec, judgement: Judgement | None, soak: Soak | None = None) -> GateFacts:
-    power = None
-    if judgement is not None and judgement.ticks and soak is not None:
-        served = judgement.arms[0].next.samples + judgement.arms[0].live.samples
+    power, of = None, None
+    if judgement is not None:
+        arms = zip(gate.arms, judgement.arms, strict=False)
+        of = next((reading for arm, reading in arms if of_requests(arm)), None)
+    if judgement is not None and judgement.ticks and soak is not None and of is not None:
+        served = of.next.samples + of.live.samples
         if served:
             seen = Traffic(
                 per_second=served / judgement.ticks,
-                share=judgement.arms[0].next.samples / served,
-                live_rate=judgement.arms[0].live.rate or 0.0,
+                share=of.next.samples / served,
+                live_rate=of.live.rate or 0.0,
             )
             power = (
                 table(gate, seen, max(soak.length, float(judgement.ticks))) if 0 < seen.share < 1 else None
@@ -277,7 +280,13 @@ def _runs(plan: Plan, status: ReleaseStatus, live: Count | None, nxt: Count | No
     return (of(plan.live, "runs_live", live), of(plan.next, "runs_next", nxt))
 
 
-def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
+def _contracted(made: Contracted) -> str:
+    return (
+        f"schema {made.version}, by {made.person} at {made.ended:%Y-%m-%d %H:%M:%S} UTC; nothing leads back"
+    )
+
+
+def _figures(figures: Figures, records: Sequence[Record], *, back: bool) -> tuple[Figure, ...]:
     named = (
         ("Cutover", figures.cutover_seconds),
         ("Detected after", figures.detect_seconds),
@@ -288,4 +297,9 @@ def _figures(figures: Figures, *, back: bool) -> tuple[Figure, ...]:
     failed = figures.requests_failed_before_rollback
     if failed is not None and back:
         found.append(Figure("Requests failed on next before the rollback", f"{failed:,}"))
+    found += [
+        Figure("Contracted" if each.done else "Contract that failed", _contracted(each))
+        for each in records
+        if isinstance(each, Contracted)
+    ]
     return tuple(found)

@@ -10,7 +10,7 @@ from watership.releases.book.lint.stage import Stage, stages
 from watership.releases.book.lint.threshold import band
 from watership.releases.book.quantity import percent, spoken
 from watership.releases.book.runbook import Runbook
-from watership.releases.judging.gate import AgainstLive
+from watership.releases.judging.arms import AgainstLive
 from watership.releases.judging.power import Traffic, soak_needed, stated
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from watership.releases.book.quantity import percent
+from watership.releases.judging.gate import Sums
 from watership.releases.reporting.chart import Drawing, drawn
 from watership.releases.reporting.forms import people
 from watership.releases.reporting.forms.charts import charts
@@ -246,8 +247,8 @@ def _judgement(gate: GateFacts) -> Iterator[Block]:
             Row(
                 (
                     cell(arm.name),
-                    cell(f"{arm.next.bad} of {arm.next.samples:,}"),
-                    cell(f"{arm.live.bad} of {arm.live.samples:,}"),
+                    cell(_part(arm.next)),
+                    cell(_part(arm.live)),
                     cell(number(arm.e_value)),
                     cell(number(arm.refuses_at)),
                     cell(number(arm.content)),
@@ -257,6 +258,12 @@ def _judgement(gate: GateFacts) -> Iterator[Block]:
             for arm in gate.judgement.arms
         ),
     )
+
+
+def _part(sums: Sums) -> str:
+    """How many were bad; of what runs spend, parts of one are summed up."""
+    bad = f"{sums.bad:,}" if isinstance(sums.bad, int) else f"{sums.bad:,.1f}"
+    return f"{bad} of {sums.samples:,}"
 
 
 def _power(gate: GateFacts) -> Iterator[Block]:
