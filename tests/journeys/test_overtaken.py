@@ -22,7 +22,7 @@ ACTUATORS: Final = ("router", "intake", "hosts", "deployments", "migrator", "wor
 STILL_SECONDS: Final = 20.0
 """What it stands still for, at least: the dead-man's switches of a split have fired by then."""
 
-PATIENCE_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 300.0
 
 
 def stands_still(pid: int) -> bool:

@@ -21,7 +21,7 @@ POINTS = [
     *("journal.write#2/before", "journal.write#2/after"),
 ]
 
-READS = {"read", "ticks", "instances", "version", "rehearse", "integrity"}
+READS = {"read", "ticks", "instances", "version", "rehearse", "integrity", "lint", "rows"}
 
 
 @pytest.mark.parametrize(

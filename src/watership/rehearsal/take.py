@@ -27,7 +27,7 @@ from watership.releases.readiness.records import taken_back
 from watership.releases.verdict import Verdict
 from watership.wiring.messages import outbox
 
-TAKE_SECONDS: Final = 180.0
+TAKE_SECONDS: Final = 300.0
 """A controller that lives for so long without an end has lost its way, and is killed for it."""
 
 LOST: Final = -1
