@@ -93,7 +93,7 @@ def test_a_rehearsal_does_without_what_cannot_be_seen_and_says_so() -> None:
 
 
 def test_no_release_does_without_what_acts() -> None:
-    with pytest.raises(BadInput, match="is no check"):
+    with pytest.raises(BadInput, match="is neither a check"):
         doing_without(a_plan(book=BOOK), ["cutover/soak"])
 
 
