@@ -71,6 +71,13 @@ def test_the_thresholds_are_the_seeds() -> None:
     assert [(fuse.bound, fuse.window) for fuse in latency] == [(5.0, 30.0), (1.0, 300.0), (0.5, 60.0)]
 
 
+def copied(folder: Path) -> Path:
+    """The shipped runbook with what it includes, to be changed."""
+    for each in (resources.files("watership") / "runbooks/one-machine").iterdir():
+        (folder / each.name).write_text(each.read_text("utf-8"), "utf-8")
+    return folder / "runbook.yaml"
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "said"),
     [
@@ -86,19 +93,19 @@ def test_the_thresholds_are_the_seeds() -> None:
 def test_a_runbook_that_contradicts_itself_is_refused(
     was: str, becomes: str, said: str, tmp_path: Path
 ) -> None:
-    text = (resources.files("watership") / "runbooks/one-machine/runbook.yaml").read_text("utf-8")
+    changed = copied(tmp_path)
+    text = changed.read_text("utf-8")
     assert was in text
-    changed = tmp_path / "runbook.yaml"
     changed.write_text(text.replace(was, becomes, 1), "utf-8")
     with pytest.raises(DocumentError, match=re.escape(said)):
         read(changed)
 
 
 def test_a_watch_may_hold_traffic_back_to_compare_with(tmp_path: Path) -> None:
-    text = (resources.files("watership") / "runbooks/one-machine/runbook.yaml").read_text("utf-8")
+    changed = copied(tmp_path)
     arm = "      - { against: live, of: errors, tolerance: 0.1%, sees: 1% }\n"
-    text = text.replace("hold_back: 0%", "hold_back: 1%").replace("standby:", f"{arm}\nstandby:")
-    changed = tmp_path / "runbook.yaml"
+    text = changed.read_text("utf-8").replace("hold_back: 0%", "hold_back: 1%")
+    text = text.replace("standby:", f"{arm}\nstandby:")
     changed.write_text(text, "utf-8")
     assert read(changed).runbook.watch.hold_back == 0.01
 

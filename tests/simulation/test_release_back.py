@@ -10,11 +10,12 @@ import pytest
 
 from tests.simulation.release_targets import SimMigrator, SimRouter
 from tests.simulation.release_world import LIVE, NEXT, Life, ReleaseWorld, side
-from watership.errors import Conflict
+from watership.errors import Conflict, Unavailable
 from watership.fleet.deployment import Slot
 from watership.releases.controller import Deposed
 from watership.releases.cutover import LastSafe
 from watership.releases.order import Kind, Order
+from watership.releases.ports import Instance
 from watership.releases.rollback_now import rollback_now
 from watership.releases.snapshots import LAST_SAFE
 from watership.releases.verdict import Verdict
@@ -91,6 +92,26 @@ def test_rollback_now_asks_the_router_and_the_processes_who_serves_in_the_safe_s
         with pytest.raises(Conflict, match=r"d-2.0.5 does not stand in green"):
             await rollback_now(world.controller()._env, who="Ina Charge", reason="now")
         assert (await world.router.read()).weights == {LIVE.slot: 50, NEXT.slot: 50}
+
+    run_in_virtual_time(main, limit_seconds=SECONDS)
+
+
+def test_a_host_that_does_not_answer_keeps_no_traffic_from_going_back() -> None:
+    async def main() -> None:
+        world = ReleaseWorld()
+        await killed(world, after="release.cutover.half.passed")
+        env = world.controller()._env
+
+        async def silent() -> Sequence[Instance]:
+            raise Unavailable("web-2 does not answer.")
+
+        world.hosts.instances = silent  # type: ignore[method-assign]
+        found = await rollback_now(env, who="Ina Charge", reason="now")
+
+        assert found.verdict is Verdict.INCONCLUSIVE
+        assert "Back on 2.0.5" in found.evidence and "web-2 does not answer" in found.evidence
+        assert (await world.router.read()).weights == {LIVE.slot: 100, NEXT.slot: 0}
+        assert (await world.work.read()).weights == {LIVE.deployment: 100, NEXT.deployment: 0}
 
     run_in_virtual_time(main, limit_seconds=SECONDS)
 

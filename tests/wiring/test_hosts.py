@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 
@@ -11,7 +12,7 @@ from tests.adapters.kubernetes.api import ClusterApi
 from tests.adapters.machines.machines import Machines
 from watership.adapters import compose, kubernetes, systemd
 from watership.adapters.files.builds import read_build, read_image
-from watership.config import BadConfig, Config, load
+from watership.config import BadConfig, Config, StoreSettings, load
 from watership.durable.ids import DeploymentId
 from watership.errors import BadInput, NotFound
 from watership.fleet.deployment import Slot
@@ -24,7 +25,11 @@ IMAGE = f"ghcr.io/yourcompany/app@sha256:{'1' * 64}"
 
 def settings(folder: Path, /, **hosts: object) -> Config:
     values = {f"WATERSHIP_HOSTS_{name.upper()}": str(value) for name, value in hosts.items()}
-    return load(folder, {"WATERSHIP_ENVIRONMENT_NAME": "prod"} | values)
+    common = {
+        "WATERSHIP_ENVIRONMENT_NAME": "prod",
+        "WATERSHIP_STORE_URL": "postgresql://watership@db.invalid/watership",
+    }
+    return load(folder, common | values)
 
 
 @pytest.fixture
@@ -121,3 +126,13 @@ async def test_the_doctor_says_it_of_kubernetes_too(tmp_path: Path) -> None:
     assert (cluster.state, cluster.detail) == ("ok", "0 pods of this environment")
     statement, cluster = await examine_hosts(config)
     assert (statement.detail, cluster.state) == (f"Kubernetes: {kubernetes.UNTRIED}", "problem")
+
+
+async def test_the_doctor_finds_a_store_that_instances_elsewhere_do_not_see(tmp_path: Path) -> None:
+    with ClusterApi({}) as api:
+        config = settings(tmp_path, kind="kubernetes", kubeconfig=api.kubeconfig(tmp_path))
+        here = msgspec.structs.replace(config, store=StoreSettings())
+        assert [each.what for each in await examine_hosts(config)] == ["Hosts", "Cluster"]
+        found = (await examine_hosts(here))[-1]
+    assert (found.what, found.state) == ("store.url", "problem")
+    assert "postgresql://" in found.fix

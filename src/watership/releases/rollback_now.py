@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Final
 
 from watership.durable.ids import DeploymentId
-from watership.errors import Conflict, NotFound, WatershipError
+from watership.errors import Conflict, NotFound, Unavailable, WatershipError
 from watership.releases.auditing.audit import Fact
 from watership.releases.cutover import Dial, LastSafe
 from watership.releases.environment import Authority, Environment
-from watership.releases.measurement import Finding, failed
+from watership.releases.measurement import Finding, failed, inconclusive
 from watership.releases.plan import Side
 from watership.releases.readiness.records import TakenBack
 from watership.releases.rollback import misplaced, past_return, traffic_back
@@ -49,13 +49,22 @@ async def rollback_now(env: Environment, *, who: str, reason: str, force: bool =
         found = await traffic_back(env, authority, dial)
         if force:
             found = await _heard_by_hosts(env, authority, found)
-        if found.verdict is Verdict.PASSED and (why := await misplaced(env, safe.to)):
-            found = failed(f"{found.evidence} But meanwhile {why}.")
+        if found.verdict is Verdict.PASSED:
+            found = await _looked_at(env, safe, found)
         told: dict[str, Fact] = {"release": safe.release, "evidence": found.evidence}
         env.audit.append(who, f"release.rollback_now.{found.verdict.value}", told)
         return await _recorded(env, safe.release, found, who=who, reason=reason, began=began)
     finally:
         await authority.give_up()
+
+
+async def _looked_at(env: Environment, safe: LastSafe, found: Finding) -> Finding:
+    """Traffic is back; whether it went to that very build, only its processes say."""
+    try:
+        why = await misplaced(env, safe.to)
+    except Unavailable as error:
+        return inconclusive(f"{found.evidence} Whether its processes are of that build is not known: {error}")
+    return failed(f"{found.evidence} But meanwhile {why}.") if why else found
 
 
 async def _heard_by_hosts(env: Environment, authority: Authority, found: Finding) -> Finding:
@@ -101,8 +110,14 @@ async def require_readable(snapshots: Snapshots, to: Side) -> None:
 
 
 async def _require_standing(env: Environment, safe: LastSafe) -> None:
-    """Nobody is sent to a slot in which something else, or nothing, stands by now."""
-    if why := await misplaced(env, safe.to):
+    """Nobody is sent to a slot in which something else, or nothing, is known to stand by now."""
+    try:
+        why = await misplaced(env, safe.to)
+    except Unavailable:
+        # A host that does not answer keeps no traffic from going back: the router refuses a slot without a healthy
+        # instance, and what is not known now is told afterwards.
+        why = ""
+    if why:
         raise Conflict(
             f"The last safe side of release {safe.release} is gone: {safe.to.deployment} does not stand in "
             f"{safe.to.slot.value}: {why}.",

@@ -8,6 +8,7 @@ from typing import assert_never
 from watership.config import Config
 from watership.errors import WatershipError
 from watership.fleet.finding import Finding
+from watership.wiring.embedded import SCHEME
 from watership.wiring.hosts import compose, kubernetes, systemd
 
 WHAT = "Hosts"
@@ -17,6 +18,15 @@ TRY = "Try it: ssh -o BatchMode=yes MACHINE true; then: watership doctor"
 
 async def examine_hosts(config: Config) -> list[Finding]:
     """What is found of the hosts; of engines that the adapter was not tried on, that is said too."""
+    found = await _found(config)
+    if config.hosts.kind == "processes" or not config.store.url.startswith(SCHEME):
+        return found
+    fix = "Set store.url to postgresql://user:password@host/database, here and among hosts.variables"
+    detail = "a file of this machine, which instances elsewhere do not see"
+    return [*found, Finding(what="store.url", state="problem", detail=detail, fix=fix)]
+
+
+async def _found(config: Config) -> list[Finding]:
     match config.hosts.kind:
         case "processes":
             return [Finding(what=WHAT, state="ok", detail="processes of this machine, kept by an agent")]

@@ -85,6 +85,34 @@ async def test_an_agent_that_is_replaced_takes_no_request_down(stand: Stand) -> 
     assert stopping == 0
 
 
+async def test_an_agent_of_a_later_version_has_a_haproxy_that_runs_take_its_configuration(
+    stand: Stand,
+) -> None:
+    async with stand.front(leave_running=True):
+        await stand.targeted()
+        await stand.router.set_weights(QUARTER, epoch=7)
+    # What an earlier version wrote: its script knows of no pause.
+    earlier = 'core.register_action("watership_hold", { "http-req" }, function() end)'
+    (stand.program.folder / "hold.lua").write_text(earlier)
+    stand.program.reload()
+    await until(lambda: _unknown_there(stand))
+    async with loaded(stand.program.listen) as load:
+        await load.more(20)
+        async with stand.front(leave_running=True):
+            assert (await stand.router.read()).weights == QUARTER
+            await stand.router.pause(seconds=30, epoch=7, writes_only=True)
+            await stand.router.resume(epoch=7)
+            await load.more(20)
+    assert load.lost == 0
+
+
+async def _unknown_there(stand: Stand) -> bool:
+    try:
+        return "Unknown command" in await asyncio.to_thread(stand.tell, "watership held")
+    except OSError:
+        return False
+
+
 async def test_what_haproxy_shows_is_told_and_not_what_it_was_told(stand: Stand) -> None:
     async with stand.front() as front:
         await stand.targeted()

@@ -24,7 +24,7 @@ PROGRAMS: Final = ("docker", "systemctl")
 
 
 class Machines:
-    """`count` machines: 127.0.0.1, 127.0.0.2 and so on. What they need stands in `place`."""
+    """`count` machines, each with an address of loopback. What they need stands in `place`."""
 
     def __init__(self, place: Path, count: int) -> None:
         self.registry: dict[str, Build] = {}
@@ -34,7 +34,10 @@ class Machines:
         for name in PROGRAMS:
             (self._bin / name).write_text(self.board.client)
             (self._bin / name).chmod(0o755)
-        names = [f"127.0.0.{number + 1}" for number in range(count)]
+        # Of this process: others may have machines with the same ports at the same time.
+        process = os.getpid()
+        network = f"127.{20 + process % 200}.{process // 200 % 250}"
+        names = [f"{network}.{number + 1}" for number in range(count)]
         path = {"PATH": f"{self._bin}:{os.environ['PATH']}"}
         self.server = SshServer(place / "sshd", machines=names, variables=path)
         self.first_port = _free_range()

@@ -118,8 +118,10 @@ class Systemd:
         assert unit.words[1:3] == ["-m", "watership.wiring.instance"]
         build = read_build(self._here(unit.said("--source")))
         serves = unit.words[3] == "serve"
-        host, _, port = (unit.said("--listen") if serves else "127.0.0.1:0").rpartition(":")
-        unit.instance = Listener(host, int(port), digest=build.digest, version=build.version)
+        port = unit.said("--listen").rpartition(":")[2] if serves else "0"
+        # All addresses of a machine are one here: the others are other machines'.
+        machine = self.disk.name.removeprefix("disk-")
+        unit.instance = Listener(machine, int(port), digest=build.digest, version=build.version)
         place = self.disk / "run" / unit.text["Service"]["RuntimeDirectory"]
         place.mkdir(parents=True, exist_ok=True)
         told = {

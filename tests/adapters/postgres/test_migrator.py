@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from tests.contracts.migrator_suite import EXPAND, changed
+from tests.contracts.migrator_suite import EXPAND, FILL, changed
 from watership.adapters.postgres.migrator import PostgresMigrator
 from watership.adapters.postgres.scratch import service
 from watership.adapters.postgres.script import OUTSIDE, read_script, statements
@@ -103,10 +103,34 @@ async def test_a_rehearsal_tells_the_locks_of_the_first_way(url: str) -> None:
 
 
 async def test_a_statement_that_takes_too_long_is_no_migration(url: str) -> None:
-    short = PostgresMigrator(url, SystemClock(), base=1, statement_seconds=0.05)
+    short = PostgresMigrator(url, SystemClock(), base=1, statement_seconds=0.5)
     with pytest.raises(BadInput, match="statement timeout"):
         await short.apply(changed(EXPAND, forward="SELECT pg_sleep(9)"), forward=True, epoch=1)
     assert await short.version() == 1
+
+
+async def test_a_step_that_is_broken_off_leaves_nothing_and_lets_go_of_its_locks(
+    url: str, other: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    slow = changed(EXPAND, forward=f"{EXPAND.forward} SELECT pg_sleep(60);")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await migrator(url).apply(slow, forward=True, epoch=1)
+    await other.execute(
+        "SET lock_timeout = '5s'; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; SELECT item FROM orders"
+    )
+    assert await migrator(url).version() == 1
+    assert await migrator(url).apply(EXPAND, forward=True, epoch=1) == 2
+
+
+async def test_a_table_of_steps_that_counted_no_rows_learns_to(
+    url: str, postgres_server: PostgresServer
+) -> None:
+    steps = migrator(url)
+    await steps.apply(EXPAND, forward=True, epoch=1)
+    postgres_server.sql("ALTER TABLE application_versions DROP COLUMN rows", url=url)
+    assert await steps.apply(FILL, forward=True, epoch=1) == 3
+    assert await steps.fill(FILL, epoch=1) == 3
 
 
 async def test_of_two_controllers_at_once_one_takes_the_step(

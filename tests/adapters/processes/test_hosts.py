@@ -129,15 +129,6 @@ async def test_what_is_wished_for_runs_and_tells_who_it_is(machine: Machine) -> 
         assert machine.running() == []
 
 
-async def test_wishing_twice_starts_nothing_twice(machine: Machine) -> None:
-    async with HostAgent(machine.state, machine.command()) as hosts:
-        await hosts.ensure(spec(), epoch=1)
-        await hosts.ensure(spec(), epoch=1)
-        await until(ready(hosts, 2))
-        await hosts.stop(D1, grace_seconds=5, epoch=1)
-    assert machine.started() == {"d1-serve-0": 1, "d1-worker-0": 1}
-
-
 async def test_a_killed_process_is_replaced(machine: Machine) -> None:
     async with HostAgent(machine.state, machine.command()) as hosts:
         await hosts.ensure(spec(workers=0), epoch=1)
@@ -184,14 +175,6 @@ async def test_a_lower_epoch_can_do_nothing(machine: Machine) -> None:
         with pytest.raises(Fenced):
             await hosts.stop(D1, grace_seconds=0, epoch=4)
         assert await hosts.instances() == []
-
-
-async def test_a_deployment_never_changes_its_build(machine: Machine) -> None:
-    async with HostAgent(machine.state, machine.command()) as hosts:
-        await hosts.ensure(spec(serve=0, workers=0), epoch=1)
-        other = msgspec.structs.replace(spec(), build=msgspec.structs.replace(spec().build, digest="xyz"))
-        with pytest.raises(Conflict):
-            await hosts.ensure(other, epoch=1)
 
 
 async def test_a_program_that_cannot_be_started_is_dead_and_says_why(machine: Machine) -> None:

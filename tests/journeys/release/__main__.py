@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> int:
     options.add_argument("--folder", type=Path, default=None, help="where all of it is kept; a short path")
     options.add_argument("--json", type=Path, default=None, metavar="FILE", help="the figures, as a file")
     given = options.parse_args()
+    # Told to end, it ends what it has started, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = given.folder or Path(tempfile.mkdtemp(prefix="wj-"))
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # PostgreSQL's user has to get through

@@ -1,4 +1,7 @@
-"""The scene: private servers, an environment on them with 2.0.5 live, and the command line of the people who act."""
+"""The scene: private servers, an environment on them with 2.0.5 live, and the command line of the people who act.
+
+Prometheus counts the requests of both slots, for the gate too.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,14 @@ name = "journey"
 proxy = "haproxy"
 database = "{database}"
 scratch = "{scratch}"
+prometheus = "{prometheus}"
+metrics = "prometheus"
+[metrics]
+every = 2
 """
 
 SCRAPES: Final = "1s"
+"""Half of what `[metrics] every` says."""
 
 COMMAND_SECONDS: Final = 120.0
 """Of any command but `release start`, which takes as long as the release."""
@@ -115,6 +123,7 @@ def scene(folder: Path) -> Iterator[Scene]:
             cache=redis.url,
             database=database,
             scratch=postgres.url_of("postgres"),
+            prometheus=prometheus.url,
         )
         (folder / "watership.toml").write_text(settings)
         yield Scene(folder, load(folder, {}), postgres, standby, prometheus)

@@ -111,7 +111,7 @@ def test_what_a_message_says_of_access_is_the_plans_own_word(pausing: frozenset[
     plan = a_plan(pauses_writes=pausing)
     got = compose(notice(), planned(plan, (), NOON), shipped(f"comms/{name}.md"), NOON)
     assert access(plan) in plain(got.text)
-    assert ("writes are refused while add_topic runs" in plain(got.text)) == bool(pausing)
+    assert ("writes are held while add_topic runs" in plain(got.text)) == bool(pausing)
     assert "0 minutes" not in got.text
 
 

@@ -45,31 +45,51 @@ class AwsHelm(Helm):
     can_hold = False
 
     def __init__(self, path: Path, clock: Clock | None = None) -> None:
-        self.blank = not path.exists()
+        self.follows = not path.exists()
+        """Nobody has told this agent anything since another one acted: what is there is then what is wanted.
+
+        An agent that kept to what it saw in the midst of another's change would undo the rest of it.
+        """
         super().__init__(path, clock)
         self.sight: Sight | None = None
         self._began = self._clock.now()
 
     def adopt(self, sight: Sight) -> bool:
-        """Take over what was done past us: by an agent before us, or by one elsewhere under a higher epoch.
+        """Take over what is done past us: by an agent before us, or by one elsewhere under a higher epoch.
 
-        Whether anything was. From then on that is what is kept, and whoever comes with a lower epoch is refused.
+        Whether anything was. Whoever comes with a lower epoch from then on is refused.
         """
-        if sight.mark.epoch <= self.state.epoch and not self.blank:
+        self.follows = self.follows or sight.mark.epoch > self.state.epoch
+        if not self.follows:
             return False
-        self.blank = False
         said = sight.mark
-        self._put(
-            Kept(
-                weights=sight.weights,
-                epoch=said.epoch,
-                targets={slot: tuple(sight.addresses(slot)) for slot in Slot},
-                # By the wall clock: it was set by another machine's.
-                until=Moment(said.until, 0.0, "") if said.until else None,
-                last_safe=said.last_safe,
-            )
+        there = Kept(
+            weights=sight.weights,
+            epoch=said.epoch,
+            targets={slot: tuple(sight.addresses(slot)) for slot in Slot},
+            # By the wall clock: it was set by another machine's.
+            until=Moment(said.until, 0.0, "") if said.until else None,
+            last_safe=said.last_safe,
         )
+        if there == self.state:
+            return False
+        self._put(there)
         return True
+
+    def lead(self) -> None:
+        """Somebody told us something, and it was taken: from now on what is kept here is what is wanted."""
+        self.follows = False
+
+    async def keep(self) -> None:
+        """What another agent does is its own to keep."""
+        if not self.follows:
+            await super().keep()
+
+    def trip_if_due(self) -> bool:
+        fired = super().trip_if_due()
+        if fired:
+            self.lead()
+        return fired
 
     @property
     def mark(self) -> Mark:
@@ -169,6 +189,7 @@ class AwsAgent:
         addresses = checked(addresses)
         sight = await self._look()
         await self.helm.retarget(slot, addresses, epoch=epoch)
+        self.helm.lead()
         await self._obey(sight)
 
     async def set_weights(
@@ -181,12 +202,14 @@ class AwsAgent:
     ) -> RouterState:
         sight = await self._look()  # who is healthy decides whether a slot may be raised
         await self.helm.set_weights(weights, epoch=epoch, hold_seconds=hold_seconds, last_safe=last_safe)
+        self.helm.lead()
         return self._told(await self._obey(sight))
 
     async def drain(self, slot: Slot, *, seconds: float, epoch: int) -> int | None:
         """Wait as long as a target that is let go is waited for, `seconds` at most: nobody tells when it is empty."""
         sight = await self._look()
         await self.helm.take(epoch)
+        self.helm.lead()
         await self._obey(sight)
         await asyncio.sleep(min(seconds, self._drain_seconds))
         return None
@@ -216,7 +239,7 @@ class AwsAgent:
     async def _look(self) -> Sight:
         sight = await self._balancer.look()
         self.helm.sight, self._seen_at = sight, asyncio.get_running_loop().time()
-        if self.helm.blank and sight.strangers:
+        if self.helm.follows and sight.strangers:
             raise Conflict(
                 f"The rule sends to {', '.join(sight.strangers)}, which is no slot's target group.",
                 fix="Let it forward to the two slots' target groups alone.",

@@ -54,7 +54,8 @@ class HaproxyFront:
         return self.program.listen
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self.program.ensure)
+        if not await asyncio.to_thread(self.program.ensure):
+            await asyncio.to_thread(self.program.renew)
         await self._answers()
         await self.agent.__aenter__()
         self._reviving = asyncio.create_task(self._revive())

@@ -92,6 +92,13 @@ class HaproxyProgram:
             replace_file(self._life, msgspec.json.encode(begun))
         return begun is not None
 
+    def renew(self) -> None:
+        """One that runs takes our configuration where it was begun with another: by an agent of an earlier version."""
+        wanted = {"hold.lua": self._lua(), "haproxy.cfg": frame(self._frame).encode()}
+        if self.runs and any((self.folder / name).read_bytes() != text for name, text in wanted.items()):
+            self._write()
+            self.reload()
+
     def reload(self) -> None:
         """Let it read its configuration again, without closing what it listens on."""
         os.kill(self.pid, signal.SIGUSR2)
@@ -120,12 +127,14 @@ class HaproxyProgram:
 
     def _write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lua = resources.files("watership.adapters.haproxy") / "hold.lua"
-        replace_file(self.folder / "hold.lua", lua.read_bytes())
+        replace_file(self.folder / "hold.lua", self._lua())
         replace_file(self.folder / "haproxy.cfg", frame(self._frame).encode())
         if not self.seating.exists():
             empty = [Chair(name=name, address=None) for slot in Slot for name in names(slot)]
             replace_file(self.seating, seating(empty, health=self.health).encode())
+
+    def _lua(self) -> bytes:
+        return (resources.files("watership.adapters.haproxy") / "hold.lua").read_bytes()
 
     @property
     def _lock(self) -> Path:

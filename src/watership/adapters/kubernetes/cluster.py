@@ -42,9 +42,8 @@ class Changed(Exception):
 class Cluster:
     """One namespace of a cluster, as long as it is open. Raises Unavailable for what the API refuses, in its words."""
 
-    def __init__(self, client: AsyncClient, deleting: httpx2.AsyncClient, namespace: str) -> None:
+    def __init__(self, client: AsyncClient, namespace: str) -> None:
         self._client = client
-        self._deleting = deleting
         self._namespace = namespace
 
     async def deployment(self, name: str) -> Deployment | None:
@@ -99,8 +98,10 @@ class Cluster:
             "preconditions": conditions,
         }
         # lightkube's own delete cannot say on which conditions.
+        parameters = client_adapter.ConnectionParams(timeout=httpx2.Timeout(CALL_SECONDS), trust_env=False)
         with _translated():
-            answer = await self._deleting.request("DELETE", path, json=options)
+            async with client_adapter.AsyncClient(self._client.config, parameters) as client:
+                answer = await client.request("DELETE", path, json=options)
             if answer.status_code == CONFLICT:
                 raise Changed
             if answer.status_code != GONE:
@@ -131,16 +132,17 @@ class Cluster:
 @asynccontextmanager
 async def opened(configuration: SingleConfig, namespace: str) -> AsyncIterator[Cluster]:
     """Connections to a cluster, for a few calls: what trusts its certificate takes longer to make than one of them."""
-    seconds = httpx2.Timeout(CALL_SECONDS)
-    # trust_env: a proxy of the operator's shell must not answer for the cluster.
-    parameters = client_adapter.ConnectionParams(timeout=seconds, trust_env=False)
     with _translated():
+        # trust_env: a proxy of the operator's shell must not answer for the cluster.
         client = AsyncClient(
-            configuration, namespace, timeout=seconds, field_manager=MANAGER, trust_env=False
+            configuration,
+            namespace,
+            timeout=httpx2.Timeout(CALL_SECONDS),
+            field_manager=MANAGER,
+            trust_env=False,
         )
-        deleting = client_adapter.AsyncClient(configuration, parameters)
-    async with client, deleting:
-        yield Cluster(client, deleting, namespace)
+    async with client:
+        yield Cluster(client, namespace)
 
 
 def configuration(file: str, context: str) -> SingleConfig:

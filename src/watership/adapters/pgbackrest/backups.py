@@ -180,7 +180,11 @@ class PgBackRestBackups:
         async with self._scratch(taken, pointer.version, ToPoint(name=pointer.point)) as server:
             restored = time.monotonic()
             url = server.url(pointer.database, pointer.role)
-            await server.start()
+            # What comes after the edge is not to be had from the start: a replay fetches ahead of where it stands.
+            lasting = (
+                {} if edge is None else {"restore_command": fetching(self._stanza, server.data, newest=edge)}
+            )
+            await server.start(lasting)
             await self._until(server, url, _standing_at(pointer.lsn))
             replayed = time.monotonic()
             async with session(url) as connection:
@@ -188,14 +192,8 @@ class PgBackRestBackups:
             compared = time.monotonic()
             if edge is not None:
                 await server.stop(orderly=True)
-                command = fetching(self._stanza, server.data, newest=edge)
-                await server.start(
-                    {
-                        "recovery_target_name": "",
-                        "recovery_target_action": "promote",
-                        "restore_command": command,
-                    }
-                )
+                onward = {"recovery_target_name": "", "recovery_target_action": "promote"}
+                await server.start(lasting | onward)
                 await self._until(server, url, _writes)
                 async with session(url) as connection:
                     beat = await beat_in(connection)

@@ -148,6 +148,7 @@ class PostgresMigrator:
         head = migration.header
         statement = batched(step.script.statements, head, step.name)
         async with self._visit(seconds=BATCH_SECONDS) as session:
+            await self._retried(step, lambda: self._counting(session))
             while True:
                 changed, rows = await self._retried(step, lambda: self._batch(session, step, statement))
                 if not changed:
@@ -207,8 +208,6 @@ class PostgresMigrator:
         """One batch and its count in one transaction: how many rows it changed, and all batches so far."""
         async with session.transaction():
             await self._alone(session)
-            await session.execute(_CREATE)
-            await session.execute(_COUNTS)
             current = await session.fetchval(_EPOCH)
             if step.epoch < current:
                 raise Fenced("The schema", held=step.epoch, current=current)
@@ -220,6 +219,13 @@ class PostgresMigrator:
                 )
             rows = await session.fetchval(_FILLED, step.name, changed, step.epoch)
             return changed, int(rows or 0)
+
+    async def _counting(self, session: Session) -> None:
+        """Our table counts rows: one that was made before it did is given that column."""
+        async with session.transaction():
+            await self._alone(session)
+            await session.execute(_CREATE)
+            await session.execute(_COUNTS)
 
     async def _alone(self, session: Session) -> None:
         """Nobody else migrates for as long as this transaction lasts."""

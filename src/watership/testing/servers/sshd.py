@@ -90,7 +90,7 @@ class SshServer(Server):
         variables = {"HOME": str(self.folder), **self.variables}
         quoted = " ".join(f'"{name}={value}"' for name, value in variables.items())
         lines = [
-            *(f"ListenAddress {each}:{self.port}" for each in self.machines),
+            *(f"ListenAddress {each}:{self.port}" for each in dict.fromkeys((LOOPBACK, *self.machines))),
             f"HostKey {self.folder / 'host'}",
             f"AuthorizedKeysFile {self.folder / 'authorized_keys'}",
             f"PidFile {self.folder / 'pid'}",
@@ -114,5 +114,5 @@ class SshServer(Server):
         return [self.program, "-D", "-e", "-f", self.folder / "sshd_config"]
 
     def answers(self) -> bool:
-        """Whether it says what it is, at the first address."""
+        """Whether it says what it is."""
         return answer(self.port, b"", len(BANNER)) == BANNER
