@@ -28,7 +28,8 @@ STARTER: Final = "ada"
 END_SECONDS: Final = 60.0
 """For the last runs to end after the load."""
 
-RELEASE_SECONDS: Final = 900.0
+RELEASE_SECONDS: Final = 600.0
+"""A release that waits for a person is one that went wrong here."""
 WINDOW: Final = 10.0
 AFTERWARDS_SECONDS: Final = 3.0
 """The load goes on for so long after the release has ended."""
@@ -70,7 +71,7 @@ SHORT: Final = Plan(
     rates=Rates(prices=90.0, orders=20.0, hauls=0.5, haul_seconds=15),
     errands=10,
     history=1_000,
-    words=("--clock-factor", "0.00002", "--soak", "12", "--watch", "5", "--min-samples", "400"),
+    words=("--clock-factor", "0.00002", "--soak", "12", "--watch", "12", "--min-samples", "400"),
     wanted=Wanted(requests=80.0, runs=15.0, long_runs=10),
     warm_seconds=3.0,
 )
@@ -170,6 +171,7 @@ async def _figures(scene: Scene, record: Record, work: Work, watcher: Watcher, s
         if half < sent.at < judged and number in work.runs
     )
     scene.standby.follow()
+    locks = await held(scene)
     return Figures(
         seconds=until - began,
         ended=ended,
@@ -189,7 +191,12 @@ async def _figures(scene: Scene, record: Record, work: Work, watcher: Watcher, s
         split_scraped=await _scraped_share(scene, half, judged),
         split_runs=pinned.total(),
         split_of_runs=_percent(pinned),
-        locks={f"{each.migration} {each.mode} on {each.table}": each.seconds for each in await held(scene)},
+        expanded=tuple(sorted(locks)),
+        locks={
+            f"{each.migration} {each.mode} on {each.table}": each.seconds
+            for seen in locks.values()
+            for each in seen
+        },
         waited=watcher.waited,
         lag_seconds=watcher.lag_seconds,
         lag_bytes=watcher.lag_bytes,

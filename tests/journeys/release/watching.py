@@ -31,7 +31,8 @@ WAITS: Final = """
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::float8 FROM pg_locks
  WHERE NOT granted AND locktype = 'relation' AND relation = to_regclass('orders')"""
 
-HELD: Final = "SELECT locks FROM application_versions WHERE direction = 'forward' AND version > 1"
+HELD: Final = """
+SELECT name, locks FROM application_versions WHERE direction = 'forward' AND version > 1 AND locks IS NOT NULL"""
 
 
 @dataclass(slots=True)
@@ -107,11 +108,14 @@ async def asked(scene: Scene, question: str, at: float) -> dict[str, float]:
     return {each["metric"].get("job", ""): float(each["value"][1]) for each in result}
 
 
-async def held(scene: Scene) -> list[Held]:
-    """The locks that the migrations held on tables, as the register of the application's database has them."""
+async def held(scene: Scene) -> dict[str, list[Held]]:
+    """Migration → the locks that it held on tables and that were seen, by the register of the application's database.
+
+    One whose locks are not known is left out.
+    """
     session = await asyncpg.connect(scene.config.environment.database)
     try:
         rows = await session.fetch(HELD)
     finally:
         await session.close()
-    return [each for row in rows for each in msgspec.json.decode(row["locks"], type=list[Held])]
+    return {row["name"]: msgspec.json.decode(row["locks"], type=list[Held]) for row in rows}
