@@ -379,9 +379,9 @@ def _database(world: World, stack: ExitStack, pair: PostgresPair, other: Postgre
     world.faults["database-preparation/validation"] = file(
         world, "sql/integrity.sql", queries, queries.replace("relnamespace", "colour")
     )
-    world.write("migrations/forward_2.1.0.sql", "ALTER TABLE facts ADD topic text;")
+    world.write("migrations/forward_2.1.0.sql", "CREATE TABLE facts (topic varchar(20) PRIMARY KEY);")
     world.faults["database-preparation/rollback-scripts"] = file(
-        world, "migrations/backward_2.1.0.sql", "ALTER TABLE facts DROP topic;", "-- to be written\n"
+        world, "migrations/backward_2.1.0.sql", "DROP TABLE facts;", "-- to be written\n"
     )
 
 

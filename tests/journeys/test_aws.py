@@ -149,7 +149,10 @@ async def test_after_each_act_aws_says_what_was_planned_and_a_rollback_leaves_th
     bad: float,
     ending: str,
     rest: list[tuple[str, object]],
+    nightly: bool,
 ) -> None:
+    if not (bad or nightly):
+        pytest.skip("at night; by day the one that is taken back, which goes the same way as far as it goes")
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     made = await asyncio.to_thread(aws_server.new_balancer, elbv2)

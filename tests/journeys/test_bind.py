@@ -57,13 +57,16 @@ TAKEN_BACK = [("cutover.soak failed", LED), ("take_back passed", LED), ("retire 
     [(0.0, "promoted", PROMOTED), (0.3, "rolled_back", TAKEN_BACK)],
     ids=["good", "bad"],
 )
-async def test_after_each_act_both_authorities_say_what_was_planned_and_a_rollback_leaves_the_name_alone(
+async def test_after_each_act_both_authorities_say_what_was_planned_and_a_rollback_leaves_the_name_alone(  # noqa: PLR0917 - fixtures
     tmp_path: Path,
     bind_pair: tuple[BindServer, BindServer],
     bad: float,
     ending: str,
     rest: Sequence[tuple[str, object]],
+    nightly: bool,
 ) -> None:
+    if not (bad or nightly):
+        pytest.skip("at night; by day the one that is taken back, which goes the same way as far as it goes")
     name = await named(bind_pair)
     primary, secondary = bind_pair
     (tmp_path / "key").touch(mode=0o600)

@@ -38,6 +38,9 @@ ITEMS = {
     + ITEM % ("final", 60, "The end", "T+0m", "attest: Only people know."),
 }
 
+FEEDS = "include: [feeds.yaml]"
+"""What the shipped runbook includes."""
+
 WINDOWS = (("immediate", "0m", "30m"), ("short-term", "30m", "2h"), ("extended", "2h", "24h"))
 
 VALIDATIONS = "validations:" + "".join(
@@ -99,9 +102,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoLive]:
     with golive(tmp_path_factory.mktemp("shims"), rate=0) as there:
         book = there.folder / "runbook"
         book.mkdir()
-        shipped = resources.files("watership") / "runbooks" / "one-machine" / "runbook.yaml"
+        shipped = resources.files("watership") / "runbooks" / "one-machine"
+        text = (shipped / "runbook.yaml").read_text()
+        assert FEEDS in text
+        included = f"include: [{', '.join(['feeds.yaml', *ITEMS])}]"
         files = ITEMS | {
-            "runbook.yaml": f"{shipped.read_text()}\ninclude: [{', '.join(ITEMS)}]\n\n{VALIDATIONS}\n"
+            "runbook.yaml": f"{text.replace(FEEDS, included)}\n{VALIDATIONS}\n",
+            "feeds.yaml": (shipped / "feeds.yaml").read_text(),
         }
         for name, text in files.items():
             (book / name).write_text(text)
