@@ -49,7 +49,7 @@ async def test_on_the_embedded_default_processes_may_die_and_sleep(nightly: bool
 
 async def test_on_postgres_rabbitmq_and_redis_everything_may_fail(nightly: bool) -> None:
     seed = SystemRandom().randrange(10**9) if nightly else DAY
-    plan = Plan(seed=seed, runs=10_000 if nightly else 800, rate=25.0)
+    plan = Plan(seed=seed, runs=10_000 if nightly else 400, rate=25.0)
     summary = await hold(plan, with_servers)
     assert summary.broken == [], told(summary)
     assert summary.accepted >= plan.runs

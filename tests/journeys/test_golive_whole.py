@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.checklist.world import RUNBOOK
+from tests.conftest import NIGHTLY
 from tests.journeys.attendance import MINUTES, Attendance, attendance
 from tests.journeys.golive import GoLive
 from tests.journeys.told import everybody_was_told
@@ -35,14 +36,15 @@ def controlled(there: GoLive, name: str) -> Iterator[Popen[bytes]]:
         controller.wait()
 
 
+# Before its servers are begun: the whole of it is for the night.
+@pytest.mark.skipif(
+    not NIGHTLY,
+    reason="a minute and a half of two cores: at night; by day with the small runbook, in test_golive",
+)
 @pytest.mark.usefixtures("long")
 def test_a_whole_go_live_ends_well_or_is_refused_for_one_thing_that_is_wrong(
-    tmp_path: Path, servers: Servers, nightly: bool
+    tmp_path: Path, servers: Servers
 ) -> None:
-    if not nightly:
-        pytest.skip(
-            "a minute and a half of two cores: at night; by day with the small runbook, in test_golive"
-        )
     with attendance(tmp_path, servers) as everybody:
         a_backup_that_is_stale_is_refused(everybody)
         an_image_that_changed_after_it_was_signed_is_refused(everybody)

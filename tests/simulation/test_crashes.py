@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.agent_run import Evidence, histories, history
 from watership.testing.faults import Fault
 
-BY_DAY, BY_NIGHT = 1_000, 50_000
+BY_DAY, BY_NIGHT = 500, 50_000
 PROCESSES = 2
 CHUNK = 20
 

@@ -6,14 +6,16 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Self
 
+from watership.errors import Unavailable
 from watership.testing.servers import family
 from watership.testing.servers.ports import LOOPBACK, answer, free_port
-from watership.testing.servers.process import Server
+from watership.testing.servers.process import START_SECONDS, Server
 from watership.testing.servers.program import find, run
 
 PLACES = (
@@ -27,6 +29,7 @@ SCHEDULERS = "+S 2:2"
 # Virtual hosts made at a time: rabbitmqctl takes half a second to begin, and a tenth of one for each.
 VHOSTS = 8
 DISTRIBUTION = "-kernel inet_dist_use_interface {127,0,0,1}"
+STARTING = "requires the 'rabbit' app to be running"
 AMQP_GREETING = b"AMQP\x00\x00\x09\x01"
 METHOD_FRAME = b"\x01"  # the first byte of Connection.Start: the node serves clients
 
@@ -73,7 +76,14 @@ class RabbitServer(Server):
             self.node,
             *arguments,
         ]
-        return run(command, environment=self.environment(), folder=self.folder)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return run(command, environment=self.environment(), folder=self.folder)
+            except Unavailable as error:
+                # A node may serve clients a moment before its own tools are served.
+                if STARTING not in str(error) or time.monotonic() > deadline:
+                    raise
 
     def start(self) -> Self:
         """Start the node, and before it the port mapper, which outlives the node as on a real machine."""
