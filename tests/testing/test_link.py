@@ -193,6 +193,6 @@ async def test_nothing_of_a_link_is_left_after_it(link: Link, connected: Connect
         await said(ends, b"a")
         port = second.port
     assert await was_reset(ends)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # a thread of somebody else's may end meanwhile
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
