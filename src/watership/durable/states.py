@@ -38,6 +38,7 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """RUNNING → RUNNING is a claim that takes over an expired lease. What no worker holds may fail, by its deadline."""
 
 TERMINAL = frozenset(state for state, moves in MOVES.items() if not moves)
+OPEN = frozenset(set(RunState) - TERMINAL)
 
 
 class IllegalMove(Conflict):

@@ -24,8 +24,6 @@ class Settled(Struct, frozen=True, kw_only=True):
 
     handed_over: int
     left: int
-    worked_on: bool
-    """Whether workers of next are there for those that are left."""
     words: str
 
 
@@ -33,7 +31,7 @@ async def settle(env: Environment, release: Release, *, epoch: int) -> Settled:
     """Do with them what the plan says. Raises Unavailable where that cannot be known; it may be done again."""
     nxt = release.plan.next
     if not open_runs(await env.runs.census(), nxt.deployment):
-        return Settled(handed_over=0, left=0, worked_on=False, words="")
+        return Settled(handed_over=0, left=0, words="")
     match release.plan.begun_runs:
         case "finish":
             return await _finished(env, release, handed_over=0, words="")
@@ -43,7 +41,7 @@ async def settle(env: Environment, release: Release, *, epoch: int) -> Settled:
             await _without_workers(env, release, epoch=epoch)
             left = open_runs(await env.runs.census(), nxt.deployment)
             words = f"; nobody works on {left} runs of it until a person decides: watership intake stranded"
-            return Settled(handed_over=0, left=left, worked_on=False, words=words if left else "")
+            return Settled(handed_over=0, left=left, words=words if left else "")
 
 
 async def _handed_over(env: Environment, release: Release, *, epoch: int) -> Settled:
@@ -68,7 +66,7 @@ async def _finished(env: Environment, release: Release, *, handed_over: int, wor
     """Wait for those that are next's, for the release's time; what runs longer keeps its workers."""
     left = await lingered(env, release.plan.next.deployment, release.linger)
     kept = f"; {left} runs of it go on and keep its workers" if left else ""
-    return Settled(handed_over=handed_over, left=left, worked_on=True, words=words + kept)
+    return Settled(handed_over=handed_over, left=left, words=words + kept)
 
 
 async def _without_workers(env: Environment, release: Release, *, epoch: int) -> None:

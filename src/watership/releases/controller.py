@@ -15,7 +15,7 @@ from watership.durable.ids import DeploymentId, NewId, RunId, SignalId, WorkerId
 from watership.durable.lease import LEASE_SECONDS
 from watership.durable.ports import Bell, Observer, RunFilter, Runs, Store, Witness, run_topic
 from watership.durable.run import Run
-from watership.durable.states import TERMINAL, RunState
+from watership.durable.states import OPEN, TERMINAL, RunState
 from watership.durable.worker import Worker, WorkerSettings
 from watership.durable.writes import Bury, Cancel, Deliver, Submit
 from watership.errors import BadInput, Conflict, NotAllowed, NotFound
@@ -51,8 +51,6 @@ POLL_SECONDS = 0.25
 
 CLAIMS = 1_000
 """Claims without progress before a release is stopped: a soak is one step, and may outlive many controllers."""
-
-ACTIVE = frozenset(set(RunState) - TERMINAL)
 
 
 class ControllerStore(Store, Runs, Protocol):
@@ -298,7 +296,7 @@ class Controller:
         return authority
 
     async def _active(self) -> Run | None:
-        page = await self._store.list(RunFilter(states=ACTIVE, program=PROGRAM), limit=2)
+        page = await self._store.list(RunFilter(states=OPEN, program=PROGRAM), limit=2)
         return page.runs[0] if page.runs else None
 
     async def _adopt(self, authority: Authority, run: Run, release: Release) -> Outcome:

@@ -12,11 +12,10 @@ from msgspec import Struct
 from watership.durable.ids import DeploymentId
 from watership.durable.ports import RunFilter, Runs
 from watership.durable.run import Run
-from watership.durable.states import TERMINAL, RunState
+from watership.durable.states import OPEN, RunState
 from watership.fleet.stranded import open_runs
 from watership.releases.book.quantity import spoken
 
-OPEN: Final = frozenset(set(RunState) - TERMINAL)
 LISTED: Final = 200
 """Runs to a page, and ended runs of a program from which its length is known."""
 LOOKED_AT: Final = 1_000

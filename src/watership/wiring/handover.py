@@ -23,11 +23,11 @@ from watership.config import Config, load
 from watership.durable.ids import DeploymentId
 from watership.durable.ports import RunFilter
 from watership.durable.run import Run
+from watership.durable.states import OPEN
 from watership.durable.writes import Done, Duplicate, HandOver, Outcome, Refused, Rehome
 from watership.errors import NotFound, Unavailable, WatershipError
 from watership.fleet.build import Build
 from watership.fleet.deployment import Deployment
-from watership.releases.outlook import OPEN
 from watership.releases.ports import Handed
 from watership.wiring.application import load_app
 from watership.wiring.engines import use_pydantic_ai

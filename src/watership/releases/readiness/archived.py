@@ -9,7 +9,7 @@ from watership.durable.clock import Clock
 from watership.errors import WatershipError
 from watership.releases.auditing.audit import Plain
 from watership.releases.ports import Backup
-from watership.releases.readiness.course import USUAL, WORDS, Course, Heartbeat, Limits, beating, judged, lost
+from watership.releases.readiness.course import USUAL, Course, Heartbeat, Limits, beating, judged, lost
 from watership.releases.readiness.drill import Drill
 from watership.releases.readiness.restore import Restored
 
@@ -63,7 +63,7 @@ async def hold(
     archive has of the log then is all that there is. RTO: from the loss until the copy was compared at the point, and
     had replayed the rest. RPO: from the newest heartbeat that the copy has then until the loss.
     """
-    course, began, start = Course(clock), clock.now(), clock.monotonic()
+    course = Course(clock)
     facts: dict[str, Plain] = {"rpo_by": "heartbeat", "method": METHOD}
     rto: float | None = None
     rpo: float | None = None
@@ -87,19 +87,8 @@ async def hold(
             with course.step("heartbeat taken away"):
                 await heartbeat.end()
     wrong = judged(course.steps, rto, rpo, limits)
-    return Drill(
-        kind="backup-restore",
-        environment=environment,
-        began=began,
-        ended=clock.now(),
-        seconds=round(clock.monotonic() - start, 3),
-        outcome="failed" if wrong else "passed",
-        steps=tuple(course.steps),
-        by=by,
-        rto_seconds=rto,
-        rpo_seconds=rpo,
-        words="; ".join(wrong)[:WORDS],
-        facts=facts,
+    return course.record(
+        "backup-restore", environment=environment, by=by, rto=rto, rpo=rpo, wrong=wrong, facts=facts
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from typing import Final, Protocol
@@ -12,8 +12,9 @@ from msgspec import Struct
 
 from watership.durable.clock import Clock
 from watership.errors import Unavailable, WatershipError
+from watership.releases.auditing.audit import Plain
 from watership.releases.book.quantity import spoken
-from watership.releases.readiness.drill import Step
+from watership.releases.readiness.drill import Drill, Kind, Step
 
 RTO: Final = 30 * 60.0
 RPO: Final = 5 * 60.0
@@ -56,7 +57,9 @@ class Course:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.began = clock.now()
         self.steps: list[Step] = []
+        self._start = clock.monotonic()
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -71,6 +74,33 @@ class Course:
 
     def add(self, name: str, seconds: float, wrong: str = "") -> None:
         self.steps.append(Step(name=name, seconds=round(seconds, 3), passed=not wrong, words=wrong[:WORDS]))
+
+    def record(
+        self,
+        kind: Kind,
+        *,
+        environment: str,
+        by: str,
+        rto: float | None,
+        rpo: float | None,
+        wrong: Sequence[str],
+        facts: Mapping[str, Plain],
+    ) -> Drill:
+        """What came of all of it, which ends now; `wrong` is what it failed for, in words."""
+        return Drill(
+            kind=kind,
+            environment=environment,
+            began=self.began,
+            ended=self.clock.now(),
+            seconds=round(self.clock.monotonic() - self._start, 3),
+            outcome="failed" if wrong else "passed",
+            steps=tuple(self.steps),
+            by=by,
+            rto_seconds=rto,
+            rpo_seconds=rpo,
+            words="; ".join(wrong)[:WORDS],
+            facts=dict(facts),
+        )
 
 
 @asynccontextmanager

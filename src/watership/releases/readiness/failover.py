@@ -15,7 +15,7 @@ from watership.durable.clock import Clock
 from watership.errors import Conflict, Unavailable, WatershipError
 from watership.releases.auditing.audit import Plain
 from watership.releases.book.quantity import spoken
-from watership.releases.readiness.course import RPO, WORDS, Course, lost
+from watership.releases.readiness.course import RPO, Course, lost
 from watership.releases.readiness.drill import Drill
 
 FAILOVER: Final = 5 * 60.0
@@ -152,7 +152,7 @@ async def hold(
     RTO: from the loss until a client that has both addresses could write again. RPO: from the newest heartbeat that is
     there afterwards until the last that was to be kept; how many of these are missing is in the facts.
     """
-    course, began, start = Course(clock), clock.now(), clock.monotonic()
+    course = Course(clock)
     facts: dict[str, Plain] = {"method": method}
     rto: float | None = None
     rpo: float | None = None
@@ -168,19 +168,8 @@ async def hold(
             with course.step("heartbeat taken away"):
                 await pair.end()
     wrong = _wrong(course, rto, rpo, bounds)
-    return Drill(
-        kind="failover",
-        environment=environment,
-        began=began,
-        ended=clock.now(),
-        seconds=round(clock.monotonic() - start, 3),
-        outcome="failed" if wrong else "passed",
-        steps=tuple(course.steps),
-        by=by,
-        rto_seconds=rto,
-        rpo_seconds=rpo,
-        words="; ".join(wrong)[:WORDS],
-        facts=facts,
+    return course.record(
+        "failover", environment=environment, by=by, rto=rto, rpo=rpo, wrong=wrong, facts=facts
     )
 
 

@@ -13,7 +13,7 @@ from watership.durable.clock import Clock
 from watership.errors import WatershipError
 from watership.releases.auditing.audit import Plain
 from watership.releases.ports import Backup
-from watership.releases.readiness.course import USUAL, WORDS, Course, Heartbeat, Limits, beating, judged, lost
+from watership.releases.readiness.course import USUAL, Course, Heartbeat, Limits, beating, judged, lost
 from watership.releases.readiness.drill import Drill
 
 
@@ -51,7 +51,7 @@ async def hold(
     compared. RPO: from the newest heartbeat that the copy has until there. With a backup `of` before the loss comes
     now, and the RPO is from the moment that the backup shows.
     """
-    course, began, start = Course(clock), clock.now(), clock.monotonic()
+    course = Course(clock)
     backup = of
     rto: float | None = None
     rpo: float | None = None
@@ -64,19 +64,9 @@ async def hold(
             rto = round(clock.monotonic() - since, 3)
             rpo = lost(of.taken_at if of else restored.beat, loss)
     wrong = judged(course.steps, rto, rpo, limits)
-    return Drill(
-        kind="backup-restore",
-        environment=environment,
-        began=began,
-        ended=clock.now(),
-        seconds=round(clock.monotonic() - start, 3),
-        outcome="failed" if wrong else "passed",
-        steps=tuple(course.steps),
-        by=by,
-        rto_seconds=rto,
-        rpo_seconds=rpo,
-        words="; ".join(wrong)[:WORDS],
-        facts=_facts(backup, "snapshot" if of else "heartbeat") if backup else {},
+    facts = _facts(backup, "snapshot" if of else "heartbeat") if backup else {}
+    return course.record(
+        "backup-restore", environment=environment, by=by, rto=rto, rpo=rpo, wrong=wrong, facts=facts
     )
 
 
